@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/models/fcn-8s_vgg16.py', '../_base_/datasets/voc12aug_512x512.py',
+    '../_base_/schedules/schedule_20k.py', '../_base_/default_runtime.py'
+]
+batch_size = 8
+lr = 0.002
+
+train_dataloader = dict(batch_size=batch_size)
+optim_wrapper = dict(
+    optimizer=dict(lr=lr), paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=10))))

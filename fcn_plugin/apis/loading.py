@@ -1,0 +1,302 @@
+"""From a checkpoint, and what is said beside it, to a model that predicts."""
+import ast
+import copy
+import pickle
+import re
+import warnings
+from pathlib import Path
+from typing import Any, Dict, Iterable, Optional, Tuple, Union
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.runner import CheckpointLoader, load_state_dict
+from mmengine.utils import import_modules_from_strings
+from mmseg.apis import init_model
+from mmseg.registry import DATASETS
+from torch import nn
+
+from ..utils.paths import config_path
+from ..visualization import default_palette
+
+PathLike = Union[str, Path]
+
+#: The config that stands for a backbone where nothing else names one.
+DEFAULT_CONFIGS = {
+    'vgg16': 'fcn-8s_vgg16_1xb16-20k_voc12-224x224.py',
+    'vgg19': 'fcn-8s_vgg19_1xb16-20k_voc12-224x224.py',
+    'resnet50': 'fcn-8s_r50_1xb16-20k_voc12-224x224.py',
+    'resnet101': 'fcn-8s_r101_1xb16-20k_voc12-224x224.py',
+}
+DEFAULT_BACKBONE = 'resnet50'
+
+
+def read_checkpoint(path: PathLike) -> Dict[str, Any]:
+    """Loads a checkpoint into main memory: tensors and plain data only.
+
+    Args:
+        path (str or Path): A file, or a URI that mmengine knows.
+
+    Returns:
+        dict: With 'state_dict' and 'meta', the latter perhaps empty.
+    """
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu', 'silent')
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else 'the file ends'
+        raise ValueError(
+            f"cannot load the checkpoint '{path}': it is cut off, no checkpoint, or "
+            'holds more than tensors and plain data, which is refused because it could '
+            f'run code ({reason})') from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f"'{path}' holds a {type(checkpoint).__name__}, "
+                         'but a checkpoint is a dict')
+    if 'state_dict' not in checkpoint:  # bare weights, as torchvision's
+        checkpoint = dict(state_dict=checkpoint)
+    return dict(checkpoint, meta=checkpoint.get('meta') or {})
+
+
+def config_from_text(text: str) -> Config:
+    """The config that mmengine keeps, as text, in a checkpoint's meta.
+
+    The text is Python, but is read as data and never run: a checkpoint from
+    somewhere else must not be able to do anything. For the same reason types must
+    be registered (``Name`` or ``scope.Name``), which a path to any function of any
+    module is not. Modules in ``custom_imports`` are imported.
+
+    Args:
+        text (str): ``Config.pretty_text``: assignments of literals and ``dict(...)``.
+
+    Raises:
+        ValueError: If there is anything else in it.
+    """
+    fields = {}
+    for statement in ast.parse(text).body:
+        if not isinstance(statement, ast.Assign) or not isinstance(
+                statement.targets[0], ast.Name):
+            raise ValueError(f'line {statement.lineno} is no plain assignment')
+        fields[statement.targets[0].id] = _plain_value(statement.value)
+    config = Config(fields)
+    if config.get('custom_imports'):
+        import_modules_from_strings(**config.custom_imports)
+    _check_types(config._cfg_dict.to_dict())
+    return config
+
+
+def _plain_value(node: ast.AST) -> Any:
+    """Like ``ast.literal_eval``, and ``dict(...)``, ``inf`` and ``nan``."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict' and all(
+            isinstance(argument, ast.Dict) for argument in node.args):
+        value = {k.arg: _plain_value(k.value) for k in node.keywords if k.arg}
+        for argument in node.args:  # keys that are no names: dict({'a-b': 1})
+            value.update(_plain_value(argument))
+        return value
+    if isinstance(node, ast.Dict):
+        return {_plain_value(k): _plain_value(v)
+                for k, v in zip(node.keys, node.values)}
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        kind = {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)]
+        return kind(_plain_value(item) for item in node.elts)
+    if isinstance(node, ast.Name) and node.id in ('inf', 'nan'):
+        return float(node.id)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_plain_value(node.operand)
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise ValueError(f'line {getattr(node, "lineno", "?")} holds more than plain '
+                         f'data: {ast.unparse(node)[:60]}') from None
+
+
+def _check_types(value: Any) -> None:
+    """Raises ValueError for a type that is a path into a module."""
+    if isinstance(value, dict):
+        name = value.get('type')
+        if isinstance(name, str) and '.' in name:
+            scope, _, rest = name.partition('.')
+            if '.' in rest or scope not in ('mmengine', *ROOT_MODELS.children):
+                raise ValueError(f"the type '{name}' is not of the form scope.Name "
+                                 'with a scope that is registered here')
+        value = value.values()
+    if not isinstance(value, (str, bytes)) and isinstance(value, Iterable):
+        for item in value:
+            _check_types(item)
+
+
+def find_config(config: Union[PathLike, Config, None], meta: Dict[str, Any],
+                backbone: Optional[str] = None) -> Tuple[Config, str]:
+    """The config to build a checkpoint's model from.
+
+    In this order: the one given; the one kept in the checkpoint; the project's
+    FCN-8s on the backbone named, ResNet-50 where none is.
+
+    Args:
+        config (str, Path or Config, optional): A file, the name of one of the
+            project's configs (``'fcn/....py'``), or the config itself.
+        meta (dict): The checkpoint's meta.
+        backbone (str, optional): A key of :data:`DEFAULT_CONFIGS`.
+
+    Returns:
+        tuple[Config, str]: The config, and in words where it comes from.
+
+    Raises:
+        ValueError: If the config found has another backbone than that named.
+    """
+    if backbone is not None and backbone not in DEFAULT_CONFIGS:
+        raise ValueError(f"no backbone '{backbone}': choose from "
+                         f'{", ".join(DEFAULT_CONFIGS)}, or give a config')
+    if isinstance(config, Config):
+        found, source = copy.deepcopy(config), 'the config given'
+    elif config is not None:
+        path = Path(config) if Path(config).is_file() else config_path(str(config))
+        found, source = Config.fromfile(str(path)), f"the config '{path}'"
+    elif meta.get('cfg'):
+        source = 'the config in the checkpoint'
+        try:
+            found = config_from_text(meta['cfg'])
+        except (ValueError, SyntaxError) as error:
+            raise ValueError(f'{source} cannot be used: {error}. Name the config file '
+                             'by --config') from error
+    else:
+        name = f'fcn/{DEFAULT_CONFIGS[backbone or DEFAULT_BACKBONE]}'
+        found, source = Config.fromfile(str(config_path(name))), f"the config '{name}'"
+    if backbone is not None:
+        _check_backbone(found, source, backbone)
+    return found, source
+
+
+def _check_backbone(config: Config, source: str, backbone: str) -> None:
+    """Raises ValueError if the config's backbone is not the one named."""
+    built = config.model.get('backbone', {})
+    kind, depth = re.fullmatch(r'([a-z]+)(\d+)', backbone).groups()
+    if kind not in str(built.get('type', '')).lower() or (
+            str(built.get('depth', depth)) != depth):
+        raise ValueError(
+            f'--backbone {backbone} contradicts {source}, whose backbone is '
+            f'{_describe_backbone(built)}: leave --backbone out, or give the weights '
+            f'of an FCN on {backbone}')
+
+
+def _describe_backbone(backbone: dict) -> str:
+    depth = f' of depth {backbone["depth"]}' if 'depth' in backbone else ''
+    return f'{backbone.get("type")}{depth}'
+
+
+def pick_device(device: str = 'auto') -> str:
+    """'auto' to the GPU where there is one, else the CPU; others are checked."""
+    if device == 'auto':
+        return 'cuda:0' if torch.cuda.is_available() else 'cpu'
+    try:
+        kind = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"no device '{device}': write auto, cpu, cuda or cuda:0") from error
+    if kind.type == 'cuda' and (kind.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device '{device}' was asked for, but torch sees "
+                         f'{torch.cuda.device_count()} GPUs here; --device cpu works '
+                         'anywhere')
+    return device
+
+
+def load_model(config: Union[PathLike, Config, None], checkpoint: PathLike,
+               device: str = 'auto', backbone: Optional[str] = None,
+               cfg_options: Optional[dict] = None, rescale: bool = True) -> nn.Module:
+    """Builds a segmentor and fills it from a checkpoint, wholly or not at all.
+
+    Args:
+        config (str, Path or Config, optional): See :func:`find_config`.
+        checkpoint (str or Path): Trained weights.
+        device (str): 'auto', 'cpu', 'cuda:0', ... Defaults to 'auto'.
+        backbone (str, optional): See :func:`find_config`. Defaults to None.
+        cfg_options (dict, optional): Overrides of the config. Defaults to None.
+        rescale (bool): Whether predictions are brought to the image's own size
+            even where the config's ``test_cfg`` says otherwise. Defaults to True.
+
+    Returns:
+        nn.Module: In eval mode, with ``cfg`` and with ``dataset_meta``: 'classes' and
+        'palette' of as many entries as the model tells apart, and 'background', the
+        index of the class of that name or None.
+
+    Raises:
+        ValueError: If checkpoint, config and backbone do not fit one another.
+    """
+    device = pick_device(device)
+    loaded = read_checkpoint(checkpoint)
+    cfg, source = find_config(config, loaded['meta'], backbone)
+    cfg.merge_from_dict(cfg_options or {})
+    cfg.model.pop('auxiliary_head', None)  # only training needs it
+    if rescale and 'rescale' in (cfg.model.get('test_cfg') or {}):
+        cfg.model.test_cfg.rescale = True
+    with warnings.catch_warnings():  # mmseg's about losses, which only training needs
+        warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
+        model = init_model(cfg, device='cpu')
+    weights = {key.removeprefix('module.'): value
+               for key, value in loaded['state_dict'].items()}
+    weights = {key: value for key, value in weights.items()
+               if not key.startswith('auxiliary_head.')}
+    try:
+        load_state_dict(model, weights, strict=True)
+    except RuntimeError as error:
+        named = f'--backbone {backbone}: ' if backbone else ''
+        raise ValueError(
+            f"{named}the checkpoint '{checkpoint}' does not fit {source} (backbone "
+            f'{_describe_backbone(cfg.model.backbone)}): {_mismatch(str(error))}. '
+            'Give the config that it was trained with by --config'
+            + ('' if config else ', or its backbone by --backbone ('
+               + ', '.join(DEFAULT_CONFIGS) + ')')) from error
+    model.dataset_meta = _dataset_meta(model, loaded['meta'], cfg)
+    # SyncBN runs on GPUs in a process group only; in eval it is BN.
+    return revert_sync_batchnorm(model).to(device).eval()
+
+
+def _mismatch(message: str) -> str:
+    """mmengine's list of what does not fit, in one line."""
+    parts = []
+    for words, kind in (('lacks', 'missing keys'), ('has besides', 'unexpected key')):
+        found = re.search(f'{kind} in source state_dict: (.*)', message)
+        if found:
+            keys = found[1].split(', ')
+            parts.append(f'it {words} {len(keys)} entries ({keys[0]}'
+                         + (', ...)' if len(keys) > 1 else ')'))
+    sizes = re.findall(r'size mismatch for (\S+): .*?(\[[\d, ]*\]).*?(\[[\d, ]*\])',
+                       message)
+    if sizes:
+        key, theirs, ours = sizes[-1]
+        parts.append(f'{len(sizes)} entries differ in shape ({key}: {theirs}, but the '
+                     f'model has {ours})')
+    return '; '.join(parts) or message
+
+
+def _dataset_meta(model: nn.Module, meta: Dict[str, Any], cfg: Config) -> dict:
+    """Names and colours of the model's classes; see :func:`load_model`."""
+    found = meta.get('dataset_meta') or dict(  # the capitals are mmseg 0.x's
+        classes=meta.get('CLASSES'), palette=meta.get('PALETTE'))
+    if not found.get('classes'):
+        dataset = inner_dataset(cfg)
+        kind = DATASETS.get(dataset['type']) if dataset.get('type') else None
+        found = dict(getattr(kind, 'METAINFO', {}), **dataset.get('metainfo', {}))
+    # One channel is the probability of the second of two classes.
+    count = max(2, model.decode_head.out_channels)
+    classes = [str(name) for name in found.get('classes') or []]
+    if classes and len(classes) != count:
+        warnings.warn(f'{len(classes)} class names for a model of {count} classes')
+    classes = classes[:count] + [f'class {i}' for i in range(len(classes), count)]
+    palette = default_palette(count)
+    known = np.asarray(found.get('palette') or [], np.uint8).reshape(-1, 3)[:count]
+    palette[:len(known)] = known
+    background = next((i for i, name in enumerate(classes)
+                       if name.lower() in ('background', '_background_')), None)
+    return dict(classes=tuple(classes), palette=palette.tolist(), background=background)
+
+
+def inner_dataset(cfg: Config) -> dict:
+    """The data set to predict like, out of wrappers such as ConcatDataset."""
+    for name in ('test_dataloader', 'val_dataloader'):
+        dataset = (cfg.get(name) or {}).get('dataset')
+        while dataset and ('dataset' in dataset or 'datasets' in dataset):
+            dataset = dataset.get('dataset') or dataset['datasets'][0]
+        if dataset:
+            return dataset
+    return {}

@@ -1,0 +1,81 @@
+"""Evaluating a checkpoint on a config's test data."""
+from pathlib import Path
+from typing import Dict, Optional
+
+from mmengine.config import Config
+
+from .train import build_runner
+
+
+def test(config: Config, checkpoint: str, *, tta: bool = False,
+         original_size: bool = False, out: Optional[str] = None, show: bool = False,
+         show_dir: Optional[str] = None, wait_time: float = 2.) -> Dict[str, float]:
+    """Evaluates, prints the metrics and writes them to the work dir.
+
+    Args:
+        config (Config): From :func:`fcn_plugin.apis.config.load_config`.
+        checkpoint (str): The weights' file, or an address that mmengine knows.
+        tta (bool): Averages over the config's ``tta_pipeline`` (sizes and flips),
+            at the images' original sizes. Defaults to False.
+        original_size (bool): See :func:`evaluate_at_original_size`.
+        out (str, optional): A folder for the predicted labels, one PNG an image.
+        show (bool): Opens a window for each image. Defaults to False.
+        show_dir (str, optional): A folder for pictures of truth and prediction.
+        wait_time (float): Seconds that a window stays. Defaults to 2.
+
+    Returns:
+        dict[str, float]: The metrics, also in ``<work_dir>/<time>/<time>.json``.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If the config lacks what is asked for.
+    """
+    if '://' not in checkpoint and not Path(checkpoint).expanduser().is_file():
+        raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
+    # A config that training has written may say resume, which wants an optimiser.
+    config.load_from, config.resume = checkpoint, False
+    if original_size or tta:
+        evaluate_at_original_size(config)
+    if tta:
+        if 'tta_pipeline' not in config or 'tta_model' not in config:
+            raise ValueError(f'{config.filename} has no tta_pipeline and tta_model, which '
+                             '--tta needs')
+        config.test_dataloader.dataset.pipeline = config.tta_pipeline
+        config.tta_model.module = config.model
+        config.model = config.tta_model
+    if show or show_dir:
+        _draw_every_image(config, show, show_dir, wait_time)
+    if out is not None:
+        config.test_evaluator.output_dir = out
+    # Without its name, under which the runner would write what was changed here over
+    # the config that training has left in the work dir.
+    return build_runner(Config(config.to_dict())).test()
+
+
+def evaluate_at_original_size(config: Config) -> None:
+    """Makes a config judge predictions at the images' own sizes, in place.
+
+    Predictions are brought back to the size that the image had in its file, and
+    the truth is loaded behind whatever resizes the image.
+    """
+    config.model.test_cfg.rescale = True
+    pipeline = config.test_dataloader.dataset.get('pipeline', [])
+    load = [step for step in pipeline if step['type'] == 'LoadAnnotations']
+    rest = [step for step in pipeline if step['type'] != 'LoadAnnotations']
+    place = next((i for i, step in enumerate(rest) if step['type'] == 'PackSegInputs'),
+                 len(rest))
+    config.test_dataloader.dataset.pipeline = rest[:place] + load + rest[place:]
+
+
+def _draw_every_image(config: Config, show: bool, show_dir: Optional[str],
+                      wait_time: float) -> None:
+    hook = config.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        raise ValueError(
+            f'{config.filename} has no visualization hook, which --show and --show-dir '
+            "need: default_hooks=dict(visualization=dict(type='FCNVisualizationHook'))")
+    hook.update(draw=True, interval=1)
+    if show:
+        hook.update(show=True, wait_time=wait_time)
+    if show_dir:
+        config.visualizer.save_dir = show_dir

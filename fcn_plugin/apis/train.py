@@ -1,0 +1,150 @@
+"""Training a config, and saying at the end what came of it."""
+import shlex
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from mmseg.registry import RUNNERS
+
+from .. import compat
+from .loading import load_model
+from .predict import compare, predict_dataset, save_picture, spread
+
+_PICTURE_ROWS = 5
+
+
+def build_runner(config: Config) -> Runner:
+    """The config's runner, on one device or many, with or without a GPU."""
+    compat.init_cpu_distributed(config)
+    if 'runner_type' in config:
+        return RUNNERS.build(config)
+    return Runner.from_cfg(config)
+
+
+def use_amp(config: Config) -> None:
+    """Switches a config to mixed precision, in place.
+
+    float16 with a scaled loss on a GPU, bfloat16 on the CPU.
+
+    Raises:
+        ValueError: If the config's optimiser wrapper is of a type of its own.
+    """
+    kind = config.optim_wrapper.get('type', 'OptimWrapper')
+    if kind in ('AmpOptimWrapper', 'CPUAmpOptimWrapper'):
+        print_log(f'--amp: the config asks for {kind} already', logger='current')
+        return
+    if kind != 'OptimWrapper':
+        raise ValueError(f"--amp: optim_wrapper.type is '{kind}', expected 'OptimWrapper'; "
+                         'set mixed precision in the config instead')
+    if torch.cuda.is_available():
+        config.optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
+    else:
+        config.optim_wrapper.type = 'CPUAmpOptimWrapper'
+
+
+def train(config: Config) -> None:
+    """Trains, evaluates the best checkpoint and prints where everything lies.
+
+    Args:
+        config (Config): From :func:`fcn_plugin.apis.config.load_config`.
+    """
+    runner = build_runner(config)
+    with explain_missing_weights(config):
+        runner.train()
+    _summarise(runner)
+
+
+@contextmanager
+def explain_missing_weights(config: Config):
+    """Turns a failed download of pretrained weights into a way out."""
+    try:
+        yield
+    except URLError as error:
+        weights = [(path, init['checkpoint']) for path, init in _pretrained(config.model)]
+        if not weights:  # it was something else that was downloaded, load_from say
+            raise
+        listed = ', '.join(f'{checkpoint} (model.{path})' for path, checkpoint in weights)
+        options = ' '.join(f'model.{path}.checkpoint=FILE' for path, _ in weights)
+        raise ConnectionError(
+            f'the pretrained weights could not be downloaded ({error.reason}): {listed}. '
+            'Is there a network? Give local files with --cfg-options '
+            f'{options}, or start without pretraining with --cfg-options '
+            + ' '.join(f'model.{path}=None' for path, _ in weights)) from error
+
+
+def _pretrained(config, path=''):
+    """Every init_cfg of type Pretrained below a config, with its dotted path."""
+    if not isinstance(config, dict):
+        return
+    for key, value in config.items():
+        here = f'{path}.{key}' if path else key
+        if key == 'init_cfg' and isinstance(value, dict) and value.get(
+                'type') == 'Pretrained':
+            yield here, value
+        else:
+            yield from _pretrained(value, here)
+
+
+def _summarise(runner: Runner) -> None:
+    """Evaluates the best checkpoint on the test data and prints the last lines."""
+    info = runner.message_hub.runtime_info
+    # CheckpointHook adds the metric's name only where it watches several. A file is
+    # missing where the run was resumed in a work dir that had been moved.
+    saved = [info[key] for key in ('best_ckpt', 'best_ckpt_mIoU', 'last_ckpt')
+             if key in info and Path(info[key]).is_file()]
+    found = [saved[0] if saved else None]
+    # Also waits for the main process, which may still be writing it.
+    broadcast_object_list(found)
+    checkpoint, = found
+    metrics = {}
+    if runner._test_dataloader is not None and checkpoint:
+        # The last one too: in several processes batch norms' statistics differ.
+        runner.load_checkpoint(checkpoint)
+        metrics = runner.test()
+    if not is_main_process():
+        return
+    picture = _draw(runner, checkpoint) if metrics else None
+    names = dict(aAcc='pixel accuracy', mAcc='mean accuracy', mIoU='mean IoU',
+                 fwIoU='frequency-weighted IoU')
+    lines = [f'{title:<24}{metrics[name]:6.2f}' for name, title in names.items()
+             if name in metrics]
+    if lines:
+        which = 'last' if checkpoint == info.get('last_ckpt') else 'best'
+        lines.insert(0, f'the {which} checkpoint on {_data_name(runner)}:')
+    lines.append(f'checkpoint  {checkpoint or "none was written"}')
+    lines.append(f'log         {Path(runner.log_dir, runner.timestamp)}.log')
+    if picture:
+        lines.append(f'picture     {picture}')
+    if checkpoint:
+        tools = Path(sys.argv[0]).parent
+        config = Path(runner.work_dir, Path(runner.cfg.filename).name)
+        python = f'{shlex.quote(sys.executable)} {tools}'
+        lines += [
+            'next', f'  {python}/test.py {config} {checkpoint}',
+            f'  {python}/predict.py --config {config} --weight-path {checkpoint} '
+            '--img-path YOUR.jpg'
+        ]
+    print('\n' + '\n'.join(lines), flush=True)
+
+
+def _draw(runner: Runner, checkpoint: str) -> Path:
+    """A picture of test images, their truth and what the checkpoint predicts."""
+    model = load_model(runner.cfg, checkpoint, device=str(next(
+        runner.model.parameters()).device), rescale=False)
+    dataset = runner.test_dataloader.dataset
+    found = list(predict_dataset(model, dataset, spread(len(dataset), _PICTURE_ROWS)))
+    path = Path(runner.work_dir, 'predictions.png')
+    save_picture(path, compare(found, model.dataset_meta))
+    return path
+
+
+def _data_name(runner: Runner) -> str:
+    data = runner.test_dataloader.dataset
+    split = getattr(data, 'split', None)
+    return f'{len(data)} images of {type(data).__name__}' + (f" ('{split}')" if split else '')

@@ -1,0 +1,235 @@
+"""Every accommodation of the dependency stack, in one place.
+
+mmengine, mmcv, mmseg and mmpretrain are released rarely; torch, numpy and
+setuptools often. What no longer meets is joined here. Each function says why
+it exists and under which condition it steps aside; with a full mmcv, a working
+torchvision and libraries that have caught up, none of them acts.
+
+Two accommodations live elsewhere because they are types of their own: the
+mixed-precision wrapper for CPUs (:mod:`fcn_plugin.engine.optim_wrappers`) and
+``conv_seg`` (:class:`fcn_plugin.models.FCNSkipHead` passes its own
+``init_cfg``). ``setuptools<82`` is a requirement in ``setup.py``: mmengine's
+``get_config`` needs ``pkg_resources``.
+"""
+import contextlib
+import importlib.util
+import os
+import pickle
+import sys
+import types
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import numpy as np
+import torch
+
+_PLACEHOLDER_NOTE = ('placed by fcn_plugin.compat: importable, because mmseg and '
+                     'mmpretrain import it without using it')
+
+
+def apply() -> None:
+    """Applies what this environment needs. Idempotent; called on import."""
+    provide_mmcv_ext()
+    allow_mmengine_checkpoints()
+    name_package_for_get_config()
+    with torchvision_importable():
+        import mmpretrain.models  # noqa: F401
+
+
+# --- modules that are imported but never used ------------------------------
+
+
+def _placeholder(name: str, way_out: str) -> types.ModuleType:
+    """A module whose every attribute is a function that raises when called."""
+    module = types.ModuleType(name, _PLACEHOLDER_NOTE)
+    # loader=None keeps pkgutil.find_loader, and so mmengine's
+    # mmcv_full_available(), saying that there is nothing here.
+    module.__spec__ = ModuleSpec(name, loader=None)
+
+    def attribute(attr):
+        if attr.startswith('__'):
+            raise AttributeError(attr)
+
+        def missing(*args, **kwargs):
+            raise ImportError(f'{name}.{attr} was called, but {name} is not '
+                              f'installed. {way_out}')
+
+        return missing
+
+    module.__getattr__ = attribute
+    return module
+
+
+def provide_mmcv_ext() -> None:
+    """Lets mmseg be imported on mmcv-lite.
+
+    mmseg 1.2.2 imports ``mmcv.ops`` in focal_loss.py, point_sample.py,
+    san_head.py and mask_classification.py whether or not its compiled part is
+    there. Steps aside where ``mmcv._ext`` exists (full mmcv).
+    """
+    if importlib.util.find_spec('mmcv._ext') is None:
+        sys.modules['mmcv._ext'] = _placeholder(
+            'mmcv._ext', 'Install a full mmcv for this operator; nothing in '
+            'fcn_plugin needs one.')
+
+
+@contextlib.contextmanager
+def torchvision_importable():
+    """Lets mmpretrain.models be imported without a (working) torchvision.
+
+    mmpretrain 1.2.0 imports ``torchvision.ops.boxes`` in box_utils.py and
+    visual_grounding_eval.py, for multimodal models that have no place here,
+    and does not declare it. Three cases:
+
+    * torchvision works: nothing is done;
+    * it is installed, but its compiled part does not load (PyPI's CUDA build on
+      a CPU torch): the operator schemas that its Python part registers fake
+      kernels for are declared, and the Python part imports;
+    * it is absent: a placeholder stands in while the block runs and is taken
+      away again, so that nobody else mistakes it for the real thing.
+    """
+    spec = importlib.util.find_spec('torchvision')
+    # A mere folder of that name, somewhere on the path, has a spec without origin.
+    if spec is not None and spec.origin is not None:
+        if not _torchvision_extension_loads(Path(spec.origin).parent):
+            _declare_torchvision_operators()
+        yield
+        return
+    names = ('torchvision', 'torchvision.ops', 'torchvision.ops.boxes')
+    placed = {name: _placeholder(name, 'pip install torchvision') for name in names}
+    for module in placed.values():
+        module.__path__ = []
+    placed['torchvision'].ops = placed['torchvision.ops']
+    placed['torchvision.ops'].boxes = placed['torchvision.ops.boxes']
+    sys.modules.update(placed)
+    try:
+        yield
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+def _torchvision_extension_loads(folder: Path) -> bool:
+    if 'torchvision' in sys.modules:
+        return True  # imported already: whatever it needed was there
+    for extension in [*folder.glob('_C*.so'), *folder.glob('_C*.pyd')]:
+        try:
+            torch.ops.load_library(str(extension))
+        except OSError:
+            continue
+        return True
+    return False
+
+
+# Kept for the life of the process: the schemas go when the library object does.
+_torchvision_schemas = []
+
+
+def _declare_torchvision_operators() -> None:
+    if not _torchvision_schemas:
+        library = torch.library.Library('torchvision', 'DEF')
+        for name in ('nms', 'qnms'):
+            library.define(f'{name}(Tensor dets, Tensor scores, '
+                           'float iou_threshold) -> Tensor')
+        _torchvision_schemas.append(library)
+
+
+# --- checkpoints -----------------------------------------------------------
+
+_STATISTICS = ('min', 'max', 'current', 'mean')
+
+
+def _history_buffer_statistic(owner, name):
+    """What a checkpoint may call ``getattr`` for: HistoryBuffer's statistics."""
+    from mmengine.logging.history_buffer import HistoryBuffer
+    if owner is HistoryBuffer and name in _STATISTICS:
+        return getattr(HistoryBuffer, name)
+    raise pickle.UnpicklingError(
+        f'the checkpoint asks for getattr({owner!r}, {name!r}), which no checkpoint '
+        'of mmengine needs; it is not loaded')
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Lets ``torch.load(weights_only=True)`` read mmengine's own checkpoints.
+
+    Since torch 2.6 that is the default, and mmengine 0.10.7 stores its message
+    hub (HistoryBuffer, numpy arrays) beside the weights, so resuming and
+    testing fail. Only what those need is allowed; ``weights_only=False`` is
+    never used. Steps aside with an older torch; harmless where mmengine has learnt
+    it itself.
+    """
+    if torch.__version__ < '2.6':  # TorchVersion compares by number
+        return
+    from mmengine.logging.history_buffer import HistoryBuffer
+    multiarray = importlib.import_module(
+        'numpy._core.multiarray' if hasattr(np, '_core') else 'numpy.core.multiarray')
+    allowed = [HistoryBuffer, np.ndarray, np.dtype,
+               (_history_buffer_statistic, 'builtins.getattr')]
+    # numpy 1 wrote numpy.core..., numpy 2 writes numpy._core...
+    for package in ('numpy.core', 'numpy._core'):
+        for name in ('_reconstruct', 'scalar'):
+            allowed.append((getattr(multiarray, name), f'{package}.multiarray.{name}'))
+    kinds = {type(np.dtype(kind)) for kind in '?bBhHiIlLqQefdU'}
+    torch.serialization.add_safe_globals(allowed + sorted(kinds, key=str))
+
+
+# --- configs of this package -----------------------------------------------
+
+
+def name_package_for_get_config() -> None:
+    """Lets ``mmengine.hub.get_config('fcn_plugin::...')`` find this package.
+
+    mmengine only knows OpenMMLab's own packages. The distribution is called
+    mmseg-fcn-plugin; mapping the module to itself instead makes mmengine fall
+    back to importing it, which works from a wheel and from an editable
+    install. Steps aside where mmengine already has an entry.
+    """
+    from mmengine.config.utils import MODULE2PACKAGE
+    MODULE2PACKAGE.setdefault('fcn_plugin', 'fcn_plugin')
+
+
+# --- several processes without a GPU ----------------------------------------
+
+
+def init_cpu_distributed(cfg) -> None:
+    """Starts a gloo process group where mmengine would ask for CUDA.
+
+    mmengine 0.10.7's launcher calls ``torch.cuda.set_device`` and gives DDP a
+    CUDA device even without one. Call before ``Runner.from_cfg``. Steps aside
+    with one process, with a GPU, or where a group exists already.
+
+    Args:
+        cfg (Config): The run's config; ``launcher`` is read, and
+            ``model_wrapper_cfg`` is set where it is not.
+    """
+    launcher = cfg.get('launcher', 'none')
+    if launcher == 'none' or torch.cuda.is_available():
+        return
+    cfg.setdefault('model_wrapper_cfg', dict(
+        type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False)))
+    if torch.distributed.is_initialized():
+        return
+    if launcher == 'slurm':
+        _slurm_environment()
+    elif launcher == 'mpi':
+        os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+        os.environ.setdefault('MASTER_PORT', '29500')
+        os.environ['RANK'] = os.environ['OMPI_COMM_WORLD_RANK']
+        os.environ['WORLD_SIZE'] = os.environ['OMPI_COMM_WORLD_SIZE']
+    torch.distributed.init_process_group('gloo')
+
+
+def _slurm_environment() -> None:
+    """What torch's ``env://`` rendezvous reads, from Slurm's variables."""
+    environ = os.environ
+    environ['RANK'] = environ['SLURM_PROCID']
+    environ['WORLD_SIZE'] = environ['SLURM_NTASKS']
+    environ.setdefault('LOCAL_RANK', environ.get('SLURM_LOCALID', '0'))
+    environ.setdefault('MASTER_PORT', '29500')
+    if 'MASTER_ADDR' not in environ:
+        import subprocess
+        hosts = subprocess.run(
+            ['scontrol', 'show', 'hostnames', environ['SLURM_NODELIST']],
+            check=True, capture_output=True, text=True).stdout.split()
+        environ['MASTER_ADDR'] = hosts[0]

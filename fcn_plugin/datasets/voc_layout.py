@@ -1,0 +1,86 @@
+"""Writes a data set to disk in the layout of PASCAL VOC."""
+from pathlib import Path
+from typing import Dict, Union
+
+import cv2
+import numpy as np
+from mmengine.utils import ProgressBar
+from mmseg.datasets import BaseSegDataset
+from PIL import Image
+
+# What PASCAL VOC paints its borders in.
+_IGNORE_COLOUR = (224, 224, 192)
+
+
+def _save_labels(path: Path, labels: np.ndarray, palette: np.ndarray) -> None:
+    image = Image.fromarray(labels)
+    image.putpalette(palette.tobytes())  # makes of grey levels indices into it
+    image.save(path)
+
+
+def write_voc(out_dir: Union[str, Path],
+              subsets: Dict[str, BaseSegDataset],
+              overwrite: bool = False,
+              quality: int = 95) -> None:
+    """Writes data sets as the subsets of one in VOC layout.
+
+    ::
+
+        OUT_DIR/
+          JPEGImages/NAME.jpg              the images
+          SegmentationClass/NAME.png       their labels, indices into a palette,
+                                           255 where nothing is to be learnt
+          ImageSets/Segmentation/SUBSET.txt    the NAMEs of a subset, one a line
+          classes.txt                      the names of the classes, one a line
+
+    mmseg's ``BaseSegDataset`` reads it, with ``metainfo=dict(classes=
+    'OUT_DIR/classes.txt')`` for the names.
+
+    Args:
+        out_dir (str or Path): Created where it does not exist.
+        subsets (Dict[str, BaseSegDataset]): By name. Their items have ``img``
+            (H, W, 3) BGR uint8, ``gt_seg_map`` (H, W) uint8 and ``img_path``, so
+            their pipelines end before the packing. The names and the palette of the
+            classes are the first one's.
+        overwrite (bool): Write into a folder that is not empty. Files of the same
+            names are replaced, others stay. Defaults to False.
+        quality (int): Of the JPEG images, 1 to 100. Defaults to 95.
+
+    Raises:
+        NotADirectoryError: Where ``out_dir`` is a file.
+        FileExistsError: Where ``out_dir`` is not empty and ``overwrite`` is not set.
+    """
+    out_dir = Path(out_dir)
+    if out_dir.exists() and not out_dir.is_dir():
+        raise NotADirectoryError(f'{out_dir} is a file, expected a folder to write to')
+    if out_dir.is_dir() and any(out_dir.iterdir()) and not overwrite:
+        raise FileExistsError(f'{out_dir} is not empty: name another folder, or '
+                              'allow replacing files in it with --overwrite')
+    images, labels = out_dir / 'JPEGImages', out_dir / 'SegmentationClass'
+    lists = out_dir / 'ImageSets' / 'Segmentation'
+    for folder in (images, labels, lists):
+        folder.mkdir(parents=True, exist_ok=True)
+
+    metainfo = next(iter(subsets.values())).metainfo
+    palette = np.zeros((256, 3), np.uint8)
+    palette[:len(metainfo['palette'])] = metainfo['palette']
+    palette[255] = _IGNORE_COLOUR
+
+    progress = ProgressBar(sum(map(len, subsets.values())))
+    for subset, dataset in subsets.items():
+        names = []
+        for index in range(len(dataset)):
+            item = dataset[index]
+            # The subset is part of the name: each numbers its images from zero.
+            names.append(f"{subset}_{Path(item['img_path']).stem}")
+            path = images / f'{names[-1]}.jpg'
+            done = cv2.imwrite(
+                str(path), item['img'], [cv2.IMWRITE_JPEG_QUALITY, quality])
+            if not done:
+                raise OSError(f'{path} could not be written')
+            _save_labels(labels / f'{names[-1]}.png', item['gt_seg_map'], palette)
+            progress.update()
+        # Last, so that a list never names what an interrupted run left unwritten.
+        (lists / f'{subset}.txt').write_text('\n'.join(names) + '\n')
+    progress.file.write('\n')
+    (out_dir / 'classes.txt').write_text('\n'.join(metainfo['classes']) + '\n')

@@ -1,0 +1,80 @@
+"""Confusion matrix and what the paper computes from it (section 5, "Metrics")."""
+from typing import Dict, Union
+
+import torch
+from torch import Tensor
+
+
+def confusion_matrix(prediction: Tensor, truth: Tensor, num_classes: int,
+                     ignore_index: int = 255) -> Tensor:
+    """Counts pixels by their true and their predicted class, in one bincount.
+
+    Args:
+        prediction (Tensor): Integer labels of any shape, 0 to C - 1.
+        truth (Tensor): Integer labels of the same shape.
+        num_classes (int): Number of classes C.
+        ignore_index (int): True label of pixels that do not count. Defaults to 255.
+
+    Returns:
+        Tensor: int64 (C, C), ``n[i, j]`` pixels of class i predicted as j, on the
+        device of ``prediction``.
+
+    Raises:
+        ValueError: If shapes differ, or a label is neither a class nor ignored.
+    """
+    if prediction.shape != truth.shape:
+        raise ValueError(f'the prediction is {tuple(prediction.shape)}, but the truth is '
+                         f'{tuple(truth.shape)}: they must cover the same pixels')
+    size = num_classes + 1  # one more row and column, for what has no place
+    row = truth.flatten().long()
+    column = prediction.flatten().to(row)
+    ignored = row == ignore_index
+    if row.numel():
+        # Checked by extremes: two reductions are far cheaper than a mask. Before the
+        # ignored are given their row, or the label C would pass for one of them.
+        labels = row.masked_fill(ignored, 0)
+        (low, high), (low_p, high_p) = labels.aminmax(), column.aminmax()
+        if low < 0 or high >= num_classes:
+            bad = labels[(labels < 0) | (labels >= num_classes)].unique().tolist()
+            raise ValueError(
+                f'the truth holds the labels {bad}, expected 0 to {num_classes - 1} or '
+                f'the ignored {ignore_index}: check the masks or the number of classes')
+        if low_p < 0 or high_p >= num_classes:
+            raise ValueError(f'the prediction holds labels from {int(low_p)} to '
+                             f'{int(high_p)}, expected 0 to {num_classes - 1}')
+    row = row.masked_fill(ignored, num_classes)
+    counts = torch.bincount(row * size + column, minlength=size * size)
+    return counts.view(size, size)[:num_classes, :num_classes]
+
+
+def segmentation_metrics(matrix: Tensor) -> Dict[str, Union[float, Tensor]]:
+    """The four metrics, and the per-class terms of two of them.
+
+    With n_ij the matrix and t_i the pixels of class i:
+
+    * pixel accuracy ``aAcc``: sum_i n_ii / sum_i t_i
+    * mean accuracy ``mAcc``: mean of n_ii / t_i
+    * mean IoU ``mIoU``: mean of n_ii / (t_i + sum_j n_ji - n_ii)
+    * frequency-weighted IoU ``fwIoU``: mean of the same, weighted by t_i
+
+    As in the authors' code, a class without any pixel in what divides it is left
+    out of the mean. The names are mmseg's.
+
+    Args:
+        matrix (Tensor): Integer (C, C) from :func:`confusion_matrix`.
+
+    Returns:
+        dict: Fractions from 0 to 1 (NaN where nothing was seen), computed in float64;
+        ``IoU`` and ``Acc`` are tensors (C, ).
+    """
+    n = matrix.double()
+    hit, true, predicted = n.diag(), n.sum(1), n.sum(0)
+    accuracy, iou = hit / true, hit / (true + predicted - hit)
+    seen = true > 0
+    return dict(
+        aAcc=float(hit.sum() / true.sum()),
+        mAcc=float(accuracy.nanmean()),
+        mIoU=float(iou.nanmean()),
+        fwIoU=float((true[seen] * iou[seen]).sum() / true.sum()),
+        Acc=accuracy,
+        IoU=iou)

@@ -1,0 +1,279 @@
+"""Score, upsample, fuse: the head of FCN-32s, FCN-16s and FCN-8s."""
+from typing import List, Optional, Sequence, Tuple, Union
+
+from mmengine.model import ModuleDict
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.losses import accuracy
+from mmseg.registry import MODELS
+from mmseg.utils import SampleList
+from torch import Tensor, nn
+
+from ..feature_maps import FeatureMap
+from ..geometry import crop_to
+
+
+@MODELS.register_module()
+class FCNSkipHead(BaseDecodeHead):
+    r"""The skip architecture of the FCN paper (section 4.2, figure 3).
+
+    A 1x1 **score** layer on each input map; the coarsest scores are
+    **upsampled** to the next finer stride and **fused** with its scores by
+    summing, until the finest; a last upsampling leads to the image::
+
+        stride 32 --score--> ( ) --upsample x2--+
+        stride 16 --score---------------------(sum)--upsample x2--+
+        stride  8 --score---------------------------------------(sum)--x8--> image
+
+    One input map makes it FCN-32s, two FCN-16s, three FCN-8s, four FCN-4s: the
+    name follows the finest stride. Parameters are called by stride
+    (``score.stride16.weight``), so that the checkpoint of a coarser net
+    loads into a finer one.
+
+    Args:
+        in_channels (Sequence[int]): Channels of the maps used, fine to coarse.
+        in_index (Sequence[int]): Their places in the backbone's output.
+        in_strides (Sequence[int]): Their strides, ascending, each a multiple of
+            the one before.
+        num_classes (int): Number of classes C.
+        skip_scales (Sequence[float], optional): A factor for each map, in the
+            same order, multiplied in before its score layer. The authors' FCN-8s
+            trained at once takes (0.0001, 0.01, 1). Defaults to None: no factors.
+        upsampler (dict): Type of the upsampling between strides:
+            ``BilinearUpsample``, ``BilinearDeconv`` or ``MaxUnpool``. Defaults to
+            ``dict(type='BilinearUpsample')``.
+        final_upsampler (dict): Type of the last one, to the image. Defaults to
+            ``dict(type='BilinearUpsample')``.
+        switch_index (Sequence[int], optional): For ``MaxUnpool``: places of the
+            switches in the backbone's output, one a map from the second finest
+            on. ``(3, 4)`` behind ``FullyConvVGG(with_switches=True)``.
+        switch_channels (Sequence[int], optional): Channels of those switches.
+        zero_init_scores (bool): Whether score layers start as zero, as the
+            authors' do. Defaults to False: normal with deviation 0.01.
+        dropout_ratio (float): Elementwise dropout on the coarsest map, for
+            backbones without one of their own. Defaults to 0.
+        with_accuracy (bool): Whether training also reports ``acc_seg``, which costs
+            a pass over full-resolution scores. Defaults to False.
+        out_channels, threshold, loss_decode, ignore_index, sampler: As in mmseg's
+            ``BaseDecodeHead``.
+        init_cfg (dict | list[dict], optional): Replaces the above initialisation.
+
+    Raises:
+        ValueError: If the sequences disagree in length, or strides do not ascend
+            by whole factors.
+    """
+
+    def __init__(self,
+                 in_channels: Sequence[int],
+                 in_index: Sequence[int],
+                 in_strides: Sequence[int],
+                 num_classes: int,
+                 *,
+                 skip_scales: Optional[Sequence[float]] = None,
+                 upsampler: dict = dict(type='BilinearUpsample'),
+                 final_upsampler: dict = dict(type='BilinearUpsample'),
+                 switch_index: Optional[Sequence[int]] = None,
+                 switch_channels: Optional[Sequence[int]] = None,
+                 zero_init_scores: bool = False,
+                 dropout_ratio: float = 0.,
+                 with_accuracy: bool = False,
+                 out_channels: Optional[int] = None,
+                 threshold: Optional[float] = None,
+                 loss_decode: Union[dict, Sequence[dict]] = dict(
+                     type='CrossEntropyLoss', avg_non_ignore=True),
+                 ignore_index: int = 255,
+                 sampler: Optional[dict] = None,
+                 init_cfg: Union[dict, Sequence[dict], None] = None) -> None:
+        in_index, in_strides = _as_tuple(in_index), _as_tuple(in_strides)
+        in_channels = _as_tuple(in_channels)
+        _check_inputs(in_index, in_channels, in_strides, skip_scales)
+        unpools = upsampler['type'] == 'MaxUnpool'
+        if unpools:
+            _check_switches(in_strides, switch_index, switch_channels)
+        if init_cfg is None:
+            init_cfg = dict(type='Normal', std=0.01, layer='Conv2d')
+            if zero_init_scores:
+                init_cfg['override'] = dict(name='score', type='Constant', val=0.)
+        super().__init__(
+            in_channels, num_classes, num_classes=num_classes, out_channels=out_channels,
+            threshold=threshold, dropout_ratio=0., in_index=in_index,
+            input_transform='multiple_select', loss_decode=loss_decode,
+            ignore_index=ignore_index, sampler=sampler, init_cfg=init_cfg)
+        del self.conv_seg  # the base class's single classifier; the score layers are ours
+        self.dropout = nn.Dropout(dropout_ratio)
+        self.in_strides = in_strides
+        self.skip_scales = (1., ) * len(in_index) if skip_scales is None else tuple(
+            skip_scales)
+        self.switch_index = tuple(switch_index) if unpools else (None, ) * (
+            len(in_index) - 1)
+        self.with_accuracy = with_accuracy
+
+        self.score = nn.ModuleDict({
+            f'stride{stride}': nn.Conv2d(channels, self.out_channels, 1)
+            for stride, channels in zip(in_strides, in_channels)
+        })
+        self.upsample = ModuleDict()
+        for i, (fine, coarse) in enumerate(zip(in_strides, in_strides[1:])):
+            cfg = dict(upsampler, channels=self.out_channels, factor=coarse // fine)
+            if unpools:
+                cfg['switch_channels'] = switch_channels[i]
+            self.upsample[f'stride{coarse}'] = MODELS.build(cfg)
+        self.upsample_image = MODELS.build(dict(
+            final_upsampler, channels=self.out_channels, factor=in_strides[0]))
+
+    # --- the network -------------------------------------------------------
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Scores, upsamples and fuses, coarse to fine.
+
+        Args:
+            inputs (Sequence[Tensor]): The backbone's maps, (N, C_i, H / s_i, W / s_i).
+
+        Returns:
+            Tensor: Scores (N, C, H / s, W / s) at the finest stride s.
+        """
+        maps = self._transform_inputs(inputs)
+        fused = None
+        for i in reversed(range(len(maps))):
+            stride = self.in_strides[i]
+            feature = maps[i] if fused is not None else self.dropout(maps[i])
+            if feature.shape[1] != self.in_channels[i]:
+                raise ValueError(
+                    f'FCNSkipHead: map {self.in_index[i]} has {feature.shape[1]} channels, '
+                    f'expected in_channels[{i}] = {self.in_channels[i]}')
+            if self.skip_scales[i] != 1:
+                feature = feature * self.skip_scales[i]
+            scores = self.score[f'stride{stride}'](feature)
+            if fused is None:
+                fused = scores
+                continue
+            where = self.switch_index[i]
+            upsampled = self.upsample[f'stride{self.in_strides[i + 1]}'](
+                fused, None if where is None else inputs[where])
+            fused = crop_to(upsampled, scores.shape[-2:], stride) + scores
+        return fused
+
+    def to_image(self, scores: Tensor, size: Tuple[int, int]) -> Tensor:
+        """The last upsampling: scores (N, C, H / s, W / s) to logits (N, C, H, W).
+
+        Args:
+            scores (Tensor): What :meth:`forward` returned.
+            size (tuple[int, int]): The image's (H, W).
+        """
+        return crop_to(self.upsample_image(scores), size, self.in_strides[0])
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict:
+        """The losses of ``loss_decode`` on the scores at the image's resolution.
+
+        Args:
+            seg_logits (Tensor): Scores at the finest stride.
+            batch_data_samples (list[SegDataSample]): With ``gt_sem_seg`` (1, H, W).
+
+        Returns:
+            dict[str, Tensor]: One entry a ``loss_name``; ``acc_seg`` on request.
+        """
+        labels = self._stack_batch_gt(batch_data_samples)
+        logits = self.to_image(seg_logits, labels.shape[-2:])
+        weight = None if self.sampler is None else self.sampler.sample(logits, labels)
+        labels = labels.squeeze(1)
+        losses = {}
+        for loss in (self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else
+                     [self.loss_decode]):
+            value = loss(logits, labels, weight=weight, ignore_index=self.ignore_index)
+            losses[loss.loss_name] = losses.get(loss.loss_name, 0) + value
+        if self.with_accuracy:
+            losses['acc_seg'] = accuracy(logits, labels, ignore_index=self.ignore_index)
+        return losses
+
+    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: List[dict]) -> Tensor:
+        """Logits (N, C, H, W) at the size of the network's input.
+
+        Args:
+            seg_logits (Tensor): Scores at the finest stride.
+            batch_img_metas (list[dict]): ``pad_shape`` or ``img_shape`` is read.
+        """
+        meta = batch_img_metas[0]
+        # A torch.Size says that img_shape is a window's (sliding inference).
+        sliding = type(meta['img_shape']).__name__ == 'Size'
+        size = meta['img_shape'] if sliding else meta.get('pad_shape', meta['img_shape'])
+        return self.to_image(seg_logits, size[:2])
+
+    # --- what is asked of the backbone -------------------------------------
+
+    def check_backbone(self, maps: Sequence[FeatureMap]) -> None:
+        """Compares the configured inputs with what the backbone gives.
+
+        Args:
+            maps (Sequence[FeatureMap]): From :func:`describe_backbone`.
+
+        Raises:
+            ValueError: Listing every mismatch, what the backbone gives, and the
+                config lines that would fit.
+        """
+        faults = []
+        for index, channels, stride in zip(self.in_index, self.in_channels,
+                                           self.in_strides):
+            wanted = f'in_index {index} ({channels} channels at stride {stride})'
+            given = _map_at(maps, index)
+            if given is None:
+                faults.append(f'{wanted}: there are only {len(maps)} maps')
+            elif given.switches:
+                faults.append(f'{wanted}: these are pooling switches')
+            elif (given.channels, given.stride) != (channels, stride):
+                faults.append(f'{wanted}: it has {given.channels} at {given.stride}')
+        for i, index in enumerate(self.switch_index):
+            given = None if index is None else _map_at(maps, index)
+            if index is not None and (given is None or not given.switches):
+                faults.append(
+                    f'switch_index {index}: MaxUnpool needs pooling switches there. '
+                    'FullyConvVGG(with_switches=True) gives them; with another backbone '
+                    "use upsampler=dict(type='BilinearDeconv')")
+            elif index is not None and given.stride != self.in_strides[i + 1]:
+                faults.append(f'switch_index {index}: belongs to stride {given.stride}, '
+                              f'expected stride {self.in_strides[i + 1]}')
+        if faults:
+            features = [m for m in maps if m.stride and not m.switches]
+            # The finest stride asked for, or finer maps would be fused unasked.
+            chosen = [m for m in features if m.stride >= min(self.in_strides)] or features
+            raise ValueError(
+                'the head does not fit the backbone: ' + '; '.join(faults) +
+                '. The backbone gives ' + '; '.join(map(str, maps)) +
+                '. What would fit: decode_head=dict('
+                f'in_index={tuple(m.index for m in chosen)}, '
+                f'in_channels={tuple(m.channels for m in chosen)}, '
+                f'in_strides={tuple(m.stride for m in chosen)})')
+
+
+def _as_tuple(value) -> tuple:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value, )
+
+
+def _map_at(maps: Sequence[FeatureMap], index: int) -> Optional[FeatureMap]:
+    return maps[index] if -len(maps) <= index < len(maps) else None
+
+
+def _check_inputs(in_index, in_channels, in_strides, skip_scales) -> None:
+    given = dict(in_index=in_index, in_channels=in_channels, in_strides=in_strides)
+    if skip_scales is not None:
+        given['skip_scales'] = skip_scales
+    lengths = {len(value) for value in given.values()}
+    if len(lengths) != 1 or 0 in lengths:
+        raise ValueError('FCNSkipHead: one entry is needed for each input map, but '
+                         + ', '.join(f'{name} = {value}' for name, value in given.items()))
+    for fine, coarse in zip(in_strides, in_strides[1:]):
+        if coarse <= fine or coarse % fine:
+            raise ValueError(
+                f'FCNSkipHead: in_strides is {in_strides}, expected fine to coarse, each a '
+                'multiple of the one before, such as (8, 16, 32)')
+
+
+def _check_switches(in_strides, switch_index, switch_channels) -> None:
+    needed = len(in_strides) - 1
+    for name, value in (('switch_index', switch_index),
+                        ('switch_channels', switch_channels)):
+        if value is None or len(value) != needed:
+            raise ValueError(
+                f'FCNSkipHead: MaxUnpool undoes {needed} poolings between the strides '
+                f'{in_strides}, so {name} needs {needed} entries, but is {value!r}. '
+                'FullyConvVGG(with_switches=True) takes switch_index=(3, 4), '
+                'switch_channels=(512, 512); a backbone without switches takes '
+                "upsampler=dict(type='BilinearDeconv')")

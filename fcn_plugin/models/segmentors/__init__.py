@@ -1,0 +1,3 @@
+from .fcn_segmentor import FCNDataPreProcessor, FCNSegmentor
+
+__all__ = ['FCNDataPreProcessor', 'FCNSegmentor']

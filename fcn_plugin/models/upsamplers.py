@@ -1,0 +1,131 @@
+"""In-network upsampling: from the scores of one stride to those of a finer one.
+
+Each upsampler is built with the number of classes and an integer factor, and is
+called with the scores and, where it wants them, a pooling's switches.
+"""
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from .geometry import bilinear_kernel
+
+
+def _check_factor(name: str, factor: int) -> None:
+    if not isinstance(factor, int) or factor < 1:
+        raise ValueError(f'{name}: factor is {factor!r}, expected an integer from 1 up '
+                         '(the ratio of two neighbouring strides)')
+
+
+@MODELS.register_module()
+class BilinearDeconv(nn.Module):
+    """Transposed convolution that starts as bilinear interpolation (paper, 3.3).
+
+    Beyond the border it sees zeros, as the authors' does, so that scores fade
+    within half a stride of it; :class:`BilinearUpsample` repeats the border.
+
+    Args:
+        channels (int): Number of classes C.
+        factor (int): Upsampling factor f; kernel ``2f - f % 2``, stride f.
+        learnable (bool): Whether the kernel is trained. The paper learned the
+            intermediate ones and fixed the last; the released code fixes all.
+            Defaults to False.
+        per_class (bool): One kernel a class, (C, 1, k, k), instead of the full
+            (C, C, k, k) that starts as zero off the diagonal. A fixed kernel is
+            the same either way, and cheaper per class. Defaults to True.
+    """
+
+    def __init__(self, channels: int, factor: int, learnable: bool = False,
+                 per_class: bool = True) -> None:
+        super().__init__()
+        _check_factor('BilinearDeconv', factor)
+        self.channels, self.factor, self.per_class = channels, factor, per_class
+        kernel = bilinear_kernel(factor)
+        if per_class:
+            weight = kernel.repeat(channels, 1, 1, 1)
+        else:
+            weight = torch.einsum('ij,hw->ijhw', torch.eye(channels), kernel)
+        if learnable:
+            self.weight = nn.Parameter(weight)
+        else:
+            # Not in the state dict: it follows from the factor.
+            self.register_buffer('weight', weight, persistent=False)
+
+    def forward(self, scores: Tensor, switches: Optional[Tensor] = None) -> Tensor:
+        """(N, C, h, w) to (N, C, f h, f w)."""
+        return F.conv_transpose2d(
+            scores, self.weight.to(scores.dtype), stride=self.factor,
+            padding=(self.weight.shape[-1] - self.factor) // 2,
+            groups=self.channels if self.per_class else 1)
+
+    def extra_repr(self) -> str:
+        return (f'channels={self.channels}, factor={self.factor}, '
+                f'learnable={isinstance(self.weight, nn.Parameter)}, '
+                f'per_class={self.per_class}')
+
+
+@MODELS.register_module()
+class BilinearUpsample(nn.Module):
+    """Bilinear interpolation with half-pixel centres, the border repeated.
+
+    Equal to a fixed :class:`BilinearDeconv` away from the border, and faster.
+
+    Args:
+        channels (int): Number of classes; not used, every upsampler takes it.
+        factor (int): Upsampling factor f.
+    """
+
+    def __init__(self, channels: int, factor: int) -> None:
+        super().__init__()
+        _check_factor('BilinearUpsample', factor)
+        self.factor = factor
+
+    def forward(self, scores: Tensor, switches: Optional[Tensor] = None) -> Tensor:
+        """(N, C, h, w) to (N, C, f h, f w)."""
+        if self.factor == 1:
+            return scores
+        return F.interpolate(scores, scale_factor=self.factor, mode='bilinear',
+                             align_corners=False)
+
+    def extra_repr(self) -> str:
+        return f'factor={self.factor}'
+
+
+@MODELS.register_module()
+class MaxUnpool(BaseModule):
+    """Max-unpooling: scores go back to where the pooling found its maxima.
+
+    A 1x1 convolution spreads the class scores over the channels that were pooled,
+    each channel is unpooled with its own switches, and a 3x3 convolution gathers
+    the sparse map into class scores again. The switches are the only use made of
+    the pooled layer.
+
+    Args:
+        channels (int): Number of classes C.
+        factor (int): Upsampling factor; a VGG pools by 2, so it must be 2.
+        switch_channels (int): Channels K of the pooling that is undone.
+    """
+
+    def __init__(self, channels: int, factor: int, switch_channels: int) -> None:
+        # Its own initialisation: the score layers' would all but silence it.
+        super().__init__(dict(type='Kaiming', layer='Conv2d', nonlinearity='linear'))
+        _check_factor('MaxUnpool', factor)
+        if factor != 2:
+            raise ValueError(
+                f'MaxUnpool: factor is {factor}, but a pooling by 2 can only be undone by '
+                '2. Give the head neighbouring strides (in_strides=(8, 16, 32)), and use '
+                'another type as final_upsampler')
+        self.spread = nn.Conv2d(channels, switch_channels, 1)
+        self.gather = nn.Conv2d(switch_channels, channels, 3, padding=1)
+
+    def forward(self, scores: Tensor, switches: Optional[Tensor] = None) -> Tensor:
+        """(N, C, h, w), with switches (N, K, h, w), to (N, C, 2 h, 2 w)."""
+        if switches is None:
+            raise ValueError('MaxUnpool was called without pooling switches')
+        spread = self.spread(scores)
+        height, width = spread.shape[-2:]
+        return self.gather(F.max_unpool2d(
+            spread, switches, 2, 2, output_size=(2 * height, 2 * width)))

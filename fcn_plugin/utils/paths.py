@@ -1,0 +1,38 @@
+"""Where the package's own files lie."""
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def config_root() -> Path:
+    """The folder of the configs: ``.mim/configs`` of an installed package, or
+    ``configs`` of the checkout.
+
+    Raises:
+        FileNotFoundError: If there is neither.
+    """
+    candidates = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError('the configs of fcn_plugin are neither at '
+                            f'{candidates[0]} nor at {candidates[1]}; install the '
+                            'package again, or give a config by its path')
+
+
+def config_path(name: str) -> Path:
+    """Finds one of the package's own configs.
+
+    Args:
+        name (str): Path under the folder of the configs, such as
+            ``'fcn/fcn-8s_r50_1xb16-20k_voc12-224x224.py'``.
+
+    Raises:
+        FileNotFoundError: If there is none of that name; similar ones are listed.
+    """
+    folder = config_root()
+    if (folder / name).is_file():
+        return folder / name
+    beside = sorted(p.name for p in (folder / name).parent.glob('*.py'))
+    raise FileNotFoundError(f"no config '{name}' in {folder}"
+                            + (f'; there are {", ".join(beside)}' if beside else ''))

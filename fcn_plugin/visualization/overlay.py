@@ -1,0 +1,130 @@
+"""Labels in colour over an image."""
+from typing import Optional, Sequence
+
+import cv2
+import numpy as np
+
+Palette = Sequence[Sequence[int]]
+
+
+def default_palette(num_classes: int) -> np.ndarray:
+    """Distinct colours for any number of classes, in Pascal VOC's scheme.
+
+    The bits of a class index are dealt out to red, green and blue, highest
+    bit of the colour first.
+
+    Args:
+        num_classes (int): How many colours.
+
+    Returns:
+        np.ndarray: RGB, (num_classes, 3) uint8; the first is black.
+    """
+    index = np.arange(num_classes)
+    colours = np.zeros((num_classes, 3), np.uint8)
+    for level in range(8):
+        for channel in range(3):
+            bit = (index >> (3 * level + channel)) & 1
+            colours[:, channel] |= (bit << (7 - level)).astype(np.uint8)
+    return colours
+
+
+def check_image(image: np.ndarray) -> None:
+    """Raises ValueError unless ``image`` is (H, W, 3) uint8."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError('expected an RGB image, (H, W, 3) uint8, but got '
+                         f'{image.shape} {image.dtype}')
+
+
+def check_labels(labels: np.ndarray, shape: Sequence[int]) -> None:
+    """Raises ValueError unless ``labels`` are integers of that (H, W)."""
+    if labels.dtype.kind not in 'iub' or labels.shape != tuple(shape):
+        raise ValueError(f'expected integer labels of shape {tuple(shape)}, but got '
+                         f'{labels.shape} {labels.dtype}')
+
+
+def colour_labels(labels: np.ndarray, palette: Palette, ignore_index: int = 255,
+                  ignore_colour: Sequence[int] = (255, 255, 255)) -> np.ndarray:
+    """Paints every label in its class's colour.
+
+    Args:
+        labels (np.ndarray): Class indices, (H, W).
+        palette (Sequence): RGB of each class, 0 to 255.
+        ignore_index (int): Label that is no class. Defaults to 255.
+        ignore_colour (Sequence[int]): Its RGB. Defaults to white.
+
+    Returns:
+        np.ndarray: RGB, (H, W, 3) uint8.
+    """
+    palette = np.asarray(palette, np.uint8).reshape(-1, 3)
+    ignored = labels == ignore_index
+    inside = (labels >= 0) & (labels < len(palette))
+    if not (inside | ignored).all():
+        value = labels[~(inside | ignored)].flat[0]
+        raise ValueError(f'label {value} has no colour: the palette has {len(palette)} '
+                         f'and {ignore_index} is ignored')
+    colours = palette[np.where(ignored, 0, labels)]
+    colours[ignored] = ignore_colour
+    return colours
+
+
+def overlay(image: np.ndarray, labels: np.ndarray, palette: Palette,
+            alpha: float = 0.5, outlines: bool = True, ignore_index: int = 255,
+            background: Optional[int] = None) -> np.ndarray:
+    """Blends class colours over an image and outlines the regions.
+
+    Each region has a thin line in its own colour, undiluted, just inside its
+    border, and a still thinner edge, black or white, whichever contrasts with
+    that colour: one of the two shows on any image.
+
+    Args:
+        image (np.ndarray): RGB, (H, W, 3) uint8.
+        labels (np.ndarray): Class indices, (H, W) integers.
+        palette (Sequence): RGB of each class, 0 to 255.
+        alpha (float): Weight of the colours, 0 (the image alone) to 1.
+            Outlines are drawn at any weight. Defaults to 0.5.
+        outlines (bool): Whether to draw them. Defaults to True.
+        ignore_index (int): Label whose pixels stay as they are. Defaults to 255.
+        background (int, optional): Class whose pixels stay as they are too, so
+            that it does not darken the picture. Defaults to None.
+
+    Returns:
+        np.ndarray: RGB, (H, W, 3) uint8, a new array.
+    """
+    check_image(image)
+    check_labels(labels, image.shape[:2])
+    if not 0 <= alpha <= 1:
+        raise ValueError(f'alpha must be between 0 and 1, but is {alpha}')
+    colours = colour_labels(labels, palette, ignore_index)
+    painted = labels != ignore_index
+    if background is not None:
+        painted &= labels != background
+    picture = image.copy()
+    if alpha:
+        mixed = cv2.addWeighted(image, 1 - alpha, colours, alpha, 0)
+        picture[painted] = mixed[painted]
+    if outlines:
+        _draw_outlines(picture, labels, painted, colours, palette)
+    return picture
+
+
+def _draw_outlines(picture: np.ndarray, labels: np.ndarray, painted: np.ndarray,
+                   colours: np.ndarray, palette: Palette) -> None:
+    """Draws into ``picture``; see :func:`overlay`."""
+    line = max(1, round(min(labels.shape) / 250))
+    edge = max(1, line // 2)
+    # What is not painted counts as one last class. Between two regions the edge
+    # lies in the later one, so never inside what it outlines against the image.
+    last = len(palette)
+    key = np.where(painted, labels, last).astype(np.float32)
+    first_near = cv2.erode(key, _square(edge)).astype(np.int64)
+    contrast = first_near < key
+    near_edge = cv2.dilate(contrast.astype(np.uint8), _square(line)) > 0
+    inner = near_edge & painted & ~contrast
+    picture[inner] = colours[inner]
+    luminance = np.asarray(palette, np.float32).reshape(-1, 3) @ (0.299, 0.587, 0.114)
+    edge_value = np.where(luminance < 110, 255, 0).astype(np.uint8)
+    picture[contrast] = edge_value[first_near[contrast]][:, None]
+
+
+def _square(radius: int) -> np.ndarray:
+    return np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)

@@ -1,0 +1,160 @@
+"""Packaging, with the one thing that setuptools cannot say declaratively.
+
+OpenMMLab's ``mim`` layout keeps configs and tools inside the package, under
+``fcn_plugin/.mim``, where ``mmengine.hub.get_config('fcn_plugin::...')`` looks
+for them, while the sources keep them at the top. So they are linked into the
+checkout for an editable install and copied into a wheel. A wheel never reads
+``.mim`` from the checkout: what an editable install left there can neither
+leak into it nor be broken by it.
+"""
+import os
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+from setuptools.command.develop import develop
+
+ROOT = Path(__file__).resolve().parent
+PACKAGE = 'fcn_plugin'
+MIM_SOURCES = ('configs', 'tools', 'model-index.yml')
+NOT_SHIPPED = shutil.ignore_patterns('__pycache__', '*.py[cod]', '.*')
+
+
+def version() -> str:
+    """Read, not imported: the build environment has no torch."""
+    text = (ROOT / PACKAGE / 'version.py').read_text(encoding='utf-8')
+    return re.search(r"^__version__ = '(.+)'$", text, re.M).group(1)
+
+
+def long_description() -> str:
+    readme = ROOT / 'README.md'
+    return readme.read_text(encoding='utf-8') if readme.exists() else ''
+
+
+def mim_files():
+    """Yields every file of ``.mim`` as a path relative to the project."""
+    for name in MIM_SOURCES:
+        if (ROOT / name).is_file():
+            yield Path(name)
+            continue
+        for folder, subfolders, files in os.walk(ROOT / name):
+            left_out = NOT_SHIPPED(folder, subfolders + files)
+            subfolders[:] = [s for s in subfolders if s not in left_out]
+            for file in files:
+                if file not in left_out:
+                    yield Path(folder, file).relative_to(ROOT)
+
+
+def link_mim() -> None:
+    """Fills ``.mim`` of the checkout with relative links, anew each time."""
+    mim = ROOT / PACKAGE / '.mim'
+    if mim.is_symlink() or mim.is_file():
+        mim.unlink()
+    shutil.rmtree(mim, ignore_errors=True)  # follows no link
+    mim.mkdir()
+    for name in MIM_SOURCES:
+        source, target = ROOT / name, mim / name
+        try:
+            target.symlink_to(Path('..', '..', name), source.is_dir())
+        except OSError:  # Windows without the privilege, some network drives
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=NOT_SHIPPED)
+            else:
+                shutil.copy2(source, target)
+
+
+class BuildPy(build_py):
+    """Puts ``.mim`` where this kind of build wants it."""
+
+    def run(self):
+        if self.editable_mode:  # pip install -e, through editable_wheel
+            link_mim()
+            return super().run()
+        # pip builds in the checkout and keeps build/: a module that has been
+        # renamed since would otherwise be shipped for ever.
+        shutil.rmtree(Path(self.build_lib, PACKAGE), ignore_errors=True)
+        super().run()
+        for target, source in self._mim_mapping().items():
+            self.mkpath(os.path.dirname(target))
+            self.copy_file(source, target)  # keeps the scripts executable
+
+    def _mim_mapping(self):
+        return {
+            str(Path(self.build_lib, PACKAGE, '.mim', file)): str(file)
+            for file in mim_files()
+        }
+
+    # editable_mode=strict makes its tree from these two, file by file.
+    def get_outputs(self, include_bytecode=True):
+        return super().get_outputs(include_bytecode) + list(self._mim_mapping())
+
+    def get_output_mapping(self):
+        return {**super().get_output_mapping(), **self._mim_mapping()}
+
+
+class Develop(develop):
+    """``setup.py develop``, which setuptools before 80 did not route to pip."""
+
+    def run(self):
+        link_mim()
+        super().run()
+
+
+INSTALL_REQUIRES = [
+    'torch>=2.1',
+    'numpy>=1.24',
+    # At run time as well: mmengine's get_config imports pkg_resources.
+    'setuptools>=77.0.3,<82',
+    # compat.py reaches into mmengine and mmseg; a next minor release may have
+    # moved what it reaches for.
+    'mmengine>=0.10.7,<0.11',
+    # Nothing here needs a compiled operator. A full mmcv serves as well, but
+    # metadata cannot say "either": with one installed, and its dependencies
+    # and those below in place, use `pip install --no-deps .`, lest mmcv-lite
+    # be written over it. mmseg 1.2.2 asserts mmcv < 2.2.0.
+    'mmcv-lite>=2.1.0,<2.2.0',
+    'mmsegmentation>=1.2.2,<1.3',
+    'mmpretrain>=1.2.0,<1.3',
+    # Come with the above; named because they are imported here. So does cv2,
+    # from opencv-python, or headless where somebody put that in its place.
+    'matplotlib',
+    'pillow',
+    # mmseg imports both and declares neither.
+    'ftfy',
+    'regex',
+]
+EXTRAS = {
+    'test': ['pytest>=7.4'],
+    'export': ['onnx>=1.15', 'onnxruntime>=1.16', 'onnxscript'],
+    'tensorboard': ['tensorboard'],
+}
+EXTRAS['all'] = sorted({r for extra in EXTRAS.values() for r in extra})
+
+setup(
+    name='mmseg-fcn-plugin',
+    version=version(),
+    description='The fully convolutional networks of Long, Shelhamer and '
+    'Darrell for mmsegmentation: FCN-32s, 16s and 8s on any backbone',
+    long_description=long_description(),
+    long_description_content_type='text/markdown',
+    license_expression='Apache-2.0',
+    license_files=['LICENSE'],
+    keywords='semantic segmentation, fully convolutional networks, FCN, '
+    'mmsegmentation, OpenMMLab',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
+    python_requires='>=3.10',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    include_package_data=False,  # data is named here, never swept up
+    zip_safe=False,
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS,
+    cmdclass={'build_py': BuildPy, 'develop': Develop},
+)

@@ -1,0 +1,201 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+
+from fcn_plugin.models import describe_backbone
+
+RESNET = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
+              out_indices=(1, 2, 3))
+RESNET_HEAD = dict(type='FCNSkipHead', in_index=(0, 1, 2), in_channels=(16, 32, 64),
+                   in_strides=(8, 16, 32), num_classes=4)
+VGG = dict(type='FullyConvVGG', depth=11, fc_channels=16, fc_kernel_size=3,
+           with_switches=True)
+VGG_HEAD = dict(RESNET_HEAD, in_channels=(256, 512, 16), upsampler=dict(type='MaxUnpool'),
+                switch_index=(3, 4), switch_channels=(512, 512))
+
+
+def build(backbone=RESNET, head=RESNET_HEAD, **kwargs):
+    model = MODELS.build(dict(
+        type='FCNSegmentor', backbone=dict(backbone), decode_head=dict(head),
+        data_preprocessor=dict(type='FCNDataPreProcessor', mean=[0] * 3, std=[255] * 3),
+        **kwargs))
+    model.init_weights()
+    return model.eval()
+
+
+def image_data(*sizes, ori=None):
+    """Random images and labels of these (height, width)."""
+    data = dict(inputs=[], data_samples=[])
+    for i, (height, width) in enumerate(sizes):
+        generator = torch.Generator().manual_seed(i)
+        data['inputs'].append(torch.randint(0, 256, (3, height, width),
+                                            dtype=torch.uint8, generator=generator))
+        sample = SegDataSample(metainfo=dict(
+            img_shape=(height, width), ori_shape=ori or (height, width)))
+        sample.gt_sem_seg = PixelData(data=torch.randint(
+            0, 4, (1, height, width), generator=generator))
+        data['data_samples'].append(sample)
+    return data
+
+
+# --- bad arguments -----------------------------------------------------------
+
+
+@pytest.mark.parametrize('head, message', [
+    (dict(RESNET_HEAD, in_channels=(16, 32, 512)), 'in_index 2 .512 channels at stride 32.'),
+    (dict(RESNET_HEAD, in_strides=(4, 8, 16)), 'it has 16 at 8'),
+    (dict(RESNET_HEAD, in_index=(1, 2, 3)), 'there are only 3 maps'),
+    (VGG_HEAD, 'MaxUnpool needs pooling switches')])
+def test_a_head_that_does_not_fit_fails_at_build(head, message):
+    with pytest.raises(ValueError, match=message) as error:
+        build(head=head)
+    assert 'in_channels=(16, 32, 64)' in str(error.value)
+
+
+def test_a_backbone_that_gives_vectors_is_described():
+    backbone = dict(type='mmpretrain.ConvNeXt', arch='atto', out_indices=(1, 2, 3))
+    with pytest.raises(ValueError, match='a vector of 80, no map'):
+        build(backbone)
+
+
+def test_describing_leaves_the_backbone_as_it_was():
+    backbone = MODELS.build(RESNET)
+    backbone.train()
+    before = {k: v.clone() for k, v in backbone.state_dict().items()}
+    describe_backbone(backbone)
+    assert backbone.training
+    assert all(torch.equal(v, before[k]) for k, v in backbone.state_dict().items())
+
+
+# --- shapes --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 50), (31, 33), (32, 32), (45, 64), (97, 3)])
+@pytest.mark.parametrize('parts', [(RESNET, RESNET_HEAD), (VGG, VGG_HEAD)],
+                         ids=['resnet', 'vgg-unpool'])
+def test_any_size_gives_labels_of_that_size(parts, size):
+    with torch.no_grad():
+        sample, = build(*parts).test_step(image_data(size))
+    assert sample.pred_sem_seg.shape == size
+    assert sample.seg_logits.data.shape == (4, *size)
+
+
+@pytest.mark.parametrize('parts', [(RESNET, RESNET_HEAD), (VGG, VGG_HEAD)],
+                         ids=['resnet', 'vgg-unpool'])
+def test_any_size_trains(parts):
+    model = build(*parts)
+    model.train()
+    data = model.data_preprocessor(image_data((1, 1), (33, 47)), training=True)
+    loss = model(**data, mode='loss')['decode.loss_ce']
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_original_size_or_network_size():
+    data = image_data((40, 64), ori=(75, 120))
+    with torch.no_grad():
+        assert build().test_step(data)[0].pred_sem_seg.shape == (75, 120)
+        kept = build(test_cfg=dict(rescale=False)).test_step(
+            image_data((40, 64), ori=(75, 120)))[0]
+    assert kept.pred_sem_seg.shape == (40, 64)
+
+
+def test_sliding_windows():
+    model = build(test_cfg=dict(mode='slide', crop_size=(40, 40), stride=(20, 20)))
+    with torch.no_grad():
+        sample, = model.test_step(image_data((50, 70)))
+    assert sample.pred_sem_seg.shape == (50, 70)
+
+
+# --- values ----------------------------------------------------------------------
+
+
+def test_predictions_do_not_depend_on_the_rest_of_the_batch():
+    sizes = [(33, 50), (64, 32), (1, 1), (33, 50)]
+    model = build()
+    with torch.no_grad():
+        together = model.test_step(image_data(*sizes))
+        data = image_data(*sizes)
+        for i, sample in enumerate(together):
+            alone, = model.test_step(dict(inputs=data['inputs'][i:i + 1],
+                                          data_samples=data['data_samples'][i:i + 1]))
+            torch.testing.assert_close(sample.seg_logits.data, alone.seg_logits.data,
+                                       rtol=1e-4, atol=1e-5)
+            assert sample.gt_sem_seg.shape == sizes[i]
+
+
+def test_padded_pixels_do_not_count_in_the_loss():
+    """The loss of a 40x50 image is that over its own 2000 pixels."""
+    model = build()
+    data = model.data_preprocessor(image_data((40, 50)), training=True)
+    with torch.no_grad():
+        logits = model.encode_decode(data['inputs'], [dict(img_shape=(40, 50))])
+        labels = data['data_samples'][0].gt_sem_seg.data
+        expected = torch.nn.functional.cross_entropy(logits.double(), labels)
+        loss = model.loss(data['inputs'], data['data_samples'])['decode.loss_ce']
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_an_image_that_fits_is_not_padded_and_equals_mmsegs_encoder_decoder():
+    ours = build()
+    theirs = MODELS.build(dict(
+        type='EncoderDecoder', backbone=dict(RESNET), decode_head=dict(RESNET_HEAD),
+        data_preprocessor=dict(type='SegDataPreProcessor', mean=[0] * 3, std=[255] * 3),
+        test_cfg=ConfigDict(mode='whole')))
+    theirs.load_state_dict(ours.state_dict())
+    theirs.eval()
+    with torch.no_grad():
+        a, = ours.test_step(image_data((64, 96), ori=(70, 100)))
+        b, = theirs.test_step(image_data((64, 96), ori=(70, 100)))
+    assert torch.equal(a.seg_logits.data, b.seg_logits.data)
+
+
+def test_a_flipped_view_is_flipped_back():
+    model, data = build(), image_data((32, 64))
+    mirrored = image_data((32, 64))
+    mirrored['inputs'] = [data['inputs'][0].flip(-1)]
+    mirrored['data_samples'][0].set_metainfo(dict(flip=True, flip_direction='horizontal'))
+    with torch.no_grad():
+        a, = model.test_step(mirrored)
+        b, = model.test_step(dict(inputs=mirrored['inputs'],
+                                  data_samples=image_data((32, 64))['data_samples']))
+    assert torch.equal(a.pred_sem_seg.data, b.pred_sem_seg.data.flip(-1))
+
+
+def test_preprocessing_is_mmsegs():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 7)).astype(np.float32)
+    processor = MODELS.build(dict(type='FCNDataPreProcessor', mean=[1, 2, 3],
+                                  std=[4, 5, 6], bgr_to_rgb=True))
+    data = image_data((5, 7), (3, 9))
+    data['inputs'][0] = torch.from_numpy(pixels).byte()
+    batch = processor(data, training=False)
+    expected = (pixels[::-1] - np.array([1, 2, 3])[:, None, None]) / (
+        np.array([4, 5, 6])[:, None, None])
+    assert batch['inputs'].shape == (2, 3, 5, 9)
+    np.testing.assert_allclose(batch['inputs'][0, :, :, :7], expected, rtol=1e-6)
+    assert (batch['inputs'][0, :, :, 7:] == 0).all()
+
+
+# --- states ------------------------------------------------------------------------
+
+
+def test_auxiliary_heads_of_mmseg_train_on_padded_images():
+    model = build(auxiliary_head=dict(
+        type='FCNHead', in_channels=32, channels=8, in_index=1, num_classes=4, num_convs=1,
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True)))
+    model.train()
+    data = model.data_preprocessor(image_data((33, 47), (20, 30)), training=True)
+    losses = model(**data, mode='loss')
+    assert {'decode.loss_ce', 'aux.loss_ce'} <= set(losses)
+
+
+def test_a_head_of_mmseg_fits_the_segmentor():
+    head = dict(type='FCNHead', in_channels=64, channels=8, in_index=2, num_classes=4)
+    with torch.no_grad():
+        sample, = build(head=head).test_step(image_data((33, 47)))
+    assert sample.pred_sem_seg.shape == (33, 47)

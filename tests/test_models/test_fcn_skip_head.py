@@ -1,0 +1,237 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import nn
+
+from fcn_plugin.models import FCNSkipHead, FeatureMap
+
+STRIDES, CHANNELS = (4, 8, 16, 32), (5, 6, 7, 8)
+
+
+def build(count=3, **kwargs):
+    """A head on the ``count`` coarsest of four maps."""
+    return MODELS.build(dict(dict(
+        type='FCNSkipHead', in_index=tuple(range(4 - count, 4)), num_classes=3,
+        in_channels=CHANNELS[-count:], in_strides=STRIDES[-count:]), **kwargs))
+
+
+def maps(height=64, width=96, batch=2):
+    return [torch.randn(batch, c, height // s, width // s)
+            for s, c in zip(STRIDES, CHANNELS)]
+
+
+def sample(labels):
+    data = SegDataSample(metainfo=dict(img_shape=labels.shape[-2:]))
+    data.gt_sem_seg = PixelData(data=labels)
+    return data
+
+
+# --- bad arguments -----------------------------------------------------------
+
+
+@pytest.mark.parametrize('bad', [
+    dict(in_channels=(6, 7)), dict(in_index=(0, 1)), dict(in_strides=(8, 16)),
+    dict(skip_scales=(0.01, 1)), dict(in_index=(), in_channels=(), in_strides=())])
+def test_one_entry_for_each_map(bad):
+    with pytest.raises(ValueError, match='one entry is needed for each input map'):
+        build(**bad)
+
+
+@pytest.mark.parametrize('strides', [(32, 16, 8), (8, 8, 16), (8, 12, 32)])
+def test_strides_ascend_by_whole_factors(strides):
+    with pytest.raises(ValueError, match='fine to coarse'):
+        build(in_strides=strides)
+
+
+@pytest.mark.parametrize('switches', [
+    {}, dict(switch_index=(4, )), dict(switch_index=(4, 5), switch_channels=(7, ))])
+def test_unpooling_needs_switches_at_build(switches):
+    with pytest.raises(ValueError, match='MaxUnpool undoes 2 poolings.*with_switches=True'):
+        build(upsampler=dict(type='MaxUnpool'), **switches)
+
+
+def test_wrong_channels_are_named():
+    features = maps()
+    features[2] = features[2][:, :3]
+    with pytest.raises(ValueError, match=r'map 2 has 3 channels, expected in_channels\[1\] = 7'):
+        build()(features)
+
+
+def test_the_error_at_build_lists_what_would_fit():
+    given = [FeatureMap(0, 64, 4), FeatureMap(1, 128, 8), FeatureMap(2, 7, 16),
+             FeatureMap(3, 512, 32), FeatureMap(4, 7, 16, switches=True)]
+    with pytest.raises(ValueError) as error:
+        build(in_index=(1, 2, 4)).check_backbone(given)
+    message = str(error.value)
+    assert 'in_index 1 (6 channels at stride 8): it has 128 at 8' in message
+    assert 'in_index 4 (8 channels at stride 32): these are pooling switches' in message
+    assert 'in_index 2' not in message.split('The backbone gives')[0]
+    fit = eval(message.split('decode_head=')[1], dict(dict=dict))
+    assert fit == dict(in_index=(1, 2, 3), in_channels=(128, 7, 512),
+                       in_strides=(8, 16, 32))
+    build(**fit).check_backbone(given)
+
+
+def test_too_few_maps():
+    with pytest.raises(ValueError, match='there are only 2 maps'):
+        build().check_backbone([FeatureMap(0, 6, 8), FeatureMap(1, 6, 8)])
+
+
+def test_unpooling_behind_a_backbone_without_switches():
+    head = build(upsampler=dict(type='MaxUnpool'), switch_index=(4, 5),
+                 switch_channels=(7, 8))
+    plain = [FeatureMap(i, c, s) for i, (c, s) in enumerate(zip(CHANNELS, STRIDES))]
+    with pytest.raises(ValueError, match='MaxUnpool needs pooling switches.*BilinearDeconv'):
+        head.check_backbone(plain)
+    switches = [FeatureMap(4, 7, 16, True), FeatureMap(5, 8, 32, True)]
+    head.check_backbone(plain + switches)
+    with pytest.raises(ValueError, match='belongs to stride 32, expected stride 16'):
+        head.check_backbone(plain + [FeatureMap(4, 7, 32, True), switches[1]])
+
+
+# --- values ------------------------------------------------------------------
+
+
+def score(layer, feature, scale):
+    weight, bias = (p.detach().double().numpy() for p in layer.parameters())
+    return (np.einsum('ck,nkhw->nchw', weight[..., 0, 0], scale * feature.double().numpy())
+            + bias[None, :, None, None])
+
+
+def bilinear(scores, factor):
+    """Half-pixel centres, border repeated; one row, then one column at a time."""
+    for axis in (2, 3):
+        size = scores.shape[axis]
+        at = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
+        low = np.floor(at).astype(int)
+        high = np.minimum(low + 1, size - 1)
+        part = (at - low).reshape([-1 if a == axis else 1 for a in range(4)])
+        scores = (1 - part) * scores.take(low, axis) + part * scores.take(high, axis)
+    return scores
+
+
+@pytest.mark.parametrize('scales', [None, (0.25, 0.01, 0.1, 1.)])
+@pytest.mark.parametrize('count', [1, 2, 3, 4])
+def test_scores_are_upsampled_and_summed_coarse_to_fine(count, scales):
+    """FCN-32s, 16s, 8s and 4s against numpy in float64."""
+    scales = None if scales is None else scales[-count:]
+    head, features = build(count, skip_scales=scales).eval(), maps()
+    fused = None
+    for i in reversed(range(count)):
+        scores = score(head.score[f'stride{STRIDES[-count:][i]}'], features[4 - count + i],
+                       1 if scales is None else scales[i])
+        fused = scores if fused is None else bilinear(fused, 2) + scores
+    with torch.no_grad():
+        scores = head(features)
+        logits = head.to_image(scores, (64, 90))
+    np.testing.assert_allclose(scores, fused, atol=1e-5)
+    np.testing.assert_allclose(
+        logits, bilinear(fused, STRIDES[-count])[..., :64, :90], atol=1e-5)
+
+
+def test_strides_may_be_skipped():
+    head = build(in_index=(0, 3), in_channels=(5, 8), in_strides=(4, 32))
+    assert head(maps()).shape == (2, 3, 16, 24)
+
+
+def test_a_map_that_rounded_up_is_cropped():
+    """As a ResNet's do where FCNSegmentor is not there to pad."""
+    features = [torch.randn(1, c, *size) for c, size in zip(
+        CHANNELS, [(17, 9), (9, 5), (5, 3), (3, 2)])]
+    assert build()(features).shape == (1, 3, 9, 5)
+
+
+def test_deconv_and_interpolation_agree_inside():
+    features = maps(256, 256, 1)
+    plain = build()
+    deconv = build(upsampler=dict(type='BilinearDeconv'),
+                   final_upsampler=dict(type='BilinearDeconv'))
+    deconv.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        a, b = (head.to_image(head(features), (256, 256)) for head in (plain, deconv))
+    torch.testing.assert_close(a[..., 64:-64, 64:-64], b[..., 64:-64, 64:-64])
+
+
+# --- states ------------------------------------------------------------------
+
+
+def test_zero_initialised_scores_predict_nothing():
+    head = build(zero_init_scores=True, upsampler=dict(type='BilinearDeconv',
+                                                       learnable=True))
+    nn.init.ones_(head.score['stride8'].weight)
+    head.init_weights()
+    assert (head(maps()) == 0).all()
+    assert head.upsample['stride32'].weight.abs().sum() > 0  # bilinear still
+
+
+def test_default_initialisation_is_normal():
+    head = build(in_channels=(400, 400, 400))
+    head.init_weights()
+    assert head.score['stride8'].weight.detach().std() == pytest.approx(0.01, rel=0.1)
+    assert (head.score['stride8'].bias == 0).all()
+
+
+def test_a_coarser_checkpoint_loads_into_a_finer_head():
+    coarse, fine = build(2), build(3)
+    missing, unexpected = fine.load_state_dict(coarse.state_dict(), strict=False)
+    assert missing == ['score.stride8.weight', 'score.stride8.bias'] and not unexpected
+
+
+def test_dropout_is_elementwise_and_on_the_coarsest_map_only():
+    head = build(1, dropout_ratio=0.5).train()
+    seen = []
+    head.score['stride32'].register_forward_pre_hook(lambda m, x: seen.append(x[0]))
+    features = [*maps()[:3], torch.ones(1, 8, 16, 16)]
+    head(features)
+    dropped = seen[0][0] == 0
+    assert 0.3 < dropped.float().mean() < 0.7
+    assert dropped.any(0).all() is not dropped.all(0).any()
+    per_channel = dropped.flatten(1).float().mean(1)
+    assert ((per_channel > 0) & (per_channel < 1)).all()  # no channel goes as a whole
+
+
+def test_loss_is_the_mean_over_pixels_that_count():
+    head, features = build().eval(), maps(32, 32)
+    labels = torch.randint(0, 3, (2, 1, 30, 32))
+    labels[:, :, :7] = 255
+    samples = [sample(label) for label in labels]
+    loss = head.loss(features, samples, None)
+    assert list(loss) == ['loss_ce']
+    with torch.no_grad():
+        logits = head.to_image(head(features), (30, 32)).double()
+    valid = labels[:, 0] != 255
+    picked = logits.log_softmax(1).gather(1, labels.clamp(max=2))[:, 0][valid]
+    assert float(loss['loss_ce'].detach()) == pytest.approx(float(-picked.mean()), rel=1e-5)
+
+
+def test_accuracy_and_several_losses_on_request():
+    head = build(with_accuracy=True, loss_decode=[
+        dict(type='CrossEntropyLoss', loss_name='loss_ce', avg_non_ignore=True),
+        dict(type='CrossEntropyLoss', loss_name='loss_ce', avg_non_ignore=True),
+        dict(type='DiceLoss', loss_name='loss_dice')])
+    samples = [sample(torch.randint(0, 3, (1, 32, 32))) for _ in range(2)]
+    losses = head.loss(maps(32, 32), samples, None)
+    assert set(losses) == {'loss_ce', 'loss_dice', 'acc_seg'}
+    assert float(losses['loss_ce'].detach()) == pytest.approx(2 * np.log(3), rel=0.5)
+
+
+def test_binary_with_one_channel():
+    head = build(num_classes=2, out_channels=1, threshold=0.5, loss_decode=dict(
+        type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True))
+    samples = [sample(torch.randint(0, 2, (1, 32, 32))) for _ in range(2)]
+    assert torch.isfinite(head.loss(maps(32, 32), samples, None)['loss_ce'])
+
+
+def test_predict_by_feat_serves_mmsegs_encoder_decoder():
+    head, features = build(), maps(64, 96)
+    scores = head(features)
+    padded = head.predict_by_feat(scores, [dict(img_shape=(60, 90), pad_shape=(64, 96))])
+    window = head.predict_by_feat(scores, [dict(img_shape=torch.Size((50, 96)))])
+    assert padded.shape[-2:] == (64, 96) and window.shape[-2:] == (50, 96)
+
+
+def test_head_is_registered_with_mmseg():
+    assert MODELS.get('FCNSkipHead') is FCNSkipHead

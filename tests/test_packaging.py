@@ -1,0 +1,213 @@
+"""What a user gets who has the wheel and not the checkout.
+
+A copy of the project is installed in a second environment: editable first, with
+a wheel built beside it, then that wheel in its place. The copy goes away before
+the wheel is tried, so that nothing can come from it.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ('fcn_plugin', 'configs', 'tools', 'model-index.yml')
+PACKAGING = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md',
+             'CHANGELOG.md', 'CITATION.cff', 'constraints.txt')
+CONFIG = 'fcn/fcn-8s_r18-half_1xb16-900_shapes-128x128.py'
+
+GET_CONFIG = """
+import os, sys
+import fcn_plugin
+from mmengine import Config
+from mmengine.hub import get_config
+
+cfg = get_config(f'fcn_plugin::{sys.argv[1]}')
+with open('child.py', 'w') as file:
+    file.write(f"_base_ = 'fcn_plugin::{sys.argv[1]}'")
+assert Config.fromfile('child.py').to_dict() == cfg.to_dict()
+cfg.dump('dumped.py')
+print(os.path.dirname(fcn_plugin.__file__))
+"""
+
+
+def sources(root):
+    """The files under ``root`` that are shipped, as in the wheel."""
+    for name in SHIPPED:
+        paths = [root / name] if (root / name).is_file() else (root / name).rglob('*')
+        for path in paths:
+            file = path.relative_to(root)
+            if (path.is_file() and file.suffix not in ('.pyc', '.pyo')
+                    and not any(part.startswith('.') for part in file.parts)):
+                yield file
+
+
+class Environment:
+    """A virtual environment and a folder outside any checkout to use it from."""
+
+    def __init__(self, folder):
+        self.folder = folder / 'venv'
+        self.outside = folder / 'outside'
+        self.outside.mkdir()
+        self.variables = {
+            k: v for k, v in os.environ.items()
+            if not k.startswith('PYTHON') and k != 'VIRTUAL_ENV'
+        }
+        self._run(sys.executable, '-m', 'venv', self.folder)
+
+    def _run(self, *command, cwd=None):
+        command = [str(c) for c in command]
+        done = subprocess.run(command, cwd=cwd or self.outside, env=self.variables,
+                              text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        assert done.returncode == 0, f'{" ".join(command)}\n{done.stdout[-6000:]}'
+        return done.stdout
+
+    def python(self, *args, cwd=None):
+        return self._run(self.folder / 'bin' / 'python', '-W', 'ignore', *args, cwd=cwd)
+
+    def pip(self, *args, cwd=None):
+        return self.python('-m', 'pip', *args, cwd=cwd)
+
+    def package(self):
+        """The folder that the package is imported from; leaves dumped.py."""
+        lines = self.python('-c', GET_CONFIG, CONFIG).splitlines()
+        return Path(lines[-1])
+
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory):
+    """The project without what git ignores, with decoys."""
+    root = tmp_path_factory.mktemp('project') / 'checkout'
+    root.mkdir()
+    ignore = shutil.ignore_patterns('__pycache__', '.mim')
+    for name in SHIPPED + PACKAGING:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, root / name, ignore=ignore)
+        else:
+            shutil.copy2(ROOT / name, root / name)
+    for decoy in ('tests/__init__.py', 'tests/test_decoy.py', 'work_dirs/decoy.pth',
+                  'tools/__pycache__/decoy.cpython-311.pyc', 'configs/.decoy.py.swp',
+                  'build/lib/fcn_plugin/decoy_renamed_since.py'):
+        (root / decoy).parent.mkdir(parents=True, exist_ok=True)
+        (root / decoy).touch()
+    yield root
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope='module')
+def environment(tmp_path_factory, checkout):
+    """A second environment with an editable installation of ``checkout``."""
+    folder = tmp_path_factory.mktemp('second')
+    env = Environment(folder)
+    constraints = ROOT / 'constraints.txt'
+    try:
+        env.pip('download', '--no-deps', '-c', constraints, 'ftfy')
+    except AssertionError as error:
+        # CI must not pass by having tried nothing.
+        give_up = pytest.fail if os.environ.get('CI') == 'true' else pytest.skip
+        give_up(f'pip reaches no package index: {str(error).splitlines()[-1]}')
+    # Links that an installation of older sources may have left.
+    mim = checkout / 'fcn_plugin' / '.mim'
+    mim.mkdir()
+    (mim / 'configs').symlink_to('no/such/folder')
+    (mim / 'decoy').symlink_to('../../tests')
+    # Bytecode would be twice the files to write and to delete again.
+    env.pip('install', '--no-compile', '-c', constraints, '-e', '.', cwd=checkout)
+    yield env
+    shutil.rmtree(folder, ignore_errors=True)  # more than a gigabyte
+
+
+@pytest.fixture(scope='module')
+def wheel(environment, checkout):
+    out = environment.outside / 'wheels'
+    environment.pip('wheel', '--no-deps', '--no-build-isolation', '-w', out, '.',
+                    cwd=checkout)
+    wheel, = out.glob('*.whl')
+    return wheel
+
+
+def test_editable(environment, checkout):
+    assert environment.package() == checkout / 'fcn_plugin'
+    mim = checkout / 'fcn_plugin' / '.mim'
+    assert {p.name for p in mim.iterdir()} == set(SHIPPED) - {'fcn_plugin'}
+    assert os.readlink(mim / 'configs') == '../../configs'
+
+
+def test_wheel_contents(wheel, checkout):
+    with zipfile.ZipFile(wheel) as archive:
+        entries = {e.filename: e for e in archive.infolist()}
+    files = {f for f in entries if '.dist-info/' not in f}
+    expected = {
+        str(f if f.parts[0] == 'fcn_plugin' else Path('fcn_plugin', '.mim', f))
+        for f in sources(checkout)
+    }
+    assert files - expected == set()
+    assert expected - files == set(), (
+        'not shipped: a folder without an __init__.py, or data that package_data in '
+        'setup.py does not name')
+    scripts = [f for f in files if f.endswith('.sh')]
+    assert scripts and all(entries[f].external_attr >> 16 & 0o100 for f in scripts)
+    version = re.search("'(.+)'", (ROOT / 'fcn_plugin/version.py').read_text()).group(1)
+    assert wheel.name == f'mmseg_fcn_plugin-{version}-py3-none-any.whl'
+
+
+def test_wheel_from_sdist(environment, wheel, checkout):
+    out = environment.outside / 'sdist'
+    environment.python('setup.py', '-q', 'sdist', '-d', out, cwd=checkout)
+    sdist, = out.glob('*.tar.gz')
+    environment.pip('wheel', '--no-deps', '--no-build-isolation', '-w', out, sdist)
+    again, = out.glob('*.whl')
+    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
+        assert sorted(one.namelist()) == sorted(other.namelist())
+
+
+def test_editable_survives_the_builds(environment, wheel, checkout):
+    test_editable(environment, checkout)
+
+
+# Below here the copy is gone.
+
+
+@pytest.fixture(scope='module')
+def installed(environment, wheel, checkout):
+    """The environment with the wheel in the editable installation's place."""
+    environment.pip('install', '--no-deps', '--force-reinstall', wheel)
+    shutil.rmtree(checkout)
+    return environment
+
+
+def test_wheel_installs_cleanly(installed):
+    installed.pip('check')
+    package = installed.package()
+    assert package.parent.name == 'site-packages'
+    assert installed.folder.resolve() in package.resolve().parents
+    assert not list(package.parent.glob('__editable__*'))
+    assert not any(p.is_symlink() for p in (package / '.mim').rglob('*'))
+
+
+def test_wheel_trains_and_predicts(installed):
+    tools = installed.package() / '.mim' / 'tools'
+    installed.python(
+        tools / 'train.py', 'dumped.py', '--work-dir', 'run', '--cfg-options',
+        'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
+        'default_hooks.checkpoint.interval=2', 'train_dataloader.batch_size=2',
+        'val_dataloader.dataset.indices=4', 'test_dataloader.dataset.indices=4')
+    checkpoint = installed.outside / 'run' / 'iter_2.pth'
+    assert checkpoint.exists()
+
+    image = np.random.RandomState(0).randint(0, 256, (75, 101, 3), np.uint8)
+    cv2.imwrite(str(installed.outside / 'test.png'), image)
+    before = set(installed.outside.rglob('*.png'))
+    installed.python(tools / 'predict.py', '--img-path', 'test.png', '--config',
+                     'dumped.py', '--weight-path', checkpoint)
+    written = set(installed.outside.rglob('*.png')) - before
+    assert any(cv2.imread(str(p)).shape[:2] == (75, 101) for p in written)

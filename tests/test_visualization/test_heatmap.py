@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from fcn_plugin.visualization import heatmap
+
+
+@pytest.mark.parametrize('scores, change, words', [
+    (np.zeros((4, 5)), {}, 'do not fit'),
+    (np.full((4, 4), 1.5), {}, 'between 0 and 1'),
+    (np.full((4, 4), np.nan), {}, 'between 0 and 1'),
+    (np.zeros((4, 4)), dict(alpha=-1), 'alpha'),
+    (np.zeros((4, 4)), dict(colormap='nonsense'), 'nonsense'),
+])
+def test_bad_arguments(scores, change, words):
+    with pytest.raises((ValueError, KeyError), match=words):
+        heatmap(scores, np.zeros((4, 4, 3), np.uint8), **change)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 50), (50, 1), (96, 128), (375, 500)])
+def test_sizes(size):
+    scores, image = np.random.rand(*size), np.zeros((*size, 3), np.uint8)
+    plain = heatmap(scores, image, colour_bar=False)
+    assert plain.shape == image.shape
+    full = heatmap(scores, image, title='probability of cat')
+    assert full.shape[0] > size[0] and full.shape[1] > max(size[1], 100)
+
+
+def test_brighter_where_likelier():
+    scores = np.repeat(np.linspace(0, 1, 64)[None], 8, axis=0)
+    for colormap in ('viridis', 'magma'):
+        picture = heatmap(scores, np.full((8, 64, 3), 90, np.uint8), colormap=colormap,
+                          colour_bar=False)
+        brightness = (picture @ np.array([0.299, 0.587, 0.114])).mean(0)
+        assert (np.diff(brightness) > -1).all() and np.ptp(brightness) > 50

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Evaluates under Slurm, one task a GPU. From the environment: GPUS in all (4),
+# GPUS_PER_NODE (as many as GPUS, at most 8), CPUS_PER_TASK (5), SRUN_ARGS
+# (further options of srun, split at blanks), PORT of the first task, PYTHON.
+set -euo pipefail
+if (($# < 4)); then
+    echo "usage: $0 PARTITION JOB_NAME CONFIG CHECKPOINT [arguments of test.py]" >&2
+    exit 2
+fi
+partition=$1 job_name=$2 config=$3 checkpoint=$4
+shift 4
+gpus=${GPUS:-4}
+per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
+read -ra srun_args <<<"${SRUN_ARGS:-}"
+python=${PYTHON:-$(command -v python || command -v python3)}
+# mmengine reads the port by this name.
+export MASTER_PORT=${PORT:-${MASTER_PORT:-29500}}
+
+exec srun \
+    --partition="$partition" \
+    --job-name="$job_name" \
+    --gres="gpu:$per_node" \
+    --ntasks="$gpus" \
+    --ntasks-per-node="$per_node" \
+    --cpus-per-task="${CPUS_PER_TASK:-5}" \
+    --kill-on-bad-exit=1 \
+    ${srun_args[@]+"${srun_args[@]}"} \
+    "$python" -u "$(dirname "$0")/test.py" "$config" "$checkpoint" --launcher slurm "$@"
