@@ -27,15 +27,26 @@ CONFIG = 'fcn/fcn-8s_r18-half_1xb16-900_shapes-128x128.py'
 GET_CONFIG = """
 import os, sys
 import fcn_plugin
-from mmengine import Config
 from mmengine.hub import get_config
 
-cfg = get_config(f'fcn_plugin::{sys.argv[1]}')
+get_config(f'fcn_plugin::{sys.argv[1]}').dump('dumped.py')
+print(os.path.dirname(fcn_plugin.__file__))
+"""
+# A user's own config starts like this where there is no checkout. mmengine marks
+# what it inherits with the scope that stands before the colons.
+INHERIT = """
+import sys
+import fcn_plugin
+from mmengine import Config
+from mmengine.registry import DATASETS, METRICS, MODELS, init_default_scope
+
 with open('child.py', 'w') as file:
     file.write(f"_base_ = 'fcn_plugin::{sys.argv[1]}'")
-assert Config.fromfile('child.py').to_dict() == cfg.to_dict()
-cfg.dump('dumped.py')
-print(os.path.dirname(fcn_plugin.__file__))
+cfg = Config.fromfile('child.py')
+init_default_scope(cfg.default_scope)
+for registry, part in ((MODELS, cfg.model), (METRICS, cfg.val_evaluator),
+                       (DATASETS, cfg.val_dataloader.dataset)):
+    print(type(registry.build(part)).__module__)
 """
 
 
@@ -192,6 +203,13 @@ def test_wheel_installs_cleanly(installed):
     assert installed.folder.resolve() in package.resolve().parents
     assert not list(package.parent.glob('__editable__*'))
     assert not any(p.is_symlink() for p in (package / '.mim').rglob('*'))
+
+
+def test_wheel_can_be_inherited_from(installed):
+    output = installed.python('-c', INHERIT, CONFIG)
+    assert 'WARNING' not in output
+    modules = output.splitlines()[-3:]
+    assert all(m.startswith('fcn_plugin.') for m in modules), output
 
 
 def test_wheel_trains_and_predicts(installed):

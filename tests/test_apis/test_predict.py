@@ -394,7 +394,8 @@ def test_show_images(trained, photos, tmp_path, capsys):
     ('predict', predict.predict_to_files), ('predict_show', predict.show)])
 def test_tool_passes_what_the_function_takes(monkeypatch, tool, function):
     file = Path(__file__).parents[2] / 'tools' / f'{tool}.py'
-    monkeypatch.setattr('sys.argv', [str(file), '--img-path', 'x', '--weight-path', 'y'])
+    arguments = ['--img-path', 'x', '--weight-path', 'y']
+    monkeypatch.setattr('sys.argv', [str(file), *arguments])
     given = vars(runpy.run_path(str(file))['parse_args']())
     assert given.pop('debug') is False
     takes = inspect.signature(function).parameters

@@ -1,0 +1,322 @@
+"""Training through tools/train.py and the functions that it calls."""
+import re
+import shlex
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmpretrain.models import ResNet
+from PIL import Image
+from tiny_runs import SHAPES, TINY_BACKBONE, run_tool, succeed, write_config
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
+
+from fcn_plugin.apis.config import load_config
+from fcn_plugin.apis.train import explain_missing_weights, use_amp
+from fcn_plugin.engine import CPUAmpOptimWrapper
+from fcn_plugin.evaluation import FCNMetric
+
+PRETRAINED = SHAPES.replace(TINY_BACKBONE, TINY_BACKBONE.replace('None', """dict(
+        _delete_=True, type='Pretrained', prefix='backbone.',
+        checkpoint='https://example.invalid/r18.pth')"""))
+FIGURES = ('pixel accuracy', 'mean accuracy', 'mean IoU', 'frequency-weighted IoU')
+
+
+def load(path):
+    return torch.load(path, map_location='cpu', weights_only=True)
+
+
+def figures(output):
+    """The four figures of the last lines, or of a log's 'mIoU: 12.3400'."""
+    return {name: float(value) for name, value in re.findall(
+        rf'^({"|".join(FIGURES)}) +(\d+\.\d\d)$', output, re.M)}
+
+
+def named(output, what):
+    """The path behind 'checkpoint', 'log' or 'picture' in the last lines."""
+    return Path(re.search(rf'^{what} +(/.*)$', output, re.M)[1])
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """A config, the work dir of its run and what the run printed."""
+    folder = tmp_path_factory.mktemp('trained')
+    config = write_config(folder)
+    return config, folder / 'work', succeed('train.py', config, '--work-dir',
+                                            folder / 'work')
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Every download fails; the addresses that were tried."""
+    tried = []
+
+    def load_url(url, **kwargs):
+        tried.append(url)
+        raise URLError('[Errno -2] Name or service not known')
+
+    monkeypatch.setattr('mmengine.runner.checkpoint.load_url', load_url)
+    return tried
+
+
+# --- reading the config ----------------------------------------------------
+
+
+def test_config_that_does_not_exist(tmp_path):
+    write_config(tmp_path, name='b.py')
+    write_config(tmp_path, name='a.py')
+    with pytest.raises(FileNotFoundError, match=rf'^{tmp_path}/c.py: no such config file; '
+                       rf'{tmp_path} holds a.py, b.py$'):
+        load_config(str(tmp_path / 'c.py'))
+    with pytest.raises(FileNotFoundError, match='holds a.py, b.py'):
+        load_config(str(tmp_path))
+    with pytest.raises(FileNotFoundError, match='nowhere has none either'):
+        load_config(str(tmp_path / 'nowhere' / 'c.py'))
+
+
+def test_work_dir_is_the_command_line_s_then_the_config_s_then_the_name_s(tmp_path):
+    plain = str(write_config(tmp_path, 'a = dict(b=1)'))
+    own = str(write_config(tmp_path, "work_dir = 'mine'", 'own.py'))
+    assert load_config(plain).work_dir == 'work_dirs/tiny'
+    assert load_config(own).work_dir == 'mine'
+    assert load_config(own, work_dir='other').work_dir == 'other'
+    assert load_config(own, {'work_dir': 'option'}).work_dir == 'option'
+
+
+def test_options_and_launcher(tmp_path):
+    path = str(write_config(tmp_path, 'a = dict(b=1)'))
+    config = load_config(path, {'a.b': 2, 'a.c': 3}, launcher='slurm')
+    assert config.a == dict(b=2, c=3) and config.launcher == 'slurm'
+    assert load_config(path).launcher == 'none'
+
+
+# --- mixed precision -------------------------------------------------------
+
+
+def test_amp_on_a_wrapper_of_its_own_type():
+    config = Config(dict(optim_wrapper=dict(type='ApexOptimWrapper')))
+    with pytest.raises(ValueError, match="optim_wrapper.type is 'ApexOptimWrapper'"):
+        use_amp(config)
+
+
+@pytest.mark.parametrize('kind', ['AmpOptimWrapper', 'CPUAmpOptimWrapper'])
+def test_amp_that_is_on_already(kind):
+    config = Config(dict(optim_wrapper=dict(type=kind, loss_scale=8.)))
+    use_amp(config)
+    assert config.optim_wrapper == dict(type=kind, loss_scale=8.)
+
+
+@pytest.mark.parametrize('gpu, expected', [
+    (True, dict(type='AmpOptimWrapper', loss_scale='dynamic', clip_grad=1)),
+    (False, dict(type='CPUAmpOptimWrapper', clip_grad=1))])
+def test_amp_takes_the_device_s_wrapper(monkeypatch, gpu, expected):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+    config = Config(dict(optim_wrapper=dict(type='OptimWrapper', clip_grad=1)))
+    use_amp(config)
+    assert config.optim_wrapper == expected
+    config = Config(dict(optim_wrapper=dict(clip_grad=1)))
+    use_amp(config)
+    assert config.optim_wrapper == expected
+
+
+@contextmanager
+def convolution_types():
+    """The types that convolutions give, in training (True) and evaluation (False)."""
+    types = {True: set(), False: set()}
+    hook = register_module_forward_hook(lambda module, args, out: types[
+        module.training].add(out.dtype) if isinstance(module, nn.Conv2d) else None)
+    yield types
+    hook.remove()
+
+
+def test_amp_on_the_cpu_is_bfloat16(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with convolution_types() as types:
+        succeed('train.py', write_config(tmp_path), '--amp', '--work-dir', tmp_path,
+                '--cfg-options', 'train_cfg.max_iters=1', 'train_cfg.val_interval=1')
+    assert types == {True: {torch.bfloat16}, False: {torch.float32}}
+    checkpoint = load(tmp_path / 'iter_1.pth')
+    assert {v.dtype for v in checkpoint['state_dict'].values()} == {torch.float32,
+                                                                   torch.int64}
+    assert np.isfinite(checkpoint['message_hub']['log_scalars']['train/loss'].current())
+
+
+def test_cpu_amp_wrapper_accumulates():
+    """What OptimWrapper can do, it can do."""
+    layer = nn.Conv2d(1, 1, 1)
+    wrapper = CPUAmpOptimWrapper(optimizer=torch.optim.SGD(layer.parameters(), 1.),
+                                 accumulative_counts=2)
+    wrapper.initialize_count_status(layer, 0, 4)
+    before = layer.weight.detach().clone()
+    for step in range(2):
+        assert torch.equal(layer.weight, before)
+        with wrapper.optim_context(layer):
+            out = layer(torch.ones(1, 1, 2, 2))
+        assert out.dtype == torch.bfloat16
+        wrapper.update_params(out.float().sum())
+    assert not torch.equal(layer.weight, before)
+    assert layer(torch.ones(1, 1, 2, 2)).dtype == torch.float32
+
+
+# --- pretrained weights ----------------------------------------------------
+
+
+def test_weights_without_a_network(tmp_path, offline):
+    """The message holds the way out, which is taken."""
+    config = write_config(tmp_path, PRETRAINED)
+    train = ('train.py', config, '--work-dir', tmp_path / 'work')
+    done = run_tool(*train)
+    assert done.code == 2 and offline == ['https://example.invalid/r18.pth']
+    assert done.err.startswith('error: the pretrained weights could not be downloaded')
+    assert 'https://example.invalid/r18.pth (model.backbone.init_cfg)' in done.err
+    without = re.search(r'--cfg-options (\S+=None)', done.err)[1]
+    with_file = re.search(r'--cfg-options (\S+=)FILE', done.err)[1]
+
+    short = ('train_cfg.max_iters=1', 'train_cfg.val_interval=1')
+    succeed(*train, '--cfg-options', without, *short)
+    backbone = ResNet(18, stem_channels=8, base_channels=8, out_indices=(1, 2, 3))
+    nn.init.constant_(backbone.conv1.weight, 0.5)
+    torch.save(dict(state_dict={f'backbone.{key}': value for key, value in
+                                backbone.state_dict().items()}), tmp_path / 'r18.pth')
+    succeed(*train, '--cfg-options', f'{with_file}{tmp_path}/r18.pth',
+            'optim_wrapper.optimizer.lr=0.', *short)
+    weight = load(tmp_path / 'work' / 'iter_1.pth')['state_dict']['backbone.conv1.weight']
+    assert torch.all(weight == 0.5)
+    assert len(offline) == 1
+
+
+def test_every_part_with_weights_is_named():
+    config = Config(dict(model=dict(
+        backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='http://a')),
+        neck=dict(init_cfg=dict(type='Xavier')),
+        decode_head=dict(inner=dict(init_cfg=dict(type='Pretrained',
+                                                  checkpoint='http://b'))))))
+    with pytest.raises(ConnectionError) as caught, explain_missing_weights(config):
+        raise URLError('no route')
+    assert ('(no route): http://a (model.backbone.init_cfg), '
+            'http://b (model.decode_head.inner.init_cfg)') in str(caught.value)
+    assert 'neck' not in str(caught.value)
+
+
+def test_other_failed_downloads_are_not_explained_as_weights():
+    with pytest.raises(URLError), explain_missing_weights(Config(dict(model=dict()))):
+        raise URLError('no route')
+
+
+# --- a run -----------------------------------------------------------------
+
+
+def test_last_lines(trained):
+    config, work_dir, output = trained
+    last = output[output.rindex(' checkpoint on 5 images of ShapesDataset'):]
+    assert list(figures(last)) == list(FIGURES)
+    assert 'checkpoint on 5 images of ShapesDataset (\'test\'):' in last
+    assert named(last, 'checkpoint').parent == work_dir
+    assert load(named(last, 'checkpoint'))['state_dict']
+    assert 'Iter(train) [4/4]' in named(last, 'log').read_text()
+    picture = Image.open(named(last, 'picture'))
+    assert picture.width > 4 * 32 and picture.height > 5 * 32  # 5 rows of 4
+    assert len(np.unique(picture)) > 9
+
+
+def test_next_commands_work(trained, tmp_path):
+    config, work_dir, output = trained
+    commands = [shlex.split(line) for line in output[output.rindex('\nnext\n'):].split('\n')
+                if line.startswith('  ')]
+    assert [Path(command[1]).name for command in commands] == ['test.py', 'predict.py']
+    for python, tool, *args in commands:
+        assert python == sys.executable and Path(tool).is_file()
+    found = succeed('test.py', *commands[0][2:], '--work-dir', tmp_path)
+    for short, name in zip(('aAcc', 'mAcc', 'mIoU', 'fwIoU'), FIGURES):
+        value = float(re.search(rf'\b{short}: (\d+\.\d+)', found)[1])
+        assert value == pytest.approx(figures(output)[name])
+    Image.new('RGB', (40, 50), 'red').save(tmp_path / 'photo.jpg')
+    args = [arg.replace('YOUR.jpg', f'{tmp_path}/photo.jpg') for arg in commands[1][2:]]
+    assert f'{tmp_path}/photo.jpg' in args
+    succeed('predict.py', *args, '--out-dir', tmp_path / 'out')
+    assert any((tmp_path / 'out').iterdir())
+
+
+def test_two_last_checkpoints_and_the_best(trained):
+    _, work_dir, output = trained
+    names = sorted(p.name for p in work_dir.glob('*.pth'))
+    best, *last = names
+    assert last == ['iter_3.pth', 'iter_4.pth']
+    assert re.fullmatch('best_mIoU_iter_[24].pth', best)
+    assert named(output, 'checkpoint').name == best
+
+
+@pytest.fixture
+def falling(monkeypatch):
+    """Every evaluation is worse than the one before; checkpoints that were loaded."""
+    loaded, load_checkpoint = [], Runner.load_checkpoint
+    figure = iter(range(90, 0, -10))
+    monkeypatch.setattr(FCNMetric, '_summarise', lambda self, matrix: dict(
+        mIoU=float(next(figure))))
+    monkeypatch.setattr(Runner, 'load_checkpoint', lambda self, path, *args, **kwargs: (
+        loaded.append(Path(path).name), load_checkpoint(self, path, *args, **kwargs))[1])
+    return loaded
+
+
+@pytest.mark.parametrize('resume', [[], ['--resume']])
+def test_the_best_checkpoint_is_judged_and_not_the_last(tmp_path, falling, resume):
+    """Also by --resume where there was nothing to resume from."""
+    output = succeed('train.py', write_config(tmp_path), '--work-dir', tmp_path, *resume)
+    assert falling == ['best_mIoU_iter_2.pth']
+    assert f'checkpoint  {tmp_path}/best_mIoU_iter_2.pth' in output
+    assert 'the best checkpoint on 5 images' in output
+    assert figures(output) == {'mean IoU': 70}
+    assert load(tmp_path / 'best_mIoU_iter_2.pth')['meta']['iter'] == 2
+
+
+def test_without_a_best_the_last_is_judged(tmp_path, falling):
+    output = succeed('train.py', write_config(tmp_path), '--work-dir', tmp_path,
+                     '--cfg-options', 'default_hooks.checkpoint.save_best=None')
+    assert falling == ['iter_4.pth']
+    assert 'the last checkpoint on 5 images' in output
+
+
+def test_nothing_to_judge(tmp_path):
+    output = succeed('train.py', write_config(tmp_path), '--work-dir', tmp_path,
+                     '--cfg-options', 'default_hooks.checkpoint.interval=-1',
+                     'default_hooks.checkpoint.save_last=False', 'train_cfg.max_iters=1')
+    assert 'checkpoint  none was written' in output and '\nnext\n' not in output
+    assert named(output, 'log').is_file() and 'mean IoU' not in output
+
+
+def test_resume(tmp_path):
+    config, work_dir = write_config(tmp_path), tmp_path / 'work'
+    train = ('train.py', config, '--work-dir', work_dir)
+    succeed(*train, '--cfg-options', 'train_cfg.max_iters=2')
+    first = load(work_dir / 'iter_2.pth')
+    output = succeed(*train, '--resume')
+    second = load(work_dir / 'iter_4.pth')
+    assert 'Iter(train) [3/4]' in output and 'Iter(train) [2/4]' not in output
+    assert second['meta']['iter'] == 4
+    losses = [c['message_hub']['log_scalars']['train/loss'].data[0] for c in (first, second)]
+    assert len(losses[1]) == 4
+    np.testing.assert_array_equal(losses[1][:2], losses[0])
+    steps = {int(state['step']) for state in second['optimizer']['state'].values()}
+    assert steps == {4}
+    assert [p.name for p in sorted(work_dir.glob('iter_*.pth'))] == ['iter_3.pth',
+                                                                     'iter_4.pth']
+
+
+def test_resume_in_a_work_dir_that_was_moved(tmp_path):
+    """The best of the first part is remembered by a path that is no more."""
+    config = write_config(tmp_path)
+    succeed('train.py', config, '--work-dir', tmp_path / 'old', '--cfg-options',
+            'train_cfg.max_iters=2')
+    (tmp_path / 'old').rename(tmp_path / 'new')
+    last = tmp_path / 'new' / 'last_checkpoint'
+    last.write_text(last.read_text().replace('/old/', '/new/'))
+    output = succeed('train.py', config, '--work-dir', tmp_path / 'new', '--resume',
+                     '--cfg-options', 'train_cfg.val_interval=100')
+    assert named(output, 'checkpoint') == tmp_path / 'new' / 'iter_4.pth'
+    assert list(figures(output)) == list(FIGURES)

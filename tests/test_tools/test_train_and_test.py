@@ -1,0 +1,282 @@
+"""tools/train.py and tools/test.py, on files, in several processes, from mmseg."""
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import mmseg
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
+from mmseg.visualization import SegLocalVisualizer
+from PIL import Image
+from tiny_runs import (CONFIGS, HERE, ROOT, TINY_BACKBONE, run_tool, succeed,
+                       write_config)
+
+from fcn_plugin.datasets.shapes import ShapesDataset
+from fcn_plugin.datasets.voc_layout import write_voc
+from fcn_plugin.evaluation import FCNMetric
+
+METRICS = ('aAcc', 'mAcc', 'mIoU', 'fwIoU')
+# A user's own data: VOC's config with another folder and other classes.
+FOLDER = f"""
+_base_ = '{CONFIGS}/fcn/fcn-8s_r50_1xb16-20k_voc12-224x224.py'
+model = dict({TINY_BACKBONE})
+own = dict(type='BaseSegDataset', data_root='DATA',
+           metainfo=dict(classes='DATA/classes.txt'))
+train_dataloader = dict(batch_size=2, {HERE}, dataset=own)
+val_dataloader = dict({HERE}, dataset=own)
+test_dataloader = dict({HERE}, dataset=own)
+"""
+# One view, the one that is tested without --tta.
+ONE_VIEW = """
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='TestTimeAug', transforms=[
+        [dict(type='Resize', scale=(224, 224), keep_ratio=False)],
+        [dict(type='LoadAnnotations')], [dict(type='PackSegInputs')]])]
+"""
+
+
+def save_weights(config, path, dtype=torch.float32):
+    """A checkpoint of random weights that tell classes apart."""
+    config = Config.fromfile(config)
+    config.model.backbone.init_cfg = None
+    weights = MODELS.build(config.model).state_dict()
+    for key, value in weights.items():
+        if key.startswith('decode_head.score') and key.endswith('weight'):
+            weights[key] = torch.randn_like(value)
+    torch.save(dict(state_dict={key: value.to(dtype) if value.is_floating_point() else
+                                value for key, value in weights.items()}), path)
+    return path
+
+
+def metrics(work_dir):
+    """The figures of the latest test in a work dir."""
+    latest = max(work_dir.glob('*/*.json'), key=lambda path: path.stat().st_mtime)
+    found = json.loads(latest.read_text().splitlines()[-1])
+    return {name: found[name] for name in METRICS}
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """VOC layout with three validation images, a config for it and weights."""
+    root = tmp_path_factory.mktemp('folder')
+    write_voc(root / 'data', {
+        split: ShapesDataset(count, split, image_size=((40, 56), (60, 90)))
+        for split, count in (('train', 2), ('val', 3))})
+    config = write_config(root, FOLDER.replace('DATA', str(root / 'data')))
+    save_weights(config, root / 'random.pth')
+    return root
+
+
+@pytest.fixture(scope='module')
+def sizes(folder):
+    """The (H, W) of the validation images by name."""
+    return {path.stem: np.asarray(Image.open(path)).shape[:2]
+            for path in (folder / 'data' / 'JPEGImages').glob('val_*')}
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """The sizes of prediction and truth that the metric is given, by image."""
+    found, process = {}, FCNMetric.process
+
+    def spy(self, data_batch, data_samples):
+        for sample in data_samples:
+            found[Path(sample['img_path']).stem] = tuple(
+                tuple(sample[key]['data'].shape[-2:])
+                for key in ('pred_sem_seg', 'gt_sem_seg'))
+        process(self, data_batch, data_samples)
+
+    monkeypatch.setattr(FCNMetric, 'process', spy)
+    return found
+
+
+# --- bad arguments ---------------------------------------------------------
+
+
+@pytest.mark.parametrize('tool, more', [('train.py', []), ('test.py', ['best.pth'])])
+def test_config_that_does_not_exist(tmp_path, tool, more):
+    write_config(tmp_path, name='beside.py')
+    done = run_tool(tool, tmp_path / 'absent.py', *more)
+    assert done.code == 2 and done.out == ''
+    line, = done.err.splitlines()
+    assert line.startswith(f'error: {tmp_path}/absent.py: ') and 'beside.py' in line
+    with pytest.raises(FileNotFoundError, match='beside.py'):
+        run_tool(tool, tmp_path / 'absent.py', *more, '--debug')
+
+
+def test_checkpoint_that_does_not_exist(folder, tmp_path):
+    done = run_tool('test.py', folder / 'tiny.py', tmp_path / 'absent.pth')
+    assert done.code == 2
+    assert done.err == f'error: {tmp_path}/absent.pth: no such checkpoint file\n'
+
+
+def test_tta_without_a_pipeline(tmp_path):
+    config = write_config(tmp_path)
+    done = run_tool('test.py', config, save_weights(config, tmp_path / 'a.pth'), '--tta')
+    assert done.code == 2 and f'error: {config} has no tta_pipeline' in done.err
+
+
+def test_pictures_without_a_hook(folder, tmp_path):
+    done = run_tool('test.py', folder / 'tiny.py', folder / 'random.pth', '--show-dir',
+                    tmp_path, '--cfg-options', 'default_hooks.visualization=None')
+    assert done.code == 2 and 'no visualization hook' in done.err
+    assert "visualization=dict(type='FCNVisualizationHook')" in done.err
+
+
+# --- what is judged --------------------------------------------------------
+
+
+@pytest.mark.parametrize('flag', [None, '--original-size', '--tta'])
+def test_sizes_that_are_judged(folder, sizes, judged, tmp_path, flag):
+    """The config's 224x224; by either flag the sizes of the files."""
+    flags = [flag] if flag else []
+    succeed('test.py', folder / 'tiny.py', folder / 'random.pth', *flags, '--out',
+            tmp_path / 'out', '--work-dir', tmp_path / 'work')
+    expected = sizes if flag else dict.fromkeys(sizes, (224, 224))
+    assert judged == {name: (size, size) for name, size in expected.items()}
+    written = {p.stem: np.asarray(Image.open(p)) for p in (tmp_path / 'out').iterdir()}
+    assert {name: labels.shape for name, labels in written.items()} == expected
+    assert len(np.unique(np.concatenate([x.ravel() for x in written.values()]))) > 1
+    assert all(0 < metrics(tmp_path / 'work')[name] < 100 for name in METRICS)
+
+
+def test_tta_of_one_view_is_the_plain_test(folder, tmp_path):
+    """So its weights are loaded and its predictions are brought to the same size."""
+    config = write_config(tmp_path, (folder / 'tiny.py').read_text() + ONE_VIEW)
+    for flag in ('--tta', '--original-size'):
+        succeed('test.py', config, folder / 'random.pth', flag, '--out', tmp_path / flag,
+                '--work-dir', tmp_path / 'work')
+    for file in (tmp_path / '--tta').iterdir():
+        np.testing.assert_array_equal(
+            Image.open(file), Image.open(tmp_path / '--original-size' / file.name))
+
+
+@pytest.mark.parametrize('flags', [[], ['--tta']], ids=['plain', 'tta'])
+def test_show_dir(folder, tmp_path, monkeypatch, flags):
+    """One picture an image, of that image: neither mirrored nor in BGR."""
+    drawn, draw = {}, SegLocalVisualizer.add_datasample
+
+    def spy(self, name, image, data_sample, **kwargs):
+        drawn[Path(data_sample.img_path).stem] = image
+        assert data_sample.pred_sem_seg.shape == data_sample.gt_sem_seg.shape
+        draw(self, name, image, data_sample=data_sample, **kwargs)
+
+    monkeypatch.setattr(SegLocalVisualizer, 'add_datasample', spy)
+    succeed('test.py', folder / 'tiny.py', folder / 'random.pth', '--show-dir',
+            tmp_path / 'show', '--work-dir', tmp_path / 'work', *flags)
+    assert len(list((tmp_path / 'show').rglob('*.png'))) == len(drawn) == 3
+    for name, image in drawn.items():
+        original = Image.open(folder / 'data' / 'JPEGImages' / f'{name}.jpg')
+        expected = np.asarray(original.resize(image.shape[1::-1], Image.BILINEAR), float)
+
+        def distance(other):
+            return np.abs(other - expected).mean()
+
+        assert distance(image) < 10
+        assert distance(image) < min(distance(image[:, ::-1]), distance(image[..., ::-1]))
+
+
+def test_testing_leaves_the_config_of_the_training(folder, tmp_path):
+    """In the work dir that both share; and a resumed training can be tested."""
+    config = write_config(tmp_path, (folder / 'tiny.py').read_text()
+                          + f"\nwork_dir = '{tmp_path}'\nresume = True")
+    before = config.read_text()
+    for flags in (['--tta', '--out', tmp_path / 'out'], []):
+        # an optimiser that cannot be built would be wanted for resuming
+        succeed('test.py', config, folder / 'random.pth', *flags,
+                '--cfg-options', 'optim_wrapper.optimizer.type=NoSuchOptimizer')
+        assert config.read_text() == before
+
+
+# --- on files, and from elsewhere ------------------------------------------
+
+
+def test_training_on_a_folder(folder, tmp_path):
+    """The pipeline of the config as it is, from files to the last lines."""
+    output = succeed('train.py', folder / 'tiny.py', '--work-dir', tmp_path,
+                     '--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=1',
+                     'default_hooks.checkpoint.interval=1')
+    assert 'checkpoint on 3 images of BaseSegDataset:' in output
+    assert (tmp_path / 'predictions.png').is_file()
+    assert len(list(tmp_path.glob('best_mIoU_iter_*.pth'))) == 1
+
+
+def outside(*command, cwd):
+    """Runs Python as a process of its own; what it printed, both streams."""
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', *map(str, command)], cwd=cwd, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'))
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_mmseg_s_own_tool(tmp_path):
+    """custom_imports is all that it needs to know of us."""
+    tool = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'train.py'
+    if not tool.is_file():
+        pytest.skip('mmseg is installed without its tools')
+    output = outside(tool, write_config(tmp_path), '--work-dir', tmp_path,
+                     '--cfg-options', 'train_cfg.max_iters=2', cwd=tmp_path)
+    assert re.search(r'Iter\(val\).* mIoU: [\d.]+ .*fwIoU: [\d.]+', output)
+    assert (tmp_path / 'iter_2.pth').is_file()
+
+
+@pytest.mark.slow
+def test_two_processes(tmp_path):
+    """Over gloo: one summary, and the figures of one process on an odd number."""
+    config, work_dir = write_config(tmp_path), tmp_path / 'work'
+    launch = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2')
+    output = outside(*launch, ROOT / 'tools' / 'train.py', config, '--launcher', 'pytorch',
+                     '--work-dir', work_dir, cwd=tmp_path)
+    assert output.count('\nnext\n') == output.count('mean IoU  ') == 1
+    assert (work_dir / 'predictions.png').is_file()
+    best, = work_dir.glob('best_mIoU_iter_*.pth')
+
+    for test in ('two', 'one'):
+        args = (config, best, '--work-dir', tmp_path / test, '--out', tmp_path / test)
+        if test == 'two':
+            outside(*launch, ROOT / 'tools' / 'test.py', *args, '--launcher', 'pytorch',
+                    cwd=tmp_path)
+        else:
+            succeed('test.py', *args)
+    assert metrics(tmp_path / 'two') == metrics(tmp_path / 'one')
+    assert metrics(tmp_path / 'two') == metrics(work_dir)
+    labels = [sorted((tmp_path / test).glob('*.png')) for test in ('two', 'one')]
+    assert len(labels[0]) == len(labels[1]) == 5
+    for two, one in zip(*labels):
+        np.testing.assert_array_equal(Image.open(two), Image.open(one))
+
+
+# --- real images -----------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('config, flags', [
+    ('fcn-8s_r50_1xb16-20k_voc12-224x224.py', []),
+    ('fcn-8s_r50_1xb16-20k_voc12-224x224.py', ['--original-size']),
+    ('fcn-8s_vgg16_1xb16-20k_voc12-224x224.py', [])])
+def test_voc(test_data, tmp_path, judged, config, flags):
+    """The configs as they are, but for the folder, with random weights."""
+    config = CONFIGS / 'fcn' / config
+    # float16, as it is half a gigabyte for VGG's fully connected layers
+    weights = save_weights(config, tmp_path / 'random.pth', torch.float16)
+    succeed('test.py', config, weights, '--work-dir', tmp_path, *flags, '--cfg-options',
+            f'test_dataloader.dataset.data_root={test_data}/data/voc_demo',
+            'test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False')
+    weights.unlink()
+    assert len(judged) == 12
+    original = {name: Image.open(
+        test_data / 'data' / 'voc_demo' / 'SegmentationClass' / f'{name}.png').size[::-1]
+        for name in judged}
+    assert judged == {name: (size, size) if flags else ((224, 224), ) * 2
+                      for name, size in original.items()}
+    assert all(0 < metrics(tmp_path)[name] < 100 for name in METRICS)
