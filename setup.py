@@ -103,7 +103,8 @@ class Develop(develop):
 
 
 INSTALL_REQUIRES = [
-    'torch>=2.1',
+    # Since 2.6 checkpoints are read as weights only unless told otherwise.
+    'torch>=2.6',
     'numpy>=1.24',
     # At run time as well: mmengine's get_config imports pkg_resources.
     'setuptools>=77.0.3,<82',
@@ -150,7 +151,7 @@ setup(
         'Programming Language :: Python :: 3',
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
-    python_requires='>=3.10',
+    python_requires='>=3.11',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     include_package_data=False,  # data is named here, never swept up
     zip_safe=False,

@@ -17,6 +17,7 @@ import os
 import pickle
 import sys
 import types
+import warnings
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -185,6 +186,8 @@ def name_package_for_get_config() -> None:
     install. Steps aside where mmengine already has an entry.
     """
     from mmengine.config.utils import MODULE2PACKAGE
+    # setup.py keeps setuptools below the release that drops it.
+    warnings.filterwarnings('ignore', 'pkg_resources is deprecated')
     MODULE2PACKAGE.setdefault('fcn_plugin', 'fcn_plugin')
 
 

@@ -21,7 +21,7 @@ TINY_BACKBONE = """
     decode_head=dict(in_channels=(16, 32, 64), num_classes=9)"""
 HERE = 'num_workers=0, persistent_workers=False'
 SHAPES = f"""
-_base_ = '{CONFIGS}/fcn/fcn-8s_r18-half_1xb16-900_shapes-128x128.py'
+_base_ = '{CONFIGS}/fcn/fcn-8s_r18-half_1xb16-850_shapes-128x128.py'
 model = dict({TINY_BACKBONE})
 train_dataloader = dict(
     batch_size=2, {HERE}, dataset=dict(length=8, image_size=32))
@@ -53,8 +53,9 @@ def run_tool(tool, *args):
     for kind in (MessageHub, MMLogger, Visualizer, SegLocalVisualizer):
         kind._instance_dict.clear()
     argv, code = [str(ROOT / 'tools' / tool), *map(str, args)], 0
+    out, err = io.StringIO(), io.StringIO()
     with mock.patch.object(sys, 'argv', argv), mock.patch.dict(os.environ), \
-            redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+            redirect_stdout(out), redirect_stderr(err):
         try:
             runpy.run_path(argv[0], run_name='__main__')
         except SystemExit as end:

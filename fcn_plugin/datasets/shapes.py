@@ -18,19 +18,19 @@ from mmseg.registry import DATASETS
 # `FULL_SIZE`; in smaller images they shrink with that side, so that objects fit.
 FULL_SIZE = 96
 MIN_SIZE = 32  # below, a part is thinner than the ignored band around it
-THICKNESS = (6., 9.)  # of bars, rings, frames and crosses: at or below stride 8
-AREA_PER_OBJECT = 2600  # so about six objects at 128x128
+THICKNESS = (8., 12.)  # of bars, rings, frames and crosses: about the finest stride
+AREA_PER_OBJECT = 3400  # so about five objects at 128x128
 MIN_OBJECTS = 2
 # Two centres stay this share of the sum of their radii apart, where eight tries
 # find such a place: less gives more occlusion.
-MIN_DISTANCE = 0.62
+MIN_DISTANCE = 0.85
 # Half a stripe, or the side of a check, is half of this: wide enough to outlive
 # JPEG, and at least three periods cross the smallest disc.
 TEXTURE_PERIOD = (7., 10.)
 # Euclidean distances in BGR. Objects stand out from the background and from one
 # another more than the background's two colours from each other.
-OBJECT_CONTRAST = 75.
-BACKGROUND_CONTRAST = (25., 70.)
+OBJECT_CONTRAST = 90.
+BACKGROUND_CONTRAST = (20., 55.)
 SHADING = 14.  # how far a plain object's colour drifts from side to side
 NOISE = 10.  # pixels are off by up to this much
 
@@ -110,10 +110,10 @@ class Shape(NamedTuple):
 
 
 SHAPES = (
-    Shape('bar', (230, 25, 75), _bar, (22, 34), 2.2),
-    Shape('ring', (60, 180, 75), _ring, (16, 28), 1.15),
-    Shape('frame', (255, 225, 25), _frame, (21, 34), 1.),
-    Shape('cross', (0, 130, 200), _cross, (18, 32), 1.4),
+    Shape('bar', (230, 25, 75), _bar, (24, 36), 1.7),
+    Shape('ring', (60, 180, 75), _ring, (20, 30), 0.85),
+    Shape('frame', (255, 225, 25), _frame, (26, 36), 0.7),
+    Shape('cross', (0, 130, 200), _cross, (22, 34), 1.0),
     Shape('square', (245, 130, 48), _square, (16, 26), 0.9),
     Shape('triangle', (145, 30, 180), _triangle, (19, 32), 0.9),
     Shape('striped disc', (70, 240, 240), _disc, (13, 21), 0.9, _stripes),

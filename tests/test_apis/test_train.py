@@ -71,8 +71,8 @@ def offline(monkeypatch):
 def test_config_that_does_not_exist(tmp_path):
     write_config(tmp_path, name='b.py')
     write_config(tmp_path, name='a.py')
-    with pytest.raises(FileNotFoundError, match=rf'^{tmp_path}/c.py: no such config file; '
-                       rf'{tmp_path} holds a.py, b.py$'):
+    with pytest.raises(FileNotFoundError, match=rf'^{tmp_path}/c.py: no such config '
+                       rf'file; {tmp_path} holds a.py, b.py$'):
         load_config(str(tmp_path / 'c.py'))
     with pytest.raises(FileNotFoundError, match='holds a.py, b.py'):
         load_config(str(tmp_path))
@@ -186,8 +186,8 @@ def test_weights_without_a_network(tmp_path, offline):
                                 backbone.state_dict().items()}), tmp_path / 'r18.pth')
     succeed(*train, '--cfg-options', f'{with_file}{tmp_path}/r18.pth',
             'optim_wrapper.optimizer.lr=0.', *short)
-    weight = load(tmp_path / 'work' / 'iter_1.pth')['state_dict']['backbone.conv1.weight']
-    assert torch.all(weight == 0.5)
+    weights = load(tmp_path / 'work' / 'iter_1.pth')['state_dict']
+    assert torch.all(weights['backbone.conv1.weight'] == 0.5)
     assert len(offline) == 1
 
 
@@ -227,8 +227,8 @@ def test_last_lines(trained):
 
 def test_next_commands_work(trained, tmp_path):
     config, work_dir, output = trained
-    commands = [shlex.split(line) for line in output[output.rindex('\nnext\n'):].split('\n')
-                if line.startswith('  ')]
+    following = output[output.rindex('\nnext\n'):].splitlines()
+    commands = [shlex.split(line) for line in following if line.startswith('  ')]
     assert [Path(command[1]).name for command in commands] == ['test.py', 'predict.py']
     for python, tool, *args in commands:
         assert python == sys.executable and Path(tool).is_file()
@@ -259,15 +259,20 @@ def falling(monkeypatch):
     figure = iter(range(90, 0, -10))
     monkeypatch.setattr(FCNMetric, '_summarise', lambda self, matrix: dict(
         mIoU=float(next(figure))))
-    monkeypatch.setattr(Runner, 'load_checkpoint', lambda self, path, *args, **kwargs: (
-        loaded.append(Path(path).name), load_checkpoint(self, path, *args, **kwargs))[1])
+
+    def spy(self, path, *args, **kwargs):
+        loaded.append(Path(path).name)
+        return load_checkpoint(self, path, *args, **kwargs)
+
+    monkeypatch.setattr(Runner, 'load_checkpoint', spy)
     return loaded
 
 
 @pytest.mark.parametrize('resume', [[], ['--resume']])
 def test_the_best_checkpoint_is_judged_and_not_the_last(tmp_path, falling, resume):
     """Also by --resume where there was nothing to resume from."""
-    output = succeed('train.py', write_config(tmp_path), '--work-dir', tmp_path, *resume)
+    config = write_config(tmp_path)
+    output = succeed('train.py', config, '--work-dir', tmp_path, *resume)
     assert falling == ['best_mIoU_iter_2.pth']
     assert f'checkpoint  {tmp_path}/best_mIoU_iter_2.pth' in output
     assert 'the best checkpoint on 5 images' in output
@@ -285,7 +290,8 @@ def test_without_a_best_the_last_is_judged(tmp_path, falling):
 def test_nothing_to_judge(tmp_path):
     output = succeed('train.py', write_config(tmp_path), '--work-dir', tmp_path,
                      '--cfg-options', 'default_hooks.checkpoint.interval=-1',
-                     'default_hooks.checkpoint.save_last=False', 'train_cfg.max_iters=1')
+                     'default_hooks.checkpoint.save_last=False',
+                     'train_cfg.max_iters=1')
     assert 'checkpoint  none was written' in output and '\nnext\n' not in output
     assert named(output, 'log').is_file() and 'mean IoU' not in output
 
@@ -299,7 +305,8 @@ def test_resume(tmp_path):
     second = load(work_dir / 'iter_4.pth')
     assert 'Iter(train) [3/4]' in output and 'Iter(train) [2/4]' not in output
     assert second['meta']['iter'] == 4
-    losses = [c['message_hub']['log_scalars']['train/loss'].data[0] for c in (first, second)]
+    losses = [checkpoint['message_hub']['log_scalars']['train/loss'].data[0]
+              for checkpoint in (first, second)]
     assert len(losses[1]) == 4
     np.testing.assert_array_equal(losses[1][:2], losses[0])
     steps = {int(state['step']) for state in second['optimizer']['state'].values()}

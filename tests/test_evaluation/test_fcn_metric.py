@@ -73,8 +73,8 @@ def test_labels_that_are_no_class(bad):
     """The label C too: it is where ignored pixels are counted."""
     truth = labels(5, 5, ignored=0.2)
     truth[2, 3] = bad
-    with pytest.raises(ValueError, match=rf'the truth holds the labels \[{bad}\], expected '
-                       f'0 to {CLASSES - 1} or the ignored 255'):
+    with pytest.raises(ValueError, match=rf'the truth holds the labels \[{bad}\], '
+                       f'expected 0 to {CLASSES - 1} or the ignored 255'):
         confusion_matrix(labels(5, 5), truth, CLASSES)
 
 
@@ -88,7 +88,7 @@ def test_predictions_that_are_no_class(bad):
 
 
 def test_shapes_that_differ():
-    with pytest.raises(ValueError, match=r'prediction is \(4, 6\), but the truth is \(6, 4'):
+    with pytest.raises(ValueError, match=r'is \(4, 6\), but the truth is \(6, 4\)'):
         confusion_matrix(labels(4, 6), labels(6, 4), CLASSES)
 
 
@@ -164,11 +164,12 @@ def test_format_only_needs_a_folder():
 
 
 @pytest.mark.parametrize('prediction, truth, words', [
-    (labels(4, 4), labels(4, 4).fill_(7), r'\[7\]'), (labels(4, 4), labels(4, 5), 'shape|4'),
-    (labels(4, 4).fill_(9), labels(4, 4), '9')])
+    (labels(4, 4), labels(4, 4).fill_(7), r'the truth holds the labels \[7\]'),
+    (labels(4, 4).fill_(9), labels(4, 4), 'the prediction holds labels from 9 to 9'),
+    (labels(4, 4), labels(4, 5), r'the prediction is \(4, 4\)')])
 def test_error_names_the_image(prediction, truth, words):
     metric = make()
-    with pytest.raises(ValueError, match=f'^street/b.png: .*(?:{words})'):
+    with pytest.raises(ValueError, match=f'^street/b.png: {words}'):
         metric.process({}, [sample(*[labels(4, 4)] * 2),
                             sample(prediction, truth, path='street/b.png')])
 
@@ -233,7 +234,8 @@ def test_output_dir(tmp_path):
     metric = make(output_dir=tmp_path / 'a' / 'b', classes=300)
     small, large = labels(4, 6), labels(4, 6).fill_(299)
     metric.process({}, [
-        sample(small, small, path='x/small.one.jpg'), sample(large, large, path='large.png'),
+        sample(small, small, path='x/small.one.jpg'),
+        sample(large, large, path='large.png'),
         sample(small, small, path='shifted.jpg', reduce_zero_label=True)])
     read = {p.name: np.asarray(Image.open(p)) for p in (tmp_path / 'a' / 'b').iterdir()}
     assert set(read) == {'small.one.png', 'large.png', 'shifted.png'}

@@ -103,9 +103,9 @@ def test_slurm_train(launch):
 
 def test_slurm_test(launch):
     argv = launch('slurm_test.sh', 'part', 'job', 'c.py', 'w.pth', '--tta',
-                  GPUS='2', GPUS_PER_NODE='1', PYTHON='/opt/my python')
+                  GPUS='2', GPUS_PER_NODE='1', PYTHON='/my/python 3')
     assert argv == [
         'srun', '--partition=part', '--job-name=job', '--gres=gpu:1',
         '--ntasks=2', '--ntasks-per-node=1', '--cpus-per-task=5',
-        '--kill-on-bad-exit=1', '/opt/my python', '-u', str(TOOLS / 'test.py'),
+        '--kill-on-bad-exit=1', '/my/python 3', '-u', str(TOOLS / 'test.py'),
         'c.py', 'w.pth', '--launcher', 'slurm', '--tta']
