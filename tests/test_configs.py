@@ -101,6 +101,7 @@ def test_there_are_runs():
 @every_run
 def test_forward_and_backward(path):
     model = load(path).model.to_dict()
+    del model['test_cfg']  # so that configs that train the same model share the step
     for init in pretrained(model):
         init.clear()
     text = repr(model).replace("'init_cfg': {}", "'init_cfg': None")
@@ -176,7 +177,6 @@ def test_runtime(path):
     assert config.custom_imports.imports == ['fcn_plugin']
     checkpoint = config.default_hooks.checkpoint
     assert (checkpoint.save_best, checkpoint.max_keep_ckpts) == ('mIoU', 2)
-    assert config.train_cfg.max_iters % config.train_cfg.val_interval == 0
     assert config.val_evaluator.type == config.test_evaluator.type == 'FCNMetric'
     if '224x224' in path.stem:
         assert config.model.test_cfg.rescale is False

@@ -14,6 +14,7 @@ from mmseg.visualization import SegLocalVisualizer
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs'
+BUILT_IN, = CONFIGS.glob('fcn/fcn-8s_r18-half_*_shapes-*.py')  # whatever its schedule
 
 # For model, whatever the config: ResNet-18 of an eighth of its width, from scratch.
 TINY_BACKBONE = """
@@ -21,7 +22,7 @@ TINY_BACKBONE = """
     decode_head=dict(in_channels=(16, 32, 64), num_classes=9)"""
 HERE = 'num_workers=0, persistent_workers=False'
 SHAPES = f"""
-_base_ = '{CONFIGS}/fcn/fcn-8s_r18-half_1xb16-850_shapes-128x128.py'
+_base_ = '{BUILT_IN}'
 model = dict({TINY_BACKBONE})
 train_dataloader = dict(
     batch_size=2, {HERE}, dataset=dict(length=8, image_size=32))

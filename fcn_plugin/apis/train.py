@@ -106,8 +106,6 @@ def _summarise(runner: Runner) -> None:
     if runner._test_dataloader is not None and checkpoint:
         # The last one too: in several processes batch norms' statistics differ.
         runner.load_checkpoint(checkpoint)
-        # Or test() would make up for a --resume that had found nothing to resume from.
-        runner._has_loaded = True
         metrics = runner.test()
     if not is_main_process():
         return

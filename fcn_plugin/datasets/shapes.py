@@ -18,8 +18,8 @@ from mmseg.registry import DATASETS
 # `FULL_SIZE`; in smaller images they shrink with that side, so that objects fit.
 FULL_SIZE = 96
 MIN_SIZE = 32  # below, a part is thinner than the ignored band around it
-THICKNESS = (8., 12.)  # of bars, rings, frames and crosses: about the finest stride
-AREA_PER_OBJECT = 3400  # so about five objects at 128x128
+THICKNESS = (8., 12.)  # of bars, rings, frames and crosses: about stride 8
+AREA_PER_OBJECT = 4400  # so three or four objects at 128x128
 MIN_OBJECTS = 2
 # Two centres stay this share of the sum of their radii apart, where eight tries
 # find such a place: less gives more occlusion.
@@ -110,14 +110,14 @@ class Shape(NamedTuple):
 
 
 SHAPES = (
-    Shape('bar', (230, 25, 75), _bar, (24, 36), 1.7),
-    Shape('ring', (60, 180, 75), _ring, (20, 30), 0.85),
-    Shape('frame', (255, 225, 25), _frame, (26, 36), 0.7),
-    Shape('cross', (0, 130, 200), _cross, (22, 34), 1.0),
-    Shape('square', (245, 130, 48), _square, (16, 26), 0.9),
-    Shape('triangle', (145, 30, 180), _triangle, (19, 32), 0.9),
-    Shape('striped disc', (70, 240, 240), _disc, (13, 21), 0.9, _stripes),
-    Shape('checked disc', (240, 50, 230), _disc, (13, 21), 0.9, _checks),
+    Shape('bar', (230, 25, 75), _bar, (24, 36), 1.6),
+    Shape('ring', (60, 180, 75), _ring, (20, 30), 0.8),
+    Shape('frame', (255, 225, 25), _frame, (26, 36), 0.65),
+    Shape('cross', (0, 130, 200), _cross, (24, 36), 0.85),
+    Shape('square', (245, 130, 48), _square, (19, 28), 0.8),
+    Shape('triangle', (145, 30, 180), _triangle, (23, 34), 0.85),
+    Shape('striped disc', (70, 240, 240), _disc, (14, 22), 0.95, _stripes),
+    Shape('checked disc', (240, 50, 230), _disc, (14, 22), 0.95, _checks),
 )
 _SHARES = np.cumsum([shape.share for shape in SHAPES])
 

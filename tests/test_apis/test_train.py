@@ -291,7 +291,7 @@ def test_nothing_to_judge(tmp_path):
     output = succeed('train.py', write_config(tmp_path), '--work-dir', tmp_path,
                      '--cfg-options', 'default_hooks.checkpoint.interval=-1',
                      'default_hooks.checkpoint.save_last=False',
-                     'train_cfg.max_iters=1')
+                     'default_hooks.checkpoint.save_best=None')
     assert 'checkpoint  none was written' in output and '\nnext\n' not in output
     assert named(output, 'log').is_file() and 'mean IoU' not in output
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
@@ -44,6 +45,7 @@ tta_pipeline = [
 
 def save_weights(config, path, dtype=torch.float32):
     """A checkpoint of random weights that tell classes apart."""
+    init_default_scope('mmseg')  # fixtures of a module come before the tests' own
     config = Config.fromfile(config)
     config.model.backbone.init_cfg = None
     weights = MODELS.build(config.model).state_dict()
