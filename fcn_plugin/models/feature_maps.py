@@ -57,6 +57,10 @@ def describe_backbone(backbone: nn.Module,
         maps = _run_without_data(neck, maps)
     if isinstance(maps, Tensor):
         maps = (maps, )
+    if getattr(backbone, 'alignment', 'same') == 'caffe' and neck is None:
+        # Padding by 100 hides the stride from a map's size.
+        return [FeatureMap(index, feature.shape[1], int(grid.stride))
+                for index, (feature, grid) in enumerate(zip(maps, backbone.grids))]
     return [
         FeatureMap(index, feature.shape[1],
                    round(_PROBE_SIZE / feature.shape[-1]) if feature.dim() == 4 else 0,

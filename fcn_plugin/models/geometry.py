@@ -1,9 +1,15 @@
-"""The arithmetic of an FCN's maps: kernels, padding and cropping.
+"""The arithmetic of an FCN's maps: kernels, padding, cropping and coordinates.
 
-Pure functions, apart from the modules that use them. All of them serve the
-**same** alignment: maps are exact multiples of one another, and nothing is
-cropped but the padding that made the size divisible.
+Pure functions, apart from the modules that use them. Two alignments exist:
+
+* **same**, the default: maps are exact multiples of one another, and nothing is
+  cropped but the padding that made the size divisible (:func:`pad_to_multiple`,
+  :func:`crop_to`);
+* **caffe**, the authors': the image is padded by 100, pooling rounds up, fc6 and
+  the transposed convolutions are not padded, and every map is cropped where it
+  lies (:class:`Grid`, :func:`crop_at`).
 """
+from dataclasses import dataclass
 from typing import Optional, Tuple
 
 import torch
@@ -75,3 +81,60 @@ def crop_to(scores: Tensor, size: Tuple[int, int], stride: int) -> Tensor:
             'that its strides do not divide. Use FCNSegmentor, which pads the image, '
             'or data_preprocessor=dict(size_divisor=...)')
     return scores[..., :height, :width]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the columns of a map lie in the image (serves the caffe alignment).
+
+    Column i has its centre at image coordinate ``stride * i + start``; rows alike.
+
+    Args:
+        stride (float): Image pixels between two columns. Defaults to 1.
+        start (float): Image coordinate of the first one. Defaults to 0.
+    """
+    stride: float = 1
+    start: float = 0
+
+    def convolve(self, kernel: int, stride: int = 1, padding: int = 0) -> 'Grid':
+        """The grid behind a convolution or a pooling."""
+        return Grid(self.stride * stride,
+                    self.start + self.stride * ((kernel - 1) / 2 - padding))
+
+    def deconvolve(self, kernel: int, stride: int) -> 'Grid':
+        """The grid behind an unpadded transposed convolution."""
+        fine = self.stride / stride
+        return Grid(fine, self.start - fine * (kernel - 1) / 2)
+
+    def offset_of(self, other: 'Grid') -> int:
+        """How many columns of this map come before the first of another.
+
+        Raises:
+            ValueError: If no column of this map lies there.
+        """
+        offset = (other.start - self.start) / self.stride
+        if self.stride != other.stride or offset < 0 or offset != int(offset):
+            raise ValueError(f'{other} does not lie on {self}: their maps cannot be cropped '
+                             'to one another')
+        return int(offset)
+
+
+def crop_at(scores: Tensor, offset: int, size: Tuple[int, int]) -> Tensor:
+    """Caffe's Crop: ``size`` rows and columns from ``offset`` on.
+
+    Args:
+        scores (Tensor): (N, C, H', W').
+        offset (int): Rows and columns skipped at the top and the left.
+        size (tuple[int, int]): The (H, W) wanted.
+
+    Returns:
+        Tensor: (N, C, H, W).
+
+    Raises:
+        ValueError: If the map ends before.
+    """
+    height, width = size
+    if scores.shape[-2] < offset + height or scores.shape[-1] < offset + width:
+        raise ValueError(f'cannot crop {height}x{width} at {offset} from a map of '
+                         f'{scores.shape[-2]}x{scores.shape[-1]}')
+    return scores[..., offset:offset + height, offset:offset + width]

@@ -36,13 +36,17 @@ class BilinearDeconv(nn.Module):
         per_class (bool): One kernel a class, (C, 1, k, k), instead of the full
             (C, C, k, k) that starts as zero off the diagonal. A fixed kernel is
             the same either way, and cheaper per class. Defaults to True.
+        full (bool): Whether all of the result is kept, f (h - 1) + k rows, as the
+            caffe alignment needs it, which crops afterwards; else the f h rows in
+            the middle. Defaults to False.
     """
 
     def __init__(self, channels: int, factor: int, learnable: bool = False,
-                 per_class: bool = True) -> None:
+                 per_class: bool = True, full: bool = False) -> None:
         super().__init__()
         _check_factor('BilinearDeconv', factor)
         self.channels, self.factor, self.per_class = channels, factor, per_class
+        self.full = full
         kernel = bilinear_kernel(factor)
         if per_class:
             weight = kernel.repeat(channels, 1, 1, 1)
@@ -55,16 +59,16 @@ class BilinearDeconv(nn.Module):
             self.register_buffer('weight', weight, persistent=False)
 
     def forward(self, scores: Tensor, switches: Optional[Tensor] = None) -> Tensor:
-        """(N, C, h, w) to (N, C, f h, f w)."""
+        """(N, C, h, w) to (N, C, f h, f w), or more with ``full``."""
         return F.conv_transpose2d(
             scores, self.weight.to(scores.dtype), stride=self.factor,
-            padding=(self.weight.shape[-1] - self.factor) // 2,
+            padding=0 if self.full else (self.weight.shape[-1] - self.factor) // 2,
             groups=self.channels if self.per_class else 1)
 
     def extra_repr(self) -> str:
         return (f'channels={self.channels}, factor={self.factor}, '
                 f'learnable={isinstance(self.weight, nn.Parameter)}, '
-                f'per_class={self.per_class}')
+                f'per_class={self.per_class}, full={self.full}')
 
 
 @MODELS.register_module()

@@ -9,8 +9,13 @@ from mmpretrain.models.backbones import VGG
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..geometry import Grid
+
 POOL_CHANNELS = (64, 128, 256, 512, 512)
 """Channels of pool1 to pool5."""
+
+CAFFE_PADDING = 100
+"""What the authors pad conv1_1 by, so that fc6 has a place in the smallest image."""
 
 
 @MODELS.register_module()
@@ -42,6 +47,9 @@ class FullyConvVGG(VGG):
         fc_kernel_size (int): Kernel of conv6, odd. 7 is VGG's. Defaults to 7.
         fc_dropout (float): Elementwise dropout after conv6 and after conv7.
             Defaults to 0.5.
+        alignment (str): 'same', or 'caffe' for the authors' geometry: the image is
+            padded with zeros as if conv1_1 padded by 100, pooling rounds up, and
+            conv6 is not padded. Defaults to 'same'.
         conv_cfg, norm_cfg, act_cfg (dict, optional): As in mmpretrain's VGG; they
             apply to conv6 and conv7 too.
         frozen_stages (int): Stages that are not trained, -1 for none.
@@ -65,6 +73,7 @@ class FullyConvVGG(VGG):
                  fc_channels: int = 4096,
                  fc_kernel_size: int = 7,
                  fc_dropout: float = 0.5,
+                 alignment: str = 'same',
                  conv_cfg: Optional[dict] = None,
                  norm_cfg: Optional[dict] = None,
                  act_cfg: dict = dict(type='ReLU'),
@@ -81,21 +90,42 @@ class FullyConvVGG(VGG):
         if fc_kernel_size % 2 == 0:
             raise ValueError(f'FullyConvVGG: fc_kernel_size is {fc_kernel_size}, expected '
                              'an odd number, so that conv6 keeps the size of pool5')
+        if alignment not in ('same', 'caffe'):
+            raise ValueError(f"FullyConvVGG: alignment is {alignment!r}, expected 'same' or "
+                             "'caffe'")
         init_cfg = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or [])
         if all(cfg['type'] == 'Pretrained' for cfg in init_cfg):
             init_cfg = [*self._INIT, *init_cfg]
         super().__init__(
             depth, out_indices=tuple(sorted(out_indices)), frozen_stages=frozen_stages,
             conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg, norm_eval=norm_eval,
-            ceil_mode=ceil_mode, init_cfg=init_cfg)
+            ceil_mode=ceil_mode or alignment == 'caffe', init_cfg=init_cfg)
+        self.alignment = alignment
         self.with_switches = with_switches
         self.with_fc = 5 in self.out_indices
         if self.with_fc:
             cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
             self.conv6 = ConvModule(512, fc_channels, fc_kernel_size,
-                                    padding=fc_kernel_size // 2, **cfgs)
+                                    padding=self._fc_padding(fc_kernel_size), **cfgs)
             self.conv7 = ConvModule(fc_channels, fc_channels, 1, **cfgs)
             self.fc_dropout = nn.Dropout(fc_dropout)
+
+    def _fc_padding(self, kernel_size: int) -> int:
+        return 0 if self.alignment == 'caffe' else kernel_size // 2
+
+    @property
+    def grids(self) -> List[Grid]:
+        """list[Grid]: Where the maps of ``out_indices`` lie (caffe alignment)."""
+        # conv1_1 alone pads more than its kernel asks for.
+        grid = Grid().convolve(3, padding=CAFFE_PADDING)
+        found = []
+        for stage in range(len(self.stage_blocks)):
+            grid = grid.convolve(2, stride=2)
+            if stage in self.out_indices:
+                found.append(grid)
+        if self.with_fc:
+            found.append(grid.convolve(self.conv6.conv.kernel_size[0]))
+        return found
 
     def forward(self, image: Tensor) -> Tuple[Tensor, ...]:
         """An image (N, 3, H, W) to the maps of ``out_indices``, fine to coarse.
@@ -106,6 +136,9 @@ class FullyConvVGG(VGG):
         """
         maps, switches = [], []
         x = image
+        if self.alignment == 'caffe':
+            # conv1_1 pads by 1 itself; its input is the image minus the mean.
+            x = F.pad(x, (CAFFE_PADDING - 1, ) * 4)
         for stage, (start, end) in enumerate(self.range_sub_modules):
             for index in range(start, end - 1):
                 x = self.features[index](x)

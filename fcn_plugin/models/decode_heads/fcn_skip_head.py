@@ -9,7 +9,7 @@ from mmseg.utils import SampleList
 from torch import Tensor, nn
 
 from ..feature_maps import FeatureMap
-from ..geometry import crop_to
+from ..geometry import Grid, crop_at, crop_to
 
 
 @MODELS.register_module()
@@ -43,6 +43,10 @@ class FCNSkipHead(BaseDecodeHead):
             ``dict(type='BilinearUpsample')``.
         final_upsampler (dict): Type of the last one, to the image. Defaults to
             ``dict(type='BilinearUpsample')``.
+        alignment (str): 'same', or 'caffe' behind a backbone of that alignment: the
+            transposed convolutions keep their whole result, and maps are cropped
+            at offsets computed from the backbone's geometry. Both upsamplers are
+            ``BilinearDeconv`` then. Defaults to 'same'.
         switch_index (Sequence[int], optional): For ``MaxUnpool``: places of the
             switches in the backbone's output, one a map from the second finest
             on. ``(3, 4)`` behind ``FullyConvVGG(with_switches=True)``.
@@ -71,6 +75,7 @@ class FCNSkipHead(BaseDecodeHead):
                  skip_scales: Optional[Sequence[float]] = None,
                  upsampler: dict = dict(type='BilinearUpsample'),
                  final_upsampler: dict = dict(type='BilinearUpsample'),
+                 alignment: str = 'same',
                  switch_index: Optional[Sequence[int]] = None,
                  switch_channels: Optional[Sequence[int]] = None,
                  zero_init_scores: bool = False,
@@ -86,6 +91,11 @@ class FCNSkipHead(BaseDecodeHead):
         in_index, in_strides = _as_tuple(in_index), _as_tuple(in_strides)
         in_channels = _as_tuple(in_channels)
         _check_inputs(in_index, in_channels, in_strides, skip_scales)
+        if alignment not in ('same', 'caffe'):
+            raise ValueError(f"FCNSkipHead: alignment is {alignment!r}, expected 'same' or "
+                             "'caffe'")
+        if alignment == 'caffe':
+            upsampler, final_upsampler = _for_caffe(upsampler), _for_caffe(final_upsampler)
         unpools = upsampler['type'] == 'MaxUnpool'
         if unpools:
             _check_switches(in_strides, switch_index, switch_channels)
@@ -101,6 +111,10 @@ class FCNSkipHead(BaseDecodeHead):
         del self.conv_seg  # the base class's single classifier; the score layers are ours
         self.dropout = nn.Dropout(dropout_ratio)
         self.in_strides = in_strides
+        self.alignment = alignment
+        # Set by align(): columns skipped in each skip's scores, and in the logits.
+        self.skip_offsets: Optional[Tuple[int, ...]] = None
+        self.image_offset: Optional[int] = None
         self.skip_scales = (1., ) * len(in_index) if skip_scales is None else tuple(
             skip_scales)
         self.switch_index = tuple(switch_index) if unpools else (None, ) * (
@@ -149,7 +163,12 @@ class FCNSkipHead(BaseDecodeHead):
             where = self.switch_index[i]
             upsampled = self.upsample[f'stride{self.in_strides[i + 1]}'](
                 fused, None if where is None else inputs[where])
-            fused = crop_to(upsampled, scores.shape[-2:], stride) + scores
+            if self.alignment == 'caffe':
+                # The skip is cropped to what was upsampled, not the other way.
+                fused = upsampled + crop_at(scores, self.skip_offsets[i],
+                                            upsampled.shape[-2:])
+            else:
+                fused = crop_to(upsampled, scores.shape[-2:], stride) + scores
         return fused
 
     def to_image(self, scores: Tensor, size: Tuple[int, int]) -> Tensor:
@@ -159,6 +178,8 @@ class FCNSkipHead(BaseDecodeHead):
             scores (Tensor): What :meth:`forward` returned.
             size (tuple[int, int]): The image's (H, W).
         """
+        if self.alignment == 'caffe':
+            return crop_at(self.upsample_image(scores), self.image_offset, size)
         return crop_to(self.upsample_image(scores), size, self.in_strides[0])
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict:
@@ -198,6 +219,25 @@ class FCNSkipHead(BaseDecodeHead):
         return self.to_image(seg_logits, size[:2])
 
     # --- what is asked of the backbone -------------------------------------
+
+    def align(self, grids: Sequence[Grid]) -> None:
+        """Computes the crop offsets of the caffe alignment.
+
+        For the authors' nets they come out as 19, 27 and 31 in the logits of FCN-32s,
+        16s and 8s, 5 in pool4's scores and 9 in pool3's.
+
+        Args:
+            grids (Sequence[Grid]): Where the backbone's maps lie.
+        """
+        grid, offsets = grids[self.in_index[-1]], []
+        for i in reversed(range(len(self.in_index) - 1)):
+            upsampler = self.upsample[f'stride{self.in_strides[i + 1]}']
+            grid = grid.deconvolve(upsampler.weight.shape[-1], upsampler.factor)
+            offsets.insert(0, grids[self.in_index[i]].offset_of(grid))
+        last = self.upsample_image
+        self.skip_offsets = tuple(offsets)
+        self.image_offset = grid.deconvolve(last.weight.shape[-1],
+                                            last.factor).offset_of(Grid())
 
     def check_backbone(self, maps: Sequence[FeatureMap]) -> None:
         """Compares the configured inputs with what the backbone gives.
@@ -245,6 +285,13 @@ class FCNSkipHead(BaseDecodeHead):
 
 def _as_tuple(value) -> tuple:
     return tuple(value) if isinstance(value, (list, tuple)) else (value, )
+
+
+def _for_caffe(upsampler: dict) -> dict:
+    if upsampler['type'] not in ('BilinearDeconv', 'BilinearUpsample'):
+        raise ValueError(f"FCNSkipHead: alignment='caffe' upsamples by BilinearDeconv, not by "
+                         f"{upsampler['type']}")
+    return dict(upsampler, type='BilinearDeconv', full=True)
 
 
 def _map_at(maps: Sequence[FeatureMap], index: int) -> Optional[FeatureMap]:

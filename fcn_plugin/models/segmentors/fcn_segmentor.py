@@ -84,6 +84,17 @@ class FCNSegmentor(EncoderDecoder):
                           logger='current')
             else:
                 head.check_backbone(maps)
+            self._align(head)
+
+    def _align(self, head: FCNSkipHead) -> None:
+        theirs = getattr(self.backbone, 'alignment', 'same')
+        if head.alignment != theirs:
+            raise ValueError(
+                f"the head's alignment is '{head.alignment}', but the backbone's is "
+                f"'{theirs}': set the same in both (FullyConvVGG alone knows 'caffe')")
+        if head.alignment == 'caffe':
+            head.align(self.backbone.grids)
+            self.size_divisor = 1  # any size has its place in the authors' padding
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
         """Losses of the decode head and the auxiliary heads.
