@@ -1,5 +1,5 @@
 """Hooks and optimiser wrappers that mmengine lacks."""
-from .hooks import FCNVisualizationHook
+from .hooks import FCNLoggerHook, FCNVisualizationHook
 from .optim_wrappers import CPUAmpOptimWrapper
 
-__all__ = ['CPUAmpOptimWrapper', 'FCNVisualizationHook']
+__all__ = ['CPUAmpOptimWrapper', 'FCNLoggerHook', 'FCNVisualizationHook']

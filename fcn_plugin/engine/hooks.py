@@ -1,14 +1,34 @@
-"""Pictures of what is validated and tested, whether or not it lies in files."""
+"""mmengine's and mmseg's hooks, where they fall short."""
 import warnings
 from pathlib import Path
-from typing import Sequence
+from typing import Dict, Optional, Sequence
 
 import cv2
 import numpy as np
+from mmengine.dist import is_main_process
+from mmengine.hooks import LoggerHook
 from mmengine.runner import Runner
 from mmseg.engine.hooks import SegVisualizationHook
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
+
+
+@HOOKS.register_module()
+class FCNLoggerHook(LoggerHook):
+    """mmengine's hook, with one process alone writing a test's metrics.
+
+    mmengine 0.10.7 lets every process write the same JSON file at the same time,
+    which leaves a broken one now and then.
+
+    Args:
+        **kwargs: As in mmengine's ``LoggerHook``: interval, log_metric_by_epoch, ...
+    """
+
+    def after_test_epoch(self, runner: Runner,
+                         metrics: Optional[Dict[str, float]] = None) -> None:
+        """Logs the metrics, in the main process only."""
+        if is_main_process():
+            super().after_test_epoch(runner, metrics)
 
 
 @HOOKS.register_module()

@@ -73,12 +73,14 @@ def comparison_row(image: np.ndarray, prediction: np.ndarray,
     large, prediction = enlarge(image, prediction)
     paint = dict(palette=palette, alpha=alpha, ignore_index=ignore_index,
                  background=background)
-    predicted = overlay(large, prediction, **paint)
+    # On grey, so that colours are the legend's; the image itself stands beside.
+    grey = cv2.cvtColor(cv2.cvtColor(large, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    predicted = overlay(grey, prediction, **paint)
     if truth is None:
         return [large, predicted]
     check_labels(truth, image.shape[:2])
     _, truth = enlarge(image, truth)
-    row = [large, overlay(large, truth, **paint), predicted]
+    row = [large, overlay(grey, truth, **paint), predicted]
     if errors:
         row.append(error_map(prediction, truth, ignore_index, large))
     return row
