@@ -1,4 +1,5 @@
 """Training a config, and saying at the end what came of it."""
+import os
 import shlex
 import sys
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from mmseg.registry import RUNNERS
 from .. import compat
 from .loading import load_model
 from .predict import compare, predict_dataset, save_picture, spread
+from .staged import require_coarser
 
 _PICTURE_ROWS = 5
 
@@ -54,6 +56,7 @@ def train(config: Config) -> None:
     Args:
         config (Config): From :func:`fcn_plugin.apis.config.load_config`.
     """
+    require_coarser(config)
     runner = build_runner(config)
     with explain_missing_weights(config):
         runner.train()
@@ -117,20 +120,28 @@ def _summarise(runner: Runner) -> None:
     if lines:
         which = 'last' if checkpoint == info.get('last_ckpt') else 'best'
         lines.insert(0, f'the {which} checkpoint on {_data_name(runner)}:')
-    lines.append(f'checkpoint  {checkpoint or "none was written"}')
-    lines.append(f'log         {Path(runner.log_dir, runner.timestamp)}.log')
+    log = Path(runner.log_dir, runner.timestamp)
+    lines.append(f'checkpoint  {_short(checkpoint) if checkpoint else "none was written"}')
+    lines.append(f'log         {_short(log)}.log')
     if picture:
-        lines.append(f'picture     {picture}')
+        lines.append(f'picture     {_short(picture)}')
     if checkpoint:
-        tools = Path(sys.argv[0]).parent
-        config = Path(runner.work_dir, Path(runner.cfg.filename).name)
-        python = f'{shlex.quote(sys.executable)} {tools}'
+        tools = _short(Path(sys.argv[0]).parent)
+        config = _short(Path(runner.work_dir, Path(runner.cfg.filename).name))
+        python = f'{shlex.quote(_short(sys.executable))} {tools}'
         lines += [
-            'next', f'  {python}/test.py {config} {checkpoint}',
-            f'  {python}/predict.py --config {config} --weight-path {checkpoint} '
+            'next', f'  {python}/test.py {config} {_short(checkpoint)}',
+            f'  {python}/predict.py --config {config} --weight-path {_short(checkpoint)} '
             '--img-path YOUR.jpg'
         ]
     print('\n' + '\n'.join(lines), flush=True)
+
+
+def _short(path) -> str:
+    """A path as seen from here, where it lies below."""
+    path = os.path.abspath(path)
+    here = os.getcwd() + os.sep
+    return path[len(here):] if path.startswith(here) else path
 
 
 def _draw(runner: Runner, checkpoint: str) -> Path:

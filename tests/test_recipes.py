@@ -1,0 +1,171 @@
+"""The authors' solver and their staged training."""
+import re
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from tiny_runs import CONFIGS, SHAPES, run_tool, succeed, write_config
+
+from fcn_plugin.apis.staged import stages
+
+PAPER = CONFIGS / 'paper'
+FINEST = PAPER / 'fcn-8s_vgg16_1xb1-100k_voc11.py'
+ALL = sorted(PAPER.glob('*.py'))
+WIDTH = 8
+
+
+def lean(path):
+    """A paper config with a narrow classifier, so that it fits a test."""
+    config = Config.fromfile(path)
+    config.model.backbone.update(fc_channels=WIDTH, init_cfg=None)
+    head = config.model.decode_head
+    head.in_channels = (*head.in_channels[:-1], WIDTH)
+    return config
+
+
+def sample(size, ignored=0):
+    data = SegDataSample(metainfo=dict(img_shape=size, ori_shape=size))
+    labels = torch.randint(0, 21, (1, *size))
+    labels[:, :ignored] = 255
+    data.gt_sem_seg = PixelData(data=labels)
+    return data
+
+
+# --- bad arguments -----------------------------------------------------------
+
+
+def test_a_stage_refuses_to_start_from_nothing(tmp_path):
+    done = run_tool('train.py', FINEST, '--work-dir', tmp_path)
+    assert done.code == 2 and len(done.err.strip().splitlines()) == 1
+    assert f'python tools/train_staged.py {FINEST}' in done.err
+    resumed = run_tool('train.py', FINEST, '--work-dir', tmp_path, '--resume')
+    assert resumed.code == 2 and 'load_from names none' in resumed.err
+
+
+def test_chains_that_lead_nowhere(tmp_path):
+    write_config(tmp_path, "coarser = 'b.py'", 'a.py')
+    with pytest.raises(FileNotFoundError, match='b.py: no such config.*a.py names'):
+        stages(tmp_path / 'a.py')
+    write_config(tmp_path, "coarser = 'a.py'", 'b.py')
+    with pytest.raises(ValueError, match='leads back'):
+        stages(tmp_path / 'a.py')
+
+
+# --- the solver --------------------------------------------------------------
+
+
+def test_stages_and_rates():
+    assert [path.name[:7].rstrip('_') for path in stages(FINEST)] == [
+        'fcn-32s', 'fcn-16s', 'fcn-8s']
+    rates = [Config.fromfile(p).optim_wrapper.optimizer.lr for p in stages(FINEST)]
+    assert rates == [1e-10, 1e-12, 1e-14]
+    assert Config.fromfile(PAPER / 'fcn-8s-at-once_vgg16_1xb1-300k_voc11.py'
+                           ).optim_wrapper.optimizer.lr == 1e-10
+
+
+@pytest.mark.parametrize('path', ALL, ids=lambda path: path.stem)
+def test_paper_configs_are_the_authors(path):
+    config = lean(path)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    head = model.decode_head
+    offset = {(32, ): 19, (16, 32): 27, (8, 16, 32): 31}[head.in_strides]
+    assert head.image_offset == offset
+    assert head.skip_scales == ((0.0001, 0.01, 1) if 'at-once' in path.stem else
+                                (1, ) * len(head.in_strides))
+    assert all((layer.weight == 0).all() for layer in head.score.values())
+    assert not [n for n, _ in model.named_parameters() if 'upsample' in n]  # fixed
+    assert model.backbone.fc_dropout.p == 0.5
+    processor = model.data_preprocessor
+    assert processor.mean.flatten().tolist() == pytest.approx(
+        [104.00699, 116.66877, 122.67892])
+    assert (processor.std == 1).all() and not processor.channel_conversion
+    assert config.train_dataloader.batch_size == 1
+
+
+def test_the_loss_is_a_sum_over_pixels_that_count():
+    model = MODELS.build(lean(PAPER / 'fcn-32s_vgg16_1xb1-100k_voc11.py').model).eval()
+    torch.nn.init.normal_(model.decode_head.score['stride32'].weight)
+    data, image = sample((33, 40), ignored=5), torch.randn(1, 3, 33, 40) * 60
+    with torch.no_grad():
+        loss = model.loss(image, [data])['decode.loss_ce']
+        logits = model.encode_decode(image, [dict(img_shape=(33, 40))]).double()
+    picked = logits.log_softmax(1)[0].gather(
+        0, data.gt_sem_seg.data.clamp(max=20))[0][data.gt_sem_seg.data[0] != 255]
+    assert picked.numel() == 28 * 40
+    assert float(loss) == pytest.approx(float(-picked.sum()), rel=1e-5)
+
+
+def test_five_steps_of_the_solver():
+    """Against Caffe's rule, written out: v = m v + r (g + d w); w = w - v."""
+    config = lean(PAPER / 'fcn-32s_vgg16_1xb1-100k_voc11.py')
+    model = MODELS.build(config.model)
+    model.init_weights()
+    model.eval()  # no dropout: both see the same gradients
+    for parameter in model.parameters():
+        if parameter.dim() == 1:
+            torch.nn.init.normal_(parameter, std=0.1)
+    config.optim_wrapper.optimizer.lr = rate = 1e-6  # or float32 would show no step
+    wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    plain = {name: p.detach().double().clone() for name, p in model.named_parameters()}
+    velocity = {name: torch.zeros_like(p) for name, p in plain.items()}
+    for _ in range(5):
+        data, image = sample((20, 24)), torch.randn(1, 3, 20, 24) * 60
+        loss = model.loss(image, [data])['decode.loss_ce']
+        gradients = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)
+        wrapper.update_params(loss)
+        for name, gradient in zip(plain, gradients):
+            bias = name.endswith('bias')
+            gradient = gradient.double() + (0 if bias else 5e-4) * plain[name]
+            velocity[name] = 0.99 * velocity[name] + (2 if bias else 1) * rate * gradient
+            plain[name] -= velocity[name]
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.detach().double(), plain[name],
+                                   rtol=1e-4, atol=1e-6, msg=name)
+
+
+# --- stages ------------------------------------------------------------------
+
+
+def test_a_finer_stage_starts_where_the_coarser_one_ended():
+    """Its new score layers are zero: its scores are the coarser ones', upsampled."""
+    coarse = MODELS.build(lean(PAPER / 'fcn-32s_vgg16_1xb1-100k_voc11.py').model).eval()
+    torch.nn.init.normal_(coarse.decode_head.score['stride32'].weight)
+    fine = MODELS.build(lean(PAPER / 'fcn-16s_vgg16_1xb1-100k_voc11.py').model).eval()
+    fine.init_weights()
+    missing, unexpected = fine.load_state_dict(coarse.state_dict(), strict=False)
+    assert set(missing) == {f'decode_head.score.stride16.{n}' for n in ('weight', 'bias')}
+    assert not unexpected
+    image = torch.randn(1, 3, 150, 200) * 60
+    with torch.no_grad():
+        scores = coarse.decode_head(coarse.extract_feat(image))
+        ours = fine.decode_head(fine.extract_feat(image))
+        assert torch.equal(ours, fine.decode_head.upsample['stride32'](scores))
+        a, b = (model.encode_decode(image, [dict(img_shape=(150, 200))]).argmax(1)
+                for model in (coarse, fine))
+    # Twice by 2 and 16 is not quite once by 32: labels may differ where two classes meet.
+    assert (a == b).double().mean() > 0.95
+
+
+@pytest.mark.slow
+def test_stages_train_one_after_the_other_and_go_on(tmp_path):
+    coarse = SHAPES.replace('in_channels=(16, 32, 64)',
+                            'in_index=(1, 2), in_channels=(32, 64), in_strides=(16, 32)')
+    write_config(tmp_path, coarse, 'coarse.py')
+    write_config(tmp_path, SHAPES + "coarser = 'coarse.py'\n", 'fine.py')
+    args = (tmp_path / 'fine.py', '--work-dir', tmp_path / 'work', '--cfg-options',
+            'train_cfg.max_iters=2', 'default_hooks.logger.interval=1')
+    succeed('train_staged.py', *args)
+    best, = (tmp_path / 'work' / 'coarse').glob('best_*.pth')
+    log, = (tmp_path / 'work' / 'fine').glob('*/*.log')
+    assert re.search(rf'Load checkpoint from {re.escape(str(best))}', log.read_text())
+    weights = torch.load(best, weights_only=True)['state_dict']
+    assert 'decode_head.score.stride16.weight' in weights
+    assert 'decode_head.score.stride8.weight' not in weights
+
+    again = succeed('train_staged.py', *args)
+    assert again.count('finished already') == 2
