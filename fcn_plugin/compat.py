@@ -33,7 +33,6 @@ def apply() -> None:
     provide_mmcv_ext()
     allow_mmengine_checkpoints()
     name_package_for_get_config()
-    write_test_metrics_once()
     with torchvision_importable():
         import mmpretrain.models  # noqa: F401
 
@@ -222,19 +221,6 @@ def init_cpu_distributed(cfg) -> None:
         os.environ['RANK'] = os.environ['OMPI_COMM_WORLD_RANK']
         os.environ['WORLD_SIZE'] = os.environ['OMPI_COMM_WORLD_SIZE']
     torch.distributed.init_process_group('gloo')
-
-
-def write_test_metrics_once() -> None:
-    """Lets the main process alone write what testing found.
-
-    mmengine 0.10.7's ``LoggerHook`` writes ``<time>/<time>.json`` from every process
-    at once, and texts of different length leave a file that is no JSON. Steps aside
-    where the method has a decorator already.
-    """
-    from mmengine.dist import master_only
-    from mmengine.hooks import LoggerHook
-    if not hasattr(LoggerHook.after_test_epoch, '__wrapped__'):
-        LoggerHook.after_test_epoch = master_only(LoggerHook.after_test_epoch)
 
 
 def _slurm_environment() -> None:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import MODULE2PACKAGE
-from mmengine.hooks import Hook, LoggerHook
+from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.model import BaseModel
 from mmengine.runner import Runner, load_checkpoint
@@ -345,16 +345,6 @@ def test_own_wrapper_and_group_are_kept(started, monkeypatch):
     config = Config(dict(launcher='pytorch', model_wrapper_cfg=dict(type='Mine')))
     compat.init_cpu_distributed(config)
     assert config.model_wrapper_cfg == ConfigDict(type='Mine') and not started
-
-
-def test_test_metrics_are_written_once(monkeypatch):
-    method = LoggerHook.after_test_epoch
-    compat.write_test_metrics_once()
-    assert LoggerHook.after_test_epoch is method
-    with pytest.raises(AttributeError):  # the main process asks the runner
-        LoggerHook().after_test_epoch(runner=None)
-    monkeypatch.setattr('mmengine.dist.utils.get_rank', lambda group=None: 1)
-    LoggerHook().after_test_epoch(runner=None)
 
 
 def test_slurm(started, monkeypatch, tmp_path):

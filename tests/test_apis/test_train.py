@@ -19,7 +19,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from fcn_plugin.apis.config import load_config
 from fcn_plugin.apis.train import explain_missing_weights, use_amp
-from fcn_plugin.engine import CPUAmpOptimWrapper
+from fcn_plugin.engine import CPUAmpOptimWrapper, FCNLoggerHook
 from fcn_plugin.evaluation import FCNMetric
 
 PRETRAINED = SHAPES.replace(TINY_BACKBONE, TINY_BACKBONE.replace('None', """dict(
@@ -162,6 +162,13 @@ def test_cpu_amp_wrapper_accumulates():
         wrapper.update_params(out.float().sum())
     assert not torch.equal(layer.weight, before)
     assert layer(torch.ones(1, 1, 2, 2)).dtype == torch.float32
+
+
+def test_one_process_writes_the_metrics_of_a_test(monkeypatch):
+    with pytest.raises(AttributeError):  # the main process asks the runner
+        FCNLoggerHook().after_test_epoch(runner=None)
+    monkeypatch.setattr('mmengine.dist.utils.get_rank', lambda group=None: 1)
+    FCNLoggerHook().after_test_epoch(runner=None)
 
 
 # --- pretrained weights ----------------------------------------------------
