@@ -1,0 +1,108 @@
+"""Files of weights from elsewhere to checkpoints, and back: the model converters."""
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any, Optional, Tuple
+
+import torch
+from mmseg.datasets import PascalVOCDataset
+
+from ..models.converters import (Conversion, convert_layers, from_port, read_caffemodel,
+                                 to_port)
+from .loading import PathLike, read_checkpoint
+
+# How files that torch.save wrote begin: zip, and the pickle of its older format.
+_TORCH_MAGIC = (b'PK\x03\x04', b'\x80\x02')
+
+
+def caffe_to_fcn(source: PathLike, out: PathLike, variant: Optional[str] = None,
+                 overwrite: bool = False) -> Conversion:
+    """Converts a released net to a checkpoint and prints what became of each layer.
+
+    Args:
+        source (str or Path): A ``.caffemodel``, or the ``.pth`` of a PyTorch port.
+        out (str or Path): The checkpoint: 'state_dict', and 'meta' with 'source',
+            'variant', 'num_classes', 'decode_head' (settings that the config's head
+            needs) and, for VOC's 21 classes, 'dataset_meta'.
+        variant (str, optional): What the net must be, one of ``VARIANTS``. Defaults
+            to None: what its layers say.
+        overwrite (bool): Whether ``out`` may be replaced. Defaults to False.
+
+    Returns:
+        Conversion: What was written.
+
+    Raises:
+        FileExistsError: If ``out`` exists and may not be replaced.
+        ValueError: If the file is not a net of the paper; see
+            :func:`convert_layers`.
+    """
+    source, out = _checked(source, out, overwrite)
+    with open(source, 'rb') as file:
+        is_torch = file.read(4).startswith(_TORCH_MAGIC)
+    if is_torch:
+        weights = read_checkpoint(source)['state_dict']
+        # pytorch-fcn's training script nests them.
+        weights = weights.get('model_state_dict', weights)
+        convert = partial(from_port, weights)
+    else:
+        convert = partial(convert_layers, read_caffemodel(source).layers)
+    try:
+        conversion = convert(variant=variant)
+    except ValueError as error:
+        raise ValueError(f"cannot convert '{source}': {error}") from error
+    meta = dict(source=source.name, variant=conversion.variant,
+                num_classes=conversion.num_classes, decode_head=conversion.decode_head)
+    voc = PascalVOCDataset.METAINFO
+    if conversion.num_classes == len(voc['classes']):
+        meta['dataset_meta'] = dict(classes=tuple(voc['classes']),
+                                    palette=[list(colour) for colour in voc['palette']])
+    _save(dict(state_dict=conversion.state_dict, meta=meta), out)
+    print(f'{source}: {conversion.report()}\nwritten to {out}')
+    return conversion
+
+
+def fcn_to_port(source: PathLike, out: PathLike, overwrite: bool = False) -> None:
+    """Writes a checkpoint's weights under the names of the PyTorch port.
+
+    Args:
+        source (str or Path): A checkpoint of FCN-32s, 16s or 8s on VGG16.
+        out (str or Path): The port's state dict.
+        overwrite (bool): Whether ``out`` may be replaced. Defaults to False.
+
+    Raises:
+        FileExistsError: If ``out`` exists and may not be replaced.
+        ValueError: If the port has no such net; see :func:`to_port`.
+    """
+    source, out = _checked(source, out, overwrite)
+    try:
+        port = to_port(read_checkpoint(source)['state_dict'])
+    except ValueError as error:
+        raise ValueError(f"cannot convert '{source}': {error}") from error
+    _save(port, out)
+    print(f'{source}: {len(port)} tensors written to {out}\n'
+          'note: the port computes as the authors do (BGR, padding by 100); a net '
+          'with skip_scales (0.0001, 0.01, 1) is its FCN8sAtOnce')
+
+
+def _checked(source: PathLike, out: PathLike, overwrite: bool) -> Tuple[Path, Path]:
+    source, out = Path(source), Path(out)
+    if out.exists() and source.exists() and out.samefile(source):
+        raise ValueError(f"'{out}' is the file to convert; choose another to write to")
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"'{out}' exists: choose another file, or replace it by "
+                              '--overwrite')
+    return source, out
+
+
+def _save(content: Any, out: Path) -> None:
+    """Written beside and renamed, so that ``out`` is whole or not there."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f'.{out.name}.{os.getpid()}')
+    try:
+        with open(partial, 'wb') as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, out)
+    finally:
+        partial.unlink(missing_ok=True)

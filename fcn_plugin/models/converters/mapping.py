@@ -1,0 +1,361 @@
+"""From the layers of the authors' nets to the parameters of ours."""
+import math
+import warnings
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..backbones import FullyConvVGG
+from ..decode_heads import FCNSkipHead
+from ..feature_maps import describe_backbone
+from ..geometry import bilinear_kernel
+from .caffemodel import Layer
+
+VARIANTS = ('32s', '16s', '8s', 'at-once', 'pascalcontext')
+"""What a net can be called: its finest stride and training, or its data."""
+
+# Names and strides of the released nets. Upsampling: ours, and its factor.
+_STRIDES = {'32s': (32, ), '16s': (16, 32), '8s': (8, 16, 32)}
+_SCORES = {8: 'score_pool3', 16: 'score_pool4', 32: 'score_fr'}
+_UPSAMPLING = {
+    '32s': {'upscore': ('upsample_image', 32)},
+    '16s': {'upscore2': ('upsample.stride32', 2), 'upscore16': ('upsample_image', 16)},
+    '8s': {'upscore2': ('upsample.stride32', 2),
+           'upscore_pool4': ('upsample.stride16', 2),
+           'upscore8': ('upsample_image', 8)},
+}
+# What the coarser nets lack, finest net first.
+_TELLING = {
+    '8s': {'score_pool3', 'upscore_pool4', 'upscore8'},
+    '16s': {'score_pool4', 'upscore2', 'upscore16'},
+    '32s': {'upscore'},
+}
+# Layers of the net trained at once, on a map by its stride, and their constants.
+_SCALES = {8: ('scale_pool3', 0.0001), 16: ('scale_pool4', 0.01)}
+_CONTEXT_CLASSES = (59, 60)  # PASCAL-Context without and with background
+# A classifier's matrices are the kernels of the same layers as convolutions.
+_MATRIX_KINDS = ('Convolution', 'InnerProduct')
+# Exact in every factor that is a power of two; room for a filler's rounding.
+_KERNEL_TOLERANCE = 1e-6
+
+
+class Conversion(NamedTuple):
+    """What :func:`convert_layers` makes of a net.
+
+    Attributes:
+        state_dict (dict[str, Tensor]): Of ``FCNSegmentor(FullyConvVGG(16),
+            FCNSkipHead)``, float32.
+        variant (str): '32s', '16s', '8s' or 'at-once', behind 'pascalcontext-' where
+            the number of classes says so.
+        num_classes (int): Number of classes C.
+        decode_head (dict): What the head's config must say for these weights.
+        rows (list[tuple[str, str, str]]): For each layer with weights: its name,
+            their shapes, what became of them.
+        notes (list[str]): What else one should know.
+    """
+    state_dict: Dict[str, Tensor]
+    variant: str
+    num_classes: int
+    decode_head: dict
+    rows: List[Tuple[str, str, str]]
+    notes: List[str]
+
+    def report(self) -> str:
+        """The rows as a table, the head's settings and the notes."""
+        widths = [max(len(row[i]) for row in self.rows) for i in (0, 1)]
+        lines = [f'FCN {self.variant}, {self.num_classes} classes']
+        lines += [f'  {name:{widths[0]}}  {shapes:{widths[1]}}  {fate}'
+                  for name, shapes, fate in self.rows]
+        lines += ['decode_head: ' + ', '.join(
+            f'{key}={value!r}' for key, value in self.decode_head.items())]
+        return '\n'.join(lines + [f'note: {note}' for note in self.notes])
+
+
+def convert_layers(layers: Iterable[Layer], variant: Optional[str] = None,
+                   implicit_scales: bool = False) -> Conversion:
+    """Maps a net's layers to our state dict and checks all of them.
+
+    Every layer must be there, have the shape that the net of the paper has, finite
+    values and a place in our net. Upsampling kernels that are bilinear are not
+    stored, because ours follow from their factor; others are.
+
+    Args:
+        layers (Iterable[Layer]): Those without weights do not count.
+        variant (str, optional): One of :data:`VARIANTS` that the net must be.
+            Defaults to None: what its layers say.
+        implicit_scales (bool): Whether a net trained at once has its scales in code
+            instead of layers, so that its layers are those of the staged one and
+            ``variant`` alone tells them apart. Defaults to False.
+
+    Raises:
+        ValueError: If the net is none of the paper's, not ``variant``, lacks a layer,
+            has others besides, or a layer's weights are not as expected.
+    """
+    if variant is not None and variant not in VARIANTS:
+        raise ValueError(f"no variant '{variant}': choose from {', '.join(VARIANTS)}")
+    named = _by_name(layers)
+    stage, at_once = _recognise(named)
+    kind = 'at-once' if at_once else stage
+    _check_complete(named, stage, kind)
+    _check_layer(named['score_fr'], 2, *_MATRIX_KINDS)
+    num_classes = named['score_fr'].blobs[1].size
+    context = num_classes in _CONTEXT_CLASSES
+    kind = _settle(variant, kind, context, num_classes, implicit_scales)
+    settings = dict(in_strides=_STRIDES[stage], num_classes=num_classes)
+    conversion = Conversion({}, 'pascalcontext-' * context + kind, num_classes,
+                            settings, [], [])
+
+    _convert_convolutions(conversion, named, stage)
+    if kind == 'at-once':
+        settings['skip_scales'] = tuple(
+            _SCALES[s][1] if s in _SCALES else 1. for s in _STRIDES[stage])
+    if at_once:
+        _convert_scales(conversion, named)
+    _convert_upsampling(conversion, named, stage)
+    if implicit_scales and stage == '8s' and variant not in ('8s', 'at-once'):
+        conversion.notes.append(
+            'these names do not tell a net trained at once from a staged one; taken as '
+            'staged (--variant at-once otherwise)')
+    if context:
+        conversion.notes.append(
+            "the classes are in the order of the authors' list, the 20 of VOC first, "
+            "which is not that of mmseg's PascalContextDataset")
+    return conversion
+
+
+def _convert_convolutions(conversion: Conversion, named: Dict[str, Layer],
+                          stage: str) -> None:
+    """The trunk and the score layers."""
+    shapes = target_shapes(stage, conversion.num_classes)
+    for name, target in layer_names(stage).items():
+        layer = named[name]
+        _check_layer(layer, 2, *(('Convolution', ) if name.startswith('conv') else
+                                 _MATRIX_KINDS))
+        for i, parameter in enumerate(('weight', 'bias')):
+            key = f'{target}.{parameter}'
+            conversion.state_dict[key] = torch.from_numpy(_fit(layer, i, shapes[key]))
+        conversion.rows.append((name, _shapes(layer), f'{target}.{{weight,bias}}'))
+
+
+def _convert_scales(conversion: Conversion, named: Dict[str, Layer]) -> None:
+    """Scale layers: to a setting where they are the published constants, else into
+    the score layers behind them."""
+    settings = conversion.decode_head
+    for stride, (name, value) in _SCALES.items():
+        key = f'decode_head.score.stride{stride}.weight'
+        weight = conversion.state_dict[key]
+        _check_layer(named[name], 1, 'Scale')
+        scale = _fit(named[name], 0, (weight.shape[1], ))
+        fate = f'skip_scales: {value}'
+        if not (scale == np.float32(value)).all():
+            columns = torch.from_numpy(scale).double()[:, None, None]
+            conversion.state_dict[key] = (weight.double() * columns).float()
+            settings['skip_scales'] = tuple(
+                1. if s == stride else old
+                for s, old in zip(settings['in_strides'], settings['skip_scales']))
+            fate = f'folded into {key}'
+            conversion.notes.append(
+                f'{name} is not {value} throughout ({scale.min():g} to '
+                f'{scale.max():g}), so it is multiplied into {key}')
+        conversion.rows.append((name, _shapes(named[name]), fate))
+
+
+def _convert_upsampling(conversion: Conversion, named: Dict[str, Layer],
+                        stage: str) -> None:
+    """Kernels: dropped where they are bilinear, stored where they were learned."""
+    upsampling, classes = _UPSAMPLING[stage], conversion.num_classes
+    kernels = {}
+    for name, (_, factor) in upsampling.items():
+        _check_layer(named[name], 1, 'Deconvolution')
+        size = bilinear_kernel(factor).shape[-1]
+        kernels[name] = _fit(named[name], 0, (classes, classes, size, size))
+    learned = [name for name in upsampling if not _is_bilinear(kernels[name])]
+    *between, last = upsampling
+    for setting, group in (('upsampler', between), ('final_upsampler', [last])):
+        # One setting for all of a group: they are stored together or not.
+        stored = any(name in learned for name in group)
+        if stored:
+            conversion.decode_head[setting] = dict(
+                type='BilinearDeconv', learnable=True, per_class=False)
+        for name in group:
+            target, factor = upsampling[name]
+            fate = f'not stored: bilinear, as ours of factor {factor}'
+            if stored:
+                fate = f'decode_head.{target}.weight'
+                conversion.state_dict[fate] = torch.from_numpy(kernels[name])
+            conversion.rows.append((name, _shapes(named[name]), fate))
+    if learned:
+        conversion.notes.append(f'{", ".join(learned)}: not bilinear, so learned; the '
+                                'head needs the upsampler settings above')
+
+
+# --- our net -------------------------------------------------------------------
+
+
+def build_backbone() -> FullyConvVGG:
+    """The trunk of all these nets, without data."""
+    with torch.device('meta'):
+        return FullyConvVGG(16)
+
+
+def target_shapes(stage: str, num_classes: int) -> Dict[str, Tuple[int, ...]]:
+    """The shapes of our state dict, fixed upsampling.
+
+    Args:
+        stage (str): '32s', '16s' or '8s'.
+        num_classes (int): Number of classes C.
+    """
+    backbone = build_backbone()
+    strides = _STRIDES[stage]
+    # Of the maps at stride 32 conv7's is the last.
+    maps = {m.stride: m for m in describe_backbone(backbone)}
+    with torch.device('meta'), warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # mmseg's advice on two classes
+        head = FCNSkipHead([maps[s].channels for s in strides],
+                           [maps[s].index for s in strides], strides, num_classes)
+    return {f'{part}.{key}': tuple(value.shape)
+            for part, module in (('backbone', backbone), ('decode_head', head))
+            for key, value in module.state_dict().items()}
+
+
+def layer_names(stage: str) -> Dict[str, str]:
+    """The convolutions of a net, theirs to ours: ``'conv1_1'`` to
+    ``'backbone.features.0.conv'``.
+
+    Args:
+        stage (str): '32s', '16s' or '8s'.
+    """
+    names = {}
+    for block, (start, end) in enumerate(build_backbone().range_sub_modules, 1):
+        for i, index in enumerate(range(start, end - 1), 1):  # the last one pools
+            names[f'conv{block}_{i}'] = f'backbone.features.{index}.conv'
+    names.update(fc6='backbone.conv6.conv', fc7='backbone.conv7.conv')
+    for stride in reversed(_STRIDES[stage]):
+        names[_SCORES[stride]] = f'decode_head.score.stride{stride}'
+    return names
+
+
+def upsampling_names(stage: str) -> Dict[str, Tuple[str, int]]:
+    """The upsampling layers of a net: their name to ours, in the head, and the factor.
+
+    Args:
+        stage (str): '32s', '16s' or '8s'.
+    """
+    return dict(_UPSAMPLING[stage])
+
+
+# --- recognition ---------------------------------------------------------------
+
+
+def _by_name(layers: Iterable[Layer]) -> Dict[str, Layer]:
+    named = {}
+    for layer in layers:
+        if not layer.blobs:
+            continue
+        if layer.name in named:
+            raise ValueError(f"two layers with weights are called '{layer.name}', "
+                             'expected one')
+        named[layer.name] = layer
+    return named
+
+
+def _recognise(named: Dict[str, Layer]) -> Tuple[str, bool]:
+    """The finest stride, '32s' to '8s', and whether there are Scale layers."""
+    for stage, telling in _TELLING.items():
+        if telling & named.keys():
+            scaled = any(name in named for name, _ in _SCALES.values())
+            return stage, scaled and stage == '8s'
+    found = list(named)
+    raise ValueError(
+        "none of the paper's nets: expected one of the layers upscore, upscore16 and "
+        f'upscore8, but there are {len(found)} layers with weights'
+        + (f' ({", ".join(found[:3])} ... {found[-1]})' if found else ''))
+
+
+def _check_complete(named: Dict[str, Layer], stage: str, kind: str) -> None:
+    """Raises ValueError if a layer is missing, or one is there besides."""
+    wanted = [*layer_names(stage), *_UPSAMPLING[stage]]
+    if kind == 'at-once':
+        wanted += [name for name, _ in _SCALES.values()]
+    missing = [name for name in wanted if name not in named]
+    if missing:
+        raise ValueError(f'by its layers this is FCN {kind}, but it lacks '
+                         f'{", ".join(missing)}: the file is cut off or of another net')
+    left = [f'{name} ({_shapes(layer)})' for name, layer in named.items()
+            if name not in wanted]
+    if left:
+        raise ValueError(
+            f'by its layers this is FCN {kind}, in which there is no place for '
+            f'{", ".join(left[:5])}' + ', ...' * (len(left) > 5) + ': only the nets of '
+            'the paper with one input and one set of classes on VGG16 are converted')
+
+
+def _settle(variant: Optional[str], kind: str, context: bool, num_classes: int,
+            implicit_scales: bool) -> str:
+    """The kind of net after what the user says, which must not contradict."""
+    possible = [kind] + ['pascalcontext'] * context
+    if implicit_scales and kind == '8s':
+        possible.append('at-once')
+    if variant is not None and variant not in possible:
+        raise ValueError(
+            f"--variant {variant} contradicts the file: by its layers it is FCN {kind} "
+            f'with {num_classes} classes, expected {" or ".join(possible)}. Leave '
+            '--variant out, or give the other file')
+    return 'at-once' if variant == 'at-once' else kind
+
+
+# --- layers --------------------------------------------------------------------
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return 'x'.join(map(str, shape)) or 'a single value'
+
+
+def _shapes(layer: Layer) -> str:
+    return ', '.join(_shape(blob.shape) for blob in layer.blobs)
+
+
+def _check_layer(layer: Layer, blobs: int, *kinds: str) -> None:
+    if layer.type and layer.type not in kinds:
+        raise ValueError(f"layer '{layer.name}' is of type {layer.type}, expected "
+                         f'{" or ".join(kinds)}')
+    if len(layer.blobs) != blobs:
+        raise ValueError(
+            f"layer '{layer.name}' has {len(layer.blobs)} sets of weights "
+            f'({_shapes(layer)}), expected '
+            + ('2 (weight and bias)' if blobs == 2 else '1'))
+
+
+def _fit(layer: Layer, index: int, shape: Tuple[int, ...]) -> np.ndarray:
+    """A layer's blob in ``shape``, which it must have or mean, as finite float32.
+
+    It is a copy: views of a file need not be aligned, and end with it.
+    """
+    blob = layer.blobs[index]
+    accepted = [shape, (1, ) * (4 - len(shape)) + shape]  # the old format has 4 dims
+    if layer.type == 'InnerProduct' and len(shape) == 4:
+        matrix = (shape[0], math.prod(shape[1:]))
+        accepted += [matrix, (1, 1, *matrix)]
+    if blob.shape not in accepted:
+        raise ValueError(
+            f"layer '{layer.name}': weights of shape {_shape(blob.shape)}, expected "
+            f'{_shape(shape)}: another net than VGG16, or of other widths')
+    with np.errstate(over='ignore'):
+        values = np.array(blob, np.float32, order='C').reshape(shape)
+    # min and max hand NaN on, and need no copy.
+    if not np.isfinite([values.min(), values.max()]).all():
+        raise ValueError(f"layer '{layer.name}': infinite values or NaN among the "
+                         'weights, expected finite ones: the file is damaged, or its '
+                         'training diverged')
+    return values
+
+
+def _is_bilinear(kernel: np.ndarray) -> bool:
+    """Whether (C, C, k, k) interpolates each class and mixes none."""
+    classes, size = len(kernel), kernel.shape[-1]
+    diagonal = kernel[range(classes), range(classes)]
+    bilinear = bilinear_kernel(size // 2).numpy()
+    return (np.count_nonzero(kernel) == np.count_nonzero(diagonal)
+            and np.allclose(diagonal, bilinear, rtol=0, atol=_KERNEL_TOLERANCE))

@@ -1,0 +1,169 @@
+"""Caffe models made in the test: an encoder of the wire format, and narrow nets.
+
+Written from the format's description and sharing nothing with the reader.
+"""
+import struct
+
+import numpy as np
+import torch
+from mmcv.cnn import ConvModule
+from torch import nn
+
+from fcn_plugin.models import FullyConvVGG
+
+V1_TYPES = {'Convolution': 4, 'InnerProduct': 14, 'Deconvolution': 39, 'ReLU': 18}
+WIDTHS = (4, 8, 16, 32, 32)  # a sixteenth of VGG's
+FC = 16
+
+
+# --- wire format ---------------------------------------------------------------
+
+
+def varint(value):
+    out = b''
+    while value > 0x7f:
+        out += bytes([value & 0x7f | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def number(field, value):
+    return varint(field << 3) + varint(value)
+
+
+def message(field, content):
+    return varint(field << 3 | 2) + varint(len(content)) + content
+
+
+UNKNOWN = (number(77, 2**63) + message(78, b'\x0b' * 9) + varint(79 << 3 | 1) + b'8' * 8
+           + varint(80 << 3 | 5) + b'4' * 4)
+
+
+def blob(array, packed=True, legacy=False, double=False, unknown=b'', diff=False):
+    """A BlobProto.
+
+    Args:
+        array (np.ndarray): The values; up to 4 dims with ``legacy``.
+        packed (bool): Whether values and dims are packed.
+        legacy (bool): num, channels, height and width instead of a shape.
+        double (bool): ``double_data`` instead of ``data``.
+        unknown (bytes): Fields put between the others.
+        diff (bool): Whether gradients are stored too.
+    """
+    array = np.asarray(array)
+    if legacy:
+        dims = (1, ) * (4 - array.ndim) + array.shape
+        out = b''.join(number(i, dim) for i, dim in enumerate(dims, 1))
+    elif packed:
+        out = message(7, message(1, b''.join(map(varint, array.shape))))
+    else:
+        out = message(7, b''.join(number(1, dim) for dim in array.shape))
+    kind, field, wire = ('d', 8, 1) if double else ('f', 5, 5)
+
+    def data(field):
+        if packed:
+            return message(field, struct.pack(f'<{array.size}{kind}', *array.flat))
+        tag = varint(field << 3 | wire)
+        return b''.join(tag + struct.pack(f'<{kind}', v) for v in array.flat)
+
+    return (unknown + out + unknown + (data(field + 1) if diff else b'') + data(field)
+            + unknown)
+
+
+def layer(name, kind, arrays=(), old=False, unknown=b'', **how):
+    """A field of NetParameter: LayerParameter or, ``old``, V1LayerParameter."""
+    name = name.encode()
+    if old:
+        content = (message(2, b'bottom') + message(3, b'top') + message(4, name)
+                   + number(5, V1_TYPES[kind]))
+    else:
+        content = (message(1, name) + message(2, kind.encode()) + message(3, b'bottom')
+                   + message(4, b'top'))
+    content += unknown
+    for array in arrays:
+        content += message(6 if old else 7, blob(array, unknown=unknown, **how))
+        content += unknown
+    return message(2 if old else 100, content)
+
+
+def encode(layers, **how):
+    """A net: ``layers`` from name to (type, arrays)."""
+    return message(1, b'net') + b''.join(
+        layer(name, kind, arrays, **how) for name, (kind, arrays) in layers.items())
+
+
+# --- nets ------------------------------------------------------------------------
+
+
+def bilinear(classes, factor):
+    """(C, C, 2f, 2f), by loops from the paper's formula."""
+    kernel = np.zeros((classes, classes, 2 * factor, 2 * factor), np.float32)
+    centre = factor - 0.5
+    for i in range(2 * factor):
+        for j in range(2 * factor):
+            value = (1 - abs(i - centre) / factor) * (1 - abs(j - centre) / factor)
+            kernel[range(classes), range(classes), i, j] = value
+    return kernel
+
+
+def paper_net(variant, classes=5):
+    """A net of the paper, a sixteenth as wide: from name to (type, arrays)."""
+    random = np.random.RandomState(0)
+
+    def convolution(out, width, size):
+        return 'Convolution', [
+            random.randn(out, width, size, size).astype(np.float32),
+            random.randn(out).astype(np.float32)]
+
+    net, width = {'data': ('Input', [])}, 3
+    for block, (convs, out) in enumerate(zip((2, 2, 3, 3, 3), WIDTHS), 1):
+        for i in range(1, convs + 1):
+            net[f'conv{block}_{i}'] = convolution(out, width, 3)
+            net[f'relu{block}_{i}'] = ('ReLU', [])
+            width = out
+    net['fc6'] = convolution(FC, width, 7)
+    net['fc7'] = convolution(FC, FC, 1)
+    net['score_fr'] = convolution(classes, FC, 1)
+
+    def upscore(name, factor):
+        net[name] = ('Deconvolution', [bilinear(classes, factor)])
+
+    def skip(pool, width, scale):
+        if variant == 'at-once':
+            net[f'scale_{pool}'] = ('Scale', [np.full(width, scale, np.float32)])
+        net[f'score_{pool}'] = convolution(classes, width, 1)
+
+    if variant == '32s':
+        upscore('upscore', 32)
+        return net
+    upscore('upscore2', 2)
+    skip('pool4', WIDTHS[3], 0.01)
+    if variant == '16s':
+        upscore('upscore16', 16)
+        return net
+    upscore('upscore_pool4', 2)
+    skip('pool3', WIDTHS[2], 0.0001)
+    upscore('upscore8', 8)
+    return net
+
+
+def port_net(variant, classes=5):
+    """The state dict of a PyTorch port of it, whose scales are code."""
+    return {f'{name}.{parameter}': torch.from_numpy(array)
+            for name, (kind, arrays) in paper_net(variant, classes).items()
+            if kind != 'Scale'
+            for parameter, array in zip(('weight', 'bias'), arrays)}
+
+
+def narrow_trunk():
+    """FullyConvVGG(16) a sixteenth as wide, without data."""
+    with torch.device('meta'):
+        vgg = FullyConvVGG(16, fc_channels=FC)
+        for module in vgg.modules():
+            if isinstance(module, ConvModule):
+                conv = module.conv
+                width, out = (c if c in (3, FC) else c // 16
+                              for c in (conv.in_channels, conv.out_channels))
+                module.conv = nn.Conv2d(width, out, conv.kernel_size,
+                                        padding=conv.padding)
+    return vgg
