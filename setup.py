@@ -122,11 +122,14 @@ INSTALL_REQUIRES = [
     # from opencv-python, or headless where somebody put that in its place.
     'matplotlib',
     'pillow',
+    'rich',
     # mmseg imports both and declares neither.
     'ftfy',
     'regex',
 ]
 EXTRAS = {
+    # Reads SBD's .mat files. mmsegmentation brings it as well, for now.
+    'data': ['scipy'],
     'test': ['pytest>=7.4'],
     'export': ['onnx>=1.15', 'onnxruntime>=1.16', 'onnxscript'],
     'tensorboard': ['tensorboard'],

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1] / 'configs'
 RUNS = sorted((ROOT / 'fcn').glob('*.py'))
 NAME = re.compile(
     r'fcn-(?P<stride>\d+)s_(?P<backbone>[\w-]+?)_(?P<gpus>\d+)xb(?P<batch>\d+)-'
-    r'(?P<iters>\d+)(?P<thousands>k?)_(?P<data>\w+)-(?P<height>\d+)x(?P<width>\d+)')
+    r'(?P<iters>\d+)(?P<thousands>k?)_(?P<data>[\w-]+)-(?P<height>\d+)x(?P<width>\d+)')
 BACKBONES = {
     'vgg16': dict(type='FullyConvVGG', depth=16, fc_channels=4096),
     'vgg16-lean': dict(type='FullyConvVGG', depth=16, fc_channels=512),
@@ -35,6 +35,7 @@ DEFAULTS = {  # of what a config may leave out
 DATA = {
     'voc12': ('PascalVOCDataset', ['SegmentationClass']),
     'voc12aug': ('PascalVOCDataset', ['SegmentationClass', 'SegmentationClassAug']),
+    'pascal-context-59': ('PascalContextDataset59', ['SegmentationClassContext']),
     'camvid': ('CamVidDataset', ['trainannot']),
     'shapes': ('ShapesDataset', [None]),
 }

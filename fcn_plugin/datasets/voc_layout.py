@@ -1,6 +1,6 @@
 """Writes a data set to disk in the layout of PASCAL VOC."""
 from pathlib import Path
-from typing import Dict, Union
+from typing import Dict, Sequence, Union
 
 import cv2
 import numpy as np
@@ -12,9 +12,19 @@ from PIL import Image
 _IGNORE_COLOUR = (224, 224, 192)
 
 
-def _save_labels(path: Path, labels: np.ndarray, palette: np.ndarray) -> None:
+def save_labels(path: Path, labels: np.ndarray, palette: Sequence) -> None:
+    """Writes labels as VOC does: as a PNG of indices into a palette.
+
+    Args:
+        path (Path): The file.
+        labels (np.ndarray): (H, W) uint8, 255 where pixels do not count.
+        palette (Sequence): RGB of each class, up to 255 classes.
+    """
+    table = np.zeros((256, 3), np.uint8)
+    table[:len(palette)] = palette
+    table[255] = _IGNORE_COLOUR
     image = Image.fromarray(labels)
-    image.putpalette(palette.tobytes())  # makes of grey levels indices into it
+    image.putpalette(table.tobytes())  # makes of grey levels indices into it
     image.save(path)
 
 
@@ -62,9 +72,6 @@ def write_voc(out_dir: Union[str, Path],
         folder.mkdir(parents=True, exist_ok=True)
 
     metainfo = next(iter(subsets.values())).metainfo
-    palette = np.zeros((256, 3), np.uint8)
-    palette[:len(metainfo['palette'])] = metainfo['palette']
-    palette[255] = _IGNORE_COLOUR
 
     progress = ProgressBar(sum(map(len, subsets.values())))
     for subset, dataset in subsets.items():
@@ -78,7 +85,8 @@ def write_voc(out_dir: Union[str, Path],
                 str(path), item['img'], [cv2.IMWRITE_JPEG_QUALITY, quality])
             if not done:
                 raise OSError(f'{path} could not be written')
-            _save_labels(labels / f'{names[-1]}.png', item['gt_seg_map'], palette)
+            save_labels(labels / f'{names[-1]}.png', item['gt_seg_map'],
+                        metainfo['palette'])
             progress.update()
         # Last, so that a list never names what an interrupted run left unwritten.
         (lists / f'{subset}.txt').write_text('\n'.join(names) + '\n')

@@ -13,6 +13,7 @@ from prettytable import PrettyTable
 from torch import Tensor
 
 from .confusion import confusion_matrix, segmentation_metrics
+from .trimap import boundary_distance
 
 
 @METRICS.register_module()
@@ -24,8 +25,15 @@ class FCNMetric(BaseMetric):
     number of processes gives the identical matrix. Keys and class table are those of
     mmseg's ``IoUMetric``, in percent, and ``fwIoU``.
 
+    ``trimap_widths`` adds how well boundaries are found: ``mIoU_trimap_5`` and
+    ``aAcc_trimap_5`` are mean IoU and pixel accuracy over the pixels less than 5
+    pixels away from a boundary of the truth, as :func:`boundary_distance` defines
+    it, and at the size at which predictions are judged. A matrix is kept for each.
+
     Args:
         ignore_index (int): True label of pixels that do not count. Defaults to 255.
+        trimap_widths (Sequence[int]): How many pixels on each side of a boundary
+            count, for example ``(1, 5, 10, 20, 40)``. Defaults to ``()``: no bands.
         output_dir (str, optional): Where predicted labels are written as
             ``<image's stem>.png``. Defaults to None: nowhere.
         format_only (bool): Write predictions and compute nothing, for data without
@@ -36,6 +44,7 @@ class FCNMetric(BaseMetric):
 
     def __init__(self,
                  ignore_index: int = 255,
+                 trimap_widths: Sequence[int] = (),
                  output_dir: Optional[str] = None,
                  format_only: bool = False,
                  prefix: Optional[str] = None,
@@ -45,20 +54,27 @@ class FCNMetric(BaseMetric):
         if format_only and not output_dir:
             raise ValueError('FCNMetric: format_only=True writes predictions and nothing '
                              'else, so output_dir must name a folder')
+        widths = trimap_widths if isinstance(trimap_widths, (list, tuple)) else [None]
+        if len(set(widths)) < len(widths) or not all(
+                isinstance(width, int) and width >= 1 for width in widths):
+            raise ValueError(f'FCNMetric: trimap_widths={trimap_widths!r}, expected a '
+                             'list of different integers of at least 1, in pixels')
         self.ignore_index = ignore_index
+        self.trimap_widths = tuple(widths)
         self.output_dir = None if output_dir is None else Path(output_dir)
         self.format_only = format_only
         self._reset()
 
     def _reset(self) -> None:
-        self._matrix: Optional[Tensor] = None
-        self._last: Optional[Tensor] = None  # the last sample's share of it
+        # (1 + widths, C, C): of all pixels, then of each band
+        self._matrices: Optional[Tensor] = None
+        self._last: Optional[Tensor] = None  # the last sample's share of them
         self._samples = 0
 
     @property
     def confusion(self) -> Optional[Tensor]:
         """Tensor: The matrix of this process so far, int64 (C, C)."""
-        return self._matrix
+        return None if self._matrices is None else self._matrices[0]
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Adds a batch.
@@ -68,7 +84,6 @@ class FCNMetric(BaseMetric):
             data_samples (Sequence[dict]): With ``pred_sem_seg`` and, but for
                 ``format_only``, ``gt_sem_seg``, each with ``data`` (1, H, W).
         """
-        num_classes = len(self.dataset_meta['classes'])
         for sample in data_samples:
             prediction = sample['pred_sem_seg']['data'].squeeze(0)
             if self.output_dir is not None:
@@ -77,13 +92,27 @@ class FCNMetric(BaseMetric):
                 continue
             truth = sample['gt_sem_seg']['data'].squeeze(0).to(prediction.device)
             try:
-                self._last = confusion_matrix(prediction, truth, num_classes,
-                                              self.ignore_index)
+                self._last = self._count(prediction, truth)
             except ValueError as error:
                 raise ValueError(f'{sample.get("img_path", "an image")}: {error}') from None
-            self._matrix = self._last.clone() if self._matrix is None else (
-                self._matrix.add_(self._last))
+            self._matrices = self._last.clone() if self._matrices is None else (
+                self._matrices.add_(self._last))
             self._samples += 1
+
+    def _count(self, prediction: Tensor, truth: Tensor) -> Tensor:
+        """The matrices (1 + widths, C, C) of one image (H, W)."""
+        num_classes = len(self.dataset_meta['classes'])
+
+        def count(truth):
+            return confusion_matrix(prediction, truth, num_classes, self.ignore_index)
+
+        matrices = [count(truth)]
+        if self.trimap_widths:
+            distance = boundary_distance(truth.cpu().numpy(), self.ignore_index)
+            distance = torch.from_numpy(distance).to(truth.device)
+            matrices += [count(truth.masked_fill(distance >= width, self.ignore_index))
+                         for width in self.trimap_widths]
+        return torch.stack(matrices)
 
     def _write(self, prediction: Tensor, sample: dict) -> None:
         self.output_dir.mkdir(parents=True, exist_ok=True)
@@ -103,34 +132,40 @@ class FCNMetric(BaseMetric):
                 as the others; what lies beyond ``size`` is taken out again.
 
         Returns:
-            dict[str, float]: ``aAcc``, ``mAcc``, ``mIoU`` and ``fwIoU`` in percent.
+            dict[str, float]: ``aAcc``, ``mAcc``, ``mIoU`` and ``fwIoU`` in percent,
+            and ``mIoU_trimap_<width>`` and ``aAcc_trimap_<width>`` for each width.
         """
-        num_classes = len(self.dataset_meta['classes'])
-        matrix = self._matrix
-        if matrix is None:
-            matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+        matrices = self._matrices
+        if matrices is None:
+            num_classes = len(self.dataset_meta['classes'])
+            matrices = torch.zeros(
+                1 + len(self.trimap_widths), num_classes, num_classes, dtype=torch.int64)
         last_place = (self._samples - 1) * get_world_size() + get_rank()
         if self._samples and last_place >= size:
-            matrix = matrix - self._last
+            matrices = matrices - self._last
         self._reset()
         if self.format_only:
             print_log(f'the predictions are in {self.output_dir}', logger='current')
             return {}
-        all_reduce(matrix)
-        metrics = [self._summarise(matrix.cpu())]
+        all_reduce(matrices)
+        metrics = [self._summarise(matrices.cpu())]
         broadcast_object_list(metrics)
         return metrics[0]
 
-    def _summarise(self, matrix: Tensor) -> Dict[str, float]:
-        values = segmentation_metrics(matrix)
+    def _summarise(self, matrices: Tensor) -> Dict[str, float]:
+        values = segmentation_metrics(matrices[0])
         table = PrettyTable(['Class', 'IoU', 'Acc'])
         for name, iou, accuracy in zip(self.dataset_meta['classes'], values['IoU'],
                                        values['Acc']):
             table.add_row([name, f'{100 * iou:.2f}', f'{100 * accuracy:.2f}'])
         print_log('per class results:\n' + table.get_string(), logger='current')
+        metrics = {name: values[name] for name in ('aAcc', 'mAcc', 'mIoU', 'fwIoU')}
+        for width, matrix in zip(self.trimap_widths, matrices[1:]):
+            values = segmentation_metrics(matrix)
+            metrics.update({f'{name}_trimap_{width}': values[name]
+                            for name in ('mIoU', 'aAcc')})
         prefix = f'{self.prefix}/' if self.prefix else ''
-        return {f'{prefix}{name}': round(100 * values[name], 2)
-                for name in ('aAcc', 'mAcc', 'mIoU', 'fwIoU')}
+        return {prefix + name: round(100 * value, 2) for name, value in metrics.items()}
 
     def compute_metrics(self, results: list) -> Dict[str, float]:
         """Not used: :meth:`evaluate` works on the matrix."""

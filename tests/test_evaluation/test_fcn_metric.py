@@ -267,11 +267,13 @@ def dealt(data, rank, processes, round_up):
 @pytest.mark.parametrize('round_up', [True, False])
 @pytest.mark.parametrize('images', [1, 2, 7])
 @pytest.mark.parametrize('processes', [1, 2, 3])
-def test_any_number_of_processes(monkeypatch, processes, images, round_up):
+@pytest.mark.parametrize('widths', [(), (1, 4)])
+def test_any_number_of_processes(monkeypatch, processes, images, round_up, widths):
     data = samples(images)
-    alone = make()
+    alone = make(trimap_widths=widths)
     alone.process({}, data)
     matrix, expected = alone.confusion.clone(), alone.evaluate(images)
+    assert len(expected) == 4 + 2 * len(widths)
 
     parts = []
 
@@ -283,12 +285,75 @@ def test_any_number_of_processes(monkeypatch, processes, images, round_up):
     monkeypatch.setattr(fcn_metric, 'all_reduce', all_reduce)
     for rank in range(processes):
         monkeypatch.setattr(fcn_metric, 'get_rank', lambda: rank)
-        metric = make()
+        metric = make(trimap_widths=widths)
         for one in dealt(data, rank, processes, round_up):
             metric.process({}, [one])
         found = metric.evaluate(images)
-    np.testing.assert_array_equal(sum(parts), matrix)
+    np.testing.assert_array_equal(sum(parts)[0], matrix)
+    assert len(sum(parts)) == 1 + len(widths)
     assert found == expected
+
+
+# --- bands around boundaries -----------------------------------------------
+
+
+@pytest.mark.parametrize('widths', [5, 'wide', [0], [-1, 5], [5, 5], [2.5], [None]])
+def test_trimap_widths_that_are_none(widths):
+    with pytest.raises(ValueError, match='^FCNMetric: trimap_widths=.*, expected a list '
+                       'of different integers'):
+        make(trimap_widths=widths)
+
+
+def band_by_loop(truth, width):
+    """Pixels that count and are less than ``width`` away from a boundary pixel."""
+    height, length = truth.shape
+    grid = [(y, x) for y in range(height) for x in range(length)]
+    edge = [(y, x) for y, x in grid
+            if any(0 <= v < height and 0 <= u < length and truth[v, u] != truth[y, x]
+                   for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)))]
+    band = torch.zeros(truth.shape, dtype=torch.bool)
+    for y, x in grid:
+        band[y, x] = truth[y, x] != 255 and any(
+            (y - v)**2 + (x - u)**2 < width**2 for v, u in edge)
+    return band
+
+
+def blobs(count=3):
+    """Images with room between their boundaries."""
+    truth = labels(3, 4, classes=3, ignored=0.2).repeat_interleave(5, 0)
+    truth = truth.repeat_interleave(4, 1)
+    return [sample(labels(15, 16), truth.roll(7 * i, 0), f'{i}.jpg')
+            for i in range(count)]
+
+
+def test_trimap_equals_loop():
+    data, widths = blobs(), (3, 1, 6)
+    metric = make(trimap_widths=widths)
+    metric.process({}, data)
+    found = metric.evaluate(3)
+    plain = make()
+    plain.process({}, data)
+    assert list(found.items())[:4] == list(plain.evaluate(3).items())
+    assert list(found)[4:] == [f'{name}_trimap_{width}' for width in widths
+                               for name in ('mIoU', 'aAcc')]
+    for width in widths:
+        matrix = 0
+        for one in data:
+            truth = one['gt_sem_seg']['data'][0].clone()
+            truth[~band_by_loop(truth, width)] = 255
+            matrix += count_by_loop(one['pred_sem_seg']['data'], truth)
+        expected = paper(matrix)
+        for name in ('mIoU', 'aAcc'):
+            assert found[f'{name}_trimap_{width}'] == (
+                pytest.approx(100 * expected[name], abs=0.00501))
+
+
+def test_trimap_of_truth_without_boundaries():
+    metric = make(trimap_widths=[40], prefix='val')
+    metric.process({}, [sample(labels(4, 5), labels(4, 5).fill_(1))])
+    found = metric.evaluate(1)
+    assert math.isnan(found['val/mIoU_trimap_40'])
+    assert found['val/aAcc'] >= 0
 
 
 def evaluate_in_group(rank, processes, data, file, queue):

@@ -1,6 +1,7 @@
 # VOC 2012 with the SBD annotations in training: 10,582 images instead of 1,464.
-# SegmentationClassAug and aug.txt are what mmsegmentation's converter
-# tools/dataset_converters/voc_aug.py makes of SBD.
+# SegmentationClassAug and aug.txt are made by
+#   python tools/dataset_converters/sbd2voc.py \
+#       data/benchmark_RELEASE data/VOCdevkit/VOC2012
 _base_ = './voc12_224x224.py'
 train_part = dict(
     type={{_base_.dataset_type}},

@@ -1,0 +1,51 @@
+"""The table of what coarse strides leave of a data set's truth."""
+from pathlib import Path
+from typing import Dict, Optional, Sequence
+
+from mmengine.registry import init_default_scope
+from prettytable import PrettyTable
+from rich.progress import track
+
+from ..datasets.label_maps import label_maps_of_dataset, label_maps_of_folder
+from ..evaluation.stride_ceiling import PAPER_CEILING, stride_ceiling
+from .config import load_config
+
+
+def print_stride_ceiling(source: str,
+                         factors: Sequence[int] = tuple(PAPER_CEILING),
+                         num_classes: Optional[int] = None,
+                         ignore_index: int = 255,
+                         cfg_options: Optional[dict] = None) -> Dict[int, Dict]:
+    """Measures :func:`stride_ceiling` on masks and prints it as a table.
+
+    Args:
+        source (str): A config, whose ``val_dataloader``'s masks are taken, or a
+            folder of masks.
+        factors (Sequence[int]): Strides in pixels. Defaults to the paper's.
+        num_classes (int, optional): Number of classes. Defaults to None: the data
+            set's, or for a folder whatever occurs.
+        ignore_index (int): Label of pixels that do not count. Defaults to 255.
+        cfg_options (dict, optional): Entries of the config to override.
+
+    Returns:
+        dict[int, dict]: By factor, as :func:`stride_ceiling`.
+    """
+    if Path(source).is_dir():
+        label_maps, classes = label_maps_of_folder(source), 256
+    else:
+        config = load_config(source, cfg_options)
+        dataset = (config.get('val_dataloader') or {}).get('dataset')
+        if not dataset:
+            raise ValueError(f'{source} has no val_dataloader with a dataset: name '
+                             'another config, or the folder of the masks')
+        init_default_scope(config.get('default_scope', 'mmseg'))
+        label_maps, classes = label_maps_of_dataset(dataset)
+    values = stride_ceiling(track(label_maps, 'masks'), factors, num_classes or classes,
+                            ignore_index)
+    table = PrettyTable(['factor', 'mIoU', 'pixel accuracy', 'mIoU in the paper (VOC)'])
+    table.align = 'r'
+    for factor, value in values.items():
+        table.add_row([factor, f"{100 * value['mIoU']:.1f}",
+                       f"{100 * value['aAcc']:.1f}", PAPER_CEILING.get(factor, '-')])
+    print(f'{source}: {len(label_maps)} masks\n{table}')
+    return values

@@ -1,0 +1,189 @@
+"""Downloading large files over lines that break."""
+import contextlib
+import hashlib
+import http.client
+import os
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Callable, Optional, Union
+
+from rich.progress import (BarColumn, DownloadColumn, Progress, TextColumn,
+                           TimeRemainingColumn, TransferSpeedColumn)
+
+from ..version import __version__
+
+_CHUNK = 1 << 18  # bytes
+_TIMEOUT = 60  # seconds without a byte
+_TOTAL = re.compile(r'bytes (?:(\d+)-\d+|\*)/(\d+|\*)')
+
+
+class _Cut(OSError):
+    """The line broke, or the server had a bad moment: to be gone on with."""
+
+
+def byte_progress() -> Progress:
+    """A bar that counts bytes."""
+    return Progress(TextColumn('{task.description}'), BarColumn(), DownloadColumn(),
+                    TransferSpeedColumn(), TimeRemainingColumn())
+
+
+def check_digest(path: Union[str, Path], checksum: str) -> None:
+    """Compares a file with its published checksum.
+
+    Args:
+        path (str or Path): The file.
+        checksum (str): Algorithm and hexadecimal digest, such as ``'md5:d41d8c...'``.
+
+    Raises:
+        ValueError: If it is another.
+    """
+    algorithm, _, expected = checksum.partition(':')
+    with open(path, 'rb') as file:
+        # not for security, or some systems refuse MD5
+        found = hashlib.file_digest(
+            file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    if found != expected.lower():
+        raise ValueError(
+            f'{path} has the {algorithm.upper()} {found}, expected {expected}')
+
+
+def download(url: str, path: Union[str, Path], checksum: Optional[str] = None) -> Path:
+    """Downloads a file, going on where an earlier attempt ended.
+
+    What arrives is kept in ``<path>.part`` until it is complete and checked. A
+    broken connection is taken up again at once, as long as that brings more bytes;
+    then the error says that the same call goes on later. A server that cannot send
+    a part of a file sends it from the start. (``torch.hub.download_url_to_file``
+    starts anew each time and knows SHA-256 alone.)
+
+    Args:
+        url (str): http or https.
+        path (str or Path): Where the file goes. One that is there already is checked
+            and kept.
+        checksum (str, optional): See :func:`check_digest`. Defaults to None: not
+            checked, so that parts of different files could be joined.
+
+    Returns:
+        Path: ``path``.
+
+    Raises:
+        OSError: If the server cannot be reached or refuses; what has arrived is kept.
+        ValueError: If the checksum is another; what has arrived is removed, but not a
+            file that was there before.
+    """
+    if not url.startswith(('http://', 'https://')):
+        raise ValueError(f'{url} cannot be downloaded, expected http:// or https://')
+    path = Path(path)
+    if path.exists():
+        if checksum:
+            try:
+                check_digest(path, checksum)
+            except ValueError as error:
+                raise ValueError(f'{error}: move it away, and it is downloaded '
+                                 'again') from None
+        return path
+    part = path.with_name(f'{path.name}.part')
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.touch()
+    try:
+        _receive_all(url, part)
+    finally:
+        if not part.stat().st_size:
+            part.unlink()
+    if checksum:
+        try:
+            check_digest(part, checksum)
+        except ValueError as error:
+            part.unlink()
+            raise ValueError(
+                f'{url}: {error}. The file has been removed: it was damaged on '
+                'its way, or the server has another one now') from None
+    os.replace(part, path)
+    return path
+
+
+def _receive_all(url: str, part: Path) -> None:
+    """Fills ``part``, in as many connections as it takes."""
+    with byte_progress() as progress:
+        task = progress.add_task(part.stem, total=None)
+        most = part.stat().st_size
+        while True:
+            try:
+                _receive(url, part, lambda done, total: progress.update(
+                    task, completed=done, total=total))
+                return
+            except _Cut as cut:
+                arrived = part.stat().st_size
+                if arrived <= most:  # it brought nothing, or started over in vain
+                    raise OSError(
+                        f'{url}: {cut}; {arrived} bytes are in {part}, and the same '
+                        'command goes on from there') from None
+                most = arrived
+
+
+def _receive(url: str, part: Path,
+             report: Callable[[int, Optional[int]], None]) -> None:
+    """One connection: appends to ``part`` what is missing in it.
+
+    Args:
+        url (str): The address.
+        part (Path): What has arrived so far.
+        report (Callable): Told how many bytes there are, and of how many.
+
+    Raises:
+        _Cut: If the connection ended early.
+        OSError: If the server refuses.
+    """
+    have = part.stat().st_size
+    headers = {'User-Agent': f'fcn_plugin/{__version__}',
+               'Accept-Encoding': 'identity'}
+    if have:
+        headers['Range'] = f'bytes={have}-'
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        with contextlib.closing(error):
+            if error.code == 416 and have:  # nothing behind what we have
+                whole = _TOTAL.fullmatch(error.headers.get('Content-Range', ''))
+                if whole and whole[2] == str(have):
+                    return
+                part.write_bytes(b'')  # of another file
+                return _receive(url, part, report)
+            answer = f'the server answers {error.code} {error.reason}'
+            if error.code >= 500:
+                raise _Cut(answer) from None
+            raise OSError(f'{url}: {answer}; is the address right? Else name a '
+                          'mirror') from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _Cut(f'no connection ({getattr(error, "reason", error)})') from None
+
+    with response:
+        length = response.headers.get('Content-Length', '')
+        total = int(length) if length.isdecimal() else None
+        if response.status == 206:
+            span = _TOTAL.fullmatch(response.headers.get('Content-Range', ''))
+            if not span or span[1] != str(have):
+                raise OSError(
+                    f'{url}: asked for the bytes from {have} on, but got '
+                    f'{response.headers.get("Content-Range")!r}; remove {part} to start '
+                    'anew')
+            total = None if total is None else have + total
+        else:
+            have = 0
+        with open(part, 'ab' if have else 'wb') as file:
+            report(have, total)
+            while True:
+                try:
+                    chunk = response.read(_CHUNK)
+                except (OSError, http.client.HTTPException) as error:
+                    raise _Cut(f'the connection broke ({error})') from None
+                if not chunk:
+                    break
+                file.write(chunk)
+                have += len(chunk)
+                report(have, total)
+    if total is not None and have < total:
+        raise _Cut(f'the connection ended after {have} of {total} bytes')

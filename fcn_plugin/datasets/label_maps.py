@@ -1,0 +1,110 @@
+"""Label maps alone, without their images."""
+import copy
+from pathlib import Path
+from typing import Callable, Iterator, Sequence, Tuple, Union
+
+import numpy as np
+from mmseg.registry import DATASETS
+from PIL import Image
+
+
+class LabelMaps:
+    """Label maps that are read one at a time, when it is their turn.
+
+    Iterating gives tuples of a name and integer labels (H, W).
+
+    Args:
+        names (Sequence[str]): What an error is to call each of them.
+        read (Callable): From a position to the labels there.
+    """
+
+    def __init__(self, names: Sequence[str],
+                 read: Callable[[int], np.ndarray]) -> None:
+        self.names, self.read = names, read
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Tuple[str, np.ndarray]]:
+        return ((name, self.read(index)) for index, name in enumerate(self.names))
+
+
+def read_label_png(path: Union[str, Path]) -> np.ndarray:
+    """Reads labels that are the pixel values of a PNG.
+
+    Args:
+        path (str or Path): A file of palette indices or of one channel, up to 16 bits.
+
+    Returns:
+        np.ndarray: Integer labels (H, W).
+
+    Raises:
+        ValueError: If it is no such file.
+    """
+    try:
+        with Image.open(path) as image:
+            mode, labels = image.mode, np.asarray(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f'{path} cannot be read as an image: {error}') from None
+    if mode == '1':
+        return labels.astype(np.uint8)
+    if labels.ndim != 2 or labels.dtype.kind not in 'iu':
+        raise ValueError(
+            f'{path} is an image of mode {mode}, expected palette indices or one '
+            'channel of integers: the pixels of a mask are class numbers')
+    return labels
+
+
+def label_maps_of_folder(folder: Union[str, Path]) -> LabelMaps:
+    """The masks of a folder, by name.
+
+    Args:
+        folder (str or Path): With PNG files as :func:`read_label_png` reads them.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    paths = sorted(Path(folder).glob('*.png'))
+    if not paths:
+        raise FileNotFoundError(f'{folder} holds no .png file: name the folder of the '
+                                'masks itself')
+    return LabelMaps([str(path) for path in paths], lambda i: read_label_png(paths[i]))
+
+
+def _keep_masks_only(dataset: dict) -> None:
+    """Leaves nothing in the pipelines of a data set's config but the masks' loading."""
+    for part in [*dataset.get('datasets', ()), dataset.get('dataset')]:
+        if part:
+            _keep_masks_only(part)
+    if 'pipeline' in dataset:
+        dataset['pipeline'] = [
+            step for step in dataset['pipeline'] if step['type'] == 'LoadAnnotations'
+        ]
+
+
+def label_maps_of_dataset(dataset: dict) -> Tuple[LabelMaps, int]:
+    """The masks of a data set at their own sizes; its images are not read.
+
+    Args:
+        dataset (dict): Config of a data set in mmseg's registry. Labels are changed as
+            it would change them: its label map, its ``reduce_zero_label``.
+
+    Returns:
+        Tuple[LabelMaps, int]: The masks, and the number of classes.
+
+    Raises:
+        ValueError: If its pipeline loads no masks.
+    """
+    dataset = copy.deepcopy(dataset)
+    _keep_masks_only(dataset)
+    built = DATASETS.build(dataset)
+
+    def read(index: int) -> np.ndarray:
+        item = built[index]
+        if 'gt_seg_map' not in item:
+            raise ValueError(f"the pipeline of {dataset['type']} has no "
+                             'LoadAnnotations, which would load its masks')
+        return item['gt_seg_map']
+
+    names = [f"image {i} of {dataset['type']}" for i in range(len(built))]
+    return LabelMaps(names, read), len(built.metainfo['classes'])

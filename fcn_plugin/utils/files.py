@@ -1,0 +1,59 @@
+"""Writing so that nothing half-written is left under its final name."""
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import Iterator
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file beside its place and then renames it.
+
+    Args:
+        path (Path): Replaced where it exists; its folder is made where it does not.
+        text (str): Encoded as UTF-8.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f'{path.name}.part')
+    try:
+        beside.write_text(text, encoding='utf-8')
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def staging_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder beside ``folder``, on the same disk, that goes away afterwards.
+
+    What is complete is taken out of it by :func:`move_into`. It is called
+    ``<name>.part``; what a killed process left under that name is removed.
+    """
+    folder = folder.resolve()
+    staging = folder.with_name(f'{folder.name}.part')
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def move_into(source: Path, target: Path) -> None:
+    """Renames a folder, or its files one by one if the target exists.
+
+    Args:
+        source (Path): On the same disk as ``target``.
+        target (Path): Files in it of the same names are replaced, others stay.
+    """
+    target = target.resolve()
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+        return
+    for path in sorted(source.rglob('*')):  # folders before what is in them
+        place = target / path.relative_to(source)
+        if path.is_dir():
+            place.mkdir(exist_ok=True)
+        else:
+            os.replace(path, place)

@@ -1,0 +1,109 @@
+"""Masks from folders and from data sets' configs, without images."""
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+from fcn_plugin.datasets.label_maps import (label_maps_of_dataset,
+                                            label_maps_of_folder, read_label_png)
+from fcn_plugin.datasets.shapes import ShapesDataset
+from fcn_plugin.datasets.voc_layout import save_labels
+
+LABELS = np.random.default_rng(0).choice([0, 1, 20, 255], (6, 9)).astype(np.uint8)
+
+
+@pytest.mark.parametrize('kind', ['palette', 'grey', '16 bits', '1 bit'])
+def test_read(tmp_path, kind):
+    path, labels = tmp_path / 'a.png', LABELS
+    if kind == 'palette':
+        save_labels(path, labels, [(128, 0, 0)] * 21)
+    else:
+        labels = {'grey': labels, '16 bits': labels.astype(np.uint16) * 100,
+                  '1 bit': labels > 1}[kind]
+        Image.fromarray(labels).save(path)
+    np.testing.assert_array_equal(read_label_png(path), labels)
+
+
+@pytest.mark.parametrize('name, words', [
+    ('colour.png', 'mode RGB, expected palette indices or one channel'),
+    ('text.png', 'cannot be read as an image')])
+def test_no_mask(tmp_path, name, words):
+    (tmp_path / 'text.png').write_text('not an image')
+    Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(tmp_path / 'colour.png')
+    with pytest.raises(ValueError, match=f'{name} .*{words}'):
+        read_label_png(tmp_path / name)
+
+
+def test_folder(tmp_path):
+    for name, value in (('b', 1), ('a', 0)):
+        Image.fromarray(np.full((3, 4), value, np.uint8)).save(tmp_path / f'{name}.png')
+    (tmp_path / 'notes.txt').touch()
+    maps = label_maps_of_folder(tmp_path)
+    assert len(maps) == 2
+    assert [(name, labels.max()) for name, labels in maps] == [
+        (str(tmp_path / 'a.png'), 0), (str(tmp_path / 'b.png'), 1)]
+
+
+def test_folder_without_masks(tmp_path):
+    with pytest.raises(FileNotFoundError, match='holds no .png file'):
+        label_maps_of_folder(tmp_path)
+
+
+@pytest.fixture
+def voc(tmp_path):
+    """A data set's config; its images are no images."""
+    for folder in ('JPEGImages', 'SegmentationClass'):
+        (tmp_path / folder).mkdir()
+    for name, height in (('a', 6), ('b', 5)):
+        (tmp_path / 'JPEGImages' / f'{name}.jpg').touch()
+        save_labels(tmp_path / 'SegmentationClass' / f'{name}.png', LABELS[:height],
+                    [(128, 0, 0)] * 21)
+    (tmp_path / 'val.txt').write_text('b\na\n')
+    return dict(
+        type='PascalVOCDataset', data_root=str(tmp_path), ann_file='val.txt',
+        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass'),
+        pipeline=[dict(type='LoadImageFromFile'),
+                  dict(type='Resize', scale=(224, 224), keep_ratio=False),
+                  dict(type='LoadAnnotations'), dict(type='PackSegInputs')])
+
+
+@pytest.mark.parametrize('wrapper', [None, 'ConcatDataset', 'RepeatDataset'])
+def test_data_set(voc, wrapper):
+    config = {
+        None: voc,
+        'ConcatDataset': dict(type='ConcatDataset', datasets=[voc, voc]),
+        'RepeatDataset': dict(type='RepeatDataset', dataset=voc, times=2),
+    }[wrapper]
+    config = Config(dict(it=config)).it
+    before = config.to_dict()
+    maps, classes = label_maps_of_dataset(config)
+    assert config.to_dict() == before
+    assert classes == 21 and len(maps) == (2 if wrapper is None else 4)
+    for index, (_, labels) in enumerate(maps):
+        np.testing.assert_array_equal(labels, LABELS[:5] if index % 2 == 0 else LABELS)
+
+
+def test_data_set_changes_its_labels(voc):
+    """As in training: here PASCAL-Context's, which count from 1."""
+    voc.update(type='PascalContextDataset59')
+    maps, classes = label_maps_of_dataset(voc)
+    expected = {0: 255, 1: 0, 20: 19, 255: 255}
+    _, labels = list(maps)[1]
+    assert classes == 59
+    np.testing.assert_array_equal(labels, np.vectorize(expected.get)(LABELS))
+
+
+def test_data_set_that_draws():
+    maps, classes = label_maps_of_dataset(
+        dict(type='ShapesDataset', length=2, split='val', pipeline=[
+            dict(type='PackSegInputs')]))
+    assert classes == 9
+    for index, (_, labels) in enumerate(maps):
+        np.testing.assert_array_equal(labels, ShapesDataset(2, 'val').draw(index)[1])
+
+
+def test_data_set_without_masks(voc):
+    voc['pipeline'] = [dict(type='LoadImageFromFile')]
+    maps, _ = label_maps_of_dataset(voc)
+    with pytest.raises(ValueError, match='PascalVOCDataset has no LoadAnnotations'):
+        list(maps)
