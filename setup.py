@@ -130,7 +130,7 @@ INSTALL_REQUIRES = [
 EXTRAS = {
     # Reads SBD's .mat files. mmsegmentation brings it as well, for now.
     'data': ['scipy'],
-    'test': ['pytest>=7.4'],
+    'test': ['pytest>=7.4', 'scipy'],
     'export': ['onnx>=1.15', 'onnxruntime>=1.16', 'onnxscript'],
     'tensorboard': ['tensorboard'],
 }
