@@ -1,5 +1,6 @@
 # VOC 2011 as the authors used it: training on SBD's training images, validation on those of
-# VOC 2011 that SBD does not train on (seg11valid), all at their own sizes, one at a time.
+# VOC 2011 that SBD does not train on (seg11valid), all at their own sizes, one at a time. The lists
+# are what tools/dataset_converters/sbd2voc.py writes.
 _base_ = './voc12_224x224.py'
 pipeline = [
     dict(type='LoadImageFromFile'),
@@ -13,5 +14,8 @@ train_dataloader = dict(
         ann_file='ImageSets/Segmentation/sbd_train.txt',
         pipeline=pipeline))
 val_dataloader = dict(
-    dataset=dict(ann_file='ImageSets/Segmentation/seg11valid.txt', pipeline=pipeline))
+    dataset=dict(
+        data_root='data/VOCdevkit/VOC2011',
+        ann_file='ImageSets/Segmentation/seg11valid.txt',
+        pipeline=pipeline))
 test_dataloader = val_dataloader
