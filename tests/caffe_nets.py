@@ -155,10 +155,10 @@ def port_net(variant, classes=5):
             for parameter, array in zip(('weight', 'bias'), arrays)}
 
 
-def narrow_trunk():
+def narrow_trunk(**kwargs):
     """FullyConvVGG(16) a sixteenth as wide, without data."""
     with torch.device('meta'):
-        vgg = FullyConvVGG(16, fc_channels=FC)
+        vgg = FullyConvVGG(16, fc_channels=FC, **kwargs)
         for module in vgg.modules():
             if isinstance(module, ConvModule):
                 conv = module.conv

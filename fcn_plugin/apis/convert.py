@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any, Optional, Tuple
 
 import torch
-from mmseg.datasets import PascalVOCDataset
+from mmseg.datasets import (PascalContextDataset, PascalContextDataset59,
+                            PascalVOCDataset)
 
 from ..models.converters import (Conversion, convert_layers, from_port, read_caffemodel,
-                                 to_port)
+                                 reorder_classes, to_port)
 from .loading import PathLike, read_checkpoint
 
+_DATA_SETS = {len(data_set.METAINFO['classes']): data_set for data_set in (
+    PascalVOCDataset, PascalContextDataset59, PascalContextDataset)}
 # How files that torch.save wrote begin: zip, and the pickle of its older format.
 _TORCH_MAGIC = (b'PK\x03\x04', b'\x80\x02')
 
@@ -19,11 +22,14 @@ def caffe_to_fcn(source: PathLike, out: PathLike, variant: Optional[str] = None,
                  overwrite: bool = False) -> Conversion:
     """Converts a released net to a checkpoint and prints what became of each layer.
 
+    ImageNet's VGG16, which the authors start from, becomes a backbone's checkpoint.
+
     Args:
         source (str or Path): A ``.caffemodel``, or the ``.pth`` of a PyTorch port.
         out (str or Path): The checkpoint: 'state_dict', and 'meta' with 'source',
             'variant', 'num_classes', 'decode_head' (settings that the config's head
-            needs) and, for VOC's 21 classes, 'dataset_meta'.
+            needs) and, for the classes of VOC and PASCAL-Context, 'dataset_meta'. Those
+            of PASCAL-Context are put in the order of mmseg's data sets.
         variant (str, optional): What the net must be, one of ``VARIANTS``. Defaults
             to None: what its layers say.
         overwrite (bool): Whether ``out`` may be replaced. Defaults to False.
@@ -50,12 +56,21 @@ def caffe_to_fcn(source: PathLike, out: PathLike, variant: Optional[str] = None,
         conversion = convert(variant=variant)
     except ValueError as error:
         raise ValueError(f"cannot convert '{source}': {error}") from error
+    data_set = _DATA_SETS.get(conversion.num_classes)
+    if conversion.variant.startswith('pascalcontext') and is_torch and variant is None:
+        conversion.notes.append(f"the classes are taken to be in the order of mmseg's "
+                                f'{data_set.__name__} (--variant pascalcontext where they '
+                                "are in the authors')")
+    elif conversion.variant.startswith('pascalcontext'):
+        conversion = reorder_classes(conversion, data_set.METAINFO['classes'])
+        conversion.notes.append("the classes are put in the order of mmseg's "
+                                f'{data_set.__name__}: the authors have those of VOC first')
     meta = dict(source=source.name, variant=conversion.variant,
                 num_classes=conversion.num_classes, decode_head=conversion.decode_head)
-    voc = PascalVOCDataset.METAINFO
-    if conversion.num_classes == len(voc['classes']):
-        meta['dataset_meta'] = dict(classes=tuple(voc['classes']),
-                                    palette=[list(colour) for colour in voc['palette']])
+    if data_set is not None:
+        meta['dataset_meta'] = dict(
+            classes=tuple(data_set.METAINFO['classes']),
+            palette=[list(colour) for colour in data_set.METAINFO['palette']])
     _save(dict(state_dict=conversion.state_dict, meta=meta), out)
     print(f'{source}: {conversion.report()}\nwritten to {out}')
     return conversion

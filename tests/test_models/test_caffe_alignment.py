@@ -6,8 +6,10 @@ float64, with the authors' numbers typed in.
 import pytest
 import torch
 import torch.nn.functional as F
+from caffe_nets import FC, WIDTHS, encode, narrow_trunk, paper_net
 from mmseg.registry import MODELS
 
+from fcn_plugin.models.converters import convert_layers, mapping, read_caffemodel
 from fcn_plugin.models.geometry import Grid, crop_at
 
 BLOCKS = ((0, 1), (3, 4), (6, 7, 8), (10, 11, 12), (14, 15, 16))  # places in `features`
@@ -18,6 +20,13 @@ NETS = {  # strides used, skip scales, crop offsets: logits, pool4, pool3
     '8s': ((8, 16, 32), (1, 1, 1), (31, 5, 9)),
     'at-once': ((8, 16, 32), (0.0001, 0.01, 1), (31, 5, 9)),
 }
+PLACES = {  # the authors' names of layers
+    f'conv{block}_{i}': f'backbone.features.{place}.conv'
+    for block, places in enumerate(BLOCKS, 1) for i, place in enumerate(places, 1)}
+PLACES.update(fc6='backbone.conv6.conv', fc7='backbone.conv7.conv',
+              score_fr='decode_head.score.stride32',
+              score_pool4='decode_head.score.stride16',
+              score_pool3='decode_head.score.stride8')
 WIDTH, CLASSES = 24, 5
 
 
@@ -129,6 +138,39 @@ def test_scores_equal_the_authors_graph(net):
         assert logits.shape == expected.shape == (1, CLASSES, *size)
         error = (logits - expected).abs().max() / expected.abs().max()
         assert error < 1e-4, (size, float(error))
+
+
+@pytest.mark.parametrize('net', ['16s', 'at-once'])
+def test_a_converted_net_scores_as_the_authors(net, tmp_path, monkeypatch):
+    """From the bytes of a caffemodel to scores, config settings included."""
+    monkeypatch.setattr(mapping, 'build_backbone', narrow_trunk)
+    layers = paper_net(net, CLASSES)
+    for _, (kind, arrays) in layers.items():
+        if kind == 'Convolution':  # He's scale, so that no map dies out
+            arrays[0] *= (2 / arrays[0][0].size)**0.5
+    source = tmp_path / 'net.caffemodel'
+    source.write_bytes(encode(layers))
+    conversion = convert_layers(read_caffemodel(source).layers)
+    strides, _, _ = NETS[net]
+    model = build(net)
+    trunk = narrow_trunk(alignment='caffe', out_indices=(2, 3, 5)[-len(strides):])
+    model.backbone = trunk.to_empty(device='cpu')
+    channels = dict(zip((8, 16, 32), (*WIDTHS[2:4], FC)))
+    model.decode_head = MODELS.build(dict(
+        type='FCNSkipHead', alignment='caffe', in_index=tuple(range(len(strides))),
+        in_channels=[channels[stride] for stride in strides], **conversion.decode_head))
+    model.decode_head.align(model.backbone.grids)
+    model.load_state_dict(conversion.state_dict)
+    model.eval()
+
+    weights = {f'{ours}.{parameter}': torch.from_numpy(array).double()
+               for name, ours in PLACES.items() if name in layers
+               for parameter, array in zip(('weight', 'bias'), layers[name][1])}
+    image = torch.randn(1, 3, 61, 90) * 60
+    with torch.no_grad():
+        logits = model.encode_decode(image, [dict(img_shape=(61, 90))]).double()
+    expected = reference(weights, image.double(), net)
+    assert (logits - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
 def test_training_sees_the_same_scores():

@@ -1,8 +1,10 @@
 """tools/model_converters: files in, files out."""
+import numpy as np
 import pytest
 import torch
-from caffe_nets import encode, narrow_trunk, paper_net, port_net
-from mmseg.datasets import PascalVOCDataset
+from caffe_nets import FC, WIDTHS, encode, narrow_trunk, paper_net, port_net
+from mmseg.datasets import (PascalContextDataset, PascalContextDataset59,
+                            PascalVOCDataset)
 from tiny_runs import run_tool, succeed
 
 from fcn_plugin.models.converters import mapping
@@ -61,6 +63,81 @@ def test_voc_has_names(caffemodel, tmp_path):
     meta = torch.load(tmp_path / 'fcn.pth', weights_only=True)['meta']['dataset_meta']
     assert meta['classes'] == PascalVOCDataset.METAINFO['classes']
     assert meta['palette'] == PascalVOCDataset.METAINFO['palette']
+
+
+@pytest.mark.parametrize('classes, data_set', [(59, PascalContextDataset59),
+                                               (60, PascalContextDataset)])
+def test_pascal_context_takes_mmsegs_order(caffemodel, tmp_path, classes, data_set):
+    source, out = caffemodel('16s', classes), tmp_path / 'fcn.pth'
+    net = paper_net('16s', classes)
+    printed = succeed(CAFFE2FCN, source, out, '--variant', 'pascalcontext')
+    assert f"in the order of mmseg's {data_set.__name__}" in printed
+    loaded = torch.load(out, weights_only=True)
+    names = loaded['meta']['dataset_meta']['classes']
+    assert names == data_set.METAINFO['classes']
+    # Rows of theirs, from their list: 1 aeroplane, 11 diningtable, 15 person, 23 bench,
+    # 42 curtain, 52 bedcloth, 59 wood.
+    theirs = dict(aeroplane=1, table=11, person=15, bench=23, curtain=42, bedclothes=52,
+                  wood=59)
+    for layer, stride in (('score_fr', 32), ('score_pool4', 16)):
+        for parameter, values in zip(('weight', 'bias'), net[layer][1]):
+            ours = loaded['state_dict'][f'decode_head.score.stride{stride}.{parameter}']
+            for name, row in theirs.items():
+                expected = torch.tensor(values[row - (classes == 59)])
+                assert torch.equal(ours[names.index(name)], expected)
+            assert torch.equal(ours.sort(0)[0], torch.from_numpy(values).sort(0)[0])
+
+    port, again = tmp_path / 'port.pth', tmp_path / 'again.pth'
+    succeed(FCN2PORT, out, port)
+    assert 'taken to be in the order of mmseg' in succeed(CAFFE2FCN, port, again)
+    again = torch.load(again, weights_only=True)['state_dict']
+    assert all(torch.equal(value, again[key])
+               for key, value in loaded['state_dict'].items())
+
+
+def test_learned_kernels_of_pascal_context_are_reordered_in_both_axes(tmp_path):
+    net = paper_net('16s', 59)
+    net['upscore2'][1][0] += np.random.RandomState(1).rand(59, 59, 4, 4)
+    source = tmp_path / 'net.caffemodel'
+    source.write_bytes(encode(net))
+    succeed(CAFFE2FCN, source, tmp_path / 'fcn.pth')
+    ours = torch.load(tmp_path / 'fcn.pth', weights_only=True)['state_dict'][
+        'decode_head.upsample.stride32.weight']
+    names = PascalContextDataset59.METAINFO['classes']
+    expected = net['upscore2'][1][0][41, 22]  # curtain (42) and bench (23)
+    found = ours[names.index('curtain'), names.index('bench')]
+    assert torch.equal(found, torch.from_numpy(expected))
+
+
+def test_imagenets_vgg16_becomes_what_the_trunk_starts_from(tmp_path):
+    net, width = paper_net('32s'), WIDTHS[-1]
+    for name in ('data', 'score_fr', 'upscore'):
+        del net[name]
+    for name in ('fc6', 'fc7'):
+        weight, bias = net[name][1]
+        net[name] = ('InnerProduct', [weight.reshape(FC, -1), bias])
+    net['fc8'] = ('InnerProduct', [np.ones((7, FC), np.float32), np.ones(7, np.float32)])
+    source, out = tmp_path / 'vgg16.caffemodel', tmp_path / 'vgg16.pth'
+    source.write_bytes(encode(net, old=True, legacy=True))
+    printed = succeed(CAFFE2FCN, source, out)
+    assert 'VGG16 of ImageNet, 7 classes' in printed and 'classifier.6' in printed
+    weights = torch.load(out, weights_only=True)['state_dict']
+    # torchvision's numbering, where conv5_3 is 28
+    for name, key in (('conv1_1', 'features.0'), ('conv5_3', 'features.28'),
+                      ('fc6', 'classifier.0'), ('fc8', 'classifier.6')):
+        assert torch.equal(weights[f'{key}.weight'], torch.from_numpy(net[name][1][0]))
+        assert torch.equal(weights[f'{key}.bias'], torch.from_numpy(net[name][1][1]))
+    assert len(weights) == 32
+
+    trunk = narrow_trunk().to_empty(device='cpu')
+    trunk.load_state_dict(weights)
+    assert torch.equal(trunk.conv6.conv.weight,
+                       torch.from_numpy(net['fc6'][1][0].reshape(FC, width, 7, 7)))
+    assert torch.equal(trunk.conv7.conv.bias, torch.from_numpy(net['fc7'][1][1]))
+    assert 'contradicts' in fail(CAFFE2FCN, source, out, '--variant', '32s', '--overwrite')
+    net['fc9'] = net['fc8']
+    source.write_bytes(encode(net))
+    assert 'no place for fc9' in fail(CAFFE2FCN, source, out, '--overwrite')
 
 
 def test_the_ports_training_checkpoints(tmp_path):

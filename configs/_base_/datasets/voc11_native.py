@@ -1,6 +1,6 @@
-# VOC 2011 as the authors used it: training on SBD's training images, validation on those of
-# VOC 2011 that SBD does not train on (seg11valid), all at their own sizes, one at a time. The lists
-# are what tools/dataset_converters/sbd2voc.py writes.
+# VOC 2011 as the authors used it: training on SBD's training images, validation on those
+# of VOC 2011 that SBD does not train on (seg11valid), all at their own sizes, one at a
+# time. The lists are what tools/dataset_converters/sbd2voc.py writes.
 _base_ = './voc12_224x224.py'
 pipeline = [
     dict(type='LoadImageFromFile'),

@@ -1,7 +1,7 @@
 """From the layers of the authors' nets to the parameters of ours."""
 import math
 import warnings
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Collection, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from ..feature_maps import describe_backbone
 from ..geometry import bilinear_kernel
 from .caffemodel import Layer
 
-VARIANTS = ('32s', '16s', '8s', 'at-once', 'pascalcontext')
+VARIANTS = ('32s', '16s', '8s', 'at-once', 'pascalcontext', 'imagenet')
 """What a net can be called: its finest stride and training, or its data."""
 
 # Names and strides of the released nets. Upsampling: ours, and its factor.
@@ -46,11 +46,12 @@ class Conversion(NamedTuple):
 
     Attributes:
         state_dict (dict[str, Tensor]): Of ``FCNSegmentor(FullyConvVGG(16),
-            FCNSkipHead)``, float32.
+            FCNSkipHead)``, float32; of 'imagenet', under torchvision's names.
         variant (str): '32s', '16s', '8s' or 'at-once', behind 'pascalcontext-' where
-            the number of classes says so.
+            the number of classes says so; or 'imagenet'.
         num_classes (int): Number of classes C.
-        decode_head (dict): What the head's config must say for these weights.
+        decode_head (dict): What the head's config must say for these weights; empty for
+            'imagenet', which has none.
         rows (list[tuple[str, str, str]]): For each layer with weights: its name,
             their shapes, what became of them.
         notes (list[str]): What else one should know.
@@ -65,11 +66,13 @@ class Conversion(NamedTuple):
     def report(self) -> str:
         """The rows as a table, the head's settings and the notes."""
         widths = [max(len(row[i]) for row in self.rows) for i in (0, 1)]
-        lines = [f'FCN {self.variant}, {self.num_classes} classes']
+        kind = 'VGG16 of ImageNet' if self.variant == 'imagenet' else f'FCN {self.variant}'
+        lines = [f'{kind}, {self.num_classes} classes']
         lines += [f'  {name:{widths[0]}}  {shapes:{widths[1]}}  {fate}'
                   for name, shapes, fate in self.rows]
-        lines += ['decode_head: ' + ', '.join(
-            f'{key}={value!r}' for key, value in self.decode_head.items())]
+        if self.decode_head:
+            lines += ['decode_head: ' + ', '.join(
+                f'{key}={value!r}' for key, value in self.decode_head.items())]
         return '\n'.join(lines + [f'note: {note}' for note in self.notes])
 
 
@@ -96,6 +99,10 @@ def convert_layers(layers: Iterable[Layer], variant: Optional[str] = None,
     if variant is not None and variant not in VARIANTS:
         raise ValueError(f"no variant '{variant}': choose from {', '.join(VARIANTS)}")
     named = _by_name(layers)
+    if _is_classifier(named):
+        if variant not in (None, 'imagenet'):
+            raise ValueError(_contradiction(variant, "ImageNet's VGG16", 'imagenet'))
+        return _convert_classifier(named)
     stage, at_once = _recognise(named)
     kind = 'at-once' if at_once else stage
     _check_complete(named, stage, kind)
@@ -118,11 +125,47 @@ def convert_layers(layers: Iterable[Layer], variant: Optional[str] = None,
         conversion.notes.append(
             'these names do not tell a net trained at once from a staged one; taken as '
             'staged (--variant at-once otherwise)')
-    if context:
-        conversion.notes.append(
-            "the classes are in the order of the authors' list, the 20 of VOC first, "
-            "which is not that of mmseg's PascalContextDataset")
     return conversion
+
+
+def _convert_classifier(named: Dict[str, Layer]) -> Conversion:
+    """ImageNet's VGG16: what FCN-32s starts from, under torchvision's names."""
+    conversion = Conversion({}, 'imagenet', named['fc8'].blobs[-1].size, {}, [], [
+        "these are a backbone's weights: init_cfg=dict(type='Pretrained', checkpoint=...); "
+        'their input is BGR, 0 to 255, minus the mean'])
+    # Ours have the shapes; only fc6 and fc7 are matrices there.
+    shapes = target_shapes('32s', 1)
+    names = _trunk_names()
+    places = {}
+    for (name, target), place in zip(names.items(), _torchvision_places()):
+        weight, bias = (shapes[f'{target}.{parameter}'] for parameter in ('weight', 'bias'))
+        if name.startswith('fc'):
+            weight = (weight[0], math.prod(weight[1:]))
+        places[name] = (place, weight, bias)
+    width = places['fc7'][1][0]
+    classes = conversion.num_classes
+    places['fc8'] = ('classifier.6', (classes, width), (classes, ))
+    _refuse_others(named, places, "ImageNet's VGG16")
+    for name, (place, *wanted) in places.items():
+        layer = named[name]
+        _check_layer(layer, 2, *(('Convolution', ) if name.startswith('conv') else
+                                 ('InnerProduct', )))
+        for i, parameter in enumerate(('weight', 'bias')):
+            conversion.state_dict[f'{place}.{parameter}'] = torch.from_numpy(
+                _fit(layer, i, wanted[i]))
+        conversion.rows.append((name, _shapes(layer), f'{place}.{{weight,bias}}'))
+    return conversion
+
+
+def _torchvision_places() -> List[str]:
+    """The layers of VGG16 up to fc7, where a ReLU and a pooling take a number each."""
+    places, number = [], 0
+    for start, end in build_backbone().range_sub_modules:
+        for _ in range(start, end - 1):
+            places.append(f'features.{number}')
+            number += 2
+        number += 1
+    return [*places, 'classifier.0', 'classifier.3']
 
 
 def _convert_convolutions(conversion: Conversion, named: Dict[str, Layer],
@@ -227,14 +270,18 @@ def layer_names(stage: str) -> Dict[str, str]:
     Args:
         stage (str): '32s', '16s' or '8s'.
     """
+    names = _trunk_names()
+    for stride in reversed(_STRIDES[stage]):
+        names[_SCORES[stride]] = f'decode_head.score.stride{stride}'
+    return names
+
+
+def _trunk_names() -> Dict[str, str]:
     names = {}
     for block, (start, end) in enumerate(build_backbone().range_sub_modules, 1):
         for i, index in enumerate(range(start, end - 1), 1):  # the last one pools
             names[f'conv{block}_{i}'] = f'backbone.features.{index}.conv'
-    names.update(fc6='backbone.conv6.conv', fc7='backbone.conv7.conv')
-    for stride in reversed(_STRIDES[stage]):
-        names[_SCORES[stride]] = f'decode_head.score.stride{stride}'
-    return names
+    return dict(names, fc6='backbone.conv6.conv', fc7='backbone.conv7.conv')
 
 
 def upsampling_names(stage: str) -> Dict[str, Tuple[str, int]]:
@@ -261,6 +308,11 @@ def _by_name(layers: Iterable[Layer]) -> Dict[str, Layer]:
     return named
 
 
+def _is_classifier(named: Dict[str, Layer]) -> bool:
+    return 'fc8' in named and not any(telling & named.keys()
+                                      for telling in _TELLING.values())
+
+
 def _recognise(named: Dict[str, Layer]) -> Tuple[str, bool]:
     """The finest stride, '32s' to '8s', and whether there are Scale layers."""
     for stage, telling in _TELLING.items():
@@ -269,8 +321,8 @@ def _recognise(named: Dict[str, Layer]) -> Tuple[str, bool]:
             return stage, scaled and stage == '8s'
     found = list(named)
     raise ValueError(
-        "none of the paper's nets: expected one of the layers upscore, upscore16 and "
-        f'upscore8, but there are {len(found)} layers with weights'
+        "none of the paper's nets: expected one of the layers upscore, upscore16, "
+        f'upscore8 and fc8, but there are {len(found)} layers with weights'
         + (f' ({", ".join(found[:3])} ... {found[-1]})' if found else ''))
 
 
@@ -279,15 +331,19 @@ def _check_complete(named: Dict[str, Layer], stage: str, kind: str) -> None:
     wanted = [*layer_names(stage), *_UPSAMPLING[stage]]
     if kind == 'at-once':
         wanted += [name for name, _ in _SCALES.values()]
+    _refuse_others(named, wanted, f'FCN {kind}')
+
+
+def _refuse_others(named: Dict[str, Layer], wanted: Collection[str], kind: str) -> None:
     missing = [name for name in wanted if name not in named]
     if missing:
-        raise ValueError(f'by its layers this is FCN {kind}, but it lacks '
+        raise ValueError(f'by its layers this is {kind}, but it lacks '
                          f'{", ".join(missing)}: the file is cut off or of another net')
     left = [f'{name} ({_shapes(layer)})' for name, layer in named.items()
             if name not in wanted]
     if left:
         raise ValueError(
-            f'by its layers this is FCN {kind}, in which there is no place for '
+            f'by its layers this is {kind}, in which there is no place for '
             f'{", ".join(left[:5])}' + ', ...' * (len(left) > 5) + ': only the nets of '
             'the paper with one input and one set of classes on VGG16 are converted')
 
@@ -299,11 +355,14 @@ def _settle(variant: Optional[str], kind: str, context: bool, num_classes: int,
     if implicit_scales and kind == '8s':
         possible.append('at-once')
     if variant is not None and variant not in possible:
-        raise ValueError(
-            f"--variant {variant} contradicts the file: by its layers it is FCN {kind} "
-            f'with {num_classes} classes, expected {" or ".join(possible)}. Leave '
-            '--variant out, or give the other file')
+        raise ValueError(_contradiction(
+            variant, f'FCN {kind} with {num_classes} classes', " or ".join(possible)))
     return 'at-once' if variant == 'at-once' else kind
+
+
+def _contradiction(variant: str, kind: str, possible: str) -> str:
+    return (f'--variant {variant} contradicts the file: by its layers it is {kind}, '
+            f'expected {possible}. Leave --variant out, or give the other file')
 
 
 # --- layers --------------------------------------------------------------------

@@ -8,7 +8,7 @@ from mmseg.registry import MODELS
 
 from fcn_plugin.models import FCNSkipHead
 from fcn_plugin.models.converters import (Layer, convert_layers, mapping,
-                                          read_caffemodel)
+                                          read_caffemodel, reorder_classes)
 
 STRIDES = {'32s': (32, ), '16s': (16, 32), '8s': (8, 16, 32), 'at-once': (8, 16, 32)}
 CHANNELS = {8: WIDTHS[2], 16: WIDTHS[3], 32: FC}
@@ -75,7 +75,7 @@ def test_a_classifier_is_none_of_these_nets():
     net = {name: layer for name, layer in paper_net('32s').items()
            if not name.startswith(('score', 'upscore'))}
     with pytest.raises(
-            ValueError, match=r'layers upscore, upscore16 and upscore8.*are 15 layers '
+            ValueError, match=r'layers upscore, upscore16, upscore8 and fc8.*are 15 layers '
             r'with weights \(conv1_1, conv1_2, conv2_1 ... fc7\)'):
         convert(net)
 
@@ -172,7 +172,8 @@ def test_pascal_context_by_its_classes(classes, variant):
         conversion = convert(net, forced)
         assert conversion.variant == f'pascalcontext-{variant}'
     assert conversion.num_classes == classes
-    assert 'not that of mmseg' in conversion.notes[0]
+    with pytest.raises(ValueError, match=f'3 classes, expected the {classes} of PASCAL'):
+        reorder_classes(conversion, ('wood', 'water', 'fire'))
 
 
 def test_matrices_of_a_classifier_are_kernels():
