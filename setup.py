@@ -118,6 +118,9 @@ INSTALL_REQUIRES = [
     'mmcv-lite>=2.1.0,<2.2.0',
     'mmsegmentation>=1.2.2,<1.3',
     'mmpretrain>=1.2.0,<1.3',
+    # Compiles the way from scores to labels on a CPU. Where it does not run, plain
+    # PyTorch takes its place.
+    'numba',
     # Come with the above; named because they are imported here. So does cv2,
     # from opencv-python, or headless where somebody put that in its place.
     'matplotlib',

@@ -26,4 +26,4 @@ default_hooks = dict(
 
 val_evaluator = dict(type='FCNMetric')
 test_evaluator = dict(type='FCNMetric')
-tta_model = dict(type='SegTTAModel')
+tta_model = dict(type='FCNTTAModel')

@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -164,9 +165,24 @@ def predict_image(model: nn.Module, image: np.ndarray, pipeline: Compose,
         tuple: Labels (H, W) int64, and probabilities (C, H, W) float32 or None.
     """
     data = pipeline(dict(img=np.ascontiguousarray(image[..., ::-1])))
-    sample = model.test_step(
-        dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
+    with asking_for_logits(model, probabilities):
+        sample = model.test_step(
+            dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
     return _labels_and_scores(sample, image.shape[:2], probabilities)
+
+
+@contextmanager
+def asking_for_logits(model: nn.Module, wanted: bool = True):
+    """Has an FCNSegmentor add logits to what it predicts; mmseg's do so anyway."""
+    test_cfg = getattr(model, 'test_cfg', None) or {}
+    before = test_cfg.get('logits')
+    if wanted and before is not None:
+        test_cfg['logits'] = True
+    try:
+        yield
+    finally:
+        if before is not None:
+            test_cfg['logits'] = before
 
 
 def _labels_and_scores(sample: BaseDataElement, size: Tuple[int, int],
@@ -265,7 +281,8 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
             # before the model: it may pad what it is given
             truth = sample.gt_sem_seg.data[0].cpu().numpy().copy()
         path = Path(sample.get('img_path') or f'image {index}')
-        result = model.test_step(dict(inputs=[inputs], data_samples=[sample]))[0]
+        with asking_for_logits(model, probabilities):
+            result = model.test_step(dict(inputs=[inputs], data_samples=[sample]))[0]
         size = tuple(result.pred_sem_seg.shape[-2:]) if truth is None else truth.shape
         if image.shape[:2] != size:
             image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)

@@ -4,10 +4,12 @@ from typing import Dict, Union
 import torch
 from torch import Tensor
 
+from ..ops import count_pairs
+
 
 def confusion_matrix(prediction: Tensor, truth: Tensor, num_classes: int,
                      ignore_index: int = 255) -> Tensor:
-    """Counts pixels by their true and their predicted class, in one bincount.
+    """Counts pixels by their true and their predicted class, in one pass.
 
     Args:
         prediction (Tensor): Integer labels of any shape, 0 to C - 1.
@@ -25,26 +27,18 @@ def confusion_matrix(prediction: Tensor, truth: Tensor, num_classes: int,
     if prediction.shape != truth.shape:
         raise ValueError(f'the prediction is {tuple(prediction.shape)}, but the truth is '
                          f'{tuple(truth.shape)}: they must cover the same pixels')
-    size = num_classes + 1  # one more row and column, for what has no place
-    row = truth.flatten().long()
-    column = prediction.flatten().to(row)
-    ignored = row == ignore_index
-    if row.numel():
-        # Checked by extremes: two reductions are far cheaper than a mask. Before the
-        # ignored are given their row, or the label C would pass for one of them.
-        labels = row.masked_fill(ignored, 0)
-        (low, high), (low_p, high_p) = labels.aminmax(), column.aminmax()
-        if low < 0 or high >= num_classes:
-            bad = labels[(labels < 0) | (labels >= num_classes)].unique().tolist()
-            raise ValueError(
-                f'the truth holds the labels {bad}, expected 0 to {num_classes - 1} or '
-                f'the ignored {ignore_index}: check the masks or the number of classes')
-        if low_p < 0 or high_p >= num_classes:
-            raise ValueError(f'the prediction holds labels from {int(low_p)} to '
-                             f'{int(high_p)}, expected 0 to {num_classes - 1}')
-    row = row.masked_fill(ignored, num_classes)
-    counts = torch.bincount(row * size + column, minlength=size * size)
-    return counts.view(size, size)[:num_classes, :num_classes]
+    prediction, truth = prediction.flatten(), truth.flatten()
+    counts = count_pairs(prediction, truth, num_classes, ignore_index)
+    if counts is not None:
+        return counts
+    bad = truth[(truth != ignore_index) & ((truth < 0) | (truth >= num_classes))]
+    if len(bad):
+        raise ValueError(
+            f'the truth holds the labels {bad.unique().tolist()}, expected 0 to '
+            f'{num_classes - 1} or the ignored {ignore_index}: check the masks or the '
+            'number of classes')
+    raise ValueError(f'the prediction holds labels from {int(prediction.min())} to '
+                     f'{int(prediction.max())}, expected 0 to {num_classes - 1}')
 
 
 def segmentation_metrics(matrix: Tensor) -> Dict[str, Union[float, Tensor]]:

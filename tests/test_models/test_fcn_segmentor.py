@@ -80,8 +80,11 @@ def test_describing_leaves_the_backbone_as_it_was():
 def test_any_size_gives_labels_of_that_size(parts, size):
     with torch.no_grad():
         sample, = build(*parts).test_step(image_data(size))
-    assert sample.pred_sem_seg.shape == size
-    assert sample.seg_logits.data.shape == (4, *size)
+        with_logits, = build(*parts, test_cfg=dict(logits=True)).test_step(image_data(size))
+    assert sample.pred_sem_seg.shape == with_logits.pred_sem_seg.shape == size
+    assert sample.pred_sem_seg.data.dtype == torch.uint8
+    assert with_logits.seg_logits.data.shape == (4, *size)
+    assert 'seg_logits' not in sample
 
 
 @pytest.mark.parametrize('parts', [(RESNET, RESNET_HEAD), (VGG, VGG_HEAD)],
@@ -117,7 +120,7 @@ def test_sliding_windows():
 
 def test_predictions_do_not_depend_on_the_rest_of_the_batch():
     sizes = [(33, 50), (64, 32), (1, 1), (33, 50)]
-    model = build()
+    model = build(test_cfg=dict(logits=True))
     with torch.no_grad():
         together = model.test_step(image_data(*sizes))
         data = image_data(*sizes)
@@ -141,8 +144,8 @@ def test_padded_pixels_do_not_count_in_the_loss():
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_an_image_that_fits_is_not_padded_and_equals_mmsegs_encoder_decoder():
-    ours = build()
+def test_at_the_networks_size_it_is_mmsegs_encoder_decoder():
+    ours = build(test_cfg=dict(logits=True))
     theirs = MODELS.build(dict(
         type='EncoderDecoder', backbone=dict(RESNET), decode_head=dict(RESNET_HEAD),
         data_preprocessor=dict(type='SegDataPreProcessor', mean=[0] * 3, std=[255] * 3),
@@ -150,9 +153,67 @@ def test_an_image_that_fits_is_not_padded_and_equals_mmsegs_encoder_decoder():
     theirs.load_state_dict(ours.state_dict())
     theirs.eval()
     with torch.no_grad():
-        a, = ours.test_step(image_data((64, 96), ori=(70, 100)))
-        b, = theirs.test_step(image_data((64, 96), ori=(70, 100)))
-    assert torch.equal(a.seg_logits.data, b.seg_logits.data)
+        a, = ours.test_step(image_data((64, 96)))
+        b, = theirs.test_step(image_data((64, 96)))
+    torch.testing.assert_close(a.seg_logits.data, b.seg_logits.data, rtol=1e-5, atol=1e-6)
+    assert torch.equal(a.pred_sem_seg.data.long(), b.pred_sem_seg.data)
+
+
+@pytest.mark.parametrize('parts', [
+    (RESNET, RESNET_HEAD),
+    (RESNET, dict(RESNET_HEAD, final_upsampler=dict(type='BilinearDeconv')))])
+def test_at_another_size_labels_are_one_interpolation_of_the_scores(parts):
+    """Of an image 40x56 that was 75x120: padded to 64x64, score i lies at 8 i + 4."""
+    model = build(*parts)
+    with torch.no_grad():
+        sample, = model.test_step(image_data((40, 56), ori=(75, 120)))
+        inputs = model.data_preprocessor(image_data((40, 56)))['inputs']
+        padded = torch.nn.functional.pad(inputs, (0, 8, 0, 24), mode='replicate')
+        scores = model.decode_head(model.extract_feat(padded))[0].double()
+    rows = (torch.arange(75).double() + 0.5) * 40 / 75 * 2 / 64 - 1
+    columns = (torch.arange(120).double() + 0.5) * 56 / 120 * 2 / 64 - 1
+    where = torch.stack(torch.meshgrid(rows, columns, indexing='ij')[::-1], -1)
+    logits = torch.nn.functional.grid_sample(scores[None], where[None], 'bilinear',
+                                             'border', align_corners=False)[0]
+    assert torch.equal(sample.pred_sem_seg.data[0].long(), logits.argmax(0))
+
+
+def test_a_learned_last_upsampling_goes_by_its_own_logits():
+    head = dict(RESNET_HEAD,
+                final_upsampler=dict(type='BilinearDeconv', learnable=True))
+    model = build(head=head)
+    torch.nn.init.normal_(model.decode_head.upsample_image.weight)
+    with torch.no_grad():
+        sample, = model.test_step(image_data((40, 56)))
+        inputs = model.data_preprocessor(image_data((40, 56)))['inputs']
+        logits = model.encode_decode(inputs, [dict(img_shape=(40, 56))])
+    assert torch.equal(sample.pred_sem_seg.data[0].long(), logits[0].argmax(0))
+
+
+def test_one_channel_is_a_threshold():
+    head = dict(RESNET_HEAD, num_classes=2, out_channels=1, threshold=0.4)
+    model = build(head=head, test_cfg=dict(logits=True))
+    with torch.no_grad():
+        sample, = model.test_step(image_data((40, 56)))
+    assert torch.equal(sample.pred_sem_seg.data, (sample.seg_logits.data > 0.4).byte())
+
+
+def test_views_are_averaged_over_their_probabilities():
+    model = build()
+    tta = MODELS.build(dict(type='FCNTTAModel', module=model))
+    data, mirrored = image_data((32, 64)), image_data((32, 64))
+    mirrored['inputs'] = [data['inputs'][0].flip(-1)]
+    mirrored['data_samples'][0].set_metainfo(dict(flip=True, flip_direction='horizontal'))
+    for each in (data, mirrored):
+        each['data_samples'][0].set_metainfo(dict(img_path='a.png'))
+    views = dict(inputs=[data['inputs'], mirrored['inputs']],
+                 data_samples=[data['data_samples'], mirrored['data_samples']])
+    with torch.no_grad():
+        merged, = tta.test_step(views)
+        a, = model.test_step(data)
+        b, = model.test_step(mirrored)
+    expected = (a.seg_logits.data.softmax(0) + b.seg_logits.data.softmax(0)).argmax(0)
+    assert torch.equal(merged.pred_sem_seg.data.long().squeeze(), expected)
 
 
 def test_a_flipped_view_is_flipped_back():
@@ -196,6 +257,9 @@ def test_auxiliary_heads_of_mmseg_train_on_padded_images():
 
 def test_a_head_of_mmseg_fits_the_segmentor():
     head = dict(type='FCNHead', in_channels=64, channels=8, in_index=2, num_classes=4)
+    model = build(head=head)
     with torch.no_grad():
-        sample, = build(head=head).test_step(image_data((33, 47)))
-    assert sample.pred_sem_seg.shape == (33, 47)
+        sample, = model.test_step(image_data((33, 47)))
+        inputs = model.data_preprocessor(image_data((33, 47)))['inputs']
+        logits = model.encode_decode(inputs, [dict(img_shape=(33, 47))])
+    assert torch.equal(sample.pred_sem_seg.data[0].long(), logits[0].argmax(0))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..feature_maps import FeatureMap
 from ..geometry import Grid, crop_at, crop_to
+from ..upsamplers import BilinearDeconv, BilinearUpsample
 
 
 @MODELS.register_module()
@@ -217,6 +218,24 @@ class FCNSkipHead(BaseDecodeHead):
         sliding = type(meta['img_shape']).__name__ == 'Size'
         size = meta['img_shape'] if sliding else meta.get('pad_shape', meta['img_shape'])
         return self.to_image(seg_logits, size[:2])
+
+    @property
+    def image_grid(self) -> Optional[Tuple[int, float]]:
+        """tuple[int, float]: Stride and start of the scores in the image, as
+        :func:`fcn_plugin.ops.sample_axis` takes them, where the last upsampling is
+        bilinear interpolation and nothing else; None where it was learned.
+
+        A fixed ``BilinearDeconv`` counts: that its scores fade at the border changes those
+        of all classes alike, and no label.
+        """
+        last, stride = self.upsample_image, self.in_strides[0]
+        if isinstance(last, BilinearUpsample):
+            return stride, 0.
+        if not isinstance(last, BilinearDeconv) or isinstance(last.weight, nn.Parameter):
+            return None
+        if self.alignment == 'caffe':
+            return stride, self.image_offset - stride / 2
+        return stride, 0.
 
     # --- what is asked of the backbone -------------------------------------
 

@@ -1,3 +1,3 @@
-from .fcn_segmentor import FCNDataPreProcessor, FCNSegmentor
+from .fcn_segmentor import FCNDataPreProcessor, FCNSegmentor, FCNTTAModel
 
-__all__ = ['FCNDataPreProcessor', 'FCNSegmentor']
+__all__ = ['FCNDataPreProcessor', 'FCNSegmentor', 'FCNTTAModel']

@@ -1,16 +1,19 @@
 """EncoderDecoder for images of any size."""
 from collections import defaultdict
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import print_log
+from mmengine.structures import PixelData
 from mmseg.models.data_preprocessor import SegDataPreProcessor
-from mmseg.models.segmentors import EncoderDecoder
+from mmseg.models.segmentors import EncoderDecoder, SegTTAModel
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from mmseg.utils import OptSampleList, SampleList, stack_batch
 from torch import Tensor
 
+from ...ops import Axis, label_scores, resample_scores, sample_axis
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
 from ..geometry import pad_to_multiple
@@ -62,8 +65,9 @@ class FCNSegmentor(EncoderDecoder):
     Args:
         test_cfg (dict, optional): As in EncoderDecoder, and ``rescale`` (bool): whether
             predictions are brought to the image's original size (mmseg's way)
-            or stay at the size that the pipeline resized to. Defaults to
-            ``dict(mode='whole', rescale=True)``.
+            or stay at the size that the pipeline resized to; ``logits`` (bool): whether
+            ``seg_logits`` are made, which cost several times as much as labels. Defaults to
+            ``dict(mode='whole', rescale=True, logits=False)``.
         **kwargs: As in EncoderDecoder.
 
     Raises:
@@ -71,7 +75,8 @@ class FCNSegmentor(EncoderDecoder):
     """
 
     def __init__(self, *args, test_cfg: Optional[dict] = None, **kwargs) -> None:
-        test_cfg = ConfigDict({'mode': 'whole', 'rescale': True, **(test_cfg or {})})
+        test_cfg = ConfigDict(
+            {'mode': 'whole', 'rescale': True, 'logits': False, **(test_cfg or {})})
         super().__init__(*args, test_cfg=test_cfg, **kwargs)
         head = self.decode_head
         self.size_divisor = max(getattr(head, 'in_strides', (32, )))
@@ -119,37 +124,107 @@ class FCNSegmentor(EncoderDecoder):
         logits = super().encode_decode(padded, metas)
         return logits[..., :inputs.shape[-2], :inputs.shape[-1]]
 
+    # --- prediction ----------------------------------------------------------
+
     def predict(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
-        """Labels, and logits, at the size that ``test_cfg['rescale']`` says.
+        """Labels at the size that ``test_cfg['rescale']`` says.
+
+        They come from the scores at the head's stride by one interpolation, whatever
+        flipping, padding and resizing lies between
+        (:func:`fcn_plugin.ops.label_scores`).
 
         Args:
             inputs (Tensor): (N, 3, H, W), padded to the largest of the batch.
             data_samples (list[SegDataSample], optional): Their meta information.
 
         Returns:
-            list[SegDataSample]: With ``pred_sem_seg`` and ``seg_logits``, in the order of
-            the inputs.
+            list[SegDataSample]: With ``pred_sem_seg``, data (1, H, W) of uint8 (int16 above
+            255 classes), and on request (``test_cfg['logits']``) ``seg_logits``, float32
+            (C, H, W), in the order of the inputs.
         """
         if data_samples is None:
-            return super().predict(inputs)
+            data_samples = [SegDataSample() for _ in inputs]
         by_size = defaultdict(list)
         for i, sample in enumerate(data_samples):
             left, right, top, bottom = sample.metainfo.get('img_padding_size', (0, ) * 4)
             by_size[inputs.shape[-2] - bottom, inputs.shape[-1] - right].append(i)
         for (height, width), indices in by_size.items():
-            chosen = [data_samples[i] for i in indices]
             images = inputs if len(by_size) == 1 else inputs[torch.tensor(indices)]
-            for sample in chosen:
+            chosen = [data_samples[i] for i in indices]
+            scores, stride, start = self.score(images[..., :height, :width], chosen)
+            for each, sample in zip(scores, chosen):
                 sample.set_metainfo(dict(img_padding_size=(0, ) * 4,
                                          padding_size=(0, ) * 4,
                                          pad_shape=(height, width)))
-            super().predict(images[..., :height, :width], chosen)
+                self._finish(each, stride, start, sample, (height, width))
         return data_samples
 
-    def postprocess_result(self, seg_logits: Tensor,
-                           data_samples: OptSampleList = None) -> SampleList:
-        """As in EncoderDecoder, but for ``test_cfg['rescale']``."""
-        if data_samples is not None and not self.test_cfg.rescale:
-            for sample in data_samples:
-                sample.set_metainfo(dict(ori_shape=tuple(seg_logits.shape[-2:])))
-        return super().postprocess_result(seg_logits, data_samples)
+    def score(self, images: Tensor, data_samples: Sequence[SegDataSample] = ()
+              ) -> Tuple[Tensor, int, float]:
+        """The network's scores, before anything is brought to the image's size.
+
+        Args:
+            images (Tensor): (N, 3, H, W), any size.
+            data_samples (list[SegDataSample]): For heads that read meta information.
+
+        Returns:
+            tuple: Scores (N, C, h, w); their stride in pixels; and by how many pixels
+            their first cell begins before the image. Stride 1 where the head upsamples
+            in a way of its own, or in sliding windows.
+        """
+        if self.test_cfg.mode != 'slide' and isinstance(self.decode_head, FCNSkipHead):
+            grid = self.decode_head.image_grid
+            if grid is not None:
+                padded = pad_to_multiple(images, self.size_divisor)
+                return self.decode_head(self.extract_feat(padded)), *grid
+        size = tuple(images.shape[-2:])
+        metas = [dict(sample.metainfo, img_shape=size, ori_shape=size, pad_shape=size,
+                      img_padding_size=(0, ) * 4, padding_size=(0, ) * 4)
+                 for sample in data_samples] or [dict(img_shape=size, ori_shape=size)
+                                                 for _ in images]
+        return self.inference(images, metas), 1, 0.
+
+    def _axes(self, counts, stride: int, start: float, sample: SegDataSample,
+              size: Tuple[int, int]) -> List[Axis]:
+        """Rows and columns of a prediction among scores of ``counts`` rows, columns."""
+        out_size = sample.metainfo.get('ori_shape', size)[:2] if (
+            self.test_cfg.rescale) else size
+        direction = sample.metainfo.get('flip_direction') if (
+            sample.metainfo.get('flip')) else None
+        if direction not in (None, 'horizontal', 'vertical'):
+            raise ValueError(f"flip_direction is '{direction}', expected 'horizontal' or "
+                             "'vertical'")
+        return [sample_axis(count, stride, length, out, start, flip=direction == flipped)
+                for count, length, out, flipped in zip(counts, size, out_size,
+                                                       ('vertical', 'horizontal'))]
+
+    def _finish(self, scores: Tensor, stride: int, start: float, sample: SegDataSample,
+                size: Tuple[int, int]) -> None:
+        """Scores (C, h, w) of an input of ``size`` to a sample's predictions."""
+        axes = self._axes(scores.shape[-2:], stride, start, sample, size)
+        binary = self.out_channels == 1
+        if self.test_cfg.logits or binary:
+            logits = resample_scores(scores, *axes)
+            if binary:
+                logits = logits.sigmoid()  # mmseg's habit
+            if self.test_cfg.logits:
+                sample.seg_logits = PixelData(data=logits)
+        labels = (logits[0] > self.decode_head.threshold).to(torch.uint8) if binary else (
+            label_scores(scores, *axes))
+        sample.pred_sem_seg = PixelData(data=labels[None])
+
+
+@MODELS.register_module()
+class FCNTTAModel(SegTTAModel):
+    """mmseg's test-time augmentation, over an :class:`FCNSegmentor`.
+
+    It averages probabilities, so it asks its segmentor for logits.
+
+    Args:
+        module (dict | nn.Module): The segmentor.
+        **kwargs: As in ``SegTTAModel``.
+    """
+
+    def __init__(self, module, **kwargs) -> None:
+        super().__init__(module, **kwargs)
+        self.module.test_cfg.logits = True

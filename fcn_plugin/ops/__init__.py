@@ -1,0 +1,11 @@
+"""The arithmetic that runs once a pixel: scores to labels, labels to counts.
+
+Each operation has one definition and several ways to compute it, all with the same
+result: compiled for the CPU by numba, for CUDA by Triton, and in plain PyTorch, which is
+the reference and serves wherever the other two are missing.
+"""
+from .counts import count_pairs
+from .labels import Axis, label_dtype, label_scores, resample_scores, sample_axis
+
+__all__ = ['Axis', 'count_pairs', 'label_dtype', 'label_scores', 'resample_scores',
+           'sample_axis']

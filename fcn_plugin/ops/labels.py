@@ -1,0 +1,229 @@
+"""From scores at a coarse stride to labels at the image's size, in one step.
+
+The definition, which every path computes to the same bit: the label of an output pixel
+is the class whose scores, interpolated bilinearly between half-pixel centres, are the
+highest there; of equal ones the lower class. Columns are interpolated first, then rows,
+each as ``a * (1 - t) + b * t`` in float32, every product and every sum rounded.
+
+The upsampling to the network's input, the removal of its padding, the flip back and the
+resizing to the original image are thereby one interpolation instead of two, and neither
+logits nor probabilities exist at full resolution.
+"""
+import functools
+import threading
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Below this many multiplications threads cost more than they bring.
+_WORTH_A_THREAD = 1 << 18
+# float32 values of the plain path's blocks of rows: some MiB, which caches hold.
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """How one axis of the labels samples the scores.
+
+    Attributes:
+        low, high (np.ndarray): int32 (n, ), the two scores around each label.
+        weight_low, weight_high (np.ndarray): float32 (n, ), their shares.
+    """
+    low: np.ndarray
+    high: np.ndarray
+    weight_low: np.ndarray
+    weight_high: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def __getitem__(self, part: slice) -> 'Axis':
+        return Axis(*(array[part] for array in self.arrays))
+
+    @property
+    def arrays(self) -> Tuple[np.ndarray, ...]:
+        """All four, in the order above."""
+        return self.low, self.high, self.weight_low, self.weight_high
+
+    @functools.lru_cache(maxsize=256)  # of axes, which are cached themselves
+    def on(self, device: torch.device) -> Tuple[Tensor, ...]:
+        """All four as tensors on a device."""
+        return tuple(torch.as_tensor(np.array(array), device=device)
+                     for array in self.arrays)
+
+
+@functools.lru_cache(maxsize=256)
+def sample_axis(scores: int, stride: float, size: int, out_size: int, start: float = 0.,
+                flip: bool = False) -> Axis:
+    """Where the labels of one axis lie among the scores.
+
+    Label i has its centre at ``u = (i + 0.5) * size / out_size`` of the network's input,
+    score j at ``stride * (j + 0.5) - start``. Beyond the outermost scores the outermost
+    counts.
+
+    Args:
+        scores (int): Number of scores along the axis.
+        stride (float): Input pixels between two scores.
+        size (int): The network's input without padding, in pixels.
+        out_size (int): Labels wanted: as many as the original image has pixels.
+        start (float): Input pixels by which the scores' first cell begins before the
+            input. Defaults to 0; others occur in the caffe alignment alone.
+        flip (bool): Whether the input was mirrored along this axis. Defaults to False.
+
+    Returns:
+        Axis: Read-only arrays of ``out_size`` entries.
+    """
+    centre = (np.arange(out_size, dtype=np.float64) + 0.5) * (size / out_size)
+    if flip:
+        centre = size - centre
+    place = np.clip((centre + start) / stride - 0.5, 0, scores - 1)
+    low = np.minimum(place.astype(np.int32), max(scores - 2, 0))
+    high = np.minimum(low + 1, scores - 1)
+    share = (place - low).astype(np.float32)
+    axis = Axis(low, high, np.float32(1) - share, share)
+    for array in axis.arrays:
+        array.flags.writeable = False  # shared by the cache
+    return axis
+
+
+def label_dtype(num_classes: int) -> torch.dtype:
+    """uint8 for up to 255 classes, so that 255 stays free; int16 beyond."""
+    return torch.uint8 if num_classes <= 255 else torch.int16
+
+
+def label_scores(scores: Tensor, rows: Axis, columns: Axis,
+                 engine: Optional[str] = None) -> Tensor:
+    """The class with the highest interpolated score at each pixel.
+
+    Args:
+        scores (Tensor): (C, h, w), floating point, on any device.
+        rows, columns (Axis): From :func:`sample_axis`, H and W entries.
+        engine (str, optional): 'numba', 'triton' or 'torch', for comparisons. Defaults to
+            None: the fastest that runs here.
+
+    Returns:
+        Tensor: (H, W) of :func:`label_dtype`, on the scores' device. NaN is never the
+        highest, except at class 0.
+    """
+    scores = scores.detach().float()
+    if engine is None:
+        engine = _engine(scores.device)
+    return _ENGINES[engine](scores, rows, columns)
+
+
+def resample_scores(scores: Tensor, rows: Axis, columns: Axis) -> Tensor:
+    """The interpolated scores themselves, for those who ask for logits.
+
+    Args:
+        scores (Tensor): (C, h, w).
+        rows, columns (Axis): As in :func:`label_scores`.
+
+    Returns:
+        Tensor: float32 (C, H, W); :func:`label_scores` is its argmax.
+    """
+    wide = _lerp(scores.float(), columns, -1)
+    return _lerp(wide, rows, -2)
+
+
+def _engine(device: torch.device) -> str:
+    if device.type == 'cpu' and compiled() is not None:
+        return 'numba'
+    if device.type == 'cuda' and _triton() is not None:
+        return 'triton'
+    return 'torch'
+
+
+# --- plain PyTorch: the reference ----------------------------------------------
+
+
+def _lerp(scores: Tensor, axis: Axis, dim: int) -> Tensor:
+    low, high, weight_low, weight_high = axis.on(scores.device)
+    shape = (-1, ) + (1, ) * (-1 - dim)
+    return (scores.index_select(dim, low) * weight_low.view(shape)
+            + scores.index_select(dim, high) * weight_high.view(shape))
+
+
+def _label_torch(scores: Tensor, rows: Axis, columns: Axis) -> Tensor:
+    wide = _lerp(scores, columns, -1)
+    height, width = len(rows), len(columns)
+    labels = scores.new_empty((height, width), dtype=label_dtype(len(scores)))
+    step = max(_BLOCK // max(width * len(scores), 1), 1)
+    for top in range(0, height, step):
+        block = _lerp(wide, rows[top:top + step], -2)
+        best, chosen = block[0], torch.zeros_like(block[0], dtype=labels.dtype)
+        # Not argmax, which promises nothing about ties.
+        for label in range(1, len(block)):
+            higher = block[label] > best
+            best = torch.where(higher, block[label], best)
+            chosen.masked_fill_(higher, label)
+        labels[top:top + step] = chosen
+    return labels
+
+
+# --- numba -----------------------------------------------------------------------
+
+
+@functools.cache
+def compiled():
+    """The module of compiled CPU kernels, or None where numba does not run."""
+    try:
+        from . import numba_kernels
+        numba_kernels.warm_up()
+    except Exception:  # absent, or of a numpy it does not know: the plain path serves
+        return None
+    return numba_kernels
+
+
+def _label_numba(scores: Tensor, rows: Axis, columns: Axis) -> Tensor:
+    scores = np.ascontiguousarray(scores.numpy())
+    height, width = len(rows), len(columns)
+    labels = torch.empty((height, width), dtype=label_dtype(len(scores)))
+    out = labels.numpy()
+
+    def run(top: int, bottom: int) -> None:
+        compiled().label_rows(scores, *rows.arrays, *columns.arrays, top, bottom, out)
+
+    threads = min(torch.get_num_threads(), height,
+                  1 + height * width * len(scores) // _WORTH_A_THREAD)
+    in_threads(run, height, threads)
+    return labels
+
+
+def in_threads(run, count: int, threads: int) -> None:
+    """Calls ``run(first, last)`` for equal parts of ``range(count)``, side by side.
+
+    The threads live as long as the call: there is no pool that a fork could break.
+    """
+    bounds = [count * i // threads for i in range(threads + 1)]
+    others = [threading.Thread(target=run, args=part)
+              for part in zip(bounds[1:], bounds[2:])]
+    for thread in others:
+        thread.start()
+    run(bounds[0], bounds[1])
+    for thread in others:
+        thread.join()
+
+
+# --- Triton ----------------------------------------------------------------------
+
+
+@functools.cache
+def _triton():
+    try:
+        from . import triton_kernels
+    except ImportError:
+        return None
+    return triton_kernels
+
+
+def _label_triton(scores: Tensor, rows: Axis, columns: Axis) -> Tensor:
+    labels = torch.empty((len(rows), len(columns)),
+                         dtype=label_dtype(len(scores)), device=scores.device)
+    _triton().label(scores.contiguous(), rows, columns, labels)
+    return labels
+
+
+_ENGINES = dict(numba=_label_numba, torch=_label_torch, triton=_label_triton)

@@ -1,0 +1,201 @@
+"""Scores to labels: every engine against the definition in float64, and each other."""
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fcn_plugin.ops import (count_pairs, label_dtype, label_scores, labels,
+                            resample_scores, sample_axis)
+
+SHAPES = [  # classes, scores, stride, size, labels, start, flipped
+    (3, (5, 7), 8, (40, 56), (40, 56), 0, (False, False)),
+    (21, (4, 4), 32, (100, 128), (75, 300), 0, (False, False)),
+    (2, (9, 3), 8, (67, 20), (500, 9), 0, (True, False)),
+    (5, (1, 1), 32, (1, 1), (1, 1), 0, (False, False)),
+    (5, (1, 6), 4, (3, 22), (50, 22), 0, (False, True)),
+    (300, (3, 4), 16, (48, 64), (37, 641), 0, (True, True)),
+    (4, (40, 30), 1, (40, 30), (80, 11), 0, (False, False)),
+    (6, (20, 22), 8, (60, 80), (60, 80), 27, (False, False)),
+]
+
+
+def formula(scores, stride, size, out_size, start, flipped):
+    """The logits at each output pixel, in float64, by the definition."""
+    logits = scores.astype(np.float64)
+    for axis in (1, 2):
+        count, length, out = scores.shape[axis], size[axis - 1], out_size[axis - 1]
+        taken = []
+        for i in range(out):
+            u = (i + 0.5) / out * length
+            if flipped[axis - 1]:
+                u = length - u
+            place = min(max((u + start) / stride - 0.5, 0), count - 1)
+            below = min(int(place), max(count - 2, 0))
+            t = place - below
+            taken.append(logits.take(below, axis) * (1 - t)
+                         + logits.take(min(below + 1, count - 1), axis) * t)
+        logits = np.stack(taken, axis)
+    return logits
+
+
+def case(shape, seed=0):
+    classes, counts, stride, size, out_size, start, flipped = shape
+    scores = np.random.RandomState(seed).randn(classes, *counts).astype(np.float32)
+    axes = [sample_axis(counts[i], stride, size[i], out_size[i], start, flipped[i])
+            for i in (0, 1)]
+    return scores, axes, formula(scores, stride, size, out_size, start, flipped)
+
+
+def engines():
+    return [name for name, there in (('numba', labels.compiled()),
+                                     ('triton', torch.cuda.is_available()),
+                                     ('torch', True)) if there]
+
+
+@pytest.mark.parametrize('shape', SHAPES, ids=str)
+@pytest.mark.parametrize('engine', engines())
+def test_labels_are_those_of_the_definition(engine, shape):
+    scores, axes, logits = case(shape)
+    device = 'cuda' if engine == 'triton' else 'cpu'
+    found = label_scores(torch.from_numpy(scores).to(device), *axes, engine=engine).cpu()
+    assert found.shape == logits.shape[1:] and found.dtype == label_dtype(len(scores))
+    chosen = np.take_along_axis(logits, found.numpy()[None].astype(int), 0)[0]
+    # float32 may take the second of two that are closer than its rounding
+    assert (logits.max(0) - chosen < 1e-6).all()
+    assert (found.numpy() == logits.argmax(0)).mean() > 0.9999
+
+
+@pytest.mark.parametrize('shape', SHAPES, ids=str)
+def test_all_engines_agree_on_every_pixel(shape):
+    scores, axes, _ = case(shape)
+    # of one decimal, so that classes tie often
+    for values in (scores, scores.round(1), np.zeros_like(scores)):
+        values = torch.from_numpy(values)
+        expected = label_scores(values, *axes, engine='torch')
+        for engine in engines():
+            assert torch.equal(label_scores(values, *axes, engine=engine).cpu(), expected)
+    assert (expected == 0).all()
+
+
+def test_threads_share_the_rows(monkeypatch):
+    scores, axes, _ = case((7, (30, 40), 8, (240, 320), (240, 320), 0, (True, False)))
+    scores = torch.from_numpy(scores)
+    expected = label_scores(scores, *axes, engine='torch')
+    monkeypatch.setattr(labels, '_WORTH_A_THREAD', 1)
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 7)
+    assert torch.equal(label_scores(scores, *axes), expected)
+
+
+def test_the_plain_path_in_blocks_of_one_row(monkeypatch):
+    scores, axes, _ = case(SHAPES[1])
+    expected = label_scores(torch.from_numpy(scores), *axes, engine='torch')
+    monkeypatch.setattr(labels, '_BLOCK', 1)
+    assert torch.equal(label_scores(torch.from_numpy(scores), *axes, engine='torch'),
+                       expected)
+
+
+@pytest.mark.parametrize('engine', engines())
+def test_of_equal_classes_the_lower_one(engine):
+    scores = torch.tensor([0., 2., 2., 1., 2.])[:, None, None].repeat(1, 3, 3)
+    axis = sample_axis(3, 8, 24, 24)
+    assert (label_scores(scores, axis, axis, engine) == 1).all()
+
+
+@pytest.mark.parametrize('engine', engines())
+def test_nan_is_never_the_highest_but_at_class_0(engine):
+    axis = sample_axis(1, 8, 8, 8)
+    nan = float('nan')
+    for values, label in (((1, nan, 2), 2), ((1, nan, 0), 0), ((nan, 5, 6), 0)):
+        scores = torch.tensor(values)[:, None, None]
+        assert (label_scores(scores, axis, axis, engine) == label).all()
+
+
+def test_logits_are_torchs_interpolation():
+    scores = torch.randn(3, 6, 5)
+    logits = resample_scores(scores, sample_axis(6, 8, 48, 48), sample_axis(5, 8, 40, 40))
+    expected = F.interpolate(scores[None].double(), scale_factor=8, mode='bilinear')[0]
+    torch.testing.assert_close(logits.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
+def test_other_types_are_computed_in_float32(dtype):
+    scores = torch.randn(4, 6, 5).to(dtype)
+    axes = sample_axis(6, 8, 48, 48), sample_axis(5, 8, 40, 40)
+    assert torch.equal(label_scores(scores, *axes), label_scores(scores.float(), *axes))
+
+
+@pytest.mark.parametrize('classes, dtype', [(2, torch.uint8), (255, torch.uint8),
+                                            (256, torch.int16), (1000, torch.int16)])
+def test_the_smallest_type_that_leaves_255_free(classes, dtype):
+    scores = torch.zeros(classes, 1, 1)
+    scores[-1] = 1
+    axis = sample_axis(1, 8, 8, 8)
+    found = label_scores(scores, axis, axis)
+    assert found.dtype == dtype and (found == classes - 1).all()
+
+
+def test_without_numba_the_plain_path_serves():
+    code = """
+import sys
+sys.modules['numba'] = None
+import torch
+from fcn_plugin.ops import count_pairs, label_scores, labels, sample_axis
+assert labels.compiled() is None
+axis = sample_axis(2, 8, 16, 16)
+found = label_scores(torch.eye(2)[:, :, None].repeat(1, 1, 2), axis, axis)
+assert (found[:8] == 0).all() and (found[8:] == 1).all()
+assert count_pairs(torch.tensor([0, 1]), torch.tensor([1, 1]), 2, 255).tolist() == [[0, 0],
+                                                                                   [1, 1]]
+"""
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_the_triton_kernel_by_its_interpreter():
+    """Its arithmetic, run by Triton's own interpreter on the CPU."""
+    pytest.importorskip('triton', reason='Triton is not installed (it comes with CUDA)')
+    code = """
+import sys
+import torch
+sys.path.insert(0, sys.argv[1])
+from test_labels import SHAPES, case
+from fcn_plugin.ops import label_scores
+for shape in (SHAPES[0], *SHAPES[3:5]):  # it takes its time
+    scores, axes, _ = case(shape)
+    for values in (scores, scores.round(1)):
+        values = torch.from_numpy(values)
+        assert torch.equal(label_scores(values, *axes, engine='triton'),
+                           label_scores(values, *axes, engine='torch')), shape
+"""
+    subprocess.run([sys.executable, '-c', code, os.path.dirname(__file__)], check=True,
+                   env=dict(os.environ, TRITON_INTERPRET='1'))
+
+
+# --- counts ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('engine', [e for e in engines() if e != 'triton'])
+@pytest.mark.parametrize('types', [(torch.uint8, torch.int64), (torch.int16, torch.uint8),
+                                   (torch.int64, torch.int64)])
+def test_counts(engine, types):
+    random = np.random.RandomState(0)
+    for classes, pixels in ((3, 1000), (7, 1), (40, 0), (150, 5003)):
+        truth, prediction = random.randint(0, classes, (2, pixels))
+        truth[::5] = 255
+        expected = np.zeros((classes, classes), np.int64)
+        np.add.at(expected, (truth[truth < 255], prediction[truth < 255]), 1)
+        counts = count_pairs(torch.from_numpy(prediction).to(types[0]),
+                             torch.from_numpy(truth).to(types[1]), classes, 255, engine)
+        assert counts.dtype == torch.int64 and (counts.numpy() == expected).all()
+
+
+@pytest.mark.parametrize('engine', [e for e in engines() if e != 'triton'])
+@pytest.mark.parametrize('prediction, truth', [
+    ([0, 3], [0, 0]), ([0, -1], [0, 0]), ([0, 0], [3, 0]), ([0, 0], [-1, 0]),
+    ([3, 0], [255, 0])])
+def test_a_label_that_is_no_class_counts_nothing(engine, prediction, truth):
+    assert count_pairs(torch.tensor(prediction), torch.tensor(truth), 3, 255,
+                       engine) is None
