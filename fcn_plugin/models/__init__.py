@@ -2,10 +2,12 @@
 from .backbones import FullyConvVGG
 from .decode_heads import FCNSkipHead
 from .feature_maps import FeatureMap, describe_backbone
-from .segmentors import FCNDataPreProcessor, FCNSegmentor
+from .segmentors import FCNDataPreProcessor, FCNSegmentor, FCNTTAModel
+from .speed_up import speed_up
 from .upsamplers import BilinearDeconv, BilinearUpsample, MaxUnpool
 
 __all__ = [
     'BilinearDeconv', 'BilinearUpsample', 'FCNDataPreProcessor', 'FCNSegmentor',
-    'FCNSkipHead', 'FeatureMap', 'FullyConvVGG', 'MaxUnpool', 'describe_backbone'
+    'FCNSkipHead', 'FCNTTAModel', 'FeatureMap', 'FullyConvVGG', 'MaxUnpool',
+    'describe_backbone', 'speed_up'
 ]

@@ -10,7 +10,7 @@ Pure functions, apart from the modules that use them. Two alignments exist:
   lies (:class:`Grid`, :func:`crop_at`).
 """
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -81,6 +81,33 @@ def crop_to(scores: Tensor, size: Tuple[int, int], stride: int) -> Tensor:
             'that its strides do not divide. Use FCNSegmentor, which pads the image, '
             'or data_preprocessor=dict(size_divisor=...)')
     return scores[..., :height, :width]
+
+
+class Window(NamedTuple):
+    """One axis of a tile, in pixels of the image.
+
+    Attributes:
+        core_start, core_stop (int): What is taken from this tile and no other.
+        start, stop (int): What the network sees.
+    """
+    core_start: int
+    core_stop: int
+    start: int
+    stop: int
+
+
+def windows_of(length: int, core: int, overlap: int) -> List[Window]:
+    """Cuts one axis of an image into overlapping tiles (serves the same alignment).
+
+    Args:
+        length (int): Pixels of the image.
+        core (int): Pixels that each tile contributes; the last one may have fewer.
+        overlap (int): Pixels that a tile sees beyond its core, where there are any.
+            With both multiples of the coarsest stride, the maps of a tile lie on
+            those of the whole image.
+    """
+    return [Window(at, min(at + core, length), max(at - overlap, 0),
+                   min(at + core + overlap, length)) for at in range(0, length, core)]
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,12 @@ class Axis:
     """How one axis of the labels samples the scores.
 
     Attributes:
+        centre (np.ndarray): float64 (n, ), where each label lies in the network's
+            input, in pixels.
         low, high (np.ndarray): int32 (n, ), the two scores around each label.
         weight_low, weight_high (np.ndarray): float32 (n, ), their shares.
     """
+    centre: np.ndarray
     low: np.ndarray
     high: np.ndarray
     weight_low: np.ndarray
@@ -41,16 +44,27 @@ class Axis:
         return len(self.low)
 
     def __getitem__(self, part: slice) -> 'Axis':
-        return Axis(*(array[part] for array in self.arrays))
+        return Axis(self.centre[part], *(array[part] for array in self.arrays))
+
+    def between(self, start: float, stop: float) -> slice:
+        """The labels in [start, stop) of the input."""
+        found = np.flatnonzero((self.centre >= start) & (self.centre < stop))
+        return slice(found[0], found[-1] + 1) if len(found) else slice(0, 0)
+
+    def within(self, first: int, count: int) -> 'Axis':
+        """The same where only the ``count`` scores from ``first`` on are at hand."""
+        low, high = (np.clip(array - first, 0, count - 1).astype(np.int32)
+                     for array in (self.low, self.high))
+        return Axis(self.centre, low, high, self.weight_low, self.weight_high)
 
     @property
     def arrays(self) -> Tuple[np.ndarray, ...]:
-        """All four, in the order above."""
+        """What kernels need: the four behind ``centre``."""
         return self.low, self.high, self.weight_low, self.weight_high
 
     @functools.lru_cache(maxsize=256)  # of axes, which are cached themselves
     def on(self, device: torch.device) -> Tuple[Tensor, ...]:
-        """All four as tensors on a device."""
+        """The same as tensors on a device."""
         return tuple(torch.as_tensor(np.array(array), device=device)
                      for array in self.arrays)
 
@@ -83,8 +97,8 @@ def sample_axis(scores: int, stride: float, size: int, out_size: int, start: flo
     low = np.minimum(place.astype(np.int32), max(scores - 2, 0))
     high = np.minimum(low + 1, scores - 1)
     share = (place - low).astype(np.float32)
-    axis = Axis(low, high, np.float32(1) - share, share)
-    for array in axis.arrays:
+    axis = Axis(centre, low, high, np.float32(1) - share, share)
+    for array in (centre, *axis.arrays):
         array.flags.writeable = False  # shared by the cache
     return axis
 

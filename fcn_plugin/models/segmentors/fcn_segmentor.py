@@ -1,6 +1,7 @@
 """EncoderDecoder for images of any size."""
+import itertools
 from collections import defaultdict
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import torch
 from mmengine.config import ConfigDict
@@ -13,10 +14,10 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import OptSampleList, SampleList, stack_batch
 from torch import Tensor
 
-from ...ops import Axis, label_scores, resample_scores, sample_axis
+from ...ops import Axis, label_dtype, label_scores, resample_scores, sample_axis
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
-from ..geometry import pad_to_multiple
+from ..geometry import pad_to_multiple, windows_of
 
 
 @MODELS.register_module()
@@ -67,14 +68,24 @@ class FCNSegmentor(EncoderDecoder):
             predictions are brought to the image's original size (mmseg's way)
             or stay at the size that the pipeline resized to; ``logits`` (bool): whether
             ``seg_logits`` are made, which cost several times as much as labels. Defaults to
-            ``dict(mode='whole', rescale=True, logits=False)``.
+            ``dict(mode='whole', rescale=True, logits=False)``. Beside mmseg's modes
+            'whole' and 'slide' there is 'tile', for images that do not fit: the network
+            sees windows of ``tile`` (int) pixels a side, neighbouring ones share
+            ``2 * overlap`` (int) of them, and each pixel's label comes from the window in
+            which it lies at least ``overlap`` from a border that is not the image's.
+            Memory is that of a window. Labels are those of the whole image where
+            ``overlap`` covers what the network sees around a pixel. Both are
+            rounded to multiples of the coarsest stride; default to 1024 and 128.
+        channels_last (bool): Whether parameters and images are laid out channels last,
+            which most networks run faster in. Defaults to False.
         **kwargs: As in EncoderDecoder.
 
     Raises:
         ValueError: If an :class:`FCNSkipHead` does not fit the backbone.
     """
 
-    def __init__(self, *args, test_cfg: Optional[dict] = None, **kwargs) -> None:
+    def __init__(self, *args, test_cfg: Optional[dict] = None,
+                 channels_last: bool = False, **kwargs) -> None:
         test_cfg = ConfigDict(
             {'mode': 'whole', 'rescale': True, 'logits': False, **(test_cfg or {})})
         super().__init__(*args, test_cfg=test_cfg, **kwargs)
@@ -90,6 +101,41 @@ class FCNSegmentor(EncoderDecoder):
             else:
                 head.check_backbone(maps)
             self._align(head)
+        self.tiling = self._check_tiling()
+        # Wrapped around the list of an image's windows, to show a bar for instance.
+        self.track_tiles: Callable[[list], Iterable] = iter
+        # What the backbone computes in, where that is not what its input comes in.
+        self.feature_dtype: Optional[torch.dtype] = None
+        self.memory_format = torch.contiguous_format
+        if channels_last:
+            self.use_channels_last()
+
+    def use_channels_last(self) -> None:
+        """Lays parameters and, from now on, images out channels last."""
+        self.memory_format = torch.channels_last
+        self.to(memory_format=torch.channels_last)
+
+    def _check_tiling(self) -> Optional[Tuple[int, int]]:
+        """The core and the overlap of windows, in pixels, where they are asked for."""
+        config, divisor = self.test_cfg, self.size_divisor
+        if config.mode != 'tile':
+            return None
+        if config.logits or divisor == 1 and isinstance(self.decode_head, FCNSkipHead):
+            raise ValueError(
+                "test_cfg: mode='tile' gives labels only, with alignment='same': take "
+                "mode='whole', or 'slide', for logits and for alignment='caffe'")
+        tile, overlap = config.get('tile', 1024), config.get('overlap', 128)
+        if not (isinstance(tile, int) and isinstance(overlap, int) and overlap >= 0):
+            raise ValueError(f'test_cfg: tile={tile!r} and overlap={overlap!r}, expected '
+                             'integers, in pixels')
+        overlap += -overlap % divisor
+        core = tile // divisor * divisor - 2 * overlap
+        if core < divisor:
+            raise ValueError(
+                f'test_cfg: tile={tile} leaves nothing between overlaps of {overlap} (a '
+                f'multiple of the stride {divisor}), expected at least '
+                f'{2 * overlap + divisor}')
+        return core, overlap
 
     def _align(self, head: FCNSkipHead) -> None:
         theirs = getattr(self.backbone, 'alignment', 'same')
@@ -100,6 +146,15 @@ class FCNSegmentor(EncoderDecoder):
         if head.alignment == 'caffe':
             head.align(self.backbone.grids)
             self.size_divisor = 1  # any size has its place in the authors' padding
+
+    def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
+        """Images (N, 3, H, W) to the backbone's (or the neck's) maps."""
+        inputs = inputs.contiguous(memory_format=self.memory_format)
+        if self.feature_dtype is None:
+            return super().extract_feat(inputs)
+        maps = super().extract_feat(inputs.to(self.feature_dtype))
+        # The head sums scores, and differences of a hundredth decide: in float32.
+        return [each.float() if each.is_floating_point() else each for each in maps]
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
         """Losses of the decode head and the auxiliary heads.
@@ -125,6 +180,12 @@ class FCNSegmentor(EncoderDecoder):
         return logits[..., :inputs.shape[-2], :inputs.shape[-1]]
 
     # --- prediction ----------------------------------------------------------
+
+    def test_step(self, data: dict) -> SampleList:
+        """As in mmengine's ``BaseModel``; in tiles where ``test_cfg`` says so."""
+        return super().test_step(data) if self.tiling is None else self._label_tiles(data)
+
+    val_step = test_step
 
     def predict(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
         """Labels at the size that ``test_cfg['rescale']`` says.
@@ -198,20 +259,53 @@ class FCNSegmentor(EncoderDecoder):
                 for count, length, out, flipped in zip(counts, size, out_size,
                                                        ('vertical', 'horizontal'))]
 
+    def _label_tiles(self, data: dict) -> SampleList:
+        """Labels images (3, H, W), as they come from the pipeline, window by window.
+
+        They stay where they are and of the type that they have; what is computed for a
+        window is gone when the next one is cut out.
+        """
+        for image, sample in zip(data['inputs'], data['data_samples']):
+            size, labels = tuple(image.shape[-2:]), None
+            windows = list(itertools.product(*(windows_of(length, *self.tiling)
+                                               for length in size)))
+            for window in self.track_tiles(windows):
+                rows, columns = (slice(each.start, each.stop) for each in window)
+                # A sample of its own: preprocessors note in it how they pad.
+                batch = self.data_preprocessor(dict(inputs=[image[:, rows, columns]],
+                                                    data_samples=[SegDataSample()]))
+                (scores, ), stride, start = self.score(batch['inputs'])
+                axes = self._axes([-(-length // self.size_divisor) * self.size_divisor //
+                                   stride for length in size], stride, start, sample, size)
+                if labels is None:
+                    labels = torch.empty(tuple(map(len, axes)),
+                                         dtype=label_dtype(self.out_channels))
+                place = [axis.between(each.core_start, each.core_stop)
+                         for axis, each in zip(axes, window)]
+                labels[tuple(place)] = self._label(scores, *(
+                    axis[part].within(each.start // stride, count)
+                    for axis, part, each, count in zip(axes, place, window,
+                                                       scores.shape[-2:])))
+            sample.pred_sem_seg = PixelData(data=labels[None])
+        return data['data_samples']
+
     def _finish(self, scores: Tensor, stride: int, start: float, sample: SegDataSample,
                 size: Tuple[int, int]) -> None:
         """Scores (C, h, w) of an input of ``size`` to a sample's predictions."""
         axes = self._axes(scores.shape[-2:], stride, start, sample, size)
-        binary = self.out_channels == 1
-        if self.test_cfg.logits or binary:
+        if self.test_cfg.logits:
             logits = resample_scores(scores, *axes)
-            if binary:
-                logits = logits.sigmoid()  # mmseg's habit
-            if self.test_cfg.logits:
-                sample.seg_logits = PixelData(data=logits)
-        labels = (logits[0] > self.decode_head.threshold).to(torch.uint8) if binary else (
-            label_scores(scores, *axes))
-        sample.pred_sem_seg = PixelData(data=labels[None])
+            # For a single channel mmseg gives its probability.
+            sample.seg_logits = PixelData(
+                data=logits.sigmoid() if self.out_channels == 1 else logits)
+        sample.pred_sem_seg = PixelData(data=self._label(scores, *axes)[None])
+
+    def _label(self, scores: Tensor, rows: Axis, columns: Axis) -> Tensor:
+        """Scores (C, h, w) to labels (H, W)."""
+        if self.out_channels > 1:
+            return label_scores(scores, rows, columns)
+        probability = resample_scores(scores, rows, columns)[0].sigmoid()
+        return (probability > self.decode_head.threshold).to(torch.uint8)
 
 
 @MODELS.register_module()
