@@ -236,3 +236,25 @@ def _slurm_environment() -> None:
             ['scontrol', 'show', 'hostnames', environ['SLURM_NODELIST']],
             check=True, capture_output=True, text=True).stdout.split()
         environ['MASTER_ADDR'] = hosts[0]
+
+
+# --- compiling for images of any size ---------------------------------------------
+
+
+def compile_for_any_size(module, backend='inductor') -> None:
+    """Compiles a module in place, once for inputs (N, C, H, W) of every N, H and W.
+
+    ``torch.compile(dynamic=True)`` takes two sizes that are equal in the first call for
+    one and the same, and compiles again when a height differs from its width; this has it
+    keep them apart. It still compiles again where a map is a single pixel. Steps
+    aside where a later torch no longer knows the setting.
+
+    Args:
+        module (nn.Module): Its state dict keeps its keys.
+        backend (str | Callable): As in ``torch.compile``. Defaults to 'inductor', which needs a C++
+            compiler on a CPU.
+    """
+    from torch.fx.experimental import _config
+    if hasattr(_config, 'use_duck_shape'):
+        _config.use_duck_shape = False
+    module.compile(dynamic=True, backend=backend)

@@ -368,3 +368,25 @@ def test_mpi(started, monkeypatch):
     assert started == ['gloo']
     assert [os.environ[name] for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR')] == [
         '1', '2', 'elsewhere']
+
+
+# --- compiling ------------------------------------------------------------------------
+
+
+def test_one_compilation_serves_all_sizes():
+    graphs = []
+
+    def count(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    from fcn_plugin.models import FullyConvVGG
+    module = FullyConvVGG(11, fc_channels=8, fc_kernel_size=3, out_indices=(2, 3))
+    keys = list(module.state_dict())
+    torch._dynamo.reset()
+    compat.compile_for_any_size(module, backend=count)
+    for size in ((2, 3, 64, 64), (2, 3, 96, 64), (4, 3, 64, 96), (2, 3, 128, 160)):
+        module(torch.randn(size))[-1].sum().backward()
+    assert len(graphs) == 1
+    assert list(module.state_dict()) == keys
+    torch._dynamo.reset()

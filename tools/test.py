@@ -24,6 +24,14 @@ def main() -> None:
     parser.add_argument('--original-size', action='store_true',
                         help='judge at the images\' own sizes, where the config judges '
                         'at the size that it resizes to')
+    parser.add_argument('--fast', action='store_true',
+                        help='fold batch norms, lay memory out channels last, and compute '
+                        'in 16 bits where the machine does so natively')
+    parser.add_argument('--tile', type=int, metavar='N',
+                        help='label images in tiles of N pixels a side, so that memory '
+                        'does not grow with the image')
+    parser.add_argument('--overlap', type=int, default=128, metavar='N',
+                        help='pixels that neighbouring tiles share (default: 128)')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction,
                         help='config entries to override, as key.subkey=value')
@@ -37,7 +45,8 @@ def main() -> None:
 
     config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     test(config, args.checkpoint, tta=args.tta, original_size=args.original_size,
-         out=args.out, show=args.show, show_dir=args.show_dir, wait_time=args.wait_time)
+         out=args.out, show=args.show, show_dir=args.show_dir, wait_time=args.wait_time,
+         fast=args.fast, tile=args.tile, overlap=args.overlap)
 
 
 if __name__ == '__main__':

@@ -18,6 +18,8 @@ def main() -> None:
                         help='go on from the latest checkpoint in the work dir')
     parser.add_argument('--amp', action='store_true',
                         help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--compile', action='store_true',
+                        help='compile the backbone, once for all image sizes')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction,
                         help='config entries to override, as key.subkey=value')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -32,7 +34,7 @@ def main() -> None:
     if args.amp:
         use_amp(config)
     config.resume = args.resume or config.get('resume', False)
-    train(config)
+    train(config, compile_backbone=args.compile)
 
 
 if __name__ == '__main__':

@@ -3,13 +3,16 @@ from pathlib import Path
 from typing import Dict, Optional
 
 from mmengine.config import Config
+from mmengine.model import is_model_wrapper
 
+from ..models import speed_up
 from .train import build_runner
 
 
 def test(config: Config, checkpoint: str, *, tta: bool = False,
          original_size: bool = False, out: Optional[str] = None, show: bool = False,
-         show_dir: Optional[str] = None, wait_time: float = 2.) -> Dict[str, float]:
+         show_dir: Optional[str] = None, wait_time: float = 2., fast: bool = False,
+         tile: Optional[int] = None, overlap: int = 128) -> Dict[str, float]:
     """Evaluates, prints the metrics and writes them to the work dir.
 
     Args:
@@ -22,6 +25,10 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         show (bool): Opens a window for each image. Defaults to False.
         show_dir (str, optional): A folder for pictures of truth and prediction.
         wait_time (float): Seconds that a window stays. Defaults to 2.
+        fast (bool): See :func:`fcn_plugin.models.speed_up`. Defaults to False.
+        tile (int, optional): Labels images in tiles of that side, in pixels, to bound
+            the memory. Defaults to None: whole.
+        overlap (int): Pixels that a tile shares with the next. Defaults to 128.
 
     Returns:
         dict[str, float]: The metrics, also in ``<work_dir>/<time>/<time>.json``.
@@ -36,6 +43,8 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     config.load_from, config.resume = checkpoint, False
     if original_size or tta:
         evaluate_at_original_size(config)
+    if tile is not None:
+        use_tiles(config, tile, overlap)
     if tta:
         if 'tta_pipeline' not in config or 'tta_model' not in config:
             raise ValueError(f'{config.filename} has no tta_pipeline and tta_model, which '
@@ -49,7 +58,25 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         config.test_evaluator.output_dir = out
     # Without its name, under which the runner would write what was changed here over
     # the config that training has left in the work dir.
-    return build_runner(Config(config.to_dict())).test()
+    runner = build_runner(Config(config.to_dict()))
+    if fast:
+        runner.load_or_resume()
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        speed_up(model.module if tta else model)
+    return runner.test()
+
+
+def use_tiles(config: Config, tile: int, overlap: int = 128) -> None:
+    """Has a config's segmentor label in tiles, in place; see :class:`FCNSegmentor`.
+
+    Raises:
+        ValueError: If its segmentor is of another type.
+    """
+    if config.model.type != 'FCNSegmentor':
+        raise ValueError(f'tiles need an FCNSegmentor, but the model is a '
+                         f'{config.model.type}')
+    config.model.test_cfg = dict(config.model.get('test_cfg') or {}, mode='tile',
+                                 tile=tile, overlap=overlap)
 
 
 def evaluate_at_original_size(config: Config) -> None:

@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
@@ -19,6 +20,7 @@ from .predict import compare, predict_dataset, save_picture, spread
 from .staged import require_coarser
 
 _PICTURE_ROWS = 5
+_FUSED_OPTIMIZERS = ('SGD', 'Adam', 'AdamW', 'Adagrad')
 
 
 def build_runner(config: Config) -> Runner:
@@ -50,14 +52,31 @@ def use_amp(config: Config) -> None:
         config.optim_wrapper.type = 'CPUAmpOptimWrapper'
 
 
-def train(config: Config) -> None:
+def use_fused_optimizer(config: Config) -> None:
+    """Has the optimiser update all parameters in one kernel, in place.
+
+    Where the optimiser is one of torch's that can, and the config says nothing else.
+    """
+    optimizer = config.optim_wrapper.get('optimizer') or {}
+    if optimizer.get('type') in _FUSED_OPTIMIZERS and not (
+            {'fused', 'foreach', 'differentiable', 'capturable'} & set(optimizer)):
+        optimizer.fused = True
+
+
+def train(config: Config, compile_backbone: bool = False) -> None:
     """Trains, evaluates the best checkpoint and prints where everything lies.
 
     Args:
         config (Config): From :func:`fcn_plugin.apis.config.load_config`.
+        compile_backbone (bool): Compiles the backbone by ``torch.compile``, for images
+            of any size at once. Needs a C++ compiler on a CPU. Defaults to False.
     """
     require_coarser(config)
+    use_fused_optimizer(config)
     runner = build_runner(config)
+    if compile_backbone:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        compat.compile_for_any_size(model.backbone)
     with explain_missing_weights(config):
         runner.train()
     _summarise(runner)

@@ -123,6 +123,8 @@ def label_scores(scores: Tensor, rows: Axis, columns: Axis,
         highest, except at class 0.
     """
     scores = scores.detach().float()
+    if not (len(rows) and len(columns)):
+        return scores.new_empty((len(rows), len(columns)), dtype=label_dtype(len(scores)))
     if engine is None:
         engine = _engine(scores.device)
     return _ENGINES[engine](scores, rows, columns)

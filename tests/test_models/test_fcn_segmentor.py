@@ -6,7 +6,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from fcn_plugin.models import describe_backbone
+from fcn_plugin.models import describe_backbone, speed_up
 
 RESNET = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
               out_indices=(1, 2, 3))
@@ -263,3 +263,183 @@ def test_a_head_of_mmseg_fits_the_segmentor():
         inputs = model.data_preprocessor(image_data((33, 47)))['inputs']
         logits = model.encode_decode(inputs, [dict(img_shape=(33, 47))])
     assert torch.equal(sample.pred_sem_seg.data[0].long(), logits[0].argmax(0))
+
+
+# --- tiles ---------------------------------------------------------------------------
+
+TILES = dict(mode='tile', tile=352, overlap=160)  # what ResNet-18 sees: 435 pixels
+
+
+@pytest.mark.parametrize('size, ori', [
+    ((300, 500), None), ((300, 500), (450, 333)), ((20, 700), (40, 350)), ((1, 1), None),
+    ((70, 330), (3, 4))])
+def test_tiles_give_the_labels_of_the_whole(size, ori):
+    whole, tiled = build(), build(test_cfg=TILES)
+    tiled.load_state_dict(whole.state_dict())
+    seen = []
+    tiled.track_tiles = lambda tiles: seen.append(len(tiles)) or tiles
+    with torch.no_grad():
+        a, = whole.test_step(image_data(size, ori=ori))
+        b, = tiled.test_step(image_data(size, ori=ori))
+    assert torch.equal(a.pred_sem_seg.data, b.pred_sem_seg.data)
+    assert seen == [-(-size[0] // 32) * -(-size[1] // 32)]  # cores of 352 - 2 * 160
+
+
+def test_a_flipped_image_in_tiles():
+    whole, tiled = build(), build(test_cfg=TILES)
+    tiled.load_state_dict(whole.state_dict())
+    found = []
+    for model in (whole, tiled):
+        data = image_data((70, 330), (64, 40))
+        data['data_samples'][0].set_metainfo(dict(flip=True, flip_direction='horizontal'))
+        data['data_samples'][1].set_metainfo(dict(flip=True, flip_direction='vertical'))
+        with torch.no_grad():
+            found.append(model.test_step(data))
+    for a, b in zip(*found):
+        assert torch.equal(a.pred_sem_seg.data, b.pred_sem_seg.data)
+
+
+def test_a_small_overlap_only_matters_near_the_borders_of_tiles():
+    """With stride 8 alone a stem of ResNet sees 43 pixels, so 32 more than overlap."""
+    backbone = dict(RESNET, num_stages=2, out_indices=(1, ), strides=(1, 2),
+                    dilations=(1, 1))
+    head = dict(RESNET_HEAD, in_index=(0, ), in_channels=(16, ), in_strides=(8, ))
+    whole = build(backbone, head)
+    tiled = build(backbone, head, test_cfg=dict(mode='tile', tile=128, overlap=8))
+    tiled.load_state_dict(whole.state_dict())
+    with torch.no_grad():
+        a, = whole.test_step(image_data((224, 224)))
+        b, = tiled.test_step(image_data((224, 224)))
+    differ = a.pred_sem_seg.data[0] != b.pred_sem_seg.data[0]
+    assert differ.any()
+    # Tiles of which 112 pixels count: [0, 112) and [112, 224), of which 8 more are seen.
+    inner = torch.ones(224, dtype=torch.bool)
+    inner[112 - 48:112 + 48] = False
+    assert not differ[inner][:, inner].any()
+
+
+@pytest.mark.parametrize('test_cfg, message', [
+    (dict(mode='tile', logits=True), 'gives labels only'),
+    (dict(mode='tile', tile=320, overlap=160), 'leaves nothing between overlaps of 160'),
+    (dict(mode='tile', tile='all'), "tile='all' and overlap=128, expected integers")])
+def test_tiles_that_cannot_be(test_cfg, message):
+    with pytest.raises(ValueError, match=message):
+        build(test_cfg=test_cfg)
+
+
+def test_memory_is_that_of_a_tile():
+    """36 million pixels: the network's first maps alone would take 288 MB as a whole."""
+    pytest.importorskip('resource')
+    import os
+    import subprocess
+    import sys
+    code = """
+import resource
+import torch
+from mmengine.registry import init_default_scope
+import fcn_plugin
+from test_fcn_segmentor import build, image_data
+init_default_scope('mmseg')
+model = build(test_cfg=dict(mode='tile', tile=512, overlap=32))
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+with torch.no_grad():
+    model.test_step(image_data((600, 600)))
+    image = torch.zeros(3, 6000, 6000, dtype=torch.uint8)
+    data = image_data((1, 1), ori=(6000, 6000))
+    data['inputs'] = [image]
+    before = peak()
+    sample, = model.test_step(data)
+assert sample.pred_sem_seg.data.shape == (1, 6000, 6000)
+print(peak() - before)
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', code], check=True, capture_output=True, text=True,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(
+            [os.path.dirname(__file__), os.environ.get('PYTHONPATH', '')])))
+    assert int(done.stdout.split()[-1]) < 100  # MiB
+
+
+# --- speed_up ------------------------------------------------------------------------
+
+
+def trained_like(model):
+    """Batch norms with statistics that are not those they start from."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -1, 1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 2)
+            torch.nn.init.normal_(module.bias)
+    return model
+
+
+@pytest.mark.parametrize('parts', [(RESNET, RESNET_HEAD), (VGG, VGG_HEAD)],
+                         ids=['resnet', 'vgg-unpool'])
+def test_a_faster_model_gives_the_same_logits(parts):
+    model = trained_like(build(*parts, test_cfg=dict(logits=True)))
+    with torch.no_grad():
+        a, = model.test_step(image_data((70, 90)))
+        speed_up(model, torch.float32)
+        b, = model.test_step(image_data((70, 90)))
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.backbone.modules())
+    torch.testing.assert_close(b.seg_logits.data, a.seg_logits.data, rtol=1e-3, atol=1e-4)
+
+
+def test_sixteen_bits_leave_most_labels_alone():
+    model = trained_like(build())
+    torch.nn.init.normal_(model.decode_head.score['stride8'].weight)
+    with torch.no_grad():
+        a, = model.test_step(image_data((128, 160)))
+        speed_up(model, torch.bfloat16)
+        b, = model.test_step(image_data((128, 160)))
+    assert model.backbone.conv1.weight.dtype == torch.bfloat16
+    assert model.decode_head.score['stride8'].weight.dtype == torch.float32
+    # Random weights: scores lie closer together than those of a trained model.
+    assert (a.pred_sem_seg.data == b.pred_sem_seg.data).double().mean() > 0.95
+
+
+def test_norms_that_come_before_their_convolution_are_not_folded(capsys):
+    """DenseNet's: mmcv would pair them with the convolution listed before."""
+
+    class PreActivation(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = torch.nn.Conv2d(3, 8, 8, 8)
+            self.norm = torch.nn.BatchNorm2d(8)
+            self.conv = torch.nn.Conv2d(8, 8, 1)
+
+        def forward(self, image):
+            stem = self.stem(image)
+            return stem, self.conv(self.norm(stem).relu())
+
+    model = build(head=dict(RESNET_HEAD))
+    model.backbone = trained_like(PreActivation()).eval()
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        before = model.backbone(image)
+        speed_up(model, torch.float32)
+        after = model.backbone(image)
+    for a, b in zip(before, after):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in model.backbone.modules())
+
+
+def test_only_an_fcn_segmentor_is_sped_up():
+    with pytest.raises(TypeError, match='the model is a Conv2d, expected an FCNSegmentor'):
+        speed_up(torch.nn.Conv2d(1, 1, 1))
+
+
+def test_channels_last():
+    model, other = build(channels_last=True), build()
+    other.load_state_dict(model.state_dict())
+    weight = model.backbone.conv1.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        a, = model.test_step(image_data((40, 50)))
+        b, = other.test_step(image_data((40, 50)))
+    assert torch.equal(a.pred_sem_seg.data, b.pred_sem_seg.data)
+    model.train()
+    data = model.data_preprocessor(image_data((33, 47)), training=True)
+    model(**data, mode='loss')['decode.loss_ce'].backward()
+    assert weight.grad.isfinite().all()

@@ -1,0 +1,102 @@
+"""Timing in alternation, so that what else the machine does falls on all alike."""
+import contextlib
+import ctypes
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Optional
+
+import torch
+
+
+@dataclass
+class Timing:
+    """What one contender took.
+
+    Attributes:
+        seconds (list[float]): Of each round, for one call.
+        memory (int, optional): Bytes beyond what was held before the call, at its
+            peak; None where the system does not tell.
+    """
+    seconds: List[float]
+    memory: Optional[int] = None
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+def measure(contenders: Dict[str, Callable[[], object]], rounds: int = 9,
+            warm_up: int = 2) -> Dict[str, Timing]:
+    """Calls each contender in turn, ``rounds`` times over.
+
+    In several processes all begin a call together, and the slowest counts.
+
+    Args:
+        contenders (dict[str, Callable]): By name.
+        rounds (int): Timed calls of each. Defaults to 9.
+        warm_up (int): Calls before. Defaults to 2.
+
+    Returns:
+        dict[str, Timing]: By name.
+    """
+    timings = {name: Timing([]) for name in contenders}
+    for call in contenders.values():
+        for _ in range(warm_up):
+            call()
+    for _ in range(rounds):
+        for name, call in contenders.items():
+            _wait()
+            began = time.perf_counter()
+            call()
+            _wait()
+            timings[name].seconds.append(_slowest(time.perf_counter() - began))
+    for name, call in contenders.items():
+        timings[name].memory = _peak_of(call)
+    return timings
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+
+
+def _slowest(seconds: float) -> float:
+    if not torch.distributed.is_initialized():
+        return seconds
+    value = torch.tensor(seconds, dtype=torch.float64)
+    if torch.distributed.get_backend() == 'nccl':
+        value = value.cuda()
+    torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MAX)
+    return float(value)
+
+
+def _peak_of(call: Callable[[], object]) -> Optional[int]:
+    """Bytes that a call needs at its peak, beyond what was there before."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        _wait()
+        return torch.cuda.max_memory_allocated() - before
+    with contextlib.suppress(OSError, AttributeError):  # not every C library has it
+        # What earlier calls have freed would hide what this one needs.
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        # Linux: sets the peak back to what is held now.
+        with open('/proc/self/clear_refs', 'w') as file:
+            file.write('5')
+        before = _status('VmRSS')
+        call()
+        return max(_status('VmHWM') - before, 0)
+    except OSError:
+        call()
+        return None
+
+
+def _status(field: str) -> int:
+    with open('/proc/self/status') as file:
+        line = next(line for line in file if line.startswith(field))
+    return int(line.split()[1]) << 10

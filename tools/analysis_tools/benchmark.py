@@ -1,0 +1,65 @@
+"""Times a config's model beside plain PyTorch and mmsegmentation.
+
+    python tools/analysis_tools/benchmark.py CONFIG
+    python tools/analysis_tools/benchmark.py CONFIG --tasks file --sizes 224 512 1024 2048
+    torchrun --nproc_per_node 2 tools/analysis_tools/benchmark.py CONFIG --tasks test train
+
+All contenders have random weights and take turns in one process (or in as many as
+torchrun starts). The tasks: labels (scores to labels alone), metric (labels to counts),
+file (a JPEG file to its labels), test (a folder of JPEGs to metrics), train (an iteration).
+The contenders: backbone (the config's alone, eager float32), plain (the same layers in a
+loop written by hand), mmseg-d8 (mmsegmentation's dilated FCN on ResNet-50), stock (the
+config's layers in mmsegmentation's EncoderDecoder), ours, and ours-fast (--fast).
+"""
+import argparse
+import os
+
+from fcn_plugin import compat
+from fcn_plugin.apis.config import load_config
+from fcn_plugin.benchmark import run_benchmark
+from fcn_plugin.benchmark.contenders import NAMES
+from fcn_plugin.benchmark.tasks import TASKS
+from fcn_plugin.utils.cli import run
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file; its weights do not matter')
+    parser.add_argument('--tasks', nargs='+', choices=list(TASKS), default=list(TASKS))
+    parser.add_argument('--sizes', nargs='+', type=int, default=[512], metavar='N',
+                        help='sides of the images in pixels (default: 512)')
+    parser.add_argument('--batches', nargs='+', type=int, default=[1], metavar='N',
+                        help='images in a batch (default: 1)')
+    parser.add_argument('--classes', nargs='+', type=int, metavar='N', default=[None],
+                        help="numbers of classes (default: the config's)")
+    parser.add_argument('--contenders', nargs='+', choices=NAMES, default=list(NAMES))
+    parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
+    parser.add_argument('--amp', action='store_true', help='training, and the loops written '
+                        'by hand, in bfloat16')
+    parser.add_argument('--rounds', type=int, default=9, help='timed calls (default: 9)')
+    parser.add_argument('--images', type=int, default=100,
+                        help='images of the task test (default: 100)')
+    parser.add_argument('--out', help='folder for benchmark.json, .md and .png')
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = vars(parse_args())
+    del args['debug']  # read by run()
+    for name in ('sizes', 'batches', 'classes'):
+        if any(value is not None and value < 1 for value in args[name]):
+            raise ValueError(f'--{name} is {args[name]}, expected integers from 1 up')
+    for name in ('rounds', 'images'):
+        if args[name] < 1:
+            raise ValueError(f'--{name} is {args[name]}, expected an integer from 1 up')
+    config = load_config(args.pop('config'),
+                         launcher='pytorch' if 'WORLD_SIZE' in os.environ else 'none')
+    if 'WORLD_SIZE' in os.environ:
+        compat.init_cpu_distributed(config)
+    run_benchmark(config, **args)
+
+
+if __name__ == '__main__':
+    run(main)
