@@ -1,0 +1,112 @@
+"""tools/analysis_tools/benchmark.py: that it compares what it says, never how fast."""
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+from tiny_runs import run_tool, succeed, write_config
+
+from fcn_plugin.benchmark import Timing, measure
+from fcn_plugin.benchmark.contenders import NAMES, build_model
+from fcn_plugin.benchmark.tasks import TASKS, Case, normalise, read_by_hand, write_images
+
+TOOL = 'analysis_tools/benchmark.py'
+
+
+@pytest.fixture
+def config(tmp_path):
+    return write_config(tmp_path)
+
+
+@pytest.fixture
+def case(config, tmp_path):
+    loaded = Config.fromfile(str(config))
+    loaded.launcher = 'none'
+    return Case(loaded, 72, 2, None, 'cpu', False, 3, tmp_path)
+
+
+# --- bad arguments ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('options, message', [
+    (('--sizes', '0'), "--sizes is [0], expected integers from 1 up"),
+    (('--rounds', '0'), '--rounds is 0'),
+    (('--device', 'cuda'), "device is 'cuda', but torch finds no GPU")])
+def test_arguments_that_cannot_be(config, options, message):
+    if 'cuda' in options and torch.cuda.is_available():
+        pytest.skip('there is a GPU')
+    done = run_tool(TOOL, config, *options)
+    assert done.code == 2 and message in done.err
+
+
+def test_a_head_that_the_plain_loop_does_not_know(config):
+    loaded = Config.fromfile(str(config))
+    loaded.model.decode_head.final_upsampler = dict(type='BilinearDeconv', learnable=True)
+    with pytest.raises(ValueError, match='leave it out of --contenders'):
+        build_model('plain', loaded, None, 'cpu')
+
+
+# --- values ----------------------------------------------------------------------------
+
+
+def test_all_contenders_have_the_same_weights_and_labels(case):
+    """But mmseg's own dilated net, which is another."""
+    image = read_by_hand(str(write_images(case) / 'img' / '00000.jpg'))[None]
+    images = normalise(image, case.config)
+    plain = build_model('plain', case.config, None, 'cpu')
+    with torch.no_grad():
+        expected = plain(images)[0, :, :72, :72].argmax(0)
+    path = str(write_images(case) / 'img' / '00000.jpg')
+    from mmengine.dataset import Compose
+
+    from fcn_plugin.benchmark.tasks import _with_mmengine
+    pipeline = Compose([dict(type='LoadImageFromFile'), dict(type='PackSegInputs')])
+    for name in ('stock', 'ours', 'ours-fast'):
+        model = build_model(name, case.config, None, 'cpu')
+        with torch.no_grad():
+            labels = _with_mmengine(model, pipeline, path)[0]
+        # they pad differently at the border, and one computes in 16 bits
+        same = (labels[:32, :32] == expected[:32, :32]).double().mean()
+        assert same > (0.9 if name == 'ours-fast' else 0.99), name
+
+
+def test_turns_are_taken():
+    order = []
+    timings = measure({name: lambda name=name: order.append(name) for name in 'ab'},
+                      rounds=3, warm_up=1)
+    assert order == list('ab' + 'ababab' + 'ab')  # warm-up, rounds, memory
+    assert all(len(timing.seconds) == 3 for timing in timings.values())
+
+
+def test_the_median():
+    assert Timing([3., 1., 2.]).median == 2
+
+
+# --- the tool --------------------------------------------------------------------------
+
+
+def test_every_task_runs_and_is_written(config, tmp_path):
+    out = tmp_path / 'out'
+    contenders = [name for name in NAMES if name != 'mmseg-d8']  # takes its time
+    printed = succeed(TOOL, config, '--sizes', 64, 40, '--rounds', 1, '--images', 2,
+                      '--contenders', *contenders, '--out', out)
+    rows = json.loads((out / 'benchmark.json').read_text())
+    assert {row['task'] for row in rows} == set(TASKS)
+    assert all(row['milliseconds'] > 0 and row['classes'] == 9 for row in rows)
+    for task, expected in (('train', {'plain', 'stock', 'ours'}),
+                           ('file', set(contenders)),
+                           ('test', set(contenders) - {'backbone'}),
+                           ('metric', {'stock', 'ours'})):
+        found = {row['contender'] for row in rows if row['task'] == task}
+        assert found == expected, task
+    assert 'JPEG file to labels, by size' in printed and 'ns a pixel' in printed
+    assert (out / 'benchmark.png').stat().st_size > 5000
+    assert 'threads, torch' in (out / 'benchmark.md').read_text()
+
+
+def test_mmsegs_dilated_net_takes_part(case):
+    model = build_model('mmseg-d8', case.config, 5, 'cpu')
+    assert type(model).__name__ == 'EncoderDecoder'
+    with torch.no_grad():
+        maps = model.extract_feat(torch.zeros(1, 3, 64, 64))
+    assert maps[-1].shape == (1, 2048, 8, 8)  # stride 8
