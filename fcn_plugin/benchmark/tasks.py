@@ -20,9 +20,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from .. import compat
-from ..evaluation import confusion_matrix
+from ..datasets import ShapesDataset
 from ..engine import CPUAmpOptimWrapper
-from ..ops import label_scores, sample_axis
+from ..evaluation import FCNMetric
+from ..ops import label_dtype, label_scores, sample_axis
 from .contenders import PlainFCN, build_model
 
 Calls = Dict[str, Callable[[], object]]
@@ -132,18 +133,21 @@ def scores_to_labels(case: Case, names: Sequence[str]) -> Calls:
 
 
 def metric(case: Case, names: Sequence[str]) -> Calls:
-    """Labels and truth of one image, 375 by 500, to the counts of a metric."""
-    field = np.random.RandomState(0).rand(12, 16).astype(np.float32)
-    field = cv2.resize(field, (500, 375), interpolation=cv2.INTER_CUBIC)
-    truth = torch.from_numpy((np.clip(field, 0, 0.999) * case.num_classes).astype(np.int64))
-    wrong = torch.rand(truth.shape, generator=torch.Generator().manual_seed(0)) < 0.1
-    prediction = torch.where(wrong, 0, truth).to(case.device)
-    truth = truth.to(case.device)
-    small = prediction.to(torch.uint8 if case.num_classes < 256 else torch.int16)
-    return _chosen(dict(
-        stock=lambda: IoUMetric.intersect_and_union(prediction, truth, case.num_classes,
-                                                    255),
-        ours=lambda: confusion_matrix(small, truth, case.num_classes)), names)
+    """Labels and truth of one image, 375 by 500, added to a metric."""
+    drawn = ShapesDataset(1, 'val', image_size=500, pipeline=[])[0]['gt_seg_map'][:375]
+    truth = torch.from_numpy(drawn.astype(np.int64) % case.num_classes)
+    # What a net of stride 4 finds: the same regions with coarser outlines.
+    labels = F.interpolate(truth[None, None, ::4, ::4].float(), (375, 500))[0, 0].long()
+    truth, labels = truth.to(case.device), labels.to(case.device)
+    meta = dict(classes=tuple(map(str, range(case.num_classes))))
+    calls: Calls = {}
+    for name, judge, dtype in (('stock', IoUMetric(), labels.dtype),
+                               ('ours', FCNMetric(), label_dtype(case.num_classes))):
+        judge.dataset_meta = meta
+        sample = dict(pred_sem_seg=dict(data=labels[None].to(dtype)),
+                      gt_sem_seg=dict(data=truth[None]))
+        calls[name] = lambda judge=judge, sample=sample: judge.process({}, [sample])
+    return _chosen(calls, names)
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ def confusion_matrix(prediction: Tensor, truth: Tensor, num_classes: int,
     if prediction.shape != truth.shape:
         raise ValueError(f'the prediction is {tuple(prediction.shape)}, but the truth is '
                          f'{tuple(truth.shape)}: they must cover the same pixels')
-    prediction, truth = prediction.flatten(), truth.flatten()
+    prediction, truth = prediction.reshape(-1), truth.reshape(-1)
     counts = count_pairs(prediction, truth, num_classes, ignore_index)
     if counts is not None:
         return counts

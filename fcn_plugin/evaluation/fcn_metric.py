@@ -85,34 +85,34 @@ class FCNMetric(BaseMetric):
                 ``format_only``, ``gt_sem_seg``, each with ``data`` (1, H, W).
         """
         for sample in data_samples:
-            prediction = sample['pred_sem_seg']['data'].squeeze(0)
+            prediction = sample['pred_sem_seg']['data'][0]
             if self.output_dir is not None:
                 self._write(prediction, sample)
             if self.format_only:
                 continue
-            truth = sample['gt_sem_seg']['data'].squeeze(0).to(prediction.device)
+            truth = sample['gt_sem_seg']['data'][0].to(prediction.device)
             try:
                 self._last = self._count(prediction, truth)
             except ValueError as error:
                 raise ValueError(f'{sample.get("img_path", "an image")}: {error}') from None
-            self._matrices = self._last.clone() if self._matrices is None else (
-                self._matrices.add_(self._last))
+            if self._matrices is None:
+                self._matrices = torch.zeros_like(self._last)
+            self._matrices += self._last
             self._samples += 1
 
     def _count(self, prediction: Tensor, truth: Tensor) -> Tensor:
         """The matrices (1 + widths, C, C) of one image (H, W)."""
         num_classes = len(self.dataset_meta['classes'])
-
-        def count(truth):
-            return confusion_matrix(prediction, truth, num_classes, self.ignore_index)
-
-        matrices = [count(truth)]
-        if self.trimap_widths:
-            distance = boundary_distance(truth.cpu().numpy(), self.ignore_index)
-            distance = torch.from_numpy(distance).to(truth.device)
-            matrices += [count(truth.masked_fill(distance >= width, self.ignore_index))
-                         for width in self.trimap_widths]
-        return torch.stack(matrices)
+        whole = confusion_matrix(prediction, truth, num_classes, self.ignore_index)
+        if not self.trimap_widths:
+            return whole[None]
+        distance = boundary_distance(truth.cpu().numpy(), self.ignore_index)
+        distance = torch.from_numpy(distance).to(truth.device)
+        return torch.stack([whole] + [
+            confusion_matrix(prediction, truth.masked_fill(distance >= width,
+                                                           self.ignore_index),
+                             num_classes, self.ignore_index)
+            for width in self.trimap_widths])
 
     def _write(self, prediction: Tensor, sample: dict) -> None:
         self.output_dir.mkdir(parents=True, exist_ok=True)

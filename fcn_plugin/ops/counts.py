@@ -13,7 +13,7 @@ def count_pairs(prediction: Tensor, truth: Tensor, num_classes: int, ignore_inde
     """Counts pixels by their true and their predicted class.
 
     Args:
-        prediction, truth (Tensor): Integers (P, ), on one device.
+        prediction, truth (Tensor): Integers (P, ), contiguous, on one device.
         num_classes (int): Number of classes C.
         ignore_index (int): True label of pixels that do not count; what is predicted
             there is a class all the same.
@@ -31,11 +31,10 @@ def count_pairs(prediction: Tensor, truth: Tensor, num_classes: int, ignore_inde
 
 
 def _count_numba(prediction, truth, num_classes, ignore_index):
-    counts = np.zeros((4, num_classes, num_classes), np.int64)
-    bad = compiled().count_pairs(np.ascontiguousarray(prediction.numpy()),
-                                 np.ascontiguousarray(truth.numpy()), num_classes,
-                                 ignore_index, counts)
-    return None if bad >= 0 else torch.from_numpy(counts.sum(0))
+    counts = np.empty((num_classes, num_classes), np.int64)
+    fine = compiled().count_pairs(prediction.numpy(), truth.numpy(), num_classes,
+                                   ignore_index, counts)
+    return torch.from_numpy(counts) if fine else None
 
 
 def _count_torch(prediction, truth, num_classes, ignore_index):

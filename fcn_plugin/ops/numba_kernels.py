@@ -62,23 +62,41 @@ def label_rows(scores, row_low, row_high, row_weight_low, row_weight_high, low, 
                 labels[y, left + x] = chosen[x]
 
 
-@njit(cache=True, nogil=True, boundscheck=False)
-def count_pairs(prediction, truth, num_classes, ignore_index, counts):
-    """Adds to counts (4, C, C); returns the place of the first bad label, or -1.
+@njit(cache=True, nogil=True, inline='always')
+def _row(label, classes, ignore_index):
+    """The row in which a true label counts, one behind the classes if ignored, or -1."""
+    if label == ignore_index:
+        return np.int64(classes)
+    return np.int64(label) if np.uint64(label) < np.uint64(classes) else np.int64(-1)
 
-    Neighbouring pixels are mostly of one class. With one table each would wait for the
-    sum of the one before.
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def count_pairs(prediction, truth, num_classes, ignore_index, total):
+    """Fills total (C, C); returns whether all labels were classes or ignored.
+
+    Neighbouring pixels are mostly alike, and a sum waits for the one before in the same
+    place. So the image is read at four places at once, each with a table of its own.
     """
-    for i in range(truth.shape[0]):
-        t, p = truth[i], prediction[i]
-        if p < 0 or p >= num_classes:
-            return i
-        if t == ignore_index:
-            continue
-        if t < 0 or t >= num_classes:
-            return i
-        counts[i & 3, t, p] += 1
-    return -1
+    counts = np.zeros((4, num_classes + 1, num_classes), np.int32)
+    quarter = truth.shape[0] // 4
+    classes = np.uint64(num_classes)  # what is negative is huge then
+    for i in range(quarter):
+        for part in range(4):
+            p = prediction[i + part * quarter]
+            t = _row(truth[i + part * quarter], num_classes, ignore_index)
+            if np.uint64(p) >= classes or t < 0:
+                return False
+            counts[part, t, p] += 1
+    for i in range(4 * quarter, truth.shape[0]):
+        p, t = prediction[i], _row(truth[i], num_classes, ignore_index)
+        if np.uint64(p) >= classes or t < 0:
+            return False
+        counts[0, t, p] += 1
+    for t in range(num_classes):
+        for p in range(num_classes):
+            total[t, p] = (np.int64(counts[0, t, p]) + counts[1, t, p] + counts[2, t, p]
+                           + counts[3, t, p])
+    return True
 
 
 def warm_up() -> None:

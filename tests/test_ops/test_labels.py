@@ -185,6 +185,8 @@ def test_counts(engine, types):
     for classes, pixels in ((3, 1000), (7, 1), (40, 0), (150, 5003)):
         truth, prediction = random.randint(0, classes, (2, pixels))
         truth[::5] = 255
+        truth[100:900] = truth[100:101]  # runs, as in a picture
+        prediction[200:700] = prediction[200:201]
         expected = np.zeros((classes, classes), np.int64)
         np.add.at(expected, (truth[truth < 255], prediction[truth < 255]), 1)
         counts = count_pairs(torch.from_numpy(prediction).to(types[0]),
@@ -197,5 +199,7 @@ def test_counts(engine, types):
     ([0, 3], [0, 0]), ([0, -1], [0, 0]), ([0, 0], [3, 0]), ([0, 0], [-1, 0]),
     ([3, 0], [255, 0])])
 def test_a_label_that_is_no_class_counts_nothing(engine, prediction, truth):
-    assert count_pairs(torch.tensor(prediction), torch.tensor(truth), 3, 255,
-                       engine) is None
+    for repeat in (1, 100):
+        assert count_pairs(torch.tensor(prediction).repeat_interleave(repeat),
+                           torch.tensor(truth).repeat_interleave(repeat), 3, 255,
+                           engine) is None
