@@ -22,10 +22,14 @@ BACKBONES = {
     'vgg16': dict(type='FullyConvVGG', depth=16, fc_channels=4096),
     'vgg16-lean': dict(type='FullyConvVGG', depth=16, fc_channels=512),
     'vgg19': dict(type='FullyConvVGG', depth=19, fc_channels=4096),
+    'r18': dict(type='mmpretrain.ResNet', depth=18, base_channels=64),
     'r50': dict(type='mmpretrain.ResNet', depth=50, base_channels=64),
     'r101': dict(type='mmpretrain.ResNet', depth=101, base_channels=64),
     'r18-half': dict(type='mmpretrain.ResNet', depth=18, base_channels=32),
     'mobilenet-v2': dict(type='mmpretrain.MobileNetV2', widen_factor=1),
+    'hrnet-w18': dict(type='mmpretrain.HRNet', arch='w18'),
+    'convnext-t': dict(type='mmpretrain.ConvNeXt', arch='tiny'),
+    'swin-t': dict(type='mmpretrain.SwinTransformer', arch='tiny'),
     'efficientnet-lite0': dict(type='mmpretrain.TIMMBackbone',
                                model_name='tf_efficientnet_lite0'),
 }
@@ -33,7 +37,6 @@ DEFAULTS = {  # of what a config may leave out
     'FullyConvVGG': dict(fc_channels=4096),
     'mmpretrain.ResNet': dict(base_channels=64),
     'mmpretrain.MobileNetV2': dict(widen_factor=1),
-    'mmpretrain.TIMMBackbone': {},
 }
 DATA = {
     'voc12': ('PascalVOCDataset', ['SegmentationClass']),
@@ -134,7 +137,7 @@ def test_name_says_what_it_is(path):
     strides = config.model.decode_head.in_strides
     assert strides[0] == int(said['stride']) and strides[-1] == 32
     backbone = config.model.backbone
-    assert dict(DEFAULTS[backbone.type], **backbone).items() >= (
+    assert dict(DEFAULTS.get(backbone.type, {}), **backbone).items() >= (
         BACKBONES[said['backbone']].items())
     assert said['gpus'] == '1'
     assert config.train_dataloader.batch_size == int(said['batch'])
