@@ -35,6 +35,7 @@ def apply() -> None:
     name_package_for_get_config()
     with torchvision_importable():
         import mmpretrain.models  # noqa: F401
+    weigh_classes_beside_ignored_pixels()
 
 
 # --- modules that are imported but never used ------------------------------
@@ -189,6 +190,37 @@ def name_package_for_get_config() -> None:
     # setup.py keeps setuptools below the release that drops it.
     warnings.filterwarnings('ignore', 'pkg_resources is deprecated')
     MODULE2PACKAGE.setdefault('fcn_plugin', 'fcn_plugin')
+
+
+# --- losses -----------------------------------------------------------------
+
+
+def weigh_classes_beside_ignored_pixels() -> None:
+    """Lets mmseg's cross-entropy take class weights where pixels are ignored.
+
+    mmseg 1.2.2 looks up the weight of every label to average by, also of 255, and
+    stops with an IndexError. Here ignored pixels weigh nothing, as in torch. Steps
+    aside where mmseg's own function computes it.
+    """
+    from mmseg.models.losses import cross_entropy_loss as module
+    theirs = module.cross_entropy
+    try:
+        theirs(torch.zeros(1, 2, 1, 1), torch.full((1, 1, 1), 255),
+               class_weight=torch.ones(2), ignore_index=255, avg_non_ignore=True)
+        return
+    except IndexError:
+        pass
+
+    def cross_entropy(pred, label, weight=None, class_weight=None, reduction='mean',
+                      avg_factor=None, ignore_index=-100, **kwargs):
+        if class_weight is not None and avg_factor is None and reduction == 'mean':
+            counted = label != ignore_index
+            avg_factor = class_weight[label[counted]].sum()
+        return theirs(pred, label, weight=weight, class_weight=class_weight,
+                      reduction=reduction, avg_factor=avg_factor,
+                      ignore_index=ignore_index, **kwargs)
+
+    module.cross_entropy = cross_entropy
 
 
 # --- several processes without a GPU ----------------------------------------

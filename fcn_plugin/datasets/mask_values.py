@@ -10,10 +10,11 @@ from PIL import Image
 
 IGNORE = 255
 _BORDER = 0xE0E0C0  # what VOC paints its borders in
-# A value of fewer pixels, where there are more values than masks have classes, comes of
-# blurred borders.
-_RARE = 0.002
+# More values than this are no classes but what blurred borders leave: values of a smaller
+# share of the pixels than _RARE, or nearer to a frequent one than _BLUR.
 _MOST_VALUES = 64
+_RARE = 0.002
+_BLUR = 24
 
 
 class Mask(NamedTuple):
@@ -178,24 +179,36 @@ def _numbered(count: int) -> List[str]:
 
 def _without_blur(counts: Dict[int, int], notes: List[str],
                   colours: bool) -> Dict[int, int]:
-    """Without the many rare values that JPEG or a smooth resize leaves at borders."""
-    if len(counts) <= _MOST_VALUES and not (not colours and _is_blurred_binary(counts)):
+    """Without the many values that JPEG or a smooth resize leaves around the few meant."""
+    if len(counts) <= _MOST_VALUES and (colours or not _is_blurred_binary(counts)):
         return counts
     total = sum(counts.values())
-    kept = {value: count for value, count in counts.items() if count > _RARE * total}
-    if not kept or len(kept) > 256:
+    meant: List[int] = []
+    for value in sorted(counts, key=counts.get, reverse=True):
+        if counts[value] <= _RARE * total or len(meant) > 255:
+            break
+        if all(_distance(value, other, colours) > _BLUR for other in meant):
+            meant.append(value)
+    if not meant:
         return counts
-    share = 1 - sum(kept.values()) / total
-    notes.append(f'there are {len(counts)} values, of which {len(kept)} are on more than '
-                 f'{100 * _RARE:g} % of the pixels: JPEG or a smooth resize has blurred the '
-                 f'borders. The rest ({100 * share:.2g} %) takes the nearest of them')
-    return kept
+    notes.append(f'there are {len(counts)} values, but most are rare and near one of '
+                 f'{len(meant)}: JPEG or a smooth resize has blurred the borders. Each pixel '
+                 'takes the nearest of these')
+    return {value: counts[value] for value in meant}
+
+
+def _distance(one: int, other: int, colours: bool) -> float:
+    if not colours:
+        return abs(one - other)
+    return sum((a - b) ** 2 for a, b in zip(unpacked(one), unpacked(other))) ** 0.5
 
 
 def _is_blurred_binary(counts: Dict[int, int]) -> bool:
-    """0 and 255, and between them a few grey pixels of every kind."""
-    ends = sum(counts.get(v, 0) for v in (*range(4), *range(252, 256)))
-    return len(counts) > 8 and ends > 0.95 * sum(counts.values()) and {0, 255} <= set(counts)
+    """Almost all near 0 or 255, in many different values."""
+    near = sum(n for v, n in counts.items() if v <= _BLUR or 255 - _BLUR <= v <= 255)
+    return len(counts) > 8 and near > 0.9 * sum(counts.values()) and (
+        min(counts) == 0 and max(counts) == 255) and (
+        sum(counts.get(v, 0) for v in (0, 255)) > 0.5 * sum(counts.values()))
 
 
 # --- colours ------------------------------------------------------------------------
