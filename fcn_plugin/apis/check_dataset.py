@@ -318,7 +318,9 @@ def _config_text(checked: Checked, folder: Path, parent: Path, class_weights: bo
     load = "dict(type='LoadImageFromFile')"
     if checked.turned:
         load = "dict(type='LoadImageFromFile', color_type='color_ignore_orientation')"
-    resize = f"\n    dict(type='Resize', scale=({long}, {short}), keep_ratio=True)," * large
+    resize = large * (
+        f"\n    dict(type='Resize', scale=({long}, {short}), keep_ratio=True),"
+        '\n    # after Resize: the truth keeps its own size')
     data_map = '' if encoding.identity or checked.convert else (
         f'\n    label_map={sorted(encoding.label_map.items())},  # value in a mask, class')
     hint = '' if class_weights else '# '
@@ -346,7 +348,6 @@ train_pipeline = [
 ]
 test_pipeline = [
     {load},{resize}
-    # behind Resize: truth keeps its own size
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs')
 ]

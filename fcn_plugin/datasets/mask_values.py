@@ -204,11 +204,15 @@ def _distance(one: int, other: int, colours: bool) -> float:
 
 
 def _is_blurred_binary(counts: Dict[int, int]) -> bool:
-    """Almost all near 0 or 255, in many different values."""
+    """Mostly 0 and 255, with values between, of which some are just below 255.
+
+    These last tell it from labels 0, 1, 2, ... and 255 for ignored pixels.
+    """
+    total = sum(counts.values())
     near = sum(n for v, n in counts.items() if v <= _BLUR or 255 - _BLUR <= v <= 255)
-    return len(counts) > 8 and near > 0.9 * sum(counts.values()) and (
-        min(counts) == 0 and max(counts) == 255) and (
-        sum(counts.get(v, 0) for v in (0, 255)) > 0.5 * sum(counts.values()))
+    return (len(counts) > 2 and near > 0.9 * total
+            and counts.get(0, 0) + counts.get(255, 0) > 0.5 * total
+            and any(255 - _BLUR <= v < 255 for v in counts))
 
 
 # --- colours ------------------------------------------------------------------------

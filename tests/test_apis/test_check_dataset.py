@@ -187,6 +187,7 @@ def spread(tmp_path, saver, values=(0, 1, 2)):
     ((0, 100, 200), {}, {0: 0, 100: 1, 200: 2}),
     ((50, 150), dict(classes=['x', 'y']), {50: 0, 150: 1}),
     ((0, 1, 11), dict(ignore=[11]), {0: 0, 1: 1, 11: 255}),
+    ((0, 0, 0, *range(10), 255), {}, {**{i: i for i in range(10)}, 255: 255}),
 ])
 def test_values_become_classes(tmp_path, values, options, expected):
     spread(tmp_path, lambda path, array: save(path, array.astype(np.uint8)), values)
