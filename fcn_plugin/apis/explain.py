@@ -1,15 +1,23 @@
-"""What went wrong with a config, in the words of who wrote it."""
+"""What is wrong with a config or a checkpoint, in the words of who wrote it."""
 import difflib
 import re
 from contextlib import contextmanager
-from typing import Dict, Iterator, List
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import mmengine.registry
 from mmengine.config import Config
+from mmengine.fileio import list_from_file
+from mmengine.logging import print_log
 from mmengine.registry import Registry
+from mmseg.registry import DATASETS
+from torch import Tensor, nn
+
+from .loading import read_checkpoint
 
 _UNKNOWN_TYPE = re.compile(r"'?(\S+) is not in the \S+::(.+?) registry")
 _OUT_OF_BOUNDS = re.compile(r'Target (-?\d+) is out of bounds')
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 @contextmanager
@@ -21,9 +29,11 @@ def explain_errors(config: Config) -> Iterator[None]:
 
     Raises:
         KeyError: For a type that no registry has, with those of similar names.
-        ValueError: For a label beyond the classes.
+        ValueError: For classes that do not match, and labels beyond them.
     """
     try:
+        check_optimizer(config)
+        check_classes(config)
         yield
     except KeyError as error:
         found = _UNKNOWN_TYPE.search(str(error))
@@ -40,6 +50,16 @@ def explain_errors(config: Config) -> Iterator[None]:
             raise
         raise ValueError(_beyond_classes(
             'a device-side assertion failed: most likely a label', config)) from error
+
+
+# --- types ----------------------------------------------------------------------------
+
+
+def check_optimizer(config: Config) -> None:
+    """Raises KeyError for an unknown optimiser, which mmengine says nothing about."""
+    kind = ((config.get('optim_wrapper') or {}).get('optimizer') or {}).get('type')
+    if isinstance(kind, str) and mmengine.registry.OPTIMIZERS.get(kind) is None:
+        raise KeyError(unknown_type(kind, 'optimizer', config))
 
 
 def unknown_type(name: str, kind: str, config: Config) -> str:
@@ -76,11 +96,11 @@ def registered_types(kind: str) -> List[str]:
     root = roots.get(kind)
     if root is None:
         return []
-    names = list(root.module_dict)
+    names = dict.fromkeys(root.module_dict)  # in order, each once
     for scope, child in root.children.items():
         prefix = '' if scope == 'mmseg' else f'{scope}.'
-        names += [prefix + name for name in child.module_dict]
-    return names
+        names.update(dict.fromkeys(prefix + name for name in child.module_dict))
+    return list(names)
 
 
 def similar_types(bare: str, types: List[str]) -> List[str]:
@@ -94,8 +114,139 @@ def similar_types(bare: str, types: List[str]) -> List[str]:
     return [full for name in close for full in by_name[name]][:3]
 
 
+# --- classes ----------------------------------------------------------------------------
+
+
+def inner_datasets(dataset: Optional[dict]) -> Iterator[dict]:
+    """The data sets of a loader, out of wrappers such as ConcatDataset."""
+    if not dataset:
+        return
+    inside = [dataset.get('dataset'), *(dataset.get('datasets') or ())]
+    if not any(inside):
+        yield dataset
+    for part in filter(None, inside):
+        yield from inner_datasets(part)
+
+
+def class_names(dataset: dict) -> Optional[Tuple[str, ...]]:
+    """The classes that a data set's config stands for; None where it does not say."""
+    classes = (dataset.get('metainfo') or {}).get('classes')
+    if classes is None:
+        kind = DATASETS.get(dataset['type']) if 'type' in dataset else None
+        classes = getattr(kind, 'METAINFO', {}).get('classes')
+    if isinstance(classes, str):  # a file of names
+        classes = list_from_file(classes) if Path(classes).is_file() else None
+    return None if classes is None else tuple(classes)
+
+
+def _network(config: Config) -> dict:
+    """The segmentor's config, out of a wrapper for test-time augmentation."""
+    model = config.get('model') or {}
+    return model.get('module') or model
+
+
+def check_classes(config: Config) -> None:
+    """Compares the head's number of classes with the data sets'.
+
+    Raises:
+        ValueError: If they differ; nothing that is trained so can be right.
+    """
+    head = _network(config).get('decode_head') or {}
+    count = head.get('num_classes') if isinstance(head, dict) else None
+    if count is None:
+        return
+    for loader in _LOADERS:
+        for dataset in inner_datasets((config.get(loader) or {}).get('dataset')):
+            classes = class_names(dataset)
+            if classes and len(classes) != count:
+                raise ValueError(
+                    f"{loader}'s {dataset['type']} has {len(classes)} classes "
+                    f'({_shown(classes)}), but model.decode_head.num_classes is {count}: '
+                    f'set model=dict(decode_head=dict(num_classes={len(classes)})), or the '
+                    "data set's metainfo=dict(classes=(...))")
+
+
 def _beyond_classes(label: str, config: Config) -> str:
-    count = config.model.decode_head.get('num_classes')
+    count = _network(config).decode_head.get('num_classes')
     return (f'{label} in a mask is not one of the {count} classes (0 to {count - 1}) that '
             'model.decode_head.num_classes says, nor 255 (ignored). See which values the '
             'masks have: python tools/misc/check_dataset.py FOLDER')
+
+
+def _shown(classes: Tuple[str, ...], most: int = 6) -> str:
+    return ', '.join(classes[:most]) + (', ...' if len(classes) > most else '')
+
+
+# --- checkpoints ------------------------------------------------------------------------
+
+
+def check_checkpoint(model: nn.Module, path: str, config: Config,
+                     whole: bool = True) -> None:
+    """Compares a checkpoint's entries with a model's before mmengine loads it.
+
+    mmengine fills what fits, warns of the rest and goes on.
+
+    Args:
+        model (nn.Module): The model that is to be filled.
+        path (str): The checkpoint.
+        config (Config): Of the run; its test data's classes are compared too.
+        whole (bool): Whether every entry of the model must be filled, as for testing
+            and resuming; to start a training half of the backbone's entries suffices.
+            Defaults to True.
+
+    Raises:
+        ValueError: If it is of another architecture, or its classes are in another order.
+    """
+    loaded = read_checkpoint(path)
+    weights = {key.removeprefix('module.'): value
+               for key, value in loaded['state_dict'].items()}
+    ours = {key.removeprefix('module.'): value
+            for key, value in getattr(model, 'module', model).state_dict().items()
+            if not key.removeprefix('module.').startswith('auxiliary_head.')}
+    fitting = [key for key, value in ours.items()
+               if key in weights and weights[key].shape == value.shape]
+    if whole:
+        _check_order(loaded['meta'], path, config)
+    backbone = [key for key in ours if key.startswith('backbone.')]
+    enough = len(ours) if whole else len(backbone) / 2
+    if len(fitting if whole else set(fitting) & set(backbone)) >= enough:
+        return
+    asked = (_network(config).get('backbone') or {}).get('type')
+    raise ValueError(
+        f"the checkpoint '{path}' is of another network than {config.filename} (backbone "
+        f'{asked}): {_difference(weights, ours)}. Give the config that it was trained with'
+        + ('' if whole else ', or, if only its backbone is wanted, model.backbone.init_cfg='
+           "dict(type='Pretrained', checkpoint=FILE)"))
+
+
+def _difference(weights: Dict[str, Tensor], ours: Dict[str, Tensor]) -> str:
+    """In one line: what a checkpoint lacks, has besides and has in other shapes."""
+    parts = []
+    for words, keys in (('lacks', [key for key in ours if key not in weights]),
+                        ('has besides', [key for key in weights if key not in ours])):
+        if keys:
+            parts.append(f'it {words} {len(keys)} entries ({keys[0]}'
+                         + (', ...)' if len(keys) > 1 else ')'))
+    other = [key for key in ours if key in weights and weights[key].shape != ours[key].shape]
+    if other:
+        key = other[-1]
+        parts.append(f'{len(other)} entries differ in shape ({key}: '
+                     f'{list(weights[key].shape)}, but the model has '
+                     f'{list(ours[key].shape)})')
+    return '; '.join(parts)
+
+
+def _check_order(meta: Dict[str, Any], path: str, config: Config) -> None:
+    """Raises ValueError for the same classes in another order, warns of other names."""
+    theirs = tuple((meta.get('dataset_meta') or {}).get('classes') or ())
+    for dataset in inner_datasets((config.get('test_dataloader') or {}).get('dataset')):
+        ours = class_names(dataset)
+        if not theirs or not ours or ours == theirs or len(ours) != len(theirs):
+            continue
+        place = next(i for i, (a, b) in enumerate(zip(theirs, ours)) if a != b)
+        found = (f"the checkpoint '{path}' was trained with '{theirs[place]}' as class "
+                 f"{place}, which is '{ours[place]}' in {dataset['type']}")
+        if sorted(ours) == sorted(theirs):
+            raise ValueError(f"{found}: give the classes in the checkpoint's order, by "
+                             f"metainfo=dict(classes={theirs})")
+        print_log(f'{found}; are these the same?', logger='current', level=30)

@@ -11,10 +11,11 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
 from .. import compat
+from .explain import check_checkpoint, explain_errors
 from .loading import load_model
 from .predict import compare, predict_dataset, save_picture, spread
 from .staged import require_coarser
@@ -73,13 +74,25 @@ def train(config: Config, compile_backbone: bool = False) -> None:
     """
     require_coarser(config)
     use_fused_optimizer(config)
-    runner = build_runner(config)
-    if compile_backbone:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        compat.compile_for_any_size(model.backbone)
-    with explain_missing_weights(config):
-        runner.train()
+    with explain_errors(config):
+        runner = build_runner(config)
+        if compile_backbone:
+            model = runner.model.module if is_model_wrapper(runner.model) else (
+                runner.model)
+            compat.compile_for_any_size(model.backbone)
+        _check_start(runner)
+        with explain_missing_weights(config):
+            runner.train()
     _summarise(runner)
+
+
+def _check_start(runner: Runner) -> None:
+    """Raises ValueError where training would start from another network's weights."""
+    start = runner._load_from
+    if runner._resume and start is None:
+        start = find_latest_checkpoint(runner.work_dir)
+    if start is not None:
+        check_checkpoint(runner.model, start, runner.cfg, whole=runner._resume)
 
 
 @contextmanager
