@@ -20,6 +20,7 @@ import types
 import warnings
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import List
 
 import numpy as np
 import torch
@@ -36,6 +37,28 @@ def apply() -> None:
     with torchvision_importable():
         import mmpretrain.models  # noqa: F401
     weigh_classes_beside_ignored_pixels()
+
+
+def in_force() -> List[str]:
+    """What is accommodated in this environment, a sentence each, for people."""
+    from mmengine.utils.dl_utils import mmcv_full_available
+    found = []
+    if not mmcv_full_available():
+        found.append('mmcv-lite: mmseg and mmpretrain are imported without compiled '
+                     'operators; nothing here needs one')
+    spec = importlib.util.find_spec('torchvision')
+    if spec is None or spec.origin is None:
+        found.append('no torchvision: mmpretrain is imported without it')
+    elif _torchvision_schemas:
+        found.append("torchvision's compiled part does not load with this torch: its Python "
+                     'part, which timm needs, works')
+    if torch.__version__ >= '2.6':
+        found.append("torch loads checkpoints as plain data: mmengine's own are let through")
+    if _weighs_classes:
+        found.append("mmseg's cross-entropy takes class weights where pixels are ignored")
+    if not torch.cuda.is_available():
+        found.append('no GPU: several processes talk by gloo, --amp is bfloat16')
+    return found
 
 
 # --- modules that are imported but never used ------------------------------
@@ -195,6 +218,9 @@ def name_package_for_get_config() -> None:
 # --- losses -----------------------------------------------------------------
 
 
+_weighs_classes = []  # the function, where mmseg's was replaced
+
+
 def weigh_classes_beside_ignored_pixels() -> None:
     """Lets mmseg's cross-entropy take class weights where pixels are ignored.
 
@@ -221,6 +247,7 @@ def weigh_classes_beside_ignored_pixels() -> None:
                       ignore_index=ignore_index, **kwargs)
 
     module.cross_entropy = cross_entropy
+    _weighs_classes.append(cross_entropy)
 
 
 # --- several processes without a GPU ----------------------------------------

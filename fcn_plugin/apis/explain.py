@@ -29,7 +29,8 @@ def explain_errors(config: Config) -> Iterator[None]:
 
     Raises:
         KeyError: For a type that no registry has, with those of similar names.
-        ValueError: For classes that do not match, and labels beyond them.
+        ValueError: For classes that do not match, labels beyond them, and data sets
+            without images.
     """
     try:
         check_optimizer(config)
@@ -40,6 +41,12 @@ def explain_errors(config: Config) -> Iterator[None]:
         if not found:
             raise
         raise KeyError(unknown_type(found[1], found[2], config)) from error
+    except (ValueError, FileNotFoundError) as error:
+        fault = _no_images(config, getattr(error, 'filename', None))
+        if not fault or (isinstance(error, ValueError) and
+                         'need at least one array to concatenate' not in str(error)):
+            raise
+        raise ValueError(fault) from error
     except IndexError as error:  # torch's cross-entropy on a CPU
         found = _OUT_OF_BOUNDS.search(str(error))
         if not found:
@@ -175,6 +182,40 @@ def _beyond_classes(label: str, config: Config) -> str:
 
 def _shown(classes: Tuple[str, ...], most: int = 6) -> str:
     return ', '.join(classes[:most]) + (', ...' if len(classes) > most else '')
+
+
+def _no_images(config: Config, missing: Optional[str] = None) -> str:
+    """Which data sets find no images: all of them, or those that look in ``missing``."""
+    faults = []
+    for loader in _LOADERS:
+        for dataset in inner_datasets((config.get(loader) or {}).get('dataset')):
+            fault = no_images(dataset)
+            if fault and (missing is None or f'folder {missing}' in fault):
+                faults.append(f"{loader}'s {dataset['type']} {fault}")
+    return '; '.join(faults)
+
+
+def no_images(dataset: dict) -> Optional[str]:
+    """What is wrong with where a data set of files looks for images; None if nothing.
+
+    Args:
+        dataset (dict): Config of one of mmseg's data sets.
+    """
+    prefix = (dataset.get('data_prefix') or {}).get('img_path')
+    root = dataset.get('data_root') or ''
+    folder = Path(root, prefix or '')
+    suffix = dataset.get('img_suffix', '.jpg')
+    if prefix is None and not root:
+        return None
+    if not folder.is_dir():
+        return f'finds no images: there is no folder {folder}'
+    names = [path.name for path in folder.rglob('*') if path.is_file()]
+    if any(name.endswith(suffix) for name in names):
+        return None
+    example = f', such as {names[0]}' if names else ''
+    return (f"finds no images: of {len(names)} files in {folder}{example}, none ends in "
+            f"'{suffix}' (img_suffix). tools/misc/check_dataset.py FOLDER --out DIR writes a "
+            'config for any names')
 
 
 # --- checkpoints ------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def explain_missing_weights(config: Config):
     try:
         yield
     except URLError as error:
-        weights = [(path, init['checkpoint']) for path, init in _pretrained(config.model)]
+        weights = [(path, init['checkpoint']) for path, init in pretrained_weights(config.model)]
         if not weights:  # it was something else that was downloaded, load_from say
             raise
         listed = ', '.join(f'{checkpoint} (model.{path})' for path, checkpoint in weights)
@@ -113,7 +113,7 @@ def explain_missing_weights(config: Config):
             + ' '.join(f'model.{path}=None' for path, _ in weights)) from error
 
 
-def _pretrained(config, path=''):
+def pretrained_weights(config, path=''):
     """Every init_cfg of type Pretrained below a config, with its dotted path."""
     if not isinstance(config, dict):
         return
@@ -123,7 +123,7 @@ def _pretrained(config, path=''):
                 'type') == 'Pretrained':
             yield here, value
         else:
-            yield from _pretrained(value, here)
+            yield from pretrained_weights(value, here)
 
 
 def _summarise(runner: Runner) -> None:

@@ -114,6 +114,23 @@ def test_classes_of_files_and_wrappers(tmp_path):
         check_classes(config)
 
 
+@pytest.mark.parametrize('folder, said', [
+    ('images', "of 1 files in {}/images, such as a.png, none ends in '.jpg' (img_suffix)"),
+    ('nowhere', 'there is no folder {}/nowhere'),
+])
+def test_data_without_images(tmp_path, folder, said):
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'images' / 'a.png').touch()
+    config = write_config(tmp_path, SHAPES + f"""
+train_dataloader['dataset'] = dict(
+    _delete_=True, type='BaseSegDataset', data_root='{tmp_path}', pipeline=[],
+    data_prefix=dict(img_path='{folder}', seg_map_path='masks'))
+""")
+    line = error_of('train.py', config, '--work-dir', tmp_path / 'work')
+    assert "train_dataloader's BaseSegDataset finds no images: " + said.format(tmp_path) in (
+        line)
+
+
 def test_labels_beyond_the_classes(tmp_path):
     """In a mask, where no config shows them."""
     for folder in ('images', 'masks'):
