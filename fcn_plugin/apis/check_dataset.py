@@ -5,16 +5,22 @@ from collections import Counter
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
+import numpy as np
+from PIL import Image, ImageOps
 from prettytable import PrettyTable
 from rich.progress import track
 
 from ..datasets.find_pairs import Pairing, find_pairs
 from ..datasets.inspect_pairs import (Inspected, class_shares, common_size, doubles,
                                       inspect_pairs, make_split, median_frequency_weights)
-from ..datasets.mask_values import (Encoding, find_encoding, read_mask, to_labels, unpacked)
+from ..datasets.mask_values import (Encoding, find_encoding, read_class_names, read_mask,
+                                    to_labels)
 from ..utils.files import move_into, staging_folder
 from ..utils.paths import config_path
-from ..visualization import default_palette, save_label_png
+from ..visualization import class_shares as class_shares_of
+from ..visualization import (comparison, comparison_row, default_palette, merge_shares,
+                             save_label_png)
+from .predict import save_picture
 
 #: Configs that an own one inherits: small, and with weights that need no download where
 #: the extra 'timm' is installed.
@@ -85,7 +91,10 @@ def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] 
     counts: Counter = Counter()
     for item in usable:
         counts.update(item.counts)
-    encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore)
+    file, names = read_class_names(folder) or (None, None)
+    encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore, names)
+    if names and encoding.classes == list(names.values()):
+        notes.append(f'the names are from {file}')
     faults += encoding.faults
     notes += encoding.notes
     blurred = bool(set(counts) - set(encoding.label_map))
@@ -239,7 +248,7 @@ def report(checked: Checked) -> str:
 
 def write_config(checked: Checked, out: str, base: Optional[str] = None,
                  class_weights: bool = False, overwrite: bool = False) -> Path:
-    """Writes ``config.py``, a list a split and, where needed, converted masks.
+    """Writes ``config.py``, a list a split, a picture and, where needed, converted masks.
 
     Args:
         checked (Checked): From :func:`check_dataset`.
@@ -285,6 +294,7 @@ def write_config(checked: Checked, out: str, base: Optional[str] = None,
             (staging / f'{name}.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
         if checked.convert:
             _convert(checked, root, staging / 'masks')
+        save_picture(staging / 'overview.png', draw(checked))
         move_into(staging, folder)
     return folder / 'config.py'
 
@@ -294,12 +304,52 @@ def _convert(checked: Checked, root: Path, folder: Path) -> None:
     palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
     items = [item for items in checked.splits.values() for item in items]
     for item in track(items, 'converting masks', transient=True):
-        mask = read_mask(item.pair.mask)
-        values = mask.values * 0x010101 if encoding.colours and not mask.colours else (
-            mask.values)
         file = (folder / item.pair.mask.resolve().relative_to(root)).with_suffix('.png')
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_label_png(file, to_labels(values, encoding), palette)
+        save_label_png(file, _labels(item, encoding), palette)
+
+
+def _labels(item: Inspected, encoding: Encoding) -> np.ndarray:
+    """A pair's classes, (H, W) uint8."""
+    mask = read_mask(item.pair.mask)
+    values = mask.values
+    if encoding.colours and not mask.colours:  # wholly grey among coloured ones
+        values = values * 0x010101
+    return to_labels(values, encoding)
+
+
+def draw(checked: Checked, rows: int = 6) -> np.ndarray:
+    """A picture of training images and what their masks are taken for.
+
+    The images are those with the most of the rarest classes.
+
+    Args:
+        checked (Checked): From :func:`check_dataset`.
+        rows (int): Most images. Defaults to 6.
+
+    Returns:
+        np.ndarray: RGB uint8.
+    """
+    encoding, train = checked.encoding, checked.splits['train']
+    shares = [class_shares([item], encoding).pixels for item in train]
+    chosen: List[int] = []
+    for label in np.argsort(np.sum(shares, axis=0), kind='stable'):
+        best = max(range(len(train)), key=lambda i: shares[i][label])
+        if shares[best][label] and best not in chosen and len(chosen) < rows:
+            chosen.append(best)
+    palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
+    background = 0 if encoding.classes[0] == 'background' else None
+    pictures, captions, present = [], [], []
+    for item in (train[i] for i in chosen):
+        with Image.open(item.pair.image) as image:
+            image = image if item.turned else ImageOps.exif_transpose(image)
+            pixels = np.asarray(image.convert('RGB'))
+        labels = _labels(item, encoding)
+        pictures.append(comparison_row(pixels, labels, None, palette, background=background))
+        captions.append(item.pair.image.name)
+        present.append(class_shares_of(labels, len(encoding.classes)))
+    return comparison(pictures, ['image', 'mask'], captions, encoding.classes, palette,
+                      merge_shares(present), background)
 
 
 def _config_text(checked: Checked, folder: Path, parent: Path, class_weights: bool) -> str:
@@ -423,7 +473,8 @@ def check_and_write(root: str, out: Optional[str] = None, base: Optional[str] = 
     else:
         config = _here(write_config(checked, out, base, class_weights, overwrite))
         left = ', without what is faulty' if checked.faults else ''
-        print(f'\nwritten to {Path(config).parent}{os.sep}{left}; next\n'
+        print(f'\nwritten to {Path(config).parent}{os.sep}{left}: look at overview.png; '
+              'next\n'
               f'  python tools/train.py {config}\n'
               f'then, with the checkpoint that it names\n'
               f'  python tools/predict.py --config {config} --weight-path CHECKPOINT '

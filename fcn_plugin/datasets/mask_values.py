@@ -1,4 +1,5 @@
 """What the pixels of masks are, and which class each value stands for."""
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -77,6 +78,34 @@ def count_values(values: np.ndarray) -> Dict[int, int]:
     return dict(zip(found.tolist(), counts.tolist()))
 
 
+def read_class_names(root: Path) -> Optional[Tuple[str, Dict[int, str]]]:
+    """Names that annotation programs leave beside masks.
+
+    ``classes.txt`` (a name a line), ``labelmap.txt`` (CVAT: ``name:r,g,b::``) or
+    ``_classes.csv`` (Roboflow: ``value, name``), in the folder or one below.
+
+    Returns:
+        tuple or None: The file, and the name of each value, colours as 0xRRGGBB.
+    """
+    for file in sorted([*root.glob('*'), *root.glob('*/*')]):
+        if file.name not in ('classes.txt', 'labelmap.txt', '_classes.csv'):
+            continue
+        lines = [line.strip() for line in
+                 file.read_text(encoding='utf-8', errors='replace').splitlines()
+                 if line.strip() and not line.startswith('#')]
+        if file.name == 'classes.txt':
+            names = dict(enumerate(lines))
+        elif file.name == 'labelmap.txt':
+            found = [re.match(r'([^:]+):(\d+),(\d+),(\d+)', line) for line in lines]
+            names = {_packed(m.groups()[1:]): m[1] for m in found if m}
+        else:
+            found = [re.match(r'(\d+)\s*,\s*(.+)', line) for line in lines]
+            names = {int(m[1]): m[2] for m in found if m}
+        if names:
+            return str(file.relative_to(root)), names
+    return None
+
+
 class Encoding(NamedTuple):
     """Which class each value of the masks is.
 
@@ -103,7 +132,8 @@ class Encoding(NamedTuple):
 
 def find_encoding(counts: Dict[int, int], colours: bool,
                   classes: Optional[Sequence[str]] = None,
-                  ignore: Sequence[int] = ()) -> Encoding:
+                  ignore: Sequence[int] = (),
+                  names_of: Optional[Dict[int, str]] = None) -> Encoding:
     """Proposes a class for every value that occurs.
 
     Args:
@@ -113,9 +143,18 @@ def find_encoding(counts: Dict[int, int], colours: bool,
             values; what is known best. Defaults to None: found out.
         ignore (Sequence[int]): Values of pixels that do not count. Defaults to none but
             255, where it cannot be a class.
+        names_of (dict[int, str], optional): From :func:`read_class_names`; used where it
+            names every value and ``classes`` is None.
     """
     notes: List[str] = []
     kept = _without_blur(counts, notes, colours)
+    wanted = set(kept) - set(ignore) - (set() if colours else {IGNORE})
+    if classes is None and names_of and wanted <= set(names_of):
+        label_map = {**dict.fromkeys(ignore, IGNORE),
+                     **({IGNORE: IGNORE} if not colours and IGNORE in kept else {}),
+                     **{value: i for i, value in enumerate(names_of)}}
+        palette = [list(unpacked(value)) for value in names_of] if colours else []
+        return Encoding(label_map, list(names_of.values()), palette, colours, notes, [])
     if colours:
         return _find_colours(kept, classes, ignore, notes)
     values = sorted(set(kept) - set(ignore))

@@ -273,6 +273,26 @@ def test_masks_that_jpeg_has_blurred(tmp_path):
     assert set(np.unique(read(dataset, 0))) == {0, 1}
 
 
+@pytest.mark.parametrize('file, text, colours, expected', [
+    ('classes.txt', 'ground\ncar\ntree\nnever\n', False, ['ground', 'car', 'tree', 'never']),
+    ('labelmap.txt', '# label:color_rgb:parts:actions\nbackground:0,0,0::\n'
+     'sea:0,0,255::\nfire:255,0,0::\n', True, ['background', 'sea', 'fire']),
+    ('masks/_classes.csv', 'Pixel Value, Class\n0, ground\n1, car\n2, tree\n', False,
+     ['ground', 'car', 'tree']),
+])
+def test_names_that_annotation_programs_leave(tmp_path, file, text, colours, expected):
+    saver = FORMATS['rgb' if colours else 'palette']
+    spread(tmp_path, saver)
+    (tmp_path / file).write_text(text)
+    checked = check_dataset(tmp_path)
+    assert checked.encoding.classes == expected and not checked.faults
+    assert f'the names are from {file}' in checked.notes
+    dataset = build(Config.fromfile(write_config(checked, tmp_path / 'out')))
+    drawn = labels(int(checked.splits['train'][0].pair.image.stem))
+    places = np.array([0, 2, 1] if colours else [0, 1, 2])  # red is third in the file
+    assert np.array_equal(read(dataset, 0), places[drawn])
+
+
 # --- faults ------------------------------------------------------------------------
 
 
@@ -396,6 +416,7 @@ def test_config_trains_and_predicts(tmp_path):
         save(tmp_path / f'data/masks/{number}.png', COLOURS[labels(number)])
     out = tmp_path / 'data-fcn'
     succeed(TOOL, tmp_path / 'data', '--out', out, '--class-weights')
+    assert Image.open(out / 'overview.png').width > 2 * SIZE[1]
     here = [f'{loader}_dataloader.{key}' for loader in ('train', 'val', 'test')
             for key in ('num_workers=0', 'persistent_workers=False')]
     said = succeed('train.py', out / 'config.py', '--work-dir', tmp_path / 'work',
