@@ -319,8 +319,8 @@ def print_backbone(source: str, options: Optional[dict] = None, finest: int = 8)
     if 'pretrained=True' in text:
         print('\ntimm downloads the ImageNet weights.')
     elif 'init_cfg' not in text:
-        print("\nIt starts from scratch: no ImageNet weights are known for it. Those of a file: "
-              "init_cfg=dict(type='Pretrained', checkpoint=FILE) in backbone.")
+        print('\nIt starts from scratch: no ImageNet weights are known for it. Those of a '
+              "file: init_cfg=dict(type='Pretrained', checkpoint=FILE) in backbone.")
 
 
 def _call(config: Dict[str, Any]) -> str:

@@ -18,13 +18,13 @@ from packaging.requirements import Requirement
 from .. import __version__, compat
 from .config import load_config
 from .describe import quiet
-from .explain import check_checkpoint, explain_errors, inner_datasets
+from .explain import (LOADERS, check_checkpoint, check_classes, check_optimizer,
+                      explain_errors, inner_datasets)
 from .train import pretrained_weights
 
 _DISTRIBUTION = 'mmseg-fcn-plugin'
 # What an extra brings, where there is no requirement to read.
 _OPTIONAL = ('timm', 'torchvision', 'numba', 'onnxruntime', 'tensorboard', 'scipy')
-_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 class Finding(NamedTuple):
@@ -197,7 +197,7 @@ def of_config(path: str, options: Optional[dict] = None) -> Iterator[Finding]:
     if config.get('load_from'):
         yield _start(config, model)
     seen = set()
-    for loader in _LOADERS:
+    for loader in LOADERS:
         for dataset in inner_datasets((config.get(loader) or {}).get('dataset')):
             if repr(dataset) not in seen:  # test data are often the validation's
                 seen.add(repr(dataset))
@@ -215,6 +215,8 @@ def _try(what: str, action: Callable, fix: str):
 
 
 def _build_model(config: Config) -> torch.nn.Module:
+    check_classes(config)
+    check_optimizer(config)
     with explain_errors(config):
         return MODELS.build(config.model)
 

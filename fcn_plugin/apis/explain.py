@@ -3,7 +3,7 @@ import difflib
 import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import mmengine.registry
 from mmengine.config import Config
@@ -17,7 +17,7 @@ from .loading import read_checkpoint
 
 _UNKNOWN_TYPE = re.compile(r"'?(\S+) is not in the \S+::(.+?) registry")
 _OUT_OF_BOUNDS = re.compile(r'Target (-?\d+) is out of bounds')
-_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 @contextmanager
@@ -29,12 +29,9 @@ def explain_errors(config: Config) -> Iterator[None]:
 
     Raises:
         KeyError: For a type that no registry has, with those of similar names.
-        ValueError: For classes that do not match, labels beyond them, and data sets
-            without images.
+        ValueError: For labels beyond the classes, and data sets without images.
     """
     try:
-        check_optimizer(config)
-        check_classes(config)
         yield
     except KeyError as error:
         found = _UNKNOWN_TYPE.search(str(error))
@@ -152,8 +149,12 @@ def _network(config: Config) -> dict:
     return model.get('module') or model
 
 
-def check_classes(config: Config) -> None:
+def check_classes(config: Config, loaders: Sequence[str] = LOADERS) -> None:
     """Compares the head's number of classes with the data sets'.
+
+    Args:
+        config (Config): Of the run.
+        loaders (Sequence[str]): Whose data sets. Defaults to all.
 
     Raises:
         ValueError: If they differ; nothing that is trained so can be right.
@@ -162,7 +163,7 @@ def check_classes(config: Config) -> None:
     count = head.get('num_classes') if isinstance(head, dict) else None
     if count is None:
         return
-    for loader in _LOADERS:
+    for loader in loaders:
         for dataset in inner_datasets((config.get(loader) or {}).get('dataset')):
             classes = class_names(dataset)
             if classes and len(classes) != count:
@@ -187,7 +188,7 @@ def _shown(classes: Tuple[str, ...], most: int = 6) -> str:
 def _no_images(config: Config, missing: Optional[str] = None) -> str:
     """Which data sets find no images: all of them, or those that look in ``missing``."""
     faults = []
-    for loader in _LOADERS:
+    for loader in LOADERS:
         for dataset in inner_datasets((config.get(loader) or {}).get('dataset')):
             fault = no_images(dataset)
             if fault and (missing is None or f'folder {missing}' in fault):

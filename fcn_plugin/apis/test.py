@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 
 from ..models import speed_up
-from .explain import check_checkpoint, explain_errors
+from .explain import check_checkpoint, check_classes, explain_errors
 from .train import build_runner
 
 
@@ -60,6 +60,7 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     # Without its name, under which the runner would write what was changed here over
     # the config that training has left in the work dir.
     plain = Config(config.to_dict())
+    check_classes(config, ['test_dataloader'])
     with explain_errors(config):
         runner = build_runner(plain)
         check_checkpoint(runner.model, checkpoint, config)

@@ -15,7 +15,8 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
 from .. import compat
-from .explain import check_checkpoint, explain_errors
+from .explain import (check_checkpoint, check_classes, check_optimizer,
+                      explain_errors)
 from .loading import load_model
 from .predict import compare, predict_dataset, save_picture, spread
 from .staged import require_coarser
@@ -73,6 +74,8 @@ def train(config: Config, compile_backbone: bool = False) -> None:
             of any size at once. Needs a C++ compiler on a CPU. Defaults to False.
     """
     require_coarser(config)
+    check_optimizer(config)
+    check_classes(config)
     use_fused_optimizer(config)
     with explain_errors(config):
         runner = build_runner(config)
@@ -101,7 +104,8 @@ def explain_missing_weights(config: Config):
     try:
         yield
     except URLError as error:
-        weights = [(path, init['checkpoint']) for path, init in pretrained_weights(config.model)]
+        weights = [(path, init['checkpoint'])
+                   for path, init in pretrained_weights(config.model)]
         if not weights:  # it was something else that was downloaded, load_from say
             raise
         listed = ', '.join(f'{checkpoint} (model.{path})' for path, checkpoint in weights)

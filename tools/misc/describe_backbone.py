@@ -15,7 +15,8 @@ from fcn_plugin.utils.cli import run
 
 def key_and_value(text: str) -> str:
     if '=' not in text:
-        raise argparse.ArgumentTypeError(f"expected KEY=VALUE such as arch=tiny, not '{text}'")
+        raise argparse.ArgumentTypeError(
+            f"expected KEY=VALUE such as arch=tiny, not '{text}'")
     return text
 
 
