@@ -427,3 +427,24 @@ def test_config_trains_and_predicts(tmp_path):
     succeed('predict.py', '--config', out / 'config.py', '--weight-path', best, '--img-path',
             tmp_path / 'data/images/0.jpg', '--out-dir', tmp_path / 'predicted')
     assert Image.open(tmp_path / 'predicted/0_labels.png').size == SIZE[::-1]
+
+
+# --- real data ----------------------------------------------------------------------------
+
+
+def test_camvid(test_data):
+    checked = check_dataset(test_data / 'data/camvid', ignore=[11])
+    assert {name: len(items) for name, items in checked.splits.items()} == dict(
+        train=367, val=101)
+    assert not checked.faults and not checked.convert
+    assert len(checked.encoding.classes) == 11
+    assert checked.encoding.label_map[11] == 255
+
+
+def test_voc(test_data):
+    """Palette PNGs with 255, lists of names, images of many sizes."""
+    checked = check_dataset(test_data / 'data/voc_demo')
+    assert {name: len(items) for name, items in checked.splits.items()} == dict(
+        train=3, val=12)
+    assert not checked.faults and checked.encoding.identity
+    assert not any('are JPEG' in note for note in checked.notes)
