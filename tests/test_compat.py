@@ -390,3 +390,24 @@ def test_one_compilation_serves_all_sizes():
     assert len(graphs) == 1
     assert list(module.state_dict()) == keys
     torch._dynamo.reset()
+
+
+# --- losses -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize('ignored', [0, 5, 24])
+def test_class_weights_beside_ignored_pixels(ignored):
+    """mmseg's loss against torch's weighted mean."""
+    from mmseg.registry import MODELS
+    weights = [0.5, 2., 4.]
+    loss = MODELS.build(dict(type='CrossEntropyLoss', class_weight=weights,
+                             avg_non_ignore=True))
+    logits, labels = torch.randn(1, 3, 4, 6), torch.randint(0, 3, (1, 4, 6))
+    labels.view(-1)[:ignored] = 255
+    expected = torch.nn.functional.cross_entropy(
+        logits, labels, torch.tensor(weights), ignore_index=255)
+    value = loss(logits, labels, ignore_index=255)
+    if ignored == labels.numel():
+        assert value == 0  # torch's is not a number
+    else:
+        torch.testing.assert_close(value, expected)

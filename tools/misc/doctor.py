@@ -1,0 +1,44 @@
+"""Says what is installed, what works here, and how to mend what does not.
+
+    python tools/misc/doctor.py
+    python tools/misc/doctor.py configs/fcn/CONFIG.py   # its types, weights and data too
+
+The exit code is 0 if there is no fault, 1 if there is one, 2 after an error.
+"""
+import argparse
+import subprocess
+import sys
+
+
+def explain_import(error: Exception) -> None:
+    """The package does not even import: what pip makes of the environment."""
+    done = subprocess.run([sys.executable, '-m', 'pip', 'check'], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    print(f'FAULT fcn_plugin cannot be imported: {type(error).__name__}: {error}\n'
+          f'pip check says: {done.stdout.strip()}\n'
+          f'fix: {sys.executable} -m pip install -c constraints.txt -e .')
+    sys.exit(1)
+
+
+def main() -> None:
+    # Here, because this tool must start where these do not.
+    from mmengine.config import DictAction
+
+    from fcn_plugin.apis.doctor import examine
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', nargs='?', help='a config to try')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
+                        metavar='KEY=VALUE', help='override settings of the config')
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    args = parser.parse_args()
+    if not examine(args.config, args.cfg_options):
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    try:
+        from fcn_plugin.utils.cli import run
+    except Exception as error:  # whatever a broken installation raises
+        explain_import(error)
+    run(main)
