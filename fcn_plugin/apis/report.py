@@ -24,7 +24,7 @@ from ..version import __version__
 from .config import load_config
 from .loading import PathLike, load_model
 from .predict import build_val_dataset, predict_dataset, spread
-from .result import Result, check_outputs
+from .result import Result
 
 _FIGURES = dict(mIoU='mean IoU', aAcc='pixel accuracy', mAcc='mean accuracy',
                 fwIoU='frequency-weighted IoU')
@@ -388,16 +388,26 @@ def _card(result: Result, place: int, found: Evaluation, meta: dict,
                 ious=json.dumps({str(i): iou for i, iou in ious.items()}),
                 classes=', '.join(f'{meta["classes"][i]} {iou:.0f}'
                                   for i, iou in ious.items()),
-                pictures=[dict(title=title, source=_data_url(picture)) for title, picture in
+                rank=_rank(found.image_iou, place),
+                pictures=[dict(title=title, **_picture(picture)) for title, picture in
                           zip(('image', 'truth', 'prediction', 'errors'), row)])
 
 
-def _data_url(picture: np.ndarray) -> str:
-    """A picture within the page, at most 360 pixels wide."""
+def _rank(values: np.ndarray, place: int) -> str:
+    """In words, where one of several values stands."""
+    judged = np.isfinite(values).sum()
+    rank = 1 + int((values > values[place]).sum())
+    words = {1: 'the best', (judged + 1) // 2: 'the median', judged: 'the worst'}
+    return f'{words.get(rank, f"number {rank}")} of {judged}'
+
+
+def _picture(picture: np.ndarray) -> dict:
+    """A picture within the page, at most 360 pixels wide: source, width, height."""
     height, width = picture.shape[:2]
     if width > _PICTURE_WIDTH:
         picture = cv2.resize(picture, (_PICTURE_WIDTH, max(1, round(
             height * _PICTURE_WIDTH / width))), interpolation=cv2.INTER_AREA)
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, 'webp', quality=80)
-    return 'data:image/webp;base64,' + base64.b64encode(buffer.getvalue()).decode()
+    return dict(width=picture.shape[1], height=picture.shape[0], source=(
+        'data:image/webp;base64,' + base64.b64encode(buffer.getvalue()).decode()))

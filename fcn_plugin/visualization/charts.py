@@ -28,9 +28,11 @@ def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
         limits (tuple[float, float], optional): Of the y axis. Defaults to the data's.
 
     Returns:
-        str: An ``<svg>`` element, 4.4 x 2.9 inches, whose text is text.
+        str: An ``<svg>`` element, 4.4 inches wide, whose text is text.
     """
-    figure = Figure(figsize=(4.4, 2.9), layout='constrained')
+    # about as wide as a phone, so that text keeps its size there
+    figure = Figure(figsize=(4.4, 2.9 + 0.16 * (len(curves) > 1) * -(-len(curves) // 2)),
+                    layout='constrained')
     axes = figure.add_subplot()
     for (name, (x, y)), colour in zip(curves.items(), COLOURS * len(curves)):
         x, y = np.asarray(x, float), np.asarray(y, float)
@@ -50,7 +52,7 @@ def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
     if limits:
         axes.set_ylim(*limits)
     if len(curves) > 1:
-        axes.legend(fontsize=8, frameon=False)
+        figure.legend(loc='outside lower left', ncols=2, fontsize=8, frameon=False)
     text = io.StringIO()
     with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': title}):
         # no date, creator or the like: they would only name addresses
