@@ -1,12 +1,14 @@
-"""What runs a network for the inferencer: PyTorch.
+"""What runs a network for the inferencer: PyTorch, onnxruntime, or an exported program.
 
 A backend is called with RGB images and returns, for each, labels and scores; its
 ``meta`` has the classes' names and colours.
 """
 import copy
+import json
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import Iterator, List, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -18,7 +20,7 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 
 from .. import visualization as vis
-from .loading import inner_dataset
+from .loading import check_types, inner_dataset
 
 LabelsAndScores = Tuple[np.ndarray, Optional[np.ndarray]]
 
@@ -60,12 +62,14 @@ class TorchBackend:
 
     Args:
         model (nn.Module): From :func:`fcn_plugin.apis.loading.load_model`.
+        pipeline (Compose, optional): From :func:`build_pipeline`. Defaults to None: that
+            of the model's config.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, pipeline: Optional[Compose] = None) -> None:
         self.model = model
         self.meta = model.dataset_meta
-        self._pipeline = build_pipeline(model.cfg)
+        self._pipeline = pipeline or build_pipeline(model.cfg)
 
     @torch.no_grad()
     def __call__(self, images: Sequence[np.ndarray],
@@ -82,11 +86,8 @@ class TorchBackend:
             scores (C, H, W) float32 or None.
         """
         data = [run_pipeline(self._pipeline, image) for image in images]
-        by_size = defaultdict(list)
-        for i, item in enumerate(data):
-            by_size[item['inputs'].shape].append(i)
         found = {}
-        for indices in by_size.values():
+        for indices in _by_shape([item['inputs'] for item in data]):
             with asking_for_logits(self.model, scores):
                 samples = self.model.test_step(
                     dict(inputs=[data[i]['inputs'] for i in indices],
@@ -94,6 +95,14 @@ class TorchBackend:
             for i, sample in zip(indices, samples):
                 found[i] = labels_and_scores(sample, images[i].shape[:2], scores)
         return [found[i] for i in range(len(images))]
+
+
+def _by_shape(arrays: Sequence) -> Iterable[List[int]]:
+    """The places of the arrays of each shape."""
+    places = defaultdict(list)
+    for i, array in enumerate(arrays):
+        places[tuple(array.shape)].append(i)
+    return places.values()
 
 
 @contextmanager
@@ -126,3 +135,149 @@ def labels_and_scores(sample: BaseDataElement, size: Tuple[int, int],
     # mmseg has put a single channel through the sigmoid already
     logits = torch.cat([1 - logits, logits]) if len(logits) == 1 else logits.softmax(0)
     return labels, logits.clamp(0, 1).cpu().numpy()
+
+
+# --- exported graphs -------------------------------------------------------------------
+
+#: Under this name an exported file says what it needs and gives, as JSON.
+META_KEY = 'fcn_plugin'
+
+
+class GraphBackend:
+    """Runs what :func:`fcn_plugin.apis.export.export` has written.
+
+    Args:
+        path (Path): The file.
+        text (str, optional): What stands in it under :data:`META_KEY`.
+
+    Attributes:
+        meta (dict): 'classes', 'palette' and 'background'; 'preprocess' and 'scores' as in
+            :class:`~fcn_plugin.models.deployed.DeployedSegmentor`; and, for a graph
+            without preprocessing, 'pipeline', 'mean', 'std' and 'bgr_to_rgb'.
+
+    Raises:
+        ValueError: If the file does not say what it is.
+    """
+
+    def __init__(self, path: Path, text: Optional[str]) -> None:
+        if not text:
+            raise ValueError(f"'{path}' was not written by tools/export.py: it has no "
+                             f"metadata '{META_KEY}' with classes and preprocessing")
+        self.path = path
+        self.meta = json.loads(text)
+        self._pipeline = None
+        if not self.meta['preprocess']:
+            check_types(self.meta['pipeline'])  # the file may come from anywhere
+            self._pipeline = build_pipeline(Config(
+                dict(test_pipeline=self.meta['pipeline'])))
+
+    def __call__(self, images: Sequence[np.ndarray],
+                 scores: bool = False) -> List[LabelsAndScores]:
+        """As :class:`TorchBackend`. Where a graph without preprocessing is fed with
+        resized images, labels are brought to the image's size by nearest neighbour."""
+        if scores and not self.meta['scores']:
+            raise ValueError(f"'{self.path}' gives labels alone: export it with --scores")
+        arrays = [self.prepare(image) for image in images]
+        found = {}
+        for indices in _by_shape(arrays):
+            labels, *probabilities = self.run(np.stack([arrays[i] for i in indices]))
+            for place, i in enumerate(indices):
+                size = images[i].shape[:2]
+                found[i] = (vis.resize_labels(labels[place], *size),
+                            _resize_scores(probabilities[0][place], size) if scores else None)
+        return [found[i] for i in range(len(images))]
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """An RGB image to what the graph takes of it."""
+        if self.meta['preprocess']:
+            return image
+        inputs = run_pipeline(self._pipeline, image)['inputs'].numpy()
+        if self.meta['bgr_to_rgb']:
+            inputs = inputs[::-1]
+        inputs = inputs.astype(np.float32)
+        if self.meta['mean'] is None:
+            return inputs
+        mean, std = (np.asarray(self.meta[key], np.float32)[:, None, None]
+                     for key in ('mean', 'std'))
+        return (inputs - mean) / std
+
+    def run(self, batch: np.ndarray) -> List[np.ndarray]:
+        """A batch to labels (N, H, W) and, if there are any, scores (N, C, H, W)."""
+        raise NotImplementedError
+
+
+class OnnxBackend(GraphBackend):
+    """Runs an ONNX file by onnxruntime.
+
+    Args:
+        path (Path): The file.
+        device (str): 'auto', 'cpu' or 'cuda:0'. A GPU needs onnxruntime-gpu.
+            Defaults to 'auto'.
+    """
+
+    def __init__(self, path: Path, device: str = 'auto') -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise ImportError(f"'{path}' is run by onnxruntime, which is not installed: "
+                              "pip install 'mmseg-fcn-plugin[export]'") from error
+        gpu = 'CUDAExecutionProvider' in onnxruntime.get_available_providers()
+        if device not in ('auto', 'cpu') and not gpu:
+            raise ValueError(f"device '{device}' was asked for, but this onnxruntime runs "
+                             'on the CPU alone: pip install onnxruntime-gpu, or take '
+                             '--device cpu')
+        providers = ['CPUExecutionProvider']
+        if device != 'cpu' and gpu:
+            index = int(device.partition(':')[2] or 0)
+            providers.insert(0, ('CUDAExecutionProvider', dict(device_id=index)))
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), providers=providers)
+        # onnxruntime's own errors share no base but this
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"cannot load '{path}' as ONNX: {reason}") from error
+        properties = self._session.get_modelmeta().custom_metadata_map
+        super().__init__(path, properties.get(META_KEY))
+
+    def run(self, batch: np.ndarray) -> List[np.ndarray]:
+        """See :meth:`GraphBackend.run`."""
+        return self._session.run(None, {self._session.get_inputs()[0].name: batch})
+
+
+class ProgramBackend(GraphBackend):
+    """Runs a program of ``torch.export``, on the CPU.
+
+    Args:
+        path (Path): The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        files = {META_KEY: ''}
+        try:
+            self._module = torch.export.load(str(path), extra_files=files).module()
+        except (RuntimeError, ValueError, OSError) as error:
+            reason = (str(error).splitlines() or ['it is empty'])[0]
+            raise ValueError(f"cannot load '{path}' as a program of torch.export: "
+                             f'{reason}') from error
+        super().__init__(path, files[META_KEY])
+
+    @torch.no_grad()
+    def run(self, batch: np.ndarray) -> List[np.ndarray]:
+        """See :meth:`GraphBackend.run`."""
+        try:
+            outputs = self._module(torch.from_numpy(np.ascontiguousarray(batch)))
+        except AssertionError as error:  # a guard on the size
+            raise ValueError(
+                f"'{self.path}' cannot take a batch of shape {batch.shape}: programs of "
+                'torch.export want images larger than the coarsest stride (32) in both '
+                'directions, ONNX takes any') from error
+        outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        return [output.numpy() for output in outputs]
+
+
+def _resize_scores(scores: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """Probabilities (C, h, w) at that (H, W)."""
+    if scores.shape[1:] == tuple(size):
+        return scores
+    return nn.functional.interpolate(torch.from_numpy(scores)[None], size,
+                                     mode='bilinear')[0].numpy()

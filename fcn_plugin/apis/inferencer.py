@@ -11,7 +11,7 @@ from torch import nn
 
 from .. import visualization as vis
 from ..utils.files import replacing
-from .backends import TorchBackend
+from .backends import GraphBackend, OnnxBackend, ProgramBackend, TorchBackend
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
 from .loading import PathLike, load_model
 from .result import Result, check_outputs, output_files
@@ -44,7 +44,8 @@ class FCNInferencer:
         model (str, Path, Config or nn.Module, optional): A config: its file, the name of
             one of the project's, or the config itself; or a model that ``load_model``
             has returned. Defaults to None: the config kept in the checkpoint.
-            A checkpoint (.pth, .pt) may be given here too.
+            A checkpoint (.pth, .pt) may be given here too, and what tools/export.py has
+            written: ONNX (.onnx), run by onnxruntime, or a program (.pt2).
         weights (str or Path, optional): The checkpoint.
         device (str): 'auto' (a GPU where there is one), 'cpu', 'cuda:0', ...
             Defaults to 'auto'.
@@ -231,12 +232,22 @@ class FCNInferencer:
         return list(files.values())
 
 
-def _open_backend(model, weights, device, backbone, cfg_options) -> TorchBackend:
+def _open_backend(model, weights, device, backbone, cfg_options
+                  ) -> Union[TorchBackend, GraphBackend]:
     """See :class:`FCNInferencer`."""
     if isinstance(model, nn.Module):
         return TorchBackend(model)
-    if weights is None and isinstance(model, (str, Path)) and (
-            Path(model).suffix in ('.pth', '.pt')):
+    suffix = Path(model).suffix if isinstance(model, (str, Path)) else ''
+    if suffix in ('.onnx', '.pt2'):
+        if weights or backbone or cfg_options:
+            raise ValueError(f"'{model}' holds weights and settings already: give nothing "
+                             'but the device beside it')
+        if not Path(model).is_file():
+            raise FileNotFoundError(f"there is no file '{model}'")
+        if suffix == '.onnx':
+            return OnnxBackend(Path(model), device)
+        return ProgramBackend(Path(model))
+    if weights is None and suffix in ('.pth', '.pt'):
         model, weights = None, model
     if weights is None:
         raise ValueError('no weights: name a checkpoint, as in '

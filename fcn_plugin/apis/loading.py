@@ -81,7 +81,7 @@ def config_from_text(text: str) -> Config:
     config = Config(fields)
     if config.get('custom_imports'):
         import_modules_from_strings(**config.custom_imports)
-    _check_types(config._cfg_dict.to_dict())
+    check_types(config._cfg_dict.to_dict())
     return config
 
 
@@ -110,7 +110,7 @@ def _plain_value(node: ast.AST) -> Any:
                          f'data: {ast.unparse(node)[:60]}') from None
 
 
-def _check_types(value: Any) -> None:
+def check_types(value: Any) -> None:
     """Raises ValueError for a type that is a path into a module."""
     if isinstance(value, dict):
         name = value.get('type')
@@ -122,7 +122,7 @@ def _check_types(value: Any) -> None:
         value = value.values()
     if not isinstance(value, (str, bytes)) and isinstance(value, Iterable):
         for item in value:
-            _check_types(item)
+            check_types(item)
 
 
 def find_config(config: Union[PathLike, Config, None], meta: Dict[str, Any],
