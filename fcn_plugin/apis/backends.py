@@ -151,8 +151,8 @@ class GraphBackend:
         text (str, optional): What stands in it under :data:`META_KEY`.
 
     Attributes:
-        meta (dict): 'classes', 'palette' and 'background'; 'preprocess' and 'scores' as in
-            :class:`~fcn_plugin.models.deployed.DeployedSegmentor`; and, for a graph
+        meta (dict): 'classes', 'palette' and 'background'; 'preprocess' and 'scores' as
+            in :class:`~fcn_plugin.models.deployed.DeployedSegmentor`; and, for a graph
             without preprocessing, 'pipeline', 'mean', 'std' and 'bgr_to_rgb'.
 
     Raises:
@@ -183,8 +183,8 @@ class GraphBackend:
             labels, *probabilities = self.run(np.stack([arrays[i] for i in indices]))
             for place, i in enumerate(indices):
                 size = images[i].shape[:2]
-                found[i] = (vis.resize_labels(labels[place], *size),
-                            _resize_scores(probabilities[0][place], size) if scores else None)
+                own = _resize_scores(probabilities[0][place], size) if scores else None
+                found[i] = (vis.resize_labels(labels[place], *size), own)
         return [found[i] for i in range(len(images))]
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
@@ -223,8 +223,8 @@ class OnnxBackend(GraphBackend):
                               "pip install 'mmseg-fcn-plugin[export]'") from error
         gpu = 'CUDAExecutionProvider' in onnxruntime.get_available_providers()
         if device not in ('auto', 'cpu') and not gpu:
-            raise ValueError(f"device '{device}' was asked for, but this onnxruntime runs "
-                             'on the CPU alone: pip install onnxruntime-gpu, or take '
+            raise ValueError(f"device '{device}' was asked for, but this onnxruntime "
+                             'runs on the CPU alone: pip install onnxruntime-gpu, or take '
                              '--device cpu')
         providers = ['CPUExecutionProvider']
         if device != 'cpu' and gpu:
@@ -255,8 +255,8 @@ class ProgramBackend(GraphBackend):
         files = {META_KEY: ''}
         try:
             self._module = torch.export.load(str(path), extra_files=files).module()
-        except (RuntimeError, ValueError, OSError) as error:
-            reason = (str(error).splitlines() or ['it is empty'])[0]
+        except Exception as error:  # zipfile's, pickle's, torch's
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ValueError(f"cannot load '{path}' as a program of torch.export: "
                              f'{reason}') from error
         super().__init__(path, files[META_KEY])

@@ -240,8 +240,8 @@ def _open_backend(model, weights, device, backbone, cfg_options
     suffix = Path(model).suffix if isinstance(model, (str, Path)) else ''
     if suffix in ('.onnx', '.pt2'):
         if weights or backbone or cfg_options:
-            raise ValueError(f"'{model}' holds weights and settings already: give nothing "
-                             'but the device beside it')
+            raise ValueError(f"'{model}' holds weights and settings already: give "
+                             'nothing but the device beside it')
         if not Path(model).is_file():
             raise FileNotFoundError(f"there is no file '{model}'")
         if suffix == '.onnx':

@@ -184,8 +184,8 @@ def evaluate(results: Iterable[Result], indices: Sequence[int],
     ious, truths = [], []
     for result in results:
         if result.truth is None:
-            raise ValueError(f"'{result.path}' has no truth to judge by: the val_dataloader's "
-                             'pipeline lacks LoadAnnotations')
+            raise ValueError(f"'{result.path}' has no truth to judge by: the pipeline of "
+                             'val_dataloader lacks LoadAnnotations')
         matrix = confusion_matrix(torch.from_numpy(result.labels),
                                   torch.from_numpy(result.truth.astype(np.int64)),
                                   num_classes, result.ignore_index)
@@ -255,8 +255,8 @@ def report(work_dir: PathLike, out: Optional[PathLike] = None,
         FileNotFoundError: If it is no work dir, or the data are not there.
     """
     if images < 0 or (max_images is not None and max_images < 1):
-        raise ValueError(f'--images must be at least 0 and --max-images at least 1, but are '
-                         f'{images} and {max_images}')
+        raise ValueError('--images must be at least 0 and --max-images at least 1, but '
+                         f'are {images} and {max_images}')
     run = read_run(work_dir, config, weight_path, cfg_options)
     out = Path(out).expanduser() if out else run.folder / 'report.html'
     if not overwrite and out.exists():
@@ -281,8 +281,9 @@ def report(work_dir: PathLike, out: Optional[PathLike] = None,
 def _last_validation(run: Run) -> dict:
     """The page's figures where nothing is predicted."""
     last = run.val[-1] if run.val else {}
-    return dict(figures=_figures(last), classes=[], table=None, confusions=[], cards=[],
-                judged=f'last validation, after {last["step"]} iterations' if last else '')
+    judged = f'last validation, after {last["step"]} iterations' if last else ''
+    return dict(figures=_figures(last), judged=judged, classes=[], table=None,
+                confusions=[], cards=[])
 
 
 def _figures(values: dict) -> List[dict]:
@@ -318,15 +319,15 @@ def _judge(run: Run, images: int, max_images: Optional[int], opacity: float,
            device: str) -> dict:
     """What the page shows of the checkpoint on the validation set."""
     if run.checkpoint is None:
-        raise FileNotFoundError(f"'{run.folder}' holds no checkpoint: give --weight-path, "
-                                'or --images 0 for a page without predictions')
+        raise FileNotFoundError(f"'{run.folder}' holds no checkpoint: give --weight-"
+                                'path, or --images 0 for a page without predictions')
     model = load_model(run.config, run.checkpoint, device, rescale=False)
     try:
         dataset = build_val_dataset(model.cfg)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f'the validation set cannot be read: {error}. Give its place by --cfg-options '
-            'val_dataloader.dataset.data_root=DIR, or --images 0 for a page without '
+            f'the validation set cannot be read: {error}. Give its place by '
+            '--cfg-options val_dataloader.dataset.data_root=DIR, or --images 0 for a page without '
             'predictions') from error
     indices = spread(len(dataset), max_images or len(dataset))
     meta = model.dataset_meta
@@ -334,7 +335,8 @@ def _judge(run: Run, images: int, max_images: Optional[int], opacity: float,
     found = evaluate(predict_dataset(model, dataset, track(indices, 'judging')), indices,
                      len(classes))
     chosen = choose_images(found, images)
-    shown = predict_dataset(model, dataset, track([indices[i] for i in chosen], 'drawing'))
+    shown = predict_dataset(model, dataset,
+                            track([indices[i] for i in chosen], 'drawing'))
     cards = [_card(result, place, found, meta, opacity)
              for result, place in zip(shown, chosen)]
     values = segmentation_metrics(found.matrix)

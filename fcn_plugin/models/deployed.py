@@ -57,7 +57,8 @@ class DeployedSegmentor(nn.Module):
         head = self.model.decode_head
         scores = head(self.model.extract_feat(padded))
         if isinstance(head, FCNSkipHead) and self.grid is None:
-            scores = head.to_image(scores, padded.shape[2:4])  # upsamples as it has learned
+            # by an upsampling that was learned
+            scores = head.to_image(scores, padded.shape[2:4])
         for dim, (size, out) in enumerate(zip((height, width), out_size), start=2):
             stride, start = self.grid or (padded.shape[dim] / scores.shape[dim], 0.)
             scores = _interpolate(scores, dim, size, out, stride, start)
@@ -136,5 +137,5 @@ def _check_exportable(model: nn.Module) -> None:
                          'model.post_processor=None')
     for name, module in model.named_modules():
         if type(module).__name__ == 'MaxUnpool':
-            raise ValueError(f'{name} is a MaxUnpool, which cannot be exported: train with '
-                             "upsampler=dict(type='BilinearDeconv')")
+            raise ValueError(f'{name} is a MaxUnpool, which cannot be exported: train '
+                             "with upsampler=dict(type='BilinearDeconv')")

@@ -13,6 +13,6 @@ from .text import enlarge, resize_labels
 
 __all__ = [
     'add_legend', 'class_shares', 'colour_labels', 'comparison', 'comparison_row',
-    'default_palette', 'enlarge', 'error_map', 'heatmap', 'line_chart', 'merge_shares', 'overlay',
-    'resize_labels', 'save_label_png'
+    'default_palette', 'enlarge', 'error_map', 'heatmap', 'line_chart', 'merge_shares',
+    'overlay', 'resize_labels', 'save_label_png'
 ]

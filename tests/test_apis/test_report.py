@@ -114,7 +114,8 @@ def result(labels, truth):
 
 
 def test_evaluate():
-    found = evaluate([result([[0, 1]], [[0, 0]]), result([[2, 2]], [[2, 255]])], [4, 9], 3)
+    results = [result([[0, 1]], [[0, 0]]), result([[2, 2]], [[2, 255]])]
+    found = evaluate(results, [4, 9], 3)
     assert found.matrix.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
     assert np.allclose(found.iou[0], [0.5, 0, np.nan], equal_nan=True)
     assert found.in_truth.tolist() == [[True, False, False], [False, False, True]]
@@ -224,7 +225,8 @@ def test_page_in_a_browser(browser, work_dir, page, width):
     run = browser.execute_script
     assert run('return [innerWidth, document.documentElement.scrollWidth]') == [
         width, width]  # nothing sticks out
-    broken = 'return [...document.images].filter(i => !i.complete || !i.naturalWidth).length'
+    broken = ('return [...document.images].filter('
+              'i => !i.complete || !i.naturalWidth).length')
     assert run(broken) == 0 and run('return document.images.length') == 12
     columns = "return getComputedStyle(document.querySelector('.pictures'))" \
         ".gridTemplateColumns.split(' ').length"
