@@ -62,14 +62,15 @@ class TorchBackend:
 
     Args:
         model (nn.Module): From :func:`fcn_plugin.apis.loading.load_model`.
-        pipeline (Compose, optional): From :func:`build_pipeline`. Defaults to None: that
-            of the model's config.
+
+    Attributes:
+        pipeline (Compose): What an image goes through first, of the model's config.
     """
 
-    def __init__(self, model: nn.Module, pipeline: Optional[Compose] = None) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.meta = model.dataset_meta
-        self._pipeline = pipeline or build_pipeline(model.cfg)
+        self.pipeline = build_pipeline(model.cfg)
 
     @torch.no_grad()
     def __call__(self, images: Sequence[np.ndarray],
@@ -85,7 +86,7 @@ class TorchBackend:
             list[tuple]: For each image labels (H, W), of uint8 up to 256 classes, and
             scores (C, H, W) float32 or None.
         """
-        data = [run_pipeline(self._pipeline, image) for image in images]
+        data = [run_pipeline(self.pipeline, image) for image in images]
         found = {}
         for indices in _by_shape([item['inputs'] for item in data]):
             with asking_for_logits(self.model, scores):
@@ -154,6 +155,8 @@ class GraphBackend:
         meta (dict): 'classes', 'palette' and 'background'; 'preprocess' and 'scores' as
             in :class:`~fcn_plugin.models.deployed.DeployedSegmentor`; and, for a graph
             without preprocessing, 'pipeline', 'mean', 'std' and 'bgr_to_rgb'.
+        pipeline (Compose, optional): What an image goes through first, for a graph
+            without preprocessing.
 
     Raises:
         ValueError: If the file does not say what it is.
@@ -165,10 +168,10 @@ class GraphBackend:
                              f"metadata '{META_KEY}' with classes and preprocessing")
         self.path = path
         self.meta = json.loads(text)
-        self._pipeline = None
+        self.pipeline = None
         if not self.meta['preprocess']:
             check_types(self.meta['pipeline'])  # the file may come from anywhere
-            self._pipeline = build_pipeline(Config(
+            self.pipeline = build_pipeline(Config(
                 dict(test_pipeline=self.meta['pipeline'])))
 
     def __call__(self, images: Sequence[np.ndarray],
@@ -191,7 +194,7 @@ class GraphBackend:
         """An RGB image to what the graph takes of it."""
         if self.meta['preprocess']:
             return image
-        inputs = run_pipeline(self._pipeline, image)['inputs'].numpy()
+        inputs = run_pipeline(self.pipeline, image)['inputs'].numpy()
         if self.meta['bgr_to_rgb']:
             inputs = inputs[::-1]
         inputs = inputs.astype(np.float32)

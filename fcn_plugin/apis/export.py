@@ -81,14 +81,12 @@ def export(weight_path: PathLike, out: PathLike, config: Optional[PathLike] = No
         else:
             write_program(network, beside, text)
             graph = ProgramBackend(beside)
-        # Without preprocessing the graph knows nothing of the pipeline's resizing.
-        plain = None if preprocess else build_pipeline(
-            Config(dict(test_pipeline=[dict(type='PackSegInputs')])))
-        reference = TorchBackend(model, plain)
-        graph._pipeline = plain
+        reference = TorchBackend(model)
+        if not preprocess:  # the graph knows nothing of the pipeline's resizing
+            reference.pipeline = graph.pipeline = build_pipeline(
+                Config(dict(test_pipeline=[dict(type='PackSegInputs')])))
         tolerance = _TOLERANCE if resize is None else _TOLERANCE_RESIZED
         found = compare_backends(reference, graph, images, tolerance)
-        graph.path = out
     _print(out, network, model, images, found)
     return found
 
