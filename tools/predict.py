@@ -40,6 +40,9 @@ def parse_args() -> argparse.Namespace:
                         '%(default)s')
     parser.add_argument('--overwrite', action='store_true',
                         help='replace files that exist')
+    parser.add_argument('--fast', action='store_true',
+                        help='fold batch norms and compute in 16 bits where the machine '
+                        'does so natively')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction,
                         metavar='KEY=VALUE', help='override settings of the config')
     parser.add_argument('--debug', action='store_true', help='show tracebacks')

@@ -129,7 +129,8 @@ def labels_and_scores(sample: BaseDataElement, size: Tuple[int, int],
     if not scores:
         return labels, None
     if 'seg_logits' not in sample:
-        raise ValueError('the model returns labels without scores')
+        raise ValueError("the model returns labels without scores (in test_cfg.mode 'tile' "
+                         'it does)')
     logits = sample.seg_logits.data.float()
     if tuple(logits.shape[-2:]) != tuple(size):
         logits = nn.functional.interpolate(logits[None], size, mode='bilinear')[0]

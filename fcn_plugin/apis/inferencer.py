@@ -10,6 +10,7 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
+from ..models.speed_up import speed_up
 from ..utils.files import replacing
 from .backends import GraphBackend, OnnxBackend, ProgramBackend, TorchBackend
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
@@ -52,6 +53,9 @@ class FCNInferencer:
         backbone (str, optional): 'vgg16', 'vgg19', 'resnet50' or 'resnet101': the
             project's FCN-8s on it, for a checkpoint that keeps no config.
         cfg_options (dict, optional): Overrides of the config.
+        fast (bool): Whether the model is prepared by
+            :func:`~fcn_plugin.models.speed_up.speed_up`: folded batch norms and 16 bits
+            where the machine has them, which changes scores a little. Defaults to False.
 
     Raises:
         FileNotFoundError: If there is no such file or config.
@@ -61,8 +65,8 @@ class FCNInferencer:
     def __init__(self, model: Union[PathLike, Config, nn.Module, None] = None,
                  weights: Optional[PathLike] = None, device: str = 'auto',
                  backbone: Optional[str] = None,
-                 cfg_options: Optional[dict] = None) -> None:
-        self._backend = _open_backend(model, weights, device, backbone, cfg_options)
+                 cfg_options: Optional[dict] = None, fast: bool = False) -> None:
+        self._backend = _open_backend(model, weights, device, backbone, cfg_options, fast)
         meta = self._backend.meta
         self.class_names = tuple(meta['classes'])
         self.palette = meta['palette']
@@ -232,14 +236,14 @@ class FCNInferencer:
         return list(files.values())
 
 
-def _open_backend(model, weights, device, backbone, cfg_options
+def _open_backend(model, weights, device, backbone, cfg_options, fast
                   ) -> Union[TorchBackend, GraphBackend]:
     """See :class:`FCNInferencer`."""
     if isinstance(model, nn.Module):
         return TorchBackend(model)
     suffix = Path(model).suffix if isinstance(model, (str, Path)) else ''
     if suffix in ('.onnx', '.pt2'):
-        if weights or backbone or cfg_options:
+        if weights or backbone or cfg_options or fast:
             raise ValueError(f"'{model}' holds weights and settings already: give "
                              'nothing but the device beside it')
         if not Path(model).is_file():
@@ -253,7 +257,8 @@ def _open_backend(model, weights, device, backbone, cfg_options
         raise ValueError('no weights: name a checkpoint, as in '
                          f"FCNInferencer({f'{model!r}, ' if model else ''}"
                          "weights='best.pth')")
-    return TorchBackend(load_model(model, weights, device, backbone, cfg_options))
+    loaded = load_model(model, weights, device, backbone, cfg_options)
+    return TorchBackend(speed_up(loaded) if fast else loaded)
 
 
 def _read(opened: Sequence[Input], unreadable: Optional[list]

@@ -31,13 +31,14 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
                      heatmap: Optional[str] = None, opacity: float = 0.5,
                      device: str = 'auto', batch_size: int = 1,
                      video_suffix: str = '.mp4', overwrite: bool = False,
-                     cfg_options: Optional[dict] = None) -> List[Path]:
+                     cfg_options: Optional[dict] = None,
+                     fast: bool = False) -> List[Path]:
     """Predicts images and videos into files, and says how many.
 
     Args:
         img_path (str or Path): An image, a video, a folder or a glob.
         weight_path (str or Path): The checkpoint.
-        config, backbone, device, cfg_options: See :class:`FCNInferencer`.
+        config, backbone, device, cfg_options, fast: See :class:`FCNInferencer`.
         out_dir (str or Path): Made where it does not exist. Defaults to
             'work_dirs/predict'.
         heatmap, opacity, batch_size, video_suffix, overwrite: See
@@ -47,7 +48,7 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
         list[Path]: The files written.
     """
     list_images(img_path, videos=True)  # before the seconds that loading takes
-    infer = FCNInferencer(config, weight_path, device, backbone, cfg_options)
+    infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast)
     written = infer.save(img_path, out_dir, batch_size, opacity, heatmap, overwrite,
                          video_suffix)
     print(f'{len(written)} files written to {out_dir}{os.sep}')

@@ -128,9 +128,9 @@ def _check_exportable(model: nn.Module) -> None:
     head = getattr(model, 'decode_head', None)
     if head is None or isinstance(head, (nn.ModuleList, Sequence)):
         raise ValueError(f'a {kind} cannot be exported: it has no single decode head')
-    if model.test_cfg.get('mode') == 'slide':
-        raise ValueError('a model that predicts in sliding windows cannot be exported: '
-                         'give --cfg-options model.test_cfg.mode=whole')
+    if model.test_cfg.get('mode', 'whole') != 'whole':
+        raise ValueError('a model that predicts in windows cannot be exported: give '
+                         '--cfg-options model.test_cfg.mode=whole')
     if getattr(model, 'post_processor', None) is not None:
         raise ValueError(f'the {type(model.post_processor).__name__} behind the network '
                          'cannot be exported: leave it out, by --cfg-options '

@@ -151,6 +151,26 @@ def test_video_too_long_for_a_list(segment, clip, monkeypatch):
         segment(clip)
 
 
+def test_fast(trained):
+    image = np.kron(noise(6, 9), np.ones((20, 20, 1), np.uint8))
+    fast = FCNInferencer(trained / 'best.pth', device='cpu', fast=True)
+    norms = [module for module in fast._backend.model.backbone.modules()
+             if isinstance(module, torch.nn.BatchNorm2d)]
+    assert not norms
+    plain = FCNInferencer(trained / 'best.pth', device='cpu')
+    assert (fast(image).labels == plain(image).labels).mean() > 0.9
+
+
+def test_tiles(trained):
+    """Labels come without scores there."""
+    tiles = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options={
+        'model.test_cfg.mode': 'tile', 'model.test_cfg.tile': 64,
+        'model.test_cfg.overlap': 0})
+    assert tiles(noise(150, 90)).labels.shape == (150, 90)
+    with pytest.raises(ValueError, match="'tile'"):
+        tiles(noise(150, 90), scores=True)
+
+
 def test_pipeline_that_cannot_take_an_image(trained, tmp_path):
     segment = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options={
         'test_pipeline': [dict(type='Resize', scale=(64, 64), keep_ratio=True),

@@ -100,6 +100,7 @@ def test_resizing_is_mmcv_s(size, keep_ratio):
 
 @pytest.mark.parametrize('change, words', [
     (lambda model: model.test_cfg.update(mode='slide'), 'model.test_cfg.mode=whole'),
+    (lambda model: model.test_cfg.update(mode='tile'), 'model.test_cfg.mode=whole'),
     (lambda model: setattr(model, 'post_processor', torch.nn.Identity()),
      'Identity behind the network.*model.post_processor=None'),
     (lambda model: setattr(model, 'decode_head', torch.nn.ModuleList()),
