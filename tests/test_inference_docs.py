@@ -36,8 +36,8 @@ def test_inference_page(place):
     assert len(code) >= 4
     exec('\n'.join(code).replace("'car'", "'bar'"), {})  # the tiny model knows bars
     written = {path.name for path in (place / 'out').iterdir()}
-    assert {'street_overlay.jpg', 'street_labels.png', 'a_overlay.png', 'b_heatmap_bar.png',
-            'clip_overlay.mp4'} <= written
+    assert {'street_overlay.jpg', 'street_labels.png', 'a_overlay.png',
+            'b_heatmap_bar.png', 'clip_overlay.mp4'} <= written
 
 
 def test_export_page(place, trained, capsys):

@@ -20,6 +20,7 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 
 from .. import visualization as vis
+from ..ops import label_dtype
 from .loading import check_types, inner_dataset
 
 LabelsAndScores = Tuple[np.ndarray, Optional[np.ndarray]]
@@ -83,8 +84,8 @@ class TorchBackend:
             scores (bool): Whether to return them too. Defaults to False.
 
         Returns:
-            list[tuple]: For each image labels (H, W), of uint8 up to 256 classes, and
-            scores (C, H, W) float32 or None.
+            list[tuple]: For each image labels (H, W), of uint8 (int16 above 255 classes),
+            and scores (C, H, W) float32 or None.
         """
         data = [run_pipeline(self.pipeline, image) for image in images]
         found = {}
@@ -94,7 +95,8 @@ class TorchBackend:
                     dict(inputs=[data[i]['inputs'] for i in indices],
                          data_samples=[data[i]['data_samples'] for i in indices]))
             for i, sample in zip(indices, samples):
-                found[i] = labels_and_scores(sample, images[i].shape[:2], scores)
+                found[i] = labels_and_scores(sample, images[i].shape[:2], scores,
+                                             len(self.meta['classes']))
         return [found[i] for i in range(len(images))]
 
 
@@ -121,16 +123,15 @@ def asking_for_logits(model: nn.Module, wanted: bool = True) -> Iterator[None]:
 
 
 def labels_and_scores(sample: BaseDataElement, size: Tuple[int, int],
-                      scores: bool) -> LabelsAndScores:
+                      scores: bool, num_classes: int) -> LabelsAndScores:
     """What a model has found, at that (H, W); see :class:`TorchBackend`."""
-    labels = vis.resize_labels(sample.pred_sem_seg.data[0].cpu().numpy(), *size)
-    if labels.dtype != np.uint8 and labels.max(initial=0) < 256:
-        labels = labels.astype(np.uint8)
+    labels = sample.pred_sem_seg.data[0].to(label_dtype(num_classes)).cpu().numpy()
+    labels = vis.resize_labels(labels, *size)
     if not scores:
         return labels, None
     if 'seg_logits' not in sample:
-        raise ValueError("the model returns labels without scores (in test_cfg.mode 'tile' "
-                         'it does)')
+        raise ValueError("the model returns labels without scores (in test_cfg.mode "
+                         "'tile' it does)")
     logits = sample.seg_logits.data.float()
     if tuple(logits.shape[-2:]) != tuple(size):
         logits = nn.functional.interpolate(logits[None], size, mode='bilinear')[0]
@@ -228,8 +229,8 @@ class OnnxBackend(GraphBackend):
         gpu = 'CUDAExecutionProvider' in onnxruntime.get_available_providers()
         if device not in ('auto', 'cpu') and not gpu:
             raise ValueError(f"device '{device}' was asked for, but this onnxruntime "
-                             'runs on the CPU alone: pip install onnxruntime-gpu, or take '
-                             '--device cpu')
+                             'runs on the CPU alone: pip install onnxruntime-gpu, or '
+                             'take --device cpu')
         providers = ['CPUExecutionProvider']
         if device != 'cpu' and gpu:
             index = int(device.partition(':')[2] or 0)

@@ -108,8 +108,9 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
         size = tuple(result.pred_sem_seg.shape[-2:]) if truth is None else truth.shape
         if image.shape[:2] != size:
             image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
-        labels, probabilities = labels_and_scores(result, size, scores)
         meta = model.dataset_meta
+        labels, probabilities = labels_and_scores(result, size, scores,
+                                                  len(meta['classes']))
         yield Result(image, labels, meta['classes'], meta['palette'], meta['background'],
                      probabilities, path, truth=truth,
                      ignore_index=getattr(dataset, 'ignore_index', 255))

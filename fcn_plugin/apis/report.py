@@ -327,8 +327,8 @@ def _judge(run: Run, images: int, max_images: Optional[int], opacity: float,
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f'the validation set cannot be read: {error}. Give its place by '
-            '--cfg-options val_dataloader.dataset.data_root=DIR, or --images 0 for a page without '
-            'predictions') from error
+            '--cfg-options val_dataloader.dataset.data_root=DIR, or --images 0 for a '
+            'page without predictions') from error
     indices = spread(len(dataset), max_images or len(dataset))
     meta = model.dataset_meta
     classes = meta['classes']

@@ -18,7 +18,7 @@ class Result:
 
     Attributes:
         image (np.ndarray): RGB, (H, W, 3) uint8.
-        labels (np.ndarray): Class indices, (H, W), of uint8 up to 256 classes.
+        labels (np.ndarray): Class indices, (H, W) of uint8 (int16 above 255 classes).
         class_names (tuple[str]): Of all classes that the model knows.
         palette (list): RGB of all classes, 0 to 255.
         background (int, optional): The class that pictures leave uncoloured.
@@ -85,7 +85,8 @@ class Result:
             np.ndarray: RGB uint8.
         """
         paint = dict(palette=self.palette, alpha=opacity, outlines=outlines,
-                     background=self.background)
+                     background=self.background,
+                     ignore_index=-1)  # what is predicted is always a class
         if not legend:
             return vis.overlay(self.image, self.labels, **paint)
         image, labels = vis.enlarge(self.image, self.labels)

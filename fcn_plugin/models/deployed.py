@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ops import label_dtype
 from .decode_heads import FCNSkipHead
 
 
@@ -42,7 +43,7 @@ class DeployedSegmentor(nn.Module):
         self.grid = head.image_grid if isinstance(head, FCNSkipHead) else None
         self.divisor = getattr(model, 'size_divisor', 1)
         self.threshold = getattr(head, 'threshold', None)
-        self.label_type = torch.uint8 if head.num_classes <= 255 else torch.int32
+        self.label_type = label_dtype(head.num_classes)
 
     def forward(self, image: Tensor) -> Union[Tensor, Tuple[Tensor, Tensor]]:
         """An image batch to labels (N, H, W), and scores (N, C, H, W) on request."""
