@@ -13,12 +13,14 @@ model = dict(
     data_preprocessor=dict(
         type='FCNDataPreProcessor', mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375], bgr_to_rgb=True),
-    backbone=dict(type='mmpretrain.ResNet', depth=18, out_indices=(1, 2, 3)),
+    backbone=dict(
+        type='mmpretrain.ResNet', depth=18, stem_channels=16, base_channels=16,
+        out_indices=(1, 2, 3)),
     decode_head=dict(
-        type='FCNSkipHead', in_channels=(128, 256, 512), in_index=(0, 1, 2),
+        type='FCNSkipHead', in_channels=(32, 64, 128), in_index=(0, 1, 2),
         in_strides=(8, 16, 32), num_classes=9),
     auxiliary_head=[
-        dict(type='FCNHead', in_channels=256, in_index=1, channels=8, num_classes=9)],
+        dict(type='FCNHead', in_channels=64, in_index=1, channels=8, num_classes=9)],
     test_cfg=dict(mode='whole', rescale=False))
 pipeline = [dict(type='PackSegInputs')]
 val_dataloader = dict(dataset=dict(
