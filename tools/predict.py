@@ -43,6 +43,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--fast', action='store_true',
                         help='fold batch norms and compute in 16 bits where the machine '
                         'does so natively')
+    parser.add_argument('--tile', type=int, metavar='N',
+                        help='label images in tiles of N pixels a side, so that memory '
+                        'does not grow with the image')
+    parser.add_argument('--overlap', type=int, default=128, metavar='N',
+                        help='pixels that a tile sees beyond what it labels; default: '
+                        '%(default)s')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction,
                         metavar='KEY=VALUE', help='override settings of the config')
     parser.add_argument('--debug', action='store_true', help='show tracebacks')

@@ -7,6 +7,7 @@ import copy
 import json
 from collections import defaultdict
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
@@ -17,6 +18,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmengine.structures import BaseDataElement
+from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
@@ -98,6 +100,12 @@ class TorchBackend:
                 found[i] = labels_and_scores(sample, images[i].shape[:2], scores,
                                              len(self.meta['classes']))
         return [found[i] for i in range(len(images))]
+
+    def show_tiles(self, shown: bool) -> None:
+        """Whether a bar shows the tiles of an image, where it is labelled in tiles."""
+        if hasattr(self.model, 'track_tiles'):
+            bar = partial(track, description='tiles')
+            self.model.track_tiles = bar if shown else iter
 
 
 def _by_shape(arrays: Sequence) -> Iterable[List[int]]:
@@ -191,6 +199,9 @@ class GraphBackend:
                 own = _resize_scores(probabilities[0][place], size) if scores else None
                 found[i] = (vis.resize_labels(labels[place], *size), own)
         return [found[i] for i in range(len(images))]
+
+    def show_tiles(self, shown: bool) -> None:
+        """As :meth:`TorchBackend.show_tiles`: there are none."""
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """An RGB image to what the graph takes of it."""

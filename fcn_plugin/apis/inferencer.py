@@ -56,6 +56,11 @@ class FCNInferencer:
         fast (bool): Whether the model is prepared by
             :func:`~fcn_plugin.models.speed_up.speed_up`: folded batch norms and 16 bits
             where the machine has them, which changes scores a little. Defaults to False.
+        tile (int, optional): Labels images in tiles of that side, in pixels, so that
+            memory does not grow with the image; see
+            :class:`~fcn_plugin.models.FCNSegmentor`. There are no scores then. Defaults
+            to None: whole.
+        overlap (int): Pixels that a tile sees beyond what it labels. Defaults to 128.
 
     Raises:
         FileNotFoundError: If there is no such file or config.
@@ -65,7 +70,11 @@ class FCNInferencer:
     def __init__(self, model: Union[PathLike, Config, nn.Module, None] = None,
                  weights: Optional[PathLike] = None, device: str = 'auto',
                  backbone: Optional[str] = None,
-                 cfg_options: Optional[dict] = None, fast: bool = False) -> None:
+                 cfg_options: Optional[dict] = None, fast: bool = False,
+                 tile: Optional[int] = None, overlap: int = 128) -> None:
+        if tile is not None:
+            tiles = dict(mode='tile', tile=tile, overlap=overlap)
+            cfg_options = {**(cfg_options or {}), 'model.test_cfg': tiles}
         self._backend = _open_backend(model, weights, device, backbone, cfg_options, fast)
         meta = self._backend.meta
         self.class_names = tuple(meta['classes'])
@@ -100,8 +109,8 @@ class FCNInferencer:
         check_batch_size(batch_size)
         opened, single = open_inputs(inputs)
         self._check_memory(opened, scores)
-        found = [result for _, result in self._stream(
-            opened, batch_size, scores, progress and not single)]
+        found = [result for _, result in self._stream(opened, batch_size, scores,
+                                                      progress)]
         return found[0] if single else found
 
     def stream(self, inputs: Any, batch_size: int = 1, scores: bool = False,
@@ -127,7 +136,9 @@ class FCNInferencer:
                 ) -> Iterator[Tuple[int, Result]]:
         """Yields each result with the place of its input in ``opened``."""
         images = _read(opened, unreadable)
-        if progress and (len(opened) > 1 or isinstance(opened[0], VideoInput)):
+        several = len(opened) > 1 or isinstance(opened[0], VideoInput)
+        self._backend.show_tiles(progress and not several)
+        if progress and several:
             counts = [item.count for item in opened]
             images = track(images, 'predicting', None if None in counts else sum(counts))
         images = iter(images)

@@ -32,13 +32,15 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
                      device: str = 'auto', batch_size: int = 1,
                      video_suffix: str = '.mp4', overwrite: bool = False,
                      cfg_options: Optional[dict] = None,
-                     fast: bool = False) -> List[Path]:
+                     fast: bool = False, tile: Optional[int] = None,
+                     overlap: int = 128) -> List[Path]:
     """Predicts images and videos into files, and says how many.
 
     Args:
         img_path (str or Path): An image, a video, a folder or a glob.
         weight_path (str or Path): The checkpoint.
-        config, backbone, device, cfg_options, fast: See :class:`FCNInferencer`.
+        config, backbone, device, cfg_options, fast, tile, overlap: See
+            :class:`FCNInferencer`.
         out_dir (str or Path): Made where it does not exist. Defaults to
             'work_dirs/predict'.
         heatmap, opacity, batch_size, video_suffix, overwrite: See
@@ -48,7 +50,8 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
         list[Path]: The files written.
     """
     list_images(img_path, videos=True)  # before the seconds that loading takes
-    infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast)
+    infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast,
+                          tile, overlap)
     written = infer.save(img_path, out_dir, batch_size, opacity, heatmap, overwrite,
                          video_suffix)
     print(f'{len(written)} files written to {out_dir}{os.sep}')

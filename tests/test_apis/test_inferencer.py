@@ -14,6 +14,8 @@ from fcn_plugin.apis.inferencer import output_stems
 from fcn_plugin.apis.loading import load_model
 from tiny_trained import CLASSES
 
+NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
+
 
 @pytest.fixture(scope='module')
 def segment(trained):
@@ -23,8 +25,7 @@ def segment(trained):
 @pytest.fixture(scope='module')
 def native(trained):
     """One whose test pipeline keeps the images' sizes."""
-    return FCNInferencer(trained / 'best.pth', device='cpu', cfg_options={
-        'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]})
+    return FCNInferencer(trained / 'best.pth', device='cpu', cfg_options=NATIVE)
 
 
 def noise(height, width):
@@ -161,14 +162,17 @@ def test_fast(trained):
     assert (fast(image).labels == plain(image).labels).mean() > 0.9
 
 
-def test_tiles(trained):
-    """Labels come without scores there."""
-    tiles = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options={
-        'model.test_cfg.mode': 'tile', 'model.test_cfg.tile': 64,
-        'model.test_cfg.overlap': 0})
-    assert tiles(noise(150, 90)).labels.shape == (150, 90)
+def test_tiles(trained, native, capsys):
+    """Labels come without scores there, and a single image has a bar."""
+    tiles = FCNInferencer(trained / 'best.pth', device='cpu', tile=128, overlap=32,
+                          cfg_options=NATIVE)
+    image = np.kron(noise(6, 9), np.ones((25, 25, 1), np.uint8))
+    assert (tiles(image).labels == native(image).labels).mean() > 0.8
+    assert 'tiles' in capsys.readouterr().out
+    tiles([image, image])
+    assert 'tiles' not in capsys.readouterr().out
     with pytest.raises(ValueError, match="'tile'"):
-        tiles(noise(150, 90), scores=True)
+        tiles(image, scores=True)
 
 
 def test_pipeline_that_cannot_take_an_image(trained, tmp_path):
