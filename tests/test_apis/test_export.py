@@ -207,6 +207,7 @@ def test_tool(trained, tmp_path, photos):
     assert done.code == 2 and '--overwrite' in done.err
 
 
+@pytest.mark.slow
 def test_real_images(test_data, tmp_path):
     """FCN-8s on the original VGG16's convolutions, whose scores are random."""
     config = Config.fromfile(
