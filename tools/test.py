@@ -25,6 +25,8 @@ def main() -> None:
                         help='judge at the images\' own sizes, where the config judges '
                         'at the size that it resizes to')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    parser.add_argument('--crf', action='store_true', help='refine the predictions by a '
+                        'dense CRF; its settings are model.post_processor.*')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction,
                         help='config entries to override, as key.subkey=value')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -37,7 +39,8 @@ def main() -> None:
 
     config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     test(config, args.checkpoint, tta=args.tta, original_size=args.original_size,
-         out=args.out, show=args.show, show_dir=args.show_dir, wait_time=args.wait_time)
+         crf=args.crf, out=args.out, show=args.show, show_dir=args.show_dir,
+         wait_time=args.wait_time)
 
 
 if __name__ == '__main__':
