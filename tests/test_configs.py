@@ -21,10 +21,12 @@ NAME = re.compile(
 BACKBONES = {
     'vgg16': dict(type='FullyConvVGG', depth=16, fc_channels=4096),
     'vgg16-lean': dict(type='FullyConvVGG', depth=16, fc_channels=512),
+    'vgg16-lean-crfrnn': dict(type='FullyConvVGG', depth=16, fc_channels=512),
     'vgg19': dict(type='FullyConvVGG', depth=19, fc_channels=4096),
     'r50': dict(type='mmpretrain.ResNet', depth=50, base_channels=64),
     'r101': dict(type='mmpretrain.ResNet', depth=101, base_channels=64),
     'r18-half': dict(type='mmpretrain.ResNet', depth=18, base_channels=32),
+    'r18-half-crfrnn': dict(type='mmpretrain.ResNet', depth=18, base_channels=32),
     'mobilenet-v2': dict(type='mmpretrain.MobileNetV2', widen_factor=1),
 }
 DEFAULTS = {  # of what a config may leave out

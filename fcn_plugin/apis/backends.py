@@ -90,6 +90,10 @@ class TorchBackend:
             and scores (C, H, W) float32 or None.
         """
         data = [run_pipeline(self.pipeline, image) for image in images]
+        if getattr(self.model, 'post_processor', None) is not None:
+            for item, image in zip(data, images):
+                # sharper than what the pipeline has resized
+                item['data_samples'].set_metainfo(dict(original_image=image))
         found = {}
         for indices in _by_shape([item['inputs'] for item in data]):
             with asking_for_logits(self.model, scores):

@@ -61,6 +61,8 @@ class FCNInferencer:
             :class:`~fcn_plugin.models.FCNSegmentor`. There are no scores then. Defaults
             to None: whole.
         overlap (int): Pixels that a tile sees beyond what it labels. Defaults to 128.
+        crf (bool): Whether a dense CRF refines the labels; see
+            :func:`~fcn_plugin.apis.config.use_crf`. Defaults to False.
 
     Raises:
         FileNotFoundError: If there is no such file or config.
@@ -71,11 +73,13 @@ class FCNInferencer:
                  weights: Optional[PathLike] = None, device: str = 'auto',
                  backbone: Optional[str] = None,
                  cfg_options: Optional[dict] = None, fast: bool = False,
-                 tile: Optional[int] = None, overlap: int = 128) -> None:
+                 tile: Optional[int] = None, overlap: int = 128,
+                 crf: bool = False) -> None:
         if tile is not None:
             tiles = dict(mode='tile', tile=tile, overlap=overlap)
             cfg_options = {**(cfg_options or {}), 'model.test_cfg': tiles}
-        self._backend = _open_backend(model, weights, device, backbone, cfg_options, fast)
+        self._backend = _open_backend(model, weights, device, backbone, cfg_options, fast,
+                                      crf)
         meta = self._backend.meta
         self.class_names = tuple(meta['classes'])
         self.palette = meta['palette']
@@ -247,14 +251,14 @@ class FCNInferencer:
         return list(files.values())
 
 
-def _open_backend(model, weights, device, backbone, cfg_options, fast
+def _open_backend(model, weights, device, backbone, cfg_options, fast, crf
                   ) -> Union[TorchBackend, GraphBackend]:
     """See :class:`FCNInferencer`."""
     if isinstance(model, nn.Module):
         return TorchBackend(model)
     suffix = Path(model).suffix if isinstance(model, (str, Path)) else ''
     if suffix in ('.onnx', '.pt2'):
-        if weights or backbone or cfg_options or fast:
+        if weights or backbone or cfg_options or fast or crf:
             raise ValueError(f"'{model}' holds weights and settings already: give "
                              'nothing but the device beside it')
         if not Path(model).is_file():
@@ -268,7 +272,7 @@ def _open_backend(model, weights, device, backbone, cfg_options, fast
         raise ValueError('no weights: name a checkpoint, as in '
                          f"FCNInferencer({f'{model!r}, ' if model else ''}"
                          "weights='best.pth')")
-    loaded = load_model(model, weights, device, backbone, cfg_options)
+    loaded = load_model(model, weights, device, backbone, cfg_options, crf=crf)
     return TorchBackend(speed_up(loaded) if fast else loaded)
 
 

@@ -33,13 +33,13 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
                      video_suffix: str = '.mp4', overwrite: bool = False,
                      cfg_options: Optional[dict] = None,
                      fast: bool = False, tile: Optional[int] = None,
-                     overlap: int = 128) -> List[Path]:
+                     overlap: int = 128, crf: bool = False) -> List[Path]:
     """Predicts images and videos into files, and says how many.
 
     Args:
         img_path (str or Path): An image, a video, a folder or a glob.
         weight_path (str or Path): The checkpoint.
-        config, backbone, device, cfg_options, fast, tile, overlap: See
+        config, backbone, device, cfg_options, fast, tile, overlap, crf: See
             :class:`FCNInferencer`.
         out_dir (str or Path): Made where it does not exist. Defaults to
             'work_dirs/predict'.
@@ -51,7 +51,7 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
     """
     list_images(img_path, videos=True)  # before the seconds that loading takes
     infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast,
-                          tile, overlap)
+                          tile, overlap, crf)
     written = infer.save(img_path, out_dir, batch_size, opacity, heatmap, overwrite,
                          video_suffix)
     print(f'{len(written)} files written to {out_dir}{os.sep}')
@@ -133,7 +133,7 @@ def show(weight_path: PathLike, img_path: Optional[PathLike] = None,
          out_dir: PathLike = 'work_dirs/predict_show', max_images: int = 6,
          heatmap: Optional[str] = None, opacity: float = 0.6, device: str = 'auto',
          overwrite: bool = False, window: bool = False,
-         cfg_options: Optional[dict] = None) -> List[Path]:
+         cfg_options: Optional[dict] = None, crf: bool = False) -> List[Path]:
     """Writes pictures that compare images with what is predicted.
 
     Image and prediction side by side for the images of ``img_path``; image, truth,
@@ -141,7 +141,7 @@ def show(weight_path: PathLike, img_path: Optional[PathLike] = None,
     are ``comparison_01.png`` and so on, six images each.
 
     Args:
-        weight_path, config, backbone, heatmap, device, overwrite, cfg_options: See
+        weight_path, config, backbone, heatmap, device, overwrite, cfg_options, crf: See
             :func:`predict_to_files`; the heat map is one more column.
         img_path (str or Path, optional): See :func:`list_images`. Defaults to None.
         out_dir (str or Path): Defaults to 'work_dirs/predict_show'.
@@ -162,7 +162,7 @@ def show(weight_path: PathLike, img_path: Optional[PathLike] = None,
         # Of a data set the number is known once it is built.
         check_outputs(_pages(out_dir, min(len(paths), max_images)), overwrite)
     model = load_model(config, weight_path, device, backbone, cfg_options,
-                       rescale=paths is not None)
+                       rescale=paths is not None, crf=crf)
     meta = model.dataset_meta
     shown = None if heatmap is None else find_class(heatmap, meta['classes'])
     unreadable: List[ValueError] = []
