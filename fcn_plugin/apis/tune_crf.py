@@ -135,7 +135,7 @@ def collect(model, dataset, indices: Sequence[int],
         indices (Sequence[int]): Which images.
         trimap (int, optional): See :func:`tune_crf`.
     """
-    for found in predict_dataset(model, dataset, indices, probabilities=True):
+    for found in predict_dataset(model, dataset, indices, scores=True):
         if found.truth is None:
             raise ValueError(f'{found.path} has no truth to judge by: the pipeline of '
                              'validation has no LoadAnnotations')
@@ -143,7 +143,7 @@ def collect(model, dataset, indices: Sequence[int],
         if trimap is not None:
             distance = boundary_distance(truth, found.ignore_index)
             truth = np.where(distance < trimap, truth, found.ignore_index)
-        yield Example(found.probabilities.astype(np.float16), found.image,
+        yield Example(found.scores.astype(np.float16), found.image,
                       torch.from_numpy(truth.astype(np.int64)), found.ignore_index)
 
 
