@@ -256,17 +256,17 @@ def _open_backend(model, weights, device, backbone, cfg_options, fast, crf
     """See :class:`FCNInferencer`."""
     if isinstance(model, nn.Module):
         return TorchBackend(model)
-    suffix = Path(model).suffix if isinstance(model, (str, Path)) else ''
-    if suffix in ('.onnx', '.pt2'):
-        if weights or backbone or cfg_options or fast or crf:
-            raise ValueError(f"'{model}' holds weights and settings already: give "
+    graph = _path_of(('.onnx', '.pt2'), model, weights)
+    if graph is not None:
+        if None not in (model, weights) or (
+                backbone or cfg_options or fast or crf):
+            raise ValueError(f"'{graph}' holds weights and settings already: give "
                              'nothing but the device beside it')
-        if not Path(model).is_file():
-            raise FileNotFoundError(f"there is no file '{model}'")
-        if suffix == '.onnx':
-            return OnnxBackend(Path(model), device)
-        return ProgramBackend(Path(model))
-    if weights is None and suffix in ('.pth', '.pt'):
+        if not graph.is_file():
+            raise FileNotFoundError(f"there is no file '{graph}'")
+        return OnnxBackend(graph, device) if graph.suffix == '.onnx' else (
+            ProgramBackend(graph))
+    if weights is None and _path_of(('.pth', '.pt'), model):
         model, weights = None, model
     if weights is None:
         raise ValueError('no weights: name a checkpoint, as in '
@@ -274,6 +274,12 @@ def _open_backend(model, weights, device, backbone, cfg_options, fast, crf
                          "weights='best.pth')")
     loaded = load_model(model, weights, device, backbone, cfg_options, crf=crf)
     return TorchBackend(speed_up(loaded) if fast else loaded)
+
+
+def _path_of(suffixes: Sequence[str], *arguments) -> Optional[Path]:
+    """The first argument that is a path with one of the suffixes."""
+    paths = [Path(one) for one in arguments if isinstance(one, (str, Path))]
+    return next((path for path in paths if path.suffix in suffixes), None)
 
 
 def _read(opened: Sequence[Input], unreadable: Optional[list]

@@ -120,7 +120,10 @@ def test_by_onnxruntime_alone(exported):
     onnx.checker.check_model(str(exported['.onnx', True]))
 
 
-def test_overlays_and_videos_from_onnx(exported, photos, tmp_path):
+def test_overlays_from_onnx(exported, photos, tmp_path):
+    printed = succeed('predict.py', '--weight-path', exported['.onnx', True],
+                      '--img-path', photos / 'b.png', '--out-dir', tmp_path / 'tool')
+    assert '2 files written' in printed
     files = FCNInferencer(exported['.onnx', True]).save(
         photos, tmp_path / 'out', heatmap='ring', progress=False)
     assert len(files) == 6 and all(file.is_file() for file in files)
