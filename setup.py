@@ -123,6 +123,7 @@ INSTALL_REQUIRES = [
     'numba',
     # Come with the above; named because they are imported here. So does cv2,
     # from opencv-python, or headless where somebody put that in its place.
+    'jinja2',
     'matplotlib',
     'pillow',
     'rich',
@@ -140,8 +141,13 @@ EXTRAS = {
     'test': ['pytest>=7.4', 'scipy', *TIMM],
     'export': ['onnx>=1.15', 'onnxruntime>=1.16', 'onnxscript'],
     'tensorboard': ['tensorboard'],
+    # Opens the report in a headless browser, in the tests.
+    'browser': ['selenium'],
 }
 EXTRAS['all'] = sorted({r for extra in EXTRAS.values() for r in extra})
+# Not in "all": it has no wheels and is compiled during installation, which needs a
+# C++ compiler. Only DenseCRF(engine='pydensecrf2') asks for it.
+EXTRAS['crf'] = ['pydensecrf2>=1.1']
 
 setup(
     name='mmseg-fcn-plugin',
@@ -164,6 +170,7 @@ setup(
     python_requires='>=3.11',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     include_package_data=False,  # data is named here, never swept up
+    package_data={PACKAGE: ['visualization/report.html']},
     zip_safe=False,
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,

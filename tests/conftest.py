@@ -12,8 +12,10 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from mmengine.registry import init_default_scope  # noqa: E402
+from PIL import Image  # noqa: E402
 
 import fcn_plugin  # noqa: E402,F401  before any test imports mmseg
+from tiny_trained import write_trained  # noqa: E402
 
 torch.set_num_threads(2)
 
@@ -40,3 +42,23 @@ def seeded():
 def mmseg_scope():
     """Also after a test whose Runner left another scope behind."""
     init_default_scope('mmseg')
+
+
+@pytest.fixture(scope='session')
+def trained(tmp_path_factory) -> Path:
+    """A folder with config.py, best.pth (as mmengine writes it) and bare.pth."""
+    folder = tmp_path_factory.mktemp('trained')
+    write_trained(folder)
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """b.png, A.JPG and notes.txt in a folder."""
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for name, size in (('b.png', (40, 30)), ('A.JPG', (50, 70))):
+        pixels = np.random.randint(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    (folder / 'notes.txt').write_text('no image')
+    return folder

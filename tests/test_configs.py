@@ -21,11 +21,13 @@ NAME = re.compile(
 BACKBONES = {
     'vgg16': dict(type='FullyConvVGG', depth=16, fc_channels=4096),
     'vgg16-lean': dict(type='FullyConvVGG', depth=16, fc_channels=512),
+    'vgg16-lean-crfrnn': dict(type='FullyConvVGG', depth=16, fc_channels=512),
     'vgg19': dict(type='FullyConvVGG', depth=19, fc_channels=4096),
     'r18': dict(type='mmpretrain.ResNet', depth=18, base_channels=64),
     'r50': dict(type='mmpretrain.ResNet', depth=50, base_channels=64),
     'r101': dict(type='mmpretrain.ResNet', depth=101, base_channels=64),
     'r18-half': dict(type='mmpretrain.ResNet', depth=18, base_channels=32),
+    'r18-half-crfrnn': dict(type='mmpretrain.ResNet', depth=18, base_channels=32),
     'mobilenet-v2': dict(type='mmpretrain.MobileNetV2', widen_factor=1),
     'hrnet-w18': dict(type='mmpretrain.HRNet', arch='w18'),
     'convnext-t': dict(type='mmpretrain.ConvNeXt', arch='tiny'),

@@ -1,4 +1,4 @@
-"""Segments images: overlays with a legend, label maps and heat maps.
+"""Segments images and videos: overlays with a legend, label maps and heat maps.
 
     python tools/predict.py --img-path photo.jpg --weight-path best.pth
 """
@@ -12,10 +12,10 @@ from fcn_plugin.utils.cli import run
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Segments images and writes, for each, an overlay with a legend '
-        'and the labels as a palette PNG.')
+        description='Segments images and videos and writes, for each, an overlay with a '
+        'legend, and of images the labels as a palette PNG.')
     parser.add_argument('--img-path', required=True, metavar='PATH|DIR|GLOB',
-                        help='an image, a folder of images, or a quoted glob')
+                        help='an image or a video, a folder of them, or a quoted glob')
     parser.add_argument('--weight-path', required=True, metavar='FILE',
                         help='the checkpoint')
     parser.add_argument('--config', metavar='FILE',
@@ -29,12 +29,28 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--heatmap', metavar='CLASS',
                         help='also write the probability of this class, given by name '
                         'or index')
+    parser.add_argument('--crf', action='store_true', help='refine the predictions by a '
+                        'dense CRF; its settings are model.post_processor.*')
     parser.add_argument('--opacity', type=float, default=0.5,
                         help='of the colours, 0 to 1; default: %(default)s')
     parser.add_argument('--device', default='auto',
                         help='auto (a GPU where there is one), cpu, cuda:0, ...')
+    parser.add_argument('--batch-size', type=int, default=1, metavar='N',
+                        help='images or frames at once; default: %(default)s')
+    parser.add_argument('--video-suffix', default='.mp4', metavar='SUFFIX',
+                        help='.mp4, .webm (for browsers), .avi, .mkv or .mov; default: '
+                        '%(default)s')
     parser.add_argument('--overwrite', action='store_true',
                         help='replace files that exist')
+    parser.add_argument('--fast', action='store_true',
+                        help='fold batch norms and compute in 16 bits where the machine '
+                        'does so natively')
+    parser.add_argument('--tile', type=int, metavar='N',
+                        help='label images in tiles of N pixels a side, so that memory '
+                        'does not grow with the image')
+    parser.add_argument('--overlap', type=int, default=128, metavar='N',
+                        help='pixels that a tile sees beyond what it labels; default: '
+                        '%(default)s')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction,
                         metavar='KEY=VALUE', help='override settings of the config')
     parser.add_argument('--debug', action='store_true', help='show tracebacks')

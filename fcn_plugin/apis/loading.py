@@ -20,6 +20,7 @@ from torch import nn
 
 from ..utils.paths import config_path
 from ..visualization import default_palette
+from .config import use_crf
 
 PathLike = Union[str, Path]
 
@@ -81,7 +82,7 @@ def config_from_text(text: str) -> Config:
     config = Config(fields)
     if config.get('custom_imports'):
         import_modules_from_strings(**config.custom_imports)
-    _check_types(config._cfg_dict.to_dict())
+    check_types(config._cfg_dict.to_dict())
     return config
 
 
@@ -110,7 +111,7 @@ def _plain_value(node: ast.AST) -> Any:
                          f'data: {ast.unparse(node)[:60]}') from None
 
 
-def _check_types(value: Any) -> None:
+def check_types(value: Any) -> None:
     """Raises ValueError for a type that is a path into a module."""
     if isinstance(value, dict):
         name = value.get('type')
@@ -122,7 +123,7 @@ def _check_types(value: Any) -> None:
         value = value.values()
     if not isinstance(value, (str, bytes)) and isinstance(value, Iterable):
         for item in value:
-            _check_types(item)
+            check_types(item)
 
 
 def find_config(config: Union[PathLike, Config, None], meta: Dict[str, Any],
@@ -202,7 +203,8 @@ def pick_device(device: str = 'auto') -> str:
 
 def load_model(config: Union[PathLike, Config, None], checkpoint: PathLike,
                device: str = 'auto', backbone: Optional[str] = None,
-               cfg_options: Optional[dict] = None, rescale: bool = True) -> nn.Module:
+               cfg_options: Optional[dict] = None, rescale: bool = True,
+               crf: bool = False) -> nn.Module:
     """Builds a segmentor and fills it from a checkpoint, wholly or not at all.
 
     Args:
@@ -213,6 +215,7 @@ def load_model(config: Union[PathLike, Config, None], checkpoint: PathLike,
         cfg_options (dict, optional): Overrides of the config. Defaults to None.
         rescale (bool): Whether predictions are brought to the image's own size
             even where the config's ``test_cfg`` says otherwise. Defaults to True.
+        crf (bool): See :func:`use_crf`. Defaults to False.
 
     Returns:
         nn.Module: In eval mode, with ``cfg`` and with ``dataset_meta``: 'classes' and
@@ -226,6 +229,8 @@ def load_model(config: Union[PathLike, Config, None], checkpoint: PathLike,
     loaded = read_checkpoint(checkpoint)
     cfg, source = find_config(config, loaded['meta'], backbone)
     cfg.merge_from_dict(cfg_options or {})
+    if crf:
+        use_crf(cfg)
     cfg.model.pop('auxiliary_head', None)  # only training needs it
     if rescale and 'rescale' in (cfg.model.get('test_cfg') or {}):
         cfg.model.test_cfg.rescale = True

@@ -57,3 +57,18 @@ def move_into(source: Path, target: Path) -> None:
             place.mkdir(exist_ok=True)
         else:
             os.replace(path, place)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write in place of ``path``, which it becomes once it is complete.
+
+    For writers that go by the suffix, which it shares; it is called
+    ``<stem>.part<suffix>``. After an error it is removed, and ``path`` is untouched.
+    """
+    beside = path.with_name(f'{path.stem}.part{path.suffix}')
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,4 +1,5 @@
 """Where the package's own files lie."""
+import difflib
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -25,7 +26,8 @@ def config_path(name: str) -> Path:
 
     Args:
         name (str): Path under the folder of the configs, such as
-            ``'fcn/fcn-8s_r50_1xb16-20k_voc12-224x224.py'``.
+            ``'fcn/fcn-8s_r50_1xb16-20k_voc12-224x224.py'``, or the file's name
+            alone, with or without ``.py``.
 
     Raises:
         FileNotFoundError: If there is none of that name; similar ones are listed.
@@ -33,6 +35,10 @@ def config_path(name: str) -> Path:
     folder = config_root()
     if (folder / name).is_file():
         return folder / name
-    beside = sorted(p.name for p in (folder / name).parent.glob('*.py'))
+    runs = {path.stem: path for path in sorted(folder.glob('[!_]*/*.py'))}
+    stem = Path(name).stem if name.endswith('.py') else Path(name).name
+    if stem in runs and name in (stem, f'{stem}.py'):
+        return runs[stem]
+    similar = difflib.get_close_matches(stem, runs, n=5, cutoff=0.5) or list(runs)
     raise FileNotFoundError(f"no config '{name}' in {folder}"
-                            + (f'; there are {", ".join(beside)}' if beside else ''))
+                            + (f'; there are {", ".join(similar)}' if similar else ''))

@@ -3,6 +3,7 @@
 Images are RGB, (H, W, 3) uint8; labels are integers, (H, W); a palette is a
 sequence of RGB triples.
 """
+from .charts import line_chart
 from .comparison import comparison, comparison_row, error_map
 from .heatmap import heatmap
 from .label_png import save_label_png
@@ -12,6 +13,6 @@ from .text import enlarge, resize_labels
 
 __all__ = [
     'add_legend', 'class_shares', 'colour_labels', 'comparison', 'comparison_row',
-    'default_palette', 'enlarge', 'error_map', 'heatmap', 'merge_shares', 'overlay',
-    'resize_labels', 'save_label_png'
+    'default_palette', 'enlarge', 'error_map', 'heatmap', 'line_chart', 'merge_shares',
+    'overlay', 'resize_labels', 'save_label_png'
 ]

@@ -115,7 +115,7 @@ def _draw_outlines(picture: np.ndarray, labels: np.ndarray, painted: np.ndarray,
     # What is not painted counts as one last class. Between two regions the edge
     # lies in the later one, so never inside what it outlines against the image.
     last = len(palette)
-    key = np.where(painted, labels, last).astype(np.float32)
+    key = np.where(painted, labels.astype(np.float32), np.float32(last))
     first_near = cv2.erode(key, _square(edge)).astype(np.int64)
     contrast = first_near < key
     near_edge = cv2.dilate(contrast.astype(np.uint8), _square(line)) > 0

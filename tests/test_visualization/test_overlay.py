@@ -94,6 +94,13 @@ def test_colour_labels():
     assert (colours[0, 1] == PALETTE[3]).all() and (colours[1, 0] == (9, 8, 7)).all()
 
 
+def test_256_classes_of_uint8():
+    labels = np.arange(256, dtype=np.uint8).reshape(16, 16).repeat(4, 0).repeat(4, 1)
+    image = np.zeros((64, 64, 3), np.uint8)
+    picture = overlay(image, labels, default_palette(256), alpha=1, ignore_index=-1)
+    assert (picture[62, 62] == default_palette(256)[255]).all()
+
+
 def test_default_palette():
     palette = default_palette(256)
     assert len({tuple(c) for c in palette}) == 256

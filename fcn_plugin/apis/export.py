@@ -1,0 +1,290 @@
+"""From a checkpoint to one file that other programs run."""
+import json
+import statistics
+import time
+import warnings
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from ..datasets.shapes import ShapesDataset
+from ..models.deployed import DeployedSegmentor
+from ..utils.files import replacing
+from ..version import __version__
+from .backends import (META_KEY, GraphBackend, OnnxBackend, ProgramBackend, TorchBackend,
+                       build_pipeline)
+from .images import list_images, read_image
+from .loading import PathLike, inner_dataset, load_model
+from .result import check_outputs
+
+#: Sizes (H, W) of the images that are drawn to check with where none are given.
+_SIZES = ((240, 320), (97, 131), (65, 33))
+_MOST_IMAGES = 8
+_TIMED = 5
+#: How far the score of a label may lie below PyTorch's best, in probability. Float32
+#: rounding alone stays below the first; resized images differ by a grey level.
+_TOLERANCE, _TOLERANCE_RESIZED = 1e-3, 0.1
+
+
+def export(weight_path: PathLike, out: PathLike, config: Optional[PathLike] = None,
+           backbone: Optional[str] = None, scores: bool = False,
+           preprocess: bool = False, img_path: Optional[PathLike] = None,
+           opset: int = 17, overwrite: bool = False,
+           cfg_options: Optional[dict] = None) -> Dict[str, float]:
+    """Writes a network as one file, checked against PyTorch, and times both.
+
+    The graph takes batches of any number and size: padding, and its removal, are in it.
+    Names and colours of the classes stand in the file, so that ``FCNInferencer(out)``
+    needs nothing else.
+
+    Args:
+        weight_path (str or Path): The checkpoint.
+        out (str or Path): ``.onnx``; or ``.pt2``, for ``torch.export``.
+        config, backbone, cfg_options: See :class:`FCNInferencer`.
+        scores (bool): Whether the graph returns the probabilities of all classes too.
+            Defaults to False.
+        preprocess (bool): Whether the graph takes images as they are read, (N, H, W, 3)
+            uint8 RGB, resizes and normalises them, and returns labels of their size; or
+            normalised (N, 3, H, W) float32 in the network's channel order. Defaults to
+            False.
+        img_path (str or Path, optional): Images to check and time with, see
+            :func:`list_images`: 8 at most. Defaults to None: drawn ones.
+        opset (int): ONNX's operator set. Defaults to 17.
+        overwrite (bool): Whether ``out`` may be replaced. Defaults to False.
+
+    Returns:
+        dict[str, float]: 'equal', the share of equal labels; 'gap', how far a label's
+        probability lies below PyTorch's best at most; 'torch_ms' and 'graph_ms'.
+
+    Raises:
+        ValueError: If the network cannot be exported, or the graph computes something
+            else; then no file is left.
+    """
+    out = Path(out).expanduser()
+    if out.suffix not in ('.onnx', '.pt2'):
+        raise ValueError(f"'{out}' must end in .onnx, or in .pt2 for torch.export")
+    check_outputs([out], overwrite)
+    images = _images(img_path)
+    model = load_model(config, weight_path, 'cpu', backbone, cfg_options)
+    resize, keep_ratio = resize_of(model.cfg) if preprocess else (None, False)
+    network = DeployedSegmentor(model, scores, preprocess, resize, keep_ratio).eval()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(out) as beside:
+        text = json.dumps(_meta(model, scores, preprocess, Path(weight_path)))
+        if out.suffix == '.onnx':
+            write_onnx(network, beside, text, opset)
+            graph = OnnxBackend(beside, 'cpu')
+        else:
+            write_program(network, beside, text)
+            graph = ProgramBackend(beside)
+        reference = TorchBackend(model)
+        if not preprocess:  # the graph knows nothing of the pipeline's resizing
+            reference.pipeline = graph.pipeline = build_pipeline(
+                Config(dict(test_pipeline=[dict(type='PackSegInputs')])))
+        tolerance = _TOLERANCE if resize is None else _TOLERANCE_RESIZED
+        found = compare_backends(reference, graph, images, tolerance)
+    _print(out, network, model, images, found)
+    return found
+
+
+def resize_of(cfg: Config) -> Tuple[Optional[Tuple[int, int]], bool]:
+    """The resizing in a config's test pipeline: (W, H) or None, and ``keep_ratio``.
+
+    Raises:
+        ValueError: If there is a step that cannot be put into a graph.
+    """
+    found, keep_ratio = None, False
+    for step in cfg.get('test_pipeline') or inner_dataset(cfg).get('pipeline') or []:
+        name = str(step['type']).split('.')[-1]
+        if name == 'Resize' and step.get('scale') and found is None and (
+                step.get('interpolation', 'bilinear') == 'bilinear'):
+            scale = step['scale']
+            found = (scale, scale) if isinstance(scale, int) else tuple(scale)
+            keep_ratio = step.get('keep_ratio', False)
+        elif not name.startswith('Load') and name != 'PackSegInputs':
+            raise ValueError(f"the test pipeline's step {dict(step)} cannot be put into "
+                             'the graph: export without --preprocess')
+    return found, keep_ratio
+
+
+def _meta(model: nn.Module, scores: bool, preprocess: bool, weights: Path) -> dict:
+    """What the file says of itself; see :class:`GraphBackend`."""
+    meta = dict(version=__version__, weights=weights.name, scores=scores,
+                preprocess=preprocess, **model.dataset_meta)
+    if not preprocess:
+        preprocessor = model.data_preprocessor
+        normalised = preprocessor._enable_normalize
+        steps = model.cfg.get('test_pipeline') or inner_dataset(model.cfg)['pipeline']
+        meta.update(
+            pipeline=[dict(step) for step in steps],
+            bgr_to_rgb=preprocessor.channel_conversion,
+            mean=preprocessor.mean.flatten().tolist() if normalised else None,
+            std=preprocessor.std.flatten().tolist() if normalised else None)
+    return meta
+
+
+# --- writing -----------------------------------------------------------------------
+
+
+def _example(network: DeployedSegmentor) -> Tensor:
+    """A batch whose sizes are multiples of nothing, so that all padding is seen."""
+    if network.preprocess:
+        return torch.randint(0, 256, (2, 67, 101, 3), dtype=torch.uint8)
+    return torch.randn(2, 3, 67, 101)
+
+
+def write_onnx(network: DeployedSegmentor, path: Path, text: str, opset: int) -> None:
+    """Writes ONNX with dynamic batch, height and width.
+
+    Args:
+        network (DeployedSegmentor): In eval mode.
+        path (Path): The file.
+        text (str): Metadata under :data:`META_KEY`.
+        opset (int): The operator set.
+
+    Raises:
+        ImportError: If the extra is not installed.
+        ValueError: If an operation has no counterpart.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError("ONNX needs more than is installed: pip install "
+                          "'mmseg-fcn-plugin[export]'") from error
+    height, width = {1: 'height'}, {2: 'width'}
+    if not network.preprocess:
+        height, width = {2: 'height'}, {3: 'width'}
+    axes = dict(image={0: 'batch', **height, **width},
+                labels={0: 'batch', 1: 'height', 2: 'width'})
+    outputs = ['labels']
+    if network.with_scores:
+        outputs.append('scores')
+        axes['scores'] = {0: 'batch', 2: 'height', 3: 'width'}
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            # Of checks in the network that compare sizes: they hold for any.
+            warnings.simplefilter('ignore')
+            # The newer exporter (dynamo=True) fixes sizes that are to be dynamic.
+            torch.onnx.export(network, (_example(network), ), str(path), dynamo=False,
+                              opset_version=opset, input_names=['image'],
+                              output_names=outputs, dynamic_axes=axes)
+    # RuntimeError is the base of the exporter's own errors
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f'the network cannot be written as ONNX of opset {opset}: '
+                         f'{reason}') from error
+    written = onnx.load(str(path))
+    written.metadata_props.add(key=META_KEY, value=text)
+    onnx.save(written, str(path))
+
+
+def write_program(network: DeployedSegmentor, path: Path, text: str) -> None:
+    """Writes a program of ``torch.export`` with dynamic batch, height and width.
+
+    Args:
+        network, path, text: As in :func:`write_onnx`.
+
+    Raises:
+        ValueError: If the network cannot be traced so.
+    """
+    auto, example = torch.export.Dim.AUTO, _example(network)
+    sizes = (1, 2) if network.preprocess else (2, 3)
+    if network.keep_ratio:
+        raise ValueError('torch.export cannot resize to a size that depends on the image '
+                         '(keep_ratio=True): export without --preprocess, or to .onnx')
+    try:
+        with torch.no_grad():
+            program = torch.export.export(
+                network, (example, ),
+                dynamic_shapes=dict(image={0: auto, **{dim: auto for dim in sizes}}))
+    # its errors have no common base
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f'torch.export cannot trace the network: {reason}. Export to '
+                         '.onnx') from error
+    with open(path, 'wb') as file:
+        torch.export.save(program, file, extra_files={META_KEY: text})
+
+
+# --- checking ----------------------------------------------------------------------
+
+
+def _images(img_path: Optional[PathLike]) -> List[np.ndarray]:
+    """RGB images to check with; see :func:`export`."""
+    if img_path is None:
+        return [ShapesDataset(length=1, image_size=((height, ) * 2, (width, ) * 2)).draw(
+            0)[0][..., ::-1].copy() for height, width in _SIZES]
+    paths = list_images(img_path)
+    step = -(-len(paths) // _MOST_IMAGES)
+    return [read_image(path) for path in paths[::step]]
+
+
+def compare_backends(reference: TorchBackend, graph: GraphBackend,
+                     images: Sequence[np.ndarray], tolerance: float) -> Dict[str, float]:
+    """Predicts images both ways, one by one and in one batch, and times the first.
+
+    Args:
+        reference (TorchBackend): What is taken to be right.
+        graph (GraphBackend): What is checked.
+        images (Sequence[np.ndarray]): RGB, (H, W, 3) uint8.
+        tolerance (float): By how much the reference's probability of the graph's label
+            may lie below that of its own, anywhere.
+
+    Returns:
+        dict[str, float]: See :func:`export`.
+
+    Raises:
+        ValueError: If it lies further below.
+    """
+    pixels = wrong = 0
+    gap = 0.
+    with_scores = graph.meta['scores']
+    batch = graph([images[0], *images, images[0]], with_scores)[1:-1]
+    for image, (together, _) in zip(images, batch):
+        (_, probabilities), = reference([image], True)
+        (labels, scores), = graph([image], with_scores)
+        best = probabilities.max(0)
+        own = np.take_along_axis(probabilities, labels[None].astype(np.int64), 0)[0]
+        gap = max(gap, float((best - own).max()))
+        if scores is not None:
+            gap = max(gap, float(np.abs(scores - probabilities).max()))
+        wrong += int((own < best).sum()) + int((together != labels).sum())
+        pixels += 2 * labels.size
+    if not gap <= tolerance:
+        raise ValueError('the graph does not compute what PyTorch does: a score differs '
+                         f'by {gap:.3g}, where {tolerance:g} is allowed, and '
+                         f'{100 * wrong / pixels:.2f} % of the labels. No file is '
+                         'written')
+    return dict(equal=1 - wrong / pixels, gap=gap,
+                torch_ms=_milliseconds(reference, images[0]),
+                graph_ms=_milliseconds(graph, images[0]))
+
+
+def _milliseconds(backend, image: np.ndarray) -> float:
+    """Median time of one image, from its pixels to its labels."""
+    times = []
+    for _ in range(_TIMED + 1):
+        begin = time.perf_counter()
+        backend([image])
+        times.append(1000 * (time.perf_counter() - begin))
+    return statistics.median(times[1:])  # the first one warms up
+
+
+def _print(out: Path, network: DeployedSegmentor, model: nn.Module,
+           images: Sequence[np.ndarray], found: Dict[str, float]) -> None:
+    takes = '(N, H, W, 3) uint8 RGB' if network.preprocess else '(N, 3, H, W) float32'
+    gives = 'labels (N, H, W) ' + str(network.label_type).removeprefix('torch.')
+    if network.with_scores:
+        gives += f', scores (N, {len(model.dataset_meta["classes"])}, H, W) float32'
+    height, width = images[0].shape[:2]
+    runs = 'onnxruntime' if out.suffix == '.onnx' else 'the exported program'
+    print(f'{out} ({out.stat().st_size / 1e6:.1f} MB)\n'
+          f'image   {takes} -> {gives}\n'
+          f'parity  {len(images)} images: {100 * found["equal"]:.3f} % of labels equal, '
+          f'scores within {found["gap"]:.1e}\n'
+          f'time    {width}x{height} on the CPU, {torch.get_num_threads()} threads: '
+          f'PyTorch {found["torch_ms"]:.0f} ms, {runs} {found["graph_ms"]:.0f} ms')

@@ -1,0 +1,313 @@
+"""Images and videos as people have them, to RGB arrays."""
+import contextlib
+import glob
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import Any, Iterator, List, Optional, Tuple, Union
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from .loading import PathLike
+
+IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
+                  '.webp')
+VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
+
+#: The codec that OpenCV's wheels can write for each kind of file.
+_CODECS = {'.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.mkv': 'mp4v',
+           '.avi': 'MJPG', '.webm': 'VP90'}
+
+
+def list_images(pattern: PathLike, videos: bool = False) -> List[Path]:
+    """The images that a file, a folder or a glob stands for.
+
+    Args:
+        pattern (str or Path): A file, of any suffix; a folder, for the images
+            directly in it; or a glob, for the images that it matches.
+        videos (bool): Whether a folder's or a glob's videos count as well.
+            Defaults to False.
+
+    Returns:
+        list[Path]: Sorted, at least one.
+
+    Raises:
+        FileNotFoundError: If that is none.
+    """
+    # Before globbing: a name that exists may hold brackets.
+    path = Path(pattern).expanduser()
+    if path.is_file():
+        return [path]
+    suffixes = IMAGE_SUFFIXES + (VIDEO_SUFFIXES if videos else ())
+    found = path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path)))
+    images = sorted(p for p in found if p.is_file() and p.suffix.lower() in suffixes)
+    if not images:
+        where = (f"no image in the folder '{pattern}'" if path.is_dir() else
+                 f"no image matches '{pattern}'" if glob.has_magic(str(pattern)) else
+                 f"no such file or folder: '{pattern}'")
+        raise FileNotFoundError(f'{where} (images end in {" ".join(IMAGE_SUFFIXES)})')
+    return images
+
+
+# --- images ------------------------------------------------------------------------
+
+
+def read_image(source: Union[PathLike, bytes]) -> np.ndarray:
+    """Reads any image as it is meant to be seen.
+
+    The camera's orientation (EXIF) is applied; grey, palette and CMYK images
+    become RGB; transparency is dropped, and so are the low bits beyond 8, as when
+    mmcv reads images for training.
+
+    Args:
+        source (str, Path or bytes): The file, or what it holds.
+
+    Returns:
+        np.ndarray: RGB, (H, W, 3) uint8.
+
+    Raises:
+        ValueError: If it cannot be read, with the file and the reason.
+    """
+    in_memory = isinstance(source, (bytes, bytearray, memoryview))
+    try:
+        with warnings.catch_warnings():
+            # An image of 100 megapixels is slow, not an attack.
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(source) if in_memory else source) as file:
+                return _pil_to_rgb(file)
+    except FileNotFoundError:
+        raise
+    # Pillow's readers raise SyntaxError and struct.error too, among others.
+    except Exception as error:
+        named = f'in {len(source)} bytes' if in_memory else f"'{source}'"
+        reason = str(error).replace(f' {str(source)!r}', '')
+        if in_memory and isinstance(error, Image.UnidentifiedImageError):
+            reason = 'they are no image file that Pillow knows'
+        raise ValueError(f'cannot read the image {named}: {reason}') from error
+
+
+def _pil_to_rgb(picture: Image.Image) -> np.ndarray:
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith('I') or picture.mode == 'F':
+        return _deep_grey_to_rgb(np.asarray(picture))
+    return np.array(picture.convert('RGB'))
+
+
+def _deep_grey_to_rgb(grey: np.ndarray) -> np.ndarray:
+    """Grey of 16 bits (or more, or real numbers), (H, W), to RGB of 8."""
+    if grey.dtype.kind == 'f':
+        grey = np.nan_to_num(grey) * (255 if np.nanmax(grey) <= 1 else 1)
+    elif grey.dtype.itemsize == 2 or grey.max() > 255:
+        grey = grey >> 8
+    grey = np.clip(grey, 0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def to_rgb(source: Any) -> np.ndarray:
+    """An image in any form that Python programs have it in.
+
+    Args:
+        source: A path; the bytes of an image file; a PIL image; or an array of uint8,
+            RGB (H, W, 3), RGBA (H, W, 4) or grey (H, W). Arrays that OpenCV read are
+            BGR: give ``image[..., ::-1]``.
+
+    Returns:
+        np.ndarray: RGB, (H, W, 3) uint8.
+
+    Raises:
+        ValueError: If it cannot be read, or is an array of another kind.
+        TypeError: If it is none of these.
+    """
+    if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)):
+        return read_image(source)
+    if isinstance(source, Image.Image):
+        return _pil_to_rgb(source)
+    if not isinstance(source, np.ndarray):
+        raise TypeError('an image is given as a path, bytes, a PIL image or a numpy '
+                        f'array, not as {type(source).__name__}')
+    image = source[..., None] if source.ndim == 2 else source
+    if image.dtype != np.uint8 or image.ndim != 3 or not image.size or (
+            image.shape[2] not in (1, 3, 4)):
+        raise ValueError('an image in an array is RGB (H, W, 3), RGBA (H, W, 4) or grey '
+                         f'(H, W) of uint8, but this one is {source.shape} of '
+                         f'{source.dtype}' + ('; give several images as a list'
+                                              if source.ndim == 4 else ''))
+    if image.shape[2] == 1:
+        return np.repeat(image, 3, axis=2)
+    return np.ascontiguousarray(image[..., :3])
+
+
+# --- inputs of the inferencer --------------------------------------------------------
+
+
+class ImageInput:
+    """One image, read when it is its turn.
+
+    Args:
+        source: See :func:`to_rgb`.
+
+    Attributes:
+        path (Path, optional): Where it lies, if it is a file.
+        count (int): 1.
+    """
+    count = 1
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self.path = Path(source) if isinstance(source, (str, os.PathLike)) else None
+
+    def __iter__(self) -> Iterator[Tuple[None, np.ndarray]]:
+        yield None, to_rgb(self._source)
+
+
+class VideoInput:
+    """The frames of a video, decoded one after the other by OpenCV.
+
+    Args:
+        path (Path): The file.
+
+    Attributes:
+        path (Path): The file.
+        count (int, optional): How many frames its header promises, if it does.
+        fps (float): Frames a second; 25 where the file does not say.
+        size (tuple[int, int]): (H, W) of a frame.
+
+    Raises:
+        ValueError: If OpenCV cannot decode it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        capture = self._open()
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.count = count if count > 0 else None
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if 0 < fps < 1000 else 25.
+        self.size = (int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+                     int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)))
+        capture.release()
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(self.path))
+        if not capture.isOpened():
+            raise ValueError(f"cannot read the video '{self.path}': OpenCV finds no "
+                             'stream in it that it can decode')
+        return capture
+
+    def __iter__(self) -> Iterator[Tuple[int, np.ndarray]]:
+        """Yields number and RGB image, (H, W, 3) uint8, of each frame."""
+        capture, index = self._open(), 0
+        try:
+            while True:
+                found, frame = capture.read()
+                if not found:
+                    break
+                yield index, np.ascontiguousarray(frame[..., ::-1])
+                index += 1
+        finally:
+            capture.release()
+        if not index:
+            raise ValueError(f"cannot read the video '{self.path}': no frame of it can "
+                             'be decoded')
+
+
+Input = Union[ImageInput, VideoInput]
+
+
+def open_inputs(inputs: Any) -> Tuple[List[Input], bool]:
+    """What an inferencer is called with, as images and videos.
+
+    Args:
+        inputs: An image as in :func:`to_rgb`; the path of a video; a folder or a glob
+            of images and videos; or an iterable of any of these.
+
+    Returns:
+        tuple: The images and videos, and whether it was a single image.
+
+    Raises:
+        FileNotFoundError: If a path, folder or glob has nothing.
+        ValueError: If a video cannot be decoded, or the list is empty.
+        TypeError: If something in it is no image.
+    """
+    if isinstance(inputs, (str, os.PathLike)):
+        path = Path(inputs).expanduser()
+        found = [VideoInput(p) if p.suffix.lower() in VIDEO_SUFFIXES else ImageInput(p)
+                 for p in list_images(path, videos=True)]
+        return found, path.is_file() and isinstance(found[0], ImageInput)
+    if isinstance(inputs, (bytes, bytearray, memoryview, np.ndarray, Image.Image)):
+        return [ImageInput(inputs)], True
+    if not hasattr(inputs, '__iter__') or hasattr(inputs, 'detach'):  # a tensor iterates
+        to_rgb(inputs)  # says what is accepted
+    opened = [item for one in inputs for item in open_inputs(one)[0]]
+    if not opened:
+        raise ValueError('there is nothing to predict: the list of images is empty')
+    return opened, False
+
+
+# --- writing ------------------------------------------------------------------------
+
+
+def save_picture(path: Path, picture: np.ndarray) -> None:
+    """Writes an RGB picture, (H, W, 3) uint8, by the path's suffix."""
+    # the level halves the time of a large PNG for a few per cent of its size
+    Image.fromarray(picture).save(path, quality=92, compress_level=3)
+
+
+class VideoOutput:
+    """A video that is written frame by frame; its size is that of the first.
+
+    Args:
+        path (Path): Its suffix chooses the codec: MPEG-4 in .mp4, .m4v, .mov and .mkv,
+            VP9 in .webm (what browsers play), Motion JPEG in .avi.
+        fps (float): Frames a second.
+
+    Raises:
+        ValueError: If the suffix is another.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        check_video_suffix(path.suffix)
+        self.path, self.fps = path, fps
+        self._writer: Optional[cv2.VideoWriter] = None
+
+    def write(self, picture: np.ndarray) -> None:
+        """Appends an RGB picture, (H, W, 3) uint8."""
+        # codecs halve the resolution of colour, so they want even sizes
+        height, width = picture.shape[:2]
+        picture = cv2.copyMakeBorder(picture[..., ::-1], 0, height % 2, 0, width % 2,
+                                     cv2.BORDER_REPLICATE)
+        if self._writer is None:
+            codec = cv2.VideoWriter_fourcc(*_CODECS[self.path.suffix])
+            with _quiet_opencv():
+                self._writer = cv2.VideoWriter(str(self.path), codec, self.fps,
+                                               picture.shape[1::-1])
+            if not self._writer.isOpened():
+                raise ValueError(f"cannot write the video '{self.path}': OpenCV has no "
+                                 f'encoder for it here; try .mp4 or .avi')
+        self._writer.write(picture)
+
+    def close(self) -> None:
+        """Ends the file."""
+        if self._writer is not None:
+            self._writer.release()
+
+
+def check_video_suffix(suffix: str) -> None:
+    """Raises ValueError for a kind of video that cannot be written."""
+    if suffix not in _CODECS:
+        raise ValueError(f"videos are written as {', '.join(_CODECS)}, not as '{suffix}'")
+
+
+@contextlib.contextmanager
+def _quiet_opencv() -> Iterator[None]:
+    """Keeps OpenCV from remarking on codec names that it then puts right."""
+    logging = cv2.utils.logging
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(level)

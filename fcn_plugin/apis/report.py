@@ -1,0 +1,415 @@
+"""A training run as one HTML page: curves, figures, confusions, images."""
+import base64
+import io
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Optional, Sequence
+
+import cv2
+import numpy as np
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from mmengine.config import Config
+from mmengine.runner import find_latest_checkpoint
+from PIL import Image
+from rich.progress import track
+
+from .. import visualization as vis
+from ..evaluation.confusion import confusion_matrix, segmentation_metrics
+from ..utils.files import write_text
+from ..version import __version__
+from .config import load_config
+from .loading import PathLike, load_model
+from .predict import build_val_dataset, predict_dataset, spread
+from .result import Result
+
+_FIGURES = dict(mIoU='mean IoU', aAcc='pixel accuracy', mAcc='mean accuracy',
+                fwIoU='frequency-weighted IoU')
+#: Best, median and worst images of all classes: so many of each.
+_OF_EACH = 3
+#: More classes than this make a table that nobody reads.
+_LARGEST_TABLE = 60
+_PICTURE_WIDTH = 360
+
+
+# --- what the run has written ---------------------------------------------------------
+
+
+@dataclass
+class Run:
+    """What lies in a work dir.
+
+    Attributes:
+        folder (Path): The work dir.
+        config (Config): Of the run.
+        checkpoint (Path, optional): The best by its metric, else the last.
+        train (list[dict]): Scalars of training, each with 'step'.
+        val (list[dict]): Metrics of validation, each with 'step'.
+        environment (str): What the run's log says of the machine and the versions.
+    """
+    folder: Path
+    config: Config
+    checkpoint: Optional[Path]
+    train: List[dict] = field(default_factory=list)
+    val: List[dict] = field(default_factory=list)
+    environment: str = ''
+
+
+def read_run(work_dir: PathLike, config: Optional[PathLike] = None,
+             weight_path: Optional[PathLike] = None,
+             cfg_options: Optional[dict] = None) -> Run:
+    """Reads what a training has left in its work dir.
+
+    Args:
+        work_dir (str or Path): The folder.
+        config (str or Path, optional): Defaults to None: the one that the run wrote.
+        weight_path (str or Path, optional): Defaults to None: the best checkpoint,
+            without one the last.
+        cfg_options (dict, optional): Overrides of the config.
+
+    Returns:
+        Run: The scalars of all its starts; what a resumed run did again counts once.
+
+    Raises:
+        FileNotFoundError: If it is no work dir.
+    """
+    folder = Path(work_dir).expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder '{work_dir}'")
+    if config is None:
+        configs = sorted(folder.glob('*.py'), key=lambda path: path.stat().st_mtime)
+        if not configs:
+            raise FileNotFoundError(
+                f"'{work_dir}' holds no config (*.py), which a training writes into its "
+                'work dir: name the work dir itself, or give --config')
+        config = configs[-1]
+    checkpoint = Path(weight_path) if weight_path else _find_checkpoint(folder)
+    if weight_path and not checkpoint.is_file():
+        raise FileNotFoundError(f"there is no checkpoint '{weight_path}'")
+    run = Run(folder, load_config(str(config), cfg_options), checkpoint)
+    for start in sorted(folder.glob('*/vis_data/scalars.json')):
+        train, val = read_scalars(start)
+        _continue(run.train, train)
+        _continue(run.val, val)
+    logs = sorted(folder.glob('*/*.log'))
+    if logs:
+        run.environment = _environment(logs[-1])
+    return run
+
+
+def _find_checkpoint(folder: Path) -> Optional[Path]:
+    best = sorted(folder.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
+    if best:
+        return best[-1]
+    last = find_latest_checkpoint(str(folder)) if (
+        folder / 'last_checkpoint').is_file() else None
+    # a work dir that was moved names the place where it was
+    here = folder / Path(last).name if last else None
+    return here if here and here.is_file() else None
+
+
+def read_scalars(path: Path) -> tuple:
+    """The lines of mmengine's ``scalars.json``: of training, and of validation."""
+    train, val = [], []
+    for line in path.read_text(encoding='utf-8').splitlines():
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError:  # cut off where the run was killed
+            continue
+        if 'step' in values:
+            (train if any('loss' in key for key in values) else val).append(values)
+    return train, val
+
+
+def _continue(before: List[dict], more: List[dict]) -> None:
+    """Appends scalars, in place of those that they repeat."""
+    if more:
+        first = min(values['step'] for values in more)
+        before[:] = [values for values in before if values['step'] < first] + more
+
+
+def _environment(log: Path) -> str:
+    text = log.read_text(encoding='utf-8', errors='replace')[:20000]
+    found = re.search(r'System environment:\n(.*?)\n-{20,}', text, re.S)
+    return re.sub(r'\n {4}', '\n', '    ' + found[1]).strip() if found else ''
+
+
+# --- what the checkpoint does ----------------------------------------------------------
+
+
+@dataclass
+class Evaluation:
+    """How a checkpoint does on a data set, image by image.
+
+    Attributes:
+        matrix (Tensor): Confusions of all images, (C, C) int64.
+        indices (list[int]): Which images of the data set were judged.
+        iou (np.ndarray): Of each image and class, (N, C); NaN where neither truth nor
+            prediction has the class.
+        in_truth (np.ndarray): Whether the image's truth has the class, (N, C) bool.
+    """
+    matrix: torch.Tensor
+    indices: List[int]
+    iou: np.ndarray
+    in_truth: np.ndarray
+
+    @property
+    def image_iou(self) -> np.ndarray:
+        """np.ndarray: (N, ) mean IoU of each image over the classes in it."""
+        judged = np.isfinite(self.iou).any(1)
+        means = np.full(len(self.iou), np.nan)
+        means[judged] = np.nanmean(self.iou[judged], axis=1)
+        return means
+
+
+def evaluate(results: Iterable[Result], indices: Sequence[int],
+             num_classes: int) -> Evaluation:
+    """Judges predictions that have a truth.
+
+    Args:
+        results (Iterable[Result]): See :func:`predict_dataset`.
+        indices (Sequence[int]): Which images of the data set they are.
+        num_classes (int): Number of classes C.
+
+    Returns:
+        Evaluation: Of all of them.
+
+    Raises:
+        ValueError: If one has no truth.
+    """
+    total = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    ious, truths = [], []
+    for result in results:
+        if result.truth is None:
+            raise ValueError(f"'{result.path}' has no truth to judge by: the pipeline of "
+                             'val_dataloader lacks LoadAnnotations')
+        matrix = confusion_matrix(torch.from_numpy(result.labels),
+                                  torch.from_numpy(result.truth.astype(np.int64)),
+                                  num_classes, result.ignore_index)
+        total += matrix
+        ious.append(segmentation_metrics(matrix)['IoU'].numpy())
+        truths.append(matrix.sum(1).numpy() > 0)
+    return Evaluation(total, list(indices), np.array(ious), np.array(truths))
+
+
+def choose_images(found: Evaluation, count: int) -> List[int]:
+    """Best, median and worst images: of all, and of each class.
+
+    Args:
+        found (Evaluation): Of N images.
+        count (int): How many at most.
+
+    Returns:
+        list[int]: Places in 0 to N - 1, those of all classes first.
+    """
+    means = found.image_iou
+    order = [i for i in np.argsort(means) if np.isfinite(means[i])]
+    middle = max(0, (len(order) - _OF_EACH) // 2)
+    chosen = dict.fromkeys(order[:_OF_EACH] + order[middle:middle + _OF_EACH]
+                           + order[::-1][:_OF_EACH])
+    by_class = []
+    for iou, present in zip(found.iou.T, found.in_truth.T):
+        places = np.flatnonzero(present)
+        by_class.append(places[np.argsort(iou[places], kind='stable')])
+    for pick in (0, -1, None):  # every class's worst, then the best, then the median
+        for places in by_class:
+            if len(places):
+                chosen[places[len(places) // 2 if pick is None else pick]] = None
+    return [int(i) for i in list(chosen)[:count]]
+
+
+# --- the page -------------------------------------------------------------------------
+
+
+def report(work_dir: PathLike, out: Optional[PathLike] = None,
+           config: Optional[PathLike] = None, weight_path: Optional[PathLike] = None,
+           images: int = 30, max_images: Optional[int] = None, opacity: float = 0.6,
+           device: str = 'auto', overwrite: bool = False,
+           cfg_options: Optional[dict] = None) -> Path:
+    """Writes a training run as one HTML page that needs no other file.
+
+    Curves of loss and metrics; the paper's four figures; a bar for each class; the
+    confusion matrix; best, median and worst images with truth, prediction and errors,
+    to be filtered by class; config and environment. The checkpoint is judged on the
+    config's validation set, at the size at which validation judges.
+
+    Args:
+        work_dir (str or Path): Of the run.
+        out (str or Path, optional): Defaults to ``<work_dir>/report.html``.
+        config, weight_path, cfg_options: See :func:`read_run`.
+        images (int): How many images are shown at most. With 0 nothing is predicted,
+            and the page has what the run itself has written. Defaults to 30.
+        max_images (int, optional): How many images are judged, evenly spread over the
+            validation set. Defaults to None: all.
+        opacity (float): Of the colours, 0 to 1. Defaults to 0.6.
+        device (str): See :class:`FCNInferencer`. Defaults to 'auto'.
+        overwrite (bool): Whether an existing page may be replaced. Defaults to False.
+
+    Returns:
+        Path: The page.
+
+    Raises:
+        FileNotFoundError: If it is no work dir, or the data are not there.
+    """
+    if images < 0 or (max_images is not None and max_images < 1):
+        raise ValueError('--images must be at least 0 and --max-images at least 1, but '
+                         f'are {images} and {max_images}')
+    run = read_run(work_dir, config, weight_path, cfg_options)
+    out = Path(out).expanduser() if out else run.folder / 'report.html'
+    if not overwrite and out.exists():
+        raise FileExistsError(f"there is '{out}' already: give --overwrite or --out")
+    page: Dict[str, Any] = dict(
+        title=Path(run.config.filename).stem, version=__version__,
+        made=datetime.now().strftime('%Y-%m-%d %H:%M'), charts=_charts(run),
+        config=run.config.pretty_text, environment=run.environment,
+        checkpoint=run.checkpoint.name if run.checkpoint else None)
+    if images:
+        page.update(_judge(run, images, max_images, opacity, device))
+    else:
+        page.update(_last_validation(run))
+    environment = Environment(loader=PackageLoader('fcn_plugin', 'visualization'),
+                              autoescape=True, undefined=StrictUndefined,
+                              trim_blocks=True, lstrip_blocks=True)
+    write_text(out, environment.get_template('report.html').render(page))
+    print(f'{out} ({out.stat().st_size / 1e6:.1f} MB)')
+    return out
+
+
+def _last_validation(run: Run) -> dict:
+    """The page's figures where nothing is predicted."""
+    last = run.val[-1] if run.val else {}
+    judged = f'last validation, after {last["step"]} iterations' if last else ''
+    return dict(figures=_figures(last), judged=judged, classes=[], table=None,
+                confusions=[], cards=[])
+
+
+def _figures(values: dict) -> List[dict]:
+    return [dict(title=title, value=f'{values[name]:.2f}')
+            for name, title in _FIGURES.items() if name in values]
+
+
+def _charts(run: Run) -> List[str]:
+    def curve(lines, key):
+        points = [(v['step'], v[key]) for v in lines if key in v]
+        return [x for x, _ in points], [y for _, y in points]
+
+    def keys(lines):
+        return list(dict.fromkeys(key for values in lines for key in values))
+
+    charts = []
+    losses = [key for key in keys(run.train) if 'loss' in key]
+    if len(losses) == 2:  # the sum, and its only term
+        losses = ['loss']
+    if losses:
+        charts.append(vis.line_chart({k: curve(run.train, k) for k in losses},
+                                     'training loss', smooth=True))
+    metrics = {title: curve(run.val, key) for key, title in _FIGURES.items()
+               if key in keys(run.val)}
+    if metrics:
+        charts.append(vis.line_chart(metrics, 'validation, per cent'))
+    if 'lr' in keys(run.train):
+        charts.append(vis.line_chart({'lr': curve(run.train, 'lr')}, 'learning rate'))
+    return charts
+
+
+def _judge(run: Run, images: int, max_images: Optional[int], opacity: float,
+           device: str) -> dict:
+    """What the page shows of the checkpoint on the validation set."""
+    if run.checkpoint is None:
+        raise FileNotFoundError(f"'{run.folder}' holds no checkpoint: give --weight-"
+                                'path, or --images 0 for a page without predictions')
+    model = load_model(run.config, run.checkpoint, device, rescale=False)
+    try:
+        dataset = build_val_dataset(model.cfg)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'the validation set cannot be read: {error}. Give its place by '
+            '--cfg-options val_dataloader.dataset.data_root=DIR, or --images 0 for a '
+            'page without predictions') from error
+    indices = spread(len(dataset), max_images or len(dataset))
+    meta = model.dataset_meta
+    classes = meta['classes']
+    found = evaluate(predict_dataset(model, dataset, track(indices, 'judging')), indices,
+                     len(classes))
+    chosen = choose_images(found, images)
+    shown = predict_dataset(model, dataset,
+                            track([indices[i] for i in chosen], 'drawing'))
+    cards = [_card(result, place, found, meta, opacity)
+             for result, place in zip(shown, chosen)]
+    values = segmentation_metrics(found.matrix)
+    of_all = '' if len(indices) == len(dataset) else f' of {len(dataset)}'
+    return dict(
+        figures=_figures({name: 100 * values[name] for name in _FIGURES}),
+        judged=f'{run.checkpoint.name} on {len(indices)}{of_all} validation images',
+        classes=_class_rows(values, found.matrix, meta),
+        table=_table(found.matrix) if len(classes) <= _LARGEST_TABLE else None,
+        confusions=_confusions(found.matrix, classes), cards=cards)
+
+
+def _class_rows(values: dict, matrix: torch.Tensor, meta: dict) -> List[dict]:
+    share = matrix.sum(1).double() / max(1, int(matrix.sum()))
+    return [dict(index=i, name=name, colour='#%02x%02x%02x' % tuple(meta['palette'][i]),
+                 iou=_per_cent(values['IoU'][i]), acc=_per_cent(values['Acc'][i]),
+                 share=_per_cent(share[i]))
+            for i, name in enumerate(meta['classes'])]
+
+
+def _per_cent(value) -> Optional[float]:
+    value = 100 * float(value)
+    return round(value, 1) if np.isfinite(value) else None
+
+
+def _table(matrix: torch.Tensor) -> List[List[Optional[float]]]:
+    """Rows of the confusion matrix in per cent of the true class's pixels."""
+    rows = matrix.double() / matrix.sum(1, keepdim=True)
+    return [[_per_cent(value) for value in row] for row in rows]
+
+
+def _confusions(matrix: torch.Tensor, classes: Sequence[str],
+                count: int = 8) -> List[dict]:
+    """The confusions that cost most pixels."""
+    wrong = matrix.clone().fill_diagonal_(0)
+    places = wrong.flatten().argsort(descending=True)[:count].tolist()
+    size, total = len(matrix), max(1, int(matrix.sum()))
+    return [dict(truth=classes[p // size], prediction=classes[p % size],
+                 share=f'{100 * int(wrong.flatten()[p]) / total:.2f}')
+            for p in places if wrong.flatten()[p]]
+
+
+def _card(result: Result, place: int, found: Evaluation, meta: dict,
+          opacity: float) -> dict:
+    """One image of the page."""
+    row = vis.comparison_row(result.image, result.labels, result.truth, meta['palette'],
+                             opacity, result.ignore_index, meta['background'])
+    ious = {i: round(100 * float(found.iou[place, i]), 1)
+            for i in np.flatnonzero(found.in_truth[place])}
+    return dict(name=result.path.name, iou=_per_cent(found.image_iou[place]),
+                ious=json.dumps({str(i): iou for i, iou in ious.items()}),
+                classes=', '.join(f'{meta["classes"][i]} {iou:.0f}'
+                                  for i, iou in ious.items()),
+                rank=_rank(found.image_iou, place),
+                pictures=[dict(title=title, **_picture(picture)) for title, picture in
+                          zip(('image', 'truth', 'prediction', 'errors'), row)])
+
+
+def _rank(values: np.ndarray, place: int) -> str:
+    """In words, where one of several values stands."""
+    judged = np.isfinite(values).sum()
+    rank = 1 + int((values > values[place]).sum())
+    words = {1: 'the best', (judged + 1) // 2: 'the median', judged: 'the worst'}
+    return f'{words.get(rank, f"number {rank}")} of {judged}'
+
+
+def _picture(picture: np.ndarray) -> dict:
+    """A picture within the page, at most 360 pixels wide: source, width, height."""
+    height, width = picture.shape[:2]
+    if width > _PICTURE_WIDTH:
+        picture = cv2.resize(picture, (_PICTURE_WIDTH, max(1, round(
+            height * _PICTURE_WIDTH / width))), interpolation=cv2.INTER_AREA)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, 'webp', quality=80)
+    return dict(width=picture.shape[1], height=picture.shape[0], source=(
+        'data:image/webp;base64,' + base64.b64encode(buffer.getvalue()).decode()))

@@ -1,0 +1,142 @@
+"""A segmentor as one graph of tensor operations, for export."""
+from typing import Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..ops import label_dtype
+from .decode_heads import FCNSkipHead
+
+
+class DeployedSegmentor(nn.Module):
+    """Images of any number and size to labels, without a branch or a loop over sizes.
+
+    Padding to the coarsest stride, and its removal, are in the graph. Scores are
+    interpolated as :func:`fcn_plugin.ops.label_scores` defines it, written as two matrix
+    products: any offset, stride and size are then the same two operations.
+
+    Args:
+        model (nn.Module): An mmseg segmentor in eval mode, with one decode head.
+        scores (bool): Whether the probabilities of all classes are returned too.
+            Defaults to False.
+        preprocess (bool): Whether the input is the image as it was read, (N, H, W, 3)
+            uint8 RGB, or what the model's preprocessor makes of it, (N, 3, H, W)
+            float32. Defaults to False.
+        resize (tuple, optional): With ``preprocess``, what the image is resized to for
+            the network, (W, H) as in mmcv's ``Resize``; labels have the image's own
+            size. Defaults to None.
+        keep_ratio (bool): As in ``Resize``. Defaults to False.
+
+    Raises:
+        ValueError: If the model has what no graph of this kind can hold.
+    """
+
+    def __init__(self, model: nn.Module, scores: bool = False, preprocess: bool = False,
+                 resize: Optional[Tuple[int, int]] = None,
+                 keep_ratio: bool = False) -> None:
+        super().__init__()
+        _check_exportable(model)
+        self.model, self.with_scores, self.preprocess = model, scores, preprocess
+        self.resize, self.keep_ratio = resize, keep_ratio
+        head = model.decode_head
+        self.grid = head.image_grid if isinstance(head, FCNSkipHead) else None
+        self.divisor = getattr(model, 'size_divisor', 1)
+        self.threshold = getattr(head, 'threshold', None)
+        self.label_type = label_dtype(head.num_classes)
+
+    def forward(self, image: Tensor) -> Union[Tensor, Tuple[Tensor, Tensor]]:
+        """An image batch to labels (N, H, W), and scores (N, C, H, W) on request."""
+        if self.preprocess:
+            out_size = image.shape[1:3]
+            image = self._preprocess(image)
+        else:
+            out_size = image.shape[2:4]
+        height, width = image.shape[2:4]
+        padded = F.pad(image, (0, -width % self.divisor, 0, -height % self.divisor),
+                       mode='replicate')
+        head = self.model.decode_head
+        scores = head(self.model.extract_feat(padded))
+        if isinstance(head, FCNSkipHead) and self.grid is None:
+            # by an upsampling that was learned
+            scores = head.to_image(scores, padded.shape[2:4])
+        for dim, (size, out) in enumerate(zip((height, width), out_size), start=2):
+            stride, start = self.grid or (padded.shape[dim] / scores.shape[dim], 0.)
+            scores = _interpolate(scores, dim, size, out, stride, start)
+        if scores.shape[1] == 1:
+            scores = scores.sigmoid()
+            labels = (scores[:, 0] > self.threshold).to(self.label_type)
+            scores = torch.cat([1 - scores, scores], 1)
+        else:
+            labels = scores.argmax(1).to(self.label_type)
+            scores = scores.softmax(1)
+        return (labels, scores) if self.with_scores else labels
+
+    def _preprocess(self, image: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 RGB to what the backbone takes."""
+        image = image.permute(0, 3, 1, 2).float()
+        if self.resize is not None:
+            sizes = image.shape[2:4]
+            for dim, (size, out) in enumerate(zip(sizes, self._resized(*sizes)), start=2):
+                image = _interpolate(image, dim, size, out, 1, 0.)
+            image = image.round()  # the pipeline's is of uint8 again
+        return normalise(self.model.data_preprocessor, image)
+
+
+    def _resized(self, height, width) -> tuple:
+        """The (H, W) that mmcv's ``Resize`` brings an image to."""
+        if not self.keep_ratio:
+            return self.resize[::-1]
+        # tensors, or the size of the example would be written into the graph
+        sides = torch.stack([torch.as_tensor(side, dtype=torch.float64)
+                             for side in (height, width)])
+        scale = torch.minimum(max(self.resize) / sides.max(),
+                              min(self.resize) / sides.min())
+        return tuple((sides * scale + 0.5).long())
+
+
+def normalise(preprocessor: nn.Module, image: Tensor) -> Tensor:
+    """What mmseg's preprocessor does to the values of RGB images (N, 3, H, W)."""
+    if not preprocessor.channel_conversion:  # trained on what mmcv reads: BGR
+        image = image.flip(1)
+    if preprocessor._enable_normalize:
+        image = (image - preprocessor.mean) / preprocessor.std
+    return image
+
+
+def _interpolate(scores: Tensor, dim: int, size, out, stride, start: float) -> Tensor:
+    """Linear interpolation of (N, C, h, w) along dimension 2 or 3.
+
+    Args:
+        scores (Tensor): The map.
+        dim (int): The dimension.
+        size: Pixels of the network's input along it, without padding.
+        out: Pixels wanted.
+        stride: Input pixels between two scores.
+        start (float): See :func:`fcn_plugin.ops.sample_axis`.
+    """
+    count = scores.shape[dim]
+    centre = (torch.arange(out, device=scores.device).float() + 0.5) * (size / out)
+    place = (centre + start) / stride - 0.5
+    place = torch.minimum(place.clamp(min=0), torch.ones_like(place) * (count - 1))
+    cells = torch.arange(count, device=scores.device).float()
+    weight = (1 - (place[:, None] - cells[None]).abs()).clamp(min=0)  # (out, count)
+    return weight @ scores if dim == 2 else scores @ weight.t()
+
+
+def _check_exportable(model: nn.Module) -> None:
+    kind = type(model).__name__
+    head = getattr(model, 'decode_head', None)
+    if head is None or isinstance(head, (nn.ModuleList, Sequence)):
+        raise ValueError(f'a {kind} cannot be exported: it has no single decode head')
+    if model.test_cfg.get('mode', 'whole') != 'whole':
+        raise ValueError('a model that predicts in windows cannot be exported: give '
+                         '--cfg-options model.test_cfg.mode=whole')
+    if getattr(model, 'post_processor', None) is not None:
+        raise ValueError(f'the {type(model.post_processor).__name__} behind the network '
+                         'cannot be exported: leave it out, by --cfg-options '
+                         'model.post_processor=None')
+    for name, module in model.named_modules():
+        if type(module).__name__ == 'MaxUnpool':
+            raise ValueError(f'{name} is a MaxUnpool, which cannot be exported: train '
+                             "with upsampler=dict(type='BilinearDeconv')")

@@ -1,0 +1,71 @@
+"""Curves as SVG, to stand in a page."""
+import io
+from typing import Mapping, Optional, Sequence, Tuple
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+Curve = Tuple[Sequence[float], Sequence[float]]
+
+#: Colours that the colour-blind tell apart (Okabe and Ito).
+COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00', '#404040')
+
+
+def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
+               x_label: str = 'iteration', limits: Optional[Tuple[float, float]] = None
+               ) -> str:
+    """Draws curves over the same axis.
+
+    Args:
+        curves (Mapping): Name to x and y values, of one length each; what is not
+            finite is left out.
+        title (str): Above the chart.
+        smooth (bool): Whether each curve is drawn faintly, with a running average over
+            about a tenth of it on top. Defaults to False.
+        x_label (str): Below the chart. Defaults to 'iteration'.
+        limits (tuple[float, float], optional): Of the y axis. Defaults to the data's.
+
+    Returns:
+        str: An ``<svg>`` element, 4.4 inches wide, whose text is text.
+    """
+    # about as wide as a phone, so that text keeps its size there
+    figure = Figure(figsize=(4.4, 2.9 + 0.16 * (len(curves) > 1) * -(-len(curves) // 2)),
+                    layout='constrained')
+    axes = figure.add_subplot()
+    for (name, (x, y)), colour in zip(curves.items(), COLOURS * len(curves)):
+        x, y = np.asarray(x, float), np.asarray(y, float)
+        x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+        marker = 'o' if len(x) < 30 and not smooth else None
+        if smooth and len(x) > 10:
+            axes.plot(x, y, color=colour, alpha=0.3, linewidth=1)
+            y = _running_average(y)
+        axes.plot(x, y, color=colour, label=name, linewidth=1.6, marker=marker,
+                  markersize=4)
+    axes.set_title(title, fontsize=10, loc='left')
+    axes.set_xlabel(x_label, fontsize=9)
+    axes.tick_params(labelsize=9)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.grid(alpha=0.3)
+    axes.spines[['top', 'right']].set_visible(False)
+    if limits:
+        axes.set_ylim(*limits)
+    if len(curves) > 1:
+        figure.legend(loc='outside lower left', ncols=2, fontsize=8, frameon=False)
+    text = io.StringIO()
+    with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': title}):
+        # no date, creator or the like: they would only name addresses
+        figure.savefig(text, format='svg', metadata={
+            key: None for key in ('Date', 'Creator', 'Format', 'Type')})
+    svg = text.getvalue()
+    return svg[svg.index('<svg'):]
+
+
+def _running_average(values: np.ndarray) -> np.ndarray:
+    """Over a tenth of the values, less at the ends."""
+    half = max(1, len(values) // 20)
+    total = np.concatenate([[0], np.cumsum(values)])
+    index = np.arange(len(values))
+    first, last = np.maximum(0, index - half), np.minimum(len(values), index + half + 1)
+    return (total[last] - total[first]) / (last - first)

@@ -1,0 +1,234 @@
+"""Exported files: parity with PyTorch, any size, and the inferencer on them."""
+import json
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
+from PIL import Image
+from tiny_runs import CONFIGS, run_tool, succeed
+
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.apis.export import export, resize_of
+
+onnx = pytest.importorskip('onnx', reason="the extra 'export' is not installed")
+pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
+
+NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
+SHORT_SIDE = {'test_pipeline': [
+    dict(type='LoadImageFromFile'), dict(type='Resize', scale=(999, 64), keep_ratio=True),
+    dict(type='PackSegInputs')]}
+SIZES = ((48, 64), (48, 64), (33, 65), (1, 50), (70, 1), (1, 1))
+
+
+@pytest.fixture(autouse=True, scope='module')
+def timed_once():
+    with mock.patch('fcn_plugin.apis.export._TIMED', 1):
+        yield
+
+
+def noise(height, width):
+    return np.random.randint(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope='module')
+def exported(trained, tmp_path_factory):
+    """Files by (suffix, preprocess), with scores, of a net at the images' own sizes."""
+    folder = tmp_path_factory.mktemp('exported')
+    files = {}
+    for suffix, preprocess in (('.onnx', True), ('.onnx', False), ('.pt2', True)):
+        files[suffix, preprocess] = folder / f'net_{preprocess}{suffix}'
+        export(trained / 'best.pth', files[suffix, preprocess], scores=True,
+               preprocess=preprocess, cfg_options=NATIVE)
+    return files
+
+
+def assert_same(ours, theirs, atol=1e-4):
+    assert ours.labels.shape == theirs.labels.shape and ours.labels.dtype == np.uint8
+    assert np.allclose(ours.scores, theirs.scores, atol=atol)
+    assert (ours.labels == theirs.labels).mean() > 0.999
+
+
+@pytest.mark.parametrize('kind', [('.onnx', True), ('.onnx', False)])
+def test_any_size_and_batch(trained, exported, kind):
+    """As the checkpoint predicts, one by one and together."""
+    reference = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options=NATIVE)
+    graph = FCNInferencer(exported[kind], device='cpu')
+    images = [noise(*size) for size in SIZES]
+    expected = reference(images, scores=True, progress=False)
+    for batch_size in (1, 6):
+        found = graph(images, batch_size, scores=True, progress=False)
+        for ours, theirs in zip(found, expected):
+            assert_same(ours, theirs)
+    assert graph.class_names == reference.class_names
+    assert graph.palette == reference.palette and graph.background == 0
+    assert len(np.unique([len(np.unique(one.labels)) for one in expected])) > 1
+
+
+def test_program_of_torch_export(trained, exported):
+    reference = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options=NATIVE)
+    program = FCNInferencer(exported['.pt2', True])
+    images = [noise(48, 64), noise(48, 64), noise(33, 65), noise(130, 97)]
+    for ours, theirs in zip(program(images, 2, scores=True, progress=False),
+                            reference(images, scores=True, progress=False)):
+        assert_same(ours, theirs)
+    with pytest.raises(ValueError, match=r'\(1, 20, 20, 3\).*ONNX takes any'):
+        program(noise(20, 20))
+
+
+@pytest.mark.parametrize('options', [None, SHORT_SIDE])
+def test_resizing_inside(trained, tmp_path, options):
+    """To 64x64, as the config says, or by the short side; labels of the image's size."""
+    found = export(trained / 'best.pth', tmp_path / 'net.onnx', preprocess=True,
+                   cfg_options=options)
+    assert found['equal'] > 0.99
+    graph = FCNInferencer(tmp_path / 'net.onnx', device='cpu')
+    reference = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options=options)
+    image = np.kron(noise(6, 9), np.ones((20, 20, 1), np.uint8))
+    ours, theirs = graph(image), reference(image)
+    assert ours.labels.shape == (120, 180)
+    assert (ours.labels == theirs.labels).mean() > 0.99
+    with pytest.raises(ValueError, match='labels alone: export it with --scores'):
+        graph(image, scores=True)
+
+
+def test_resizing_outside(trained, tmp_path):
+    """The file keeps the pipeline, which the inferencer runs."""
+    export(trained / 'best.pth', tmp_path / 'net.onnx')
+    graph = FCNInferencer(tmp_path / 'net.onnx', device='cpu')
+    reference = FCNInferencer(trained / 'best.pth', device='cpu')
+    image = np.kron(noise(6, 9), np.ones((20, 20, 1), np.uint8))
+    labels = graph(image).labels
+    assert labels.shape == (120, 180)
+    assert (labels == reference(image).labels).mean() > 0.9  # nearest neighbour
+
+
+def test_by_onnxruntime_alone(exported):
+    """What the documentation promises to those without this package."""
+    import onnxruntime
+    session = onnxruntime.InferenceSession(str(exported['.onnx', True]))
+    given, = session.get_inputs()
+    assert (given.name, given.type) == ('image', 'tensor(uint8)')
+    assert [output.name for output in session.get_outputs()] == ['labels', 'scores']
+    labels, scores = session.run(None, {'image': noise(50, 31)[None]})
+    assert labels.dtype == np.uint8 and labels.shape == (1, 50, 31)
+    assert scores.dtype == np.float32 and scores.shape == (1, 9, 50, 31)
+    meta = json.loads(session.get_modelmeta().custom_metadata_map['fcn_plugin'])
+    assert meta['classes'][1] == 'bar' and meta['palette'][1] == [1, 2, 3]
+    onnx.checker.check_model(str(exported['.onnx', True]))
+
+
+def test_overlays_from_onnx(exported, photos, tmp_path):
+    printed = succeed('predict.py', '--weight-path', exported['.onnx', True],
+                      '--img-path', photos / 'b.png', '--out-dir', tmp_path / 'tool')
+    assert '2 files written' in printed
+    files = FCNInferencer(exported['.onnx', True]).save(
+        photos, tmp_path / 'out', heatmap='ring', progress=False)
+    assert len(files) == 6 and all(file.is_file() for file in files)
+
+
+# --- errors -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('change, words', [
+    (dict(out='net.pb'), 'must end in .onnx'),
+    (dict(img_path='none'), "no such file or folder: 'none'"),
+    (dict(opset=3), 'opset 3'),
+    (dict(cfg_options={'model.test_cfg.mode': 'slide'}), 'model.test_cfg.mode=whole'),
+    (dict(cfg_options={'test_pipeline': [dict(type='RandomFlip', prob=1.)]},
+          preprocess=True), "'RandomFlip'.*without --preprocess"),
+    (dict(cfg_options=SHORT_SIDE, preprocess=True, out='net.pt2'), 'or to .onnx'),
+])
+def test_bad_arguments(trained, tmp_path, monkeypatch, change, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ValueError, OSError), match=words):
+        export(**{**dict(weight_path=trained / 'best.pth', out='net.onnx'), **change})
+    assert not list(tmp_path.glob('*'))
+
+
+def test_a_graph_that_computes_something_else_is_refused(trained, tmp_path, monkeypatch):
+    forward = 'fcn_plugin.models.deployed.normalise'
+    monkeypatch.setattr(forward, lambda preprocessor, image: image / 255)
+    with pytest.raises(ValueError, match='does not compute what PyTorch does.*% of the'):
+        export(trained / 'best.pth', tmp_path / 'net.onnx', preprocess=True,
+               cfg_options=NATIVE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_that_are_none(exported, tmp_path):
+    for suffix in ('.onnx', '.pt2'):
+        (tmp_path / f'empty{suffix}').write_bytes(b'')
+        with pytest.raises(ValueError, match=f'empty{suffix}'):
+            FCNInferencer(tmp_path / f'empty{suffix}')
+    with pytest.raises(FileNotFoundError, match='none.onnx'):
+        FCNInferencer('none.onnx')
+    with pytest.raises(ValueError, match='nothing but the device'):
+        FCNInferencer(exported['.onnx', True], 'best.pth')
+    foreign = onnx.load(str(exported['.onnx', True]))
+    del foreign.metadata_props[:]
+    onnx.save(foreign, tmp_path / 'foreign.onnx')
+    with pytest.raises(ValueError, match='not written by tools/export.py'):
+        FCNInferencer(tmp_path / 'foreign.onnx')
+
+
+def test_types_named_in_a_file_are_checked(exported, tmp_path):
+    evil = onnx.load(str(exported['.onnx', False]))
+    meta = json.loads(evil.metadata_props[0].value)
+    meta['pipeline'] = [dict(type='subprocess.Popen', args='x')]
+    evil.metadata_props[0].value = json.dumps(meta)
+    onnx.save(evil, tmp_path / 'evil.onnx')
+    with pytest.raises(ValueError, match='subprocess.Popen'):
+        FCNInferencer(tmp_path / 'evil.onnx')
+
+
+def test_resize_of():
+    def found(*steps):
+        return resize_of(Config(dict(test_pipeline=list(steps))))
+
+    load, pack = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
+    assert found(load, pack) == (None, False)
+    assert found(load, dict(type='Resize', scale=224), pack) == ((224, 224), False)
+    assert found(dict(type='Resize', scale=(9, 7), keep_ratio=True)) == ((9, 7), True)
+    for step in (dict(type='Resize', scale_factor=2.), dict(type='TestTimeAug'),
+                 dict(type='Resize', scale=9, interpolation='nearest')):
+        with pytest.raises(ValueError, match='without --preprocess'):
+            found(load, step, pack)
+
+
+# --- the tool, and real images --------------------------------------------------------
+
+
+def test_tool(trained, tmp_path, photos):
+    out = tmp_path / 'net.onnx'
+    printed = succeed('export.py', '--weight-path', trained / 'best.pth', '--out', out,
+                      '--preprocess', '--img-path', photos)
+    assert f'{out} (' in printed and '(N, H, W, 3) uint8 RGB -> labels' in printed
+    assert 'parity  2 images: ' in printed and 'onnxruntime' in printed
+    done = run_tool('export.py', '--weight-path', trained / 'best.pth', '--out', out)
+    assert done.code == 2 and '--overwrite' in done.err
+
+
+@pytest.mark.slow
+def test_real_images(test_data, tmp_path):
+    """FCN-8s on the original VGG16's convolutions, whose scores are random."""
+    config = Config.fromfile(
+        CONFIGS / 'fcn/fcn-8s_vgg16-lean_1xb4-1600_camvid-240x320.py')
+    config.model.backbone.init_cfg.checkpoint = str(
+        test_data / 'weights' / 'vgg16_imagenet_conv_caffe_bgr_fp16.pth')
+    model = MODELS.build(config.model)
+    model.init_weights()
+    for parameter in model.decode_head.score.parameters():
+        torch.nn.init.normal_(parameter, std=0.01)
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(cfg=config.pretty_text)),
+               tmp_path / 'vgg.pth')
+    images = test_data / 'data' / 'camvid' / 'val' / '0016E5_0796[13].jpg'
+    found = export(tmp_path / 'vgg.pth', tmp_path / 'vgg.onnx', preprocess=True,
+                   scores=True, img_path=images)
+    assert found['gap'] < 1e-3 and found['equal'] > 0.9999
+    image = sorted(images.parent.glob(images.name))[0]
+    ours = FCNInferencer(tmp_path / 'vgg.onnx')(image)
+    theirs = FCNInferencer(tmp_path / 'vgg.pth', device='cpu')(image)
+    assert ours.labels.shape == Image.open(image).size[::-1]
+    assert (ours.labels == theirs.labels).mean() > 0.9999

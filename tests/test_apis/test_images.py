@@ -1,0 +1,139 @@
+"""Images and videos in every form that people have them in."""
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fcn_plugin.apis.images import (ImageInput, VideoInput, VideoOutput, list_images,
+                                    open_inputs, read_image, to_rgb)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Seven frames of rising grey, 31x20, as Motion JPEG."""
+    output = VideoOutput(tmp_path / 'clip.avi', 12.5)
+    for i in range(7):
+        output.write(np.full((20, 31, 3), 30 * i, np.uint8))
+    output.close()
+    return tmp_path / 'clip.avi'
+
+
+# --- images ------------------------------------------------------------------------
+
+
+def test_list_images(photos):
+    assert [p.name for p in list_images(photos)] == ['A.JPG', 'b.png']
+    assert [p.name for p in list_images(photos / '*.png')] == ['b.png']
+    assert [p.name for p in list_images(photos / '*')] == ['A.JPG', 'b.png']
+    assert list_images(photos / 'notes.txt') == [photos / 'notes.txt']
+    (photos / 'c[1].png').write_bytes(b'')
+    assert list_images(photos / 'c[1].png') == [photos / 'c[1].png']
+
+
+def test_read_image_modes(tmp_path):
+    grey = np.random.randint(0, 256, (9, 7), dtype=np.uint8)
+    colour = np.random.randint(0, 256, (9, 7, 4), dtype=np.uint8)
+
+    def reread(picture, name='a.png', **kwargs):
+        picture.save(tmp_path / name, **kwargs)
+        image = read_image(tmp_path / name)
+        assert image.dtype == np.uint8 and image.shape[2] == 3
+        return image
+
+    for pixels in (grey, grey.astype(np.uint16) * 257):
+        assert (reread(Image.fromarray(pixels)) == grey[..., None]).all()
+    assert (reread(Image.fromarray(grey.astype(np.float32) / 255), 'a.tif')
+            == grey[..., None]).all()
+    assert (reread(Image.fromarray(grey.astype(np.int32)), 'b.tif')
+            == grey[..., None]).all()
+    assert (reread(Image.fromarray(colour)) == colour[..., :3]).all()
+    assert (reread(Image.fromarray(grey > 99)) == 255 * (grey > 99)[..., None]).all()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to view
+    turned = reread(Image.fromarray(colour[..., :3]), exif=exif)
+    assert (turned == np.rot90(colour[..., :3], -1)).all()
+
+
+@pytest.mark.parametrize('content', [b'', b'nonsense', 'cut'])
+def test_unreadable(photos, content):
+    if content == 'cut':
+        content = (photos / 'b.png').read_bytes()[:2000]
+    (photos / 'c.png').write_bytes(content)
+    with pytest.raises(ValueError, match=r"cannot read the image '.*c.png': \w+"):
+        read_image(photos / 'c.png')
+
+
+def test_to_rgb(photos):
+    colour = read_image(photos / 'b.png')
+    file = photos / 'b.png'
+    for same in (file, str(file), file.read_bytes(), Image.open(file), colour,
+                 np.dstack([colour, colour[..., :1]]),
+                 Image.open(file).convert('RGBA')):
+        assert (to_rgb(same) == colour).all()
+    assert (to_rgb(colour[..., 0]) == colour[..., :1]).all()
+
+
+@pytest.mark.parametrize('source, error, words', [
+    (np.zeros((4, 5, 3)), ValueError, r'\(4, 5, 3\) of float64'),
+    (np.zeros((2, 4, 5, 3), np.uint8), ValueError, 'several images as a list'),
+    (np.zeros((0, 5, 3), np.uint8), ValueError, r'\(0, 5, 3\)'),
+    (np.zeros((3, 40, 50), np.uint8), ValueError, r'\(H, W, 3\).*\(3, 40, 50\)'),
+    (b'nonsense', ValueError, 'in 8 bytes: they are no image file'),
+    (7, TypeError, 'not as int'),
+    (torch.zeros(3, 4, 5), TypeError, 'not as Tensor'),
+    ([], ValueError, 'the list of images is empty'),
+    ([None], TypeError, 'not as NoneType'),
+    ('none.mp4', FileNotFoundError, 'none.mp4'),
+])
+def test_what_is_no_image(source, error, words):
+    with pytest.raises(error, match=words):
+        for item in open_inputs(source)[0]:
+            list(item)
+
+
+def test_open_inputs(photos, clip):
+    def names(inputs):
+        return [getattr(item.path, 'name', None) for item in open_inputs(inputs)[0]]
+
+    image = np.zeros((4, 5, 3), np.uint8)
+    assert names(photos / 'b.png') == ['b.png'] and open_inputs(photos / 'b.png')[1]
+    assert open_inputs(image)[1] and not open_inputs([image])[1]
+    assert not open_inputs(clip)[1] and not open_inputs(photos)[1]
+    assert names([photos, image, clip]) == ['A.JPG', 'b.png', None, 'clip.avi']
+    clip.rename(photos / 'clip.avi')
+    assert names(photos) == ['A.JPG', 'b.png', 'clip.avi']
+    assert names(image for _ in range(2)) == [None, None]
+
+
+@pytest.mark.parametrize('suffix', ['.avi', '.mp4', '.mkv', '.mov', '.m4v', '.webm'])
+def test_video_there_and_back(tmp_path, suffix):
+    """Also of odd size, and of a size that no codec keeps."""
+    path = tmp_path / f'out{suffix}'
+    output = VideoOutput(path, 12.5)
+    for i in range(7):
+        output.write(np.full((35, 51, 3), (30 * i, 200, 10), np.uint8))
+    output.close()
+    video = VideoInput(path)
+    assert video.fps == 12.5 and video.count == 7
+    frames = list(video)
+    assert [index for index, _ in frames] == list(range(7))
+    for index, frame in frames:
+        assert frame.shape == (36, 52, 3) == (*video.size, 3)
+        assert np.abs(frame.mean((0, 1)) - (30 * index, 200, 10)).max() < 12  # RGB
+
+
+def test_videos_that_cannot_be(tmp_path, clip):
+    (tmp_path / 'empty.mp4').write_bytes(b'')
+    with pytest.raises(ValueError, match="cannot read the video '.*empty.mp4'"):
+        open_inputs(tmp_path / 'empty.mp4')
+    with pytest.raises(ValueError, match="not as '.gif'"):
+        VideoOutput(tmp_path / 'a.gif', 25)
+    with pytest.raises(ValueError, match='cannot write.*none/a.mp4'):
+        VideoOutput(tmp_path / 'none/a.mp4', 25).write(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_image_input_is_read_late(tmp_path):
+    item = ImageInput(tmp_path / 'later.png')
+    Image.new('RGB', (3, 2), (1, 2, 3)).save(tmp_path / 'later.png')
+    (frame, image), = item
+    assert frame is None and image.shape == (2, 3, 3)

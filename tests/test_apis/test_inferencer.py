@@ -1,0 +1,283 @@
+"""The inferencer and its results."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.apis import inference_model, init_model
+from PIL import Image
+
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.apis.images import VideoInput, VideoOutput
+from fcn_plugin.apis.inferencer import output_stems
+from fcn_plugin.apis.loading import load_model
+from tiny_trained import CLASSES
+
+NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
+
+
+@pytest.fixture(scope='module')
+def segment(trained):
+    return FCNInferencer(weights=trained / 'best.pth', device='cpu')
+
+
+@pytest.fixture(scope='module')
+def native(trained):
+    """One whose test pipeline keeps the images' sizes."""
+    return FCNInferencer(trained / 'best.pth', device='cpu', cfg_options=NATIVE)
+
+
+def noise(height, width):
+    return np.random.randint(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    output = VideoOutput(tmp_path / 'clip.avi', 10)
+    for _ in range(5):
+        output.write(noise(44, 60))
+    output.close()
+    return tmp_path / 'clip.avi'
+
+
+# --- what it is made of ------------------------------------------------------------
+
+
+def test_no_weights(trained):
+    with pytest.raises(ValueError, match=r"no weights.*FCNInferencer\(weights='best."):
+        FCNInferencer()
+    with pytest.raises(ValueError, match=r"FCNInferencer\('fcn/x.py', weights="):
+        FCNInferencer('fcn/x.py')
+    with pytest.raises(FileNotFoundError, match='fcn-8s_r50_1xb16.*'):
+        FCNInferencer('fcn-8s_r50', trained / 'best.pth')
+
+
+def test_ways_to_name_the_model(trained, segment):
+    image = noise(30, 40)
+    labels = segment(image).labels
+    for arguments in ((trained / 'best.pth', ), (None, str(trained / 'best.pth')),
+                      (trained / 'config.py', trained / 'bare.pth'),
+                      (Config.fromfile(trained / 'config.py'), trained / 'best.pth'),
+                      (load_model(None, trained / 'best.pth', 'cpu'), )):
+        assert (FCNInferencer(*arguments, device='cpu')(image).labels == labels).all()
+
+
+@pytest.mark.parametrize('name', ['fcn-8s_r18-half_1xb16-850_shapes-128x128',
+                                  'fcn/fcn-8s_r18-half_1xb16-850_shapes-128x128.py'])
+def test_config_of_the_project_by_name(trained, name):
+    with pytest.raises(ValueError, match='does not fit the config .*r18-half'):
+        FCNInferencer(name, trained / 'best.pth')  # of twice the width
+
+
+# --- results -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 50), (50, 1), (33, 65), (130, 97)])
+def test_labels_have_the_image_size(segment, size):
+    image = noise(*size)
+    result = segment(image)
+    assert result.labels.shape == size and result.labels.dtype == np.uint8
+    assert result.labels.max() < 9 and result.scores is None
+    same = segment(image, scores=True)
+    assert (same.labels == result.labels).all() and same.scores.shape == (9, *size)
+    assert np.allclose(same.scores.sum(0), 1, atol=1e-5)
+    assert (same.scores.argmax(0) == same.labels).mean() > 0.99
+
+
+def test_as_mmseg_predicts(trained, segment, photos):
+    """Reading, channel order and pipeline are those of mmseg's own inference."""
+    model = load_model(None, trained / 'best.pth', 'cpu')
+    theirs = inference_model(model, str(photos / 'b.png'))
+    ours = segment(photos / 'b.png')
+    assert (ours.labels == theirs.pred_sem_seg.data[0].numpy()).all()
+    assert len(np.unique(ours.labels)) > 1
+
+
+def test_every_kind_of_input(segment, photos, clip):
+    pixels = np.array(Image.open(photos / 'b.png'))
+    file = segment(photos / 'b.png')
+    for same in (str(photos / 'b.png'), pixels, Image.fromarray(pixels),
+                 (photos / 'b.png').read_bytes()):
+        assert (segment(same).labels == file.labels).all()
+    several = segment([photos, pixels, clip], progress=False)
+    assert [result.name for result in several] == [
+        'A', 'b', 'image', *(f'clip_{i:06d}' for i in range(5))]
+    assert [result.frame for result in several[-2:]] == [3, 4]
+    assert len(segment(clip, progress=False)) == 5
+
+
+@pytest.mark.parametrize('batch_size', [2, 5])
+def test_batches(native, batch_size):
+    """Images of any sizes, in their order, as if alone."""
+    images = [noise(*size) for size in ((40, 50), (33, 65), (40, 50), (40, 50), (1, 9))]
+    alone = [native(image, scores=True) for image in images]
+    together = native(images, batch_size, scores=True, progress=False)
+    for one, other, image in zip(alone, together, images):
+        assert (other.image == image).all()
+        assert np.allclose(one.scores, other.scores, atol=1e-5)
+        assert (one.labels == other.labels).mean() > 0.99
+
+
+def test_batch_is_run_at_once(native, monkeypatch):
+    seen, step = [], native._backend.model.test_step
+    monkeypatch.setattr(native._backend.model, 'test_step', lambda data: (
+        seen.append(len(data['inputs'])), step(data))[1])
+    native([noise(40, 50)] * 5, 4, progress=False)
+    assert seen == [4, 1]
+
+
+def test_stream_reads_as_it_goes(segment, photos):
+    (photos / 'a0.png').write_bytes(b'nonsense')
+    results = segment.stream([photos / 'b.png', photos / 'a0.png'], progress=False)
+    assert next(results).name == 'b'
+    with pytest.raises(ValueError, match='a0.png'):
+        next(results)
+    errors = []
+    found = segment.stream(photos, progress=False, unreadable=errors)
+    assert [result.name for result in found] == ['A', 'b'] and len(errors) == 1
+
+
+def test_progress(segment, photos, capsys):
+    segment(photos / 'b.png')
+    assert capsys.readouterr().out == ''
+    segment(photos)
+    assert 'predicting' in capsys.readouterr().out
+
+
+def test_video_too_long_for_a_list(segment, clip, monkeypatch):
+    monkeypatch.setattr(VideoInput, '__iter__', lambda self: pytest.fail('decoded'))
+    monkeypatch.setattr('fcn_plugin.apis.inferencer._MOST_IN_MEMORY', 50_000)
+    with pytest.raises(ValueError, match=r'FCNInferencer.stream\(\)'):
+        segment(clip)
+
+
+def test_fast(trained):
+    image = np.kron(noise(6, 9), np.ones((20, 20, 1), np.uint8))
+    fast = FCNInferencer(trained / 'best.pth', device='cpu', fast=True)
+    norms = [module for module in fast._backend.model.backbone.modules()
+             if isinstance(module, torch.nn.BatchNorm2d)]
+    assert not norms
+    plain = FCNInferencer(trained / 'best.pth', device='cpu')
+    assert (fast(image).labels == plain(image).labels).mean() > 0.9
+
+
+def test_tiles(trained, native, capsys):
+    """Labels come without scores there, and a single image has a bar."""
+    tiles = FCNInferencer(trained / 'best.pth', device='cpu', tile=128, overlap=32,
+                          cfg_options=NATIVE)
+    image = np.kron(noise(6, 9), np.ones((25, 25, 1), np.uint8))
+    assert (tiles(image).labels == native(image).labels).mean() > 0.8
+    assert 'tiles' in capsys.readouterr().out
+    tiles([image, image])
+    assert 'tiles' not in capsys.readouterr().out
+    with pytest.raises(ValueError, match="'tile'"):
+        tiles(image, scores=True)
+
+
+def test_pipeline_that_cannot_take_an_image(trained, tmp_path):
+    segment = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options={
+        'test_pipeline': [dict(type='Resize', scale=(64, 64), keep_ratio=True),
+                          dict(type='PackSegInputs')]})
+    Image.new('RGB', (900, 1)).save(tmp_path / 'flat.png')
+    with pytest.raises(ValueError, match='flat.png.*900x1'):
+        segment(tmp_path / 'flat.png')
+
+
+def test_single_channel(trained, tmp_path, photos):
+    (tmp_path / 'binary.py').write_text((trained / 'config.py').read_text().replace(
+        'num_classes=9)', 'num_classes=2, out_channels=1, threshold=0.5)'))
+    config = Config.fromfile(tmp_path / 'binary.py')
+    del config.model.auxiliary_head
+    weights = init_model(config.copy(), device='cpu').state_dict()
+    torch.save(weights, tmp_path / 'binary.pth')
+    with pytest.warns(UserWarning, match='9 class names for a model of 2'):
+        segment = FCNInferencer(config, tmp_path / 'binary.pth', 'cpu')
+    assert segment.class_names == ('background', 'bar')
+    found = segment(photos / 'b.png', scores=True)
+    assert found.scores.shape == (2, 40, 30)
+    assert ((found.scores[1] > 0.5) == found.labels).all()
+
+
+def test_result(segment, photos):
+    result = segment(photos / 'b.png', scores=True)
+    assert result.class_names == CLASSES and result.path == photos / 'b.png'
+    assert sum(result.shares.values()) == pytest.approx(1)
+    name = next(iter(result.shares))
+    assert result.mask(name.upper()).mean() == pytest.approx(result.shares[name])
+    assert (result.mask(3) == (result.labels == 3)).all()
+    assert f'b, 30x40: {name} ' in repr(result)
+    plain = result.overlay(legend=False)
+    assert plain.shape == (40, 30, 3) and (plain != result.image).any()
+    assert result.overlay().shape[1] > 3 * 30  # enlarged, with a legend
+    assert result.heatmap('ring').dtype == np.uint8
+    with pytest.raises(ValueError, match="no class 'cat'.*1 bar"):
+        result.mask('cat')
+    with pytest.raises(ValueError, match='scores=True'):
+        segment(photos / 'b.png').heatmap('ring')
+
+
+# --- files -------------------------------------------------------------------------
+
+
+def test_save_a_result(segment, photos, tmp_path):
+    result = segment(photos / 'A.JPG', scores=True)
+    files = result.save(tmp_path / 'out', heatmap='Striped Disc')
+    assert [file.name for file in files] == [
+        'A_overlay.jpg', 'A_labels.png', 'A_heatmap_striped-disc.png']
+    assert sorted(files) == sorted((tmp_path / 'out').iterdir())
+    png = Image.open(files[1])
+    assert png.mode == 'P' and (np.asarray(png) == result.labels).all()
+    assert png.getpalette()[3:6] == [1, 2, 3]
+    with pytest.raises(FileExistsError, match='A_overlay.jpg.*overwrite'):
+        result.save(tmp_path / 'out')
+    assert result.save(tmp_path / 'one.webp') == [tmp_path / 'one.webp']
+    assert Image.open(tmp_path / 'one.webp').size == result.overlay().shape[1::-1]
+
+
+def test_save_images_in_memory(segment, tmp_path):
+    files = segment.save([noise(20, 30), noise(30, 20)], tmp_path, progress=False)
+    assert [file.name for file in files] == [
+        'image_0000_overlay.png', 'image_0000_labels.png', 'image_0001_overlay.png',
+        'image_0001_labels.png']
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.webm'])
+def test_video_in_video_out(segment, clip, tmp_path, suffix):
+    out = tmp_path / 'out'
+    files = segment.save(clip, out, heatmap='ring', video_suffix=suffix, batch_size=2,
+                         progress=False)
+    assert [file.name for file in files] == [f'clip_overlay{suffix}',
+                                             f'clip_heatmap_ring{suffix}']
+    assert sorted(out.iterdir()) == sorted(files)  # nothing half-written beside them
+    for file in files:
+        video = VideoInput(file)
+        assert video.fps == 10 and video.count == len(list(video)) == 5
+        assert video.size[1] > 60  # with a legend
+    with pytest.raises(FileExistsError, match='clip_overlay'):
+        segment.save(clip, out, video_suffix=suffix)
+
+
+def test_a_broken_video_leaves_nothing(segment, clip, tmp_path, photos, monkeypatch):
+    def two_frames(self):
+        yield 0, noise(44, 60)
+        yield 1, noise(44, 60)
+        raise ValueError('clip.avi ends')
+
+    monkeypatch.setattr(VideoInput, '__iter__', two_frames)
+    out = tmp_path / 'out'
+    with pytest.raises(ValueError, match='1 of 2.*clip.avi.*2 files are written'):
+        segment.save([clip, photos / 'b.png'], out, progress=False)
+    assert sorted(file.name for file in out.iterdir()) == ['b_labels.png',
+                                                           'b_overlay.png']
+
+
+def test_output_stems():
+    assert output_stems([Path('x/a.jpg'), Path('x/b.jpg')]) == ['a', 'b']
+    assert output_stems([Path('a.jpg'), Path('a.png'), Path('b.png')]) == [
+        'a_jpg', 'a_png', 'b']
+    with pytest.raises(ValueError, match='x/a.jpg.*y/a.jpg'):
+        output_stems([Path('x/a.jpg'), Path('y/a.jpg')])
+    assert output_stems([None, Path('a.png'), None]) == [
+        'image_0000', 'a', 'image_0002']
+    assert output_stems([None]) == ['image']
