@@ -1,13 +1,14 @@
-"""The network: backbones, the head, its upsamplers, and the segmentor around them."""
+"""The network: backbones, head, upsamplers, post processors, segmentor around them."""
 from .backbones import FullyConvVGG
 from .decode_heads import FCNSkipHead
 from .feature_maps import FeatureMap, describe_backbone
+from .post_processors import CRFRNN, DenseCRF, dense_crf
 from .segmentors import FCNDataPreProcessor, FCNSegmentor, FCNTTAModel
 from .speed_up import speed_up
 from .upsamplers import BilinearDeconv, BilinearUpsample, MaxUnpool
 
 __all__ = [
-    'BilinearDeconv', 'BilinearUpsample', 'FCNDataPreProcessor', 'FCNSegmentor',
-    'FCNSkipHead', 'FCNTTAModel', 'FeatureMap', 'FullyConvVGG', 'MaxUnpool',
-    'describe_backbone', 'speed_up'
+    'BilinearDeconv', 'BilinearUpsample', 'CRFRNN', 'DenseCRF', 'FCNDataPreProcessor',
+    'FCNSegmentor', 'FCNSkipHead', 'FCNTTAModel', 'FeatureMap', 'FullyConvVGG',
+    'MaxUnpool', 'dense_crf', 'describe_backbone', 'speed_up'
 ]

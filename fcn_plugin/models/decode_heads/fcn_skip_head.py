@@ -193,8 +193,12 @@ class FCNSkipHead(BaseDecodeHead):
         Returns:
             dict[str, Tensor]: One entry a ``loss_name``; ``acc_seg`` on request.
         """
+        size = batch_data_samples[0].gt_sem_seg.shape[-2:]
+        return self.loss_at_image(self.to_image(seg_logits, size), batch_data_samples)
+
+    def loss_at_image(self, logits: Tensor, batch_data_samples: SampleList) -> dict:
+        """As :meth:`loss_by_feat`, of logits (N, C, H, W) at the labels' size."""
         labels = self._stack_batch_gt(batch_data_samples)
-        logits = self.to_image(seg_logits, labels.shape[-2:])
         weight = None if self.sampler is None else self.sampler.sample(logits, labels)
         labels = labels.squeeze(1)
         losses = {}

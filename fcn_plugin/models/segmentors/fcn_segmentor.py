@@ -18,6 +18,7 @@ from ...ops import Axis, label_dtype, label_scores, resample_scores, sample_axis
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
 from ..geometry import pad_to_multiple, windows_of
+from .post_processing import PostProcessing
 
 
 @MODELS.register_module()
@@ -55,7 +56,7 @@ class FCNDataPreProcessor(SegDataPreProcessor):
 
 
 @MODELS.register_module()
-class FCNSegmentor(EncoderDecoder):
+class FCNSegmentor(PostProcessing, EncoderDecoder):
     """EncoderDecoder that takes any image from 1x1 up and checks what it is built of.
 
     The image is padded at the right and the bottom to a multiple of the coarsest
@@ -78,6 +79,8 @@ class FCNSegmentor(EncoderDecoder):
             rounded to multiples of the coarsest stride; default to 1024 and 128.
         channels_last (bool): Whether parameters and images are laid out channels last,
             which most networks run faster in. Defaults to False.
+        post_processor (dict, optional): What refines the predictions by looking at the
+            image, such as ``dict(type='DenseCRF')``. Defaults to None.
         **kwargs: As in EncoderDecoder.
 
     Raises:
@@ -120,10 +123,12 @@ class FCNSegmentor(EncoderDecoder):
         config, divisor = self.test_cfg, self.size_divisor
         if config.mode != 'tile':
             return None
-        if config.logits or divisor == 1 and isinstance(self.decode_head, FCNSkipHead):
+        if config.logits or self.post_processor is not None or (
+                divisor == 1 and isinstance(self.decode_head, FCNSkipHead)):
             raise ValueError(
                 "test_cfg: mode='tile' gives labels only, with alignment='same': take "
-                "mode='whole', or 'slide', for logits and for alignment='caffe'")
+                "mode='whole', or 'slide', for logits, for a post processor and for "
+                "alignment='caffe'")
         tile, overlap = config.get('tile', 1024), config.get('overlap', 128)
         if not (isinstance(tile, int) and isinstance(overlap, int) and overlap >= 0):
             raise ValueError(f'test_cfg: tile={tile!r} and overlap={overlap!r}, expected '
@@ -218,6 +223,7 @@ class FCNSegmentor(EncoderDecoder):
                                          padding_size=(0, ) * 4,
                                          pad_shape=(height, width)))
                 self._finish(each, stride, start, sample, (height, width))
+            self.post_process(images[..., :height, :width], chosen)
         return data_samples
 
     def score(self, images: Tensor, data_samples: Sequence[SegDataSample] = ()
@@ -293,7 +299,7 @@ class FCNSegmentor(EncoderDecoder):
                 size: Tuple[int, int]) -> None:
         """Scores (C, h, w) of an input of ``size`` to a sample's predictions."""
         axes = self._axes(scores.shape[-2:], stride, start, sample, size)
-        if self.test_cfg.logits:
+        if self.test_cfg.logits or self.post_processor is not None:
             logits = resample_scores(scores, *axes)
             # For a single channel mmseg gives its probability.
             sample.seg_logits = PixelData(

@@ -1,0 +1,111 @@
+"""Mean-field inference in a fully connected conditional random field.
+
+Two engines with one signature: :func:`infer_torch`, ours, and
+:func:`infer_pydensecrf2`, the reference implementation's.
+"""
+from typing import Callable, NamedTuple, Optional
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .permutohedral import appearance_filter, smoothness_filter
+
+
+class Kernels(NamedTuple):
+    """Weights and deviations of the two Gaussian kernels.
+
+    Attributes:
+        smoothness_weight (float): Of the kernel on positions; 0 leaves it out.
+        smoothness_sigma (float): Its deviation in pixels.
+        appearance_weight (float): Of the kernel on positions and colours; 0 leaves
+            it out.
+        sigma_xy (float): Its deviation of positions, in pixels.
+        sigma_rgb (float): Its deviation of colours, of 255.
+    """
+    smoothness_weight: float
+    smoothness_sigma: float
+    appearance_weight: float
+    sigma_xy: float
+    sigma_rgb: float
+
+
+def mean_field(unary: Tensor, message: Callable[[Tensor], Tensor], steps: int) -> Tensor:
+    """Updates all marginals at once, ``steps`` times.
+
+    Args:
+        unary (Tensor): Log-probabilities, up to a constant a pixel, (N, C).
+        message (Callable): Marginals (N, C) to what neighbours add to the scores (N, C).
+        steps (int): How often.
+
+    Returns:
+        Tensor: Scores (N, C), whose softmax is the marginals.
+    """
+    scores = unary
+    for _ in range(steps):
+        scores = unary + message(scores.softmax(1))
+    return scores
+
+
+def infer_torch(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,
+                compatibility: Optional[Tensor] = None) -> Tensor:
+    """The engine in PyTorch, on the device of ``unary``; no compiler needed.
+
+    Args:
+        unary (Tensor): Log-probabilities (C, H, W), float32 or float64.
+        image (Tensor): (H, W, 3) uint8.
+        kernels (Kernels): Weights and deviations.
+        steps (int): Mean-field steps.
+        compatibility (Tensor, optional): (C, C), the penalty on labels l and l' side
+            by side. Defaults to None: Potts, 1 where they differ.
+
+    Returns:
+        Tensor: Marginals (C, H, W).
+    """
+    classes, height, width = unary.shape
+    rows = unary.flatten(1).t().contiguous()
+    filters = []
+    if kernels.smoothness_weight:
+        filters.append((kernels.smoothness_weight, smoothness_filter(
+            height, width, kernels.smoothness_sigma, rows)))
+    if kernels.appearance_weight:
+        filters.append((kernels.appearance_weight, appearance_filter(
+            image.to(rows.device), kernels.sigma_xy, kernels.sigma_rgb, rows)))
+
+    def message(marginals: Tensor) -> Tensor:
+        total = torch.zeros_like(marginals)
+        for weight, kernel in filters:
+            total = total.add(kernel(marginals), alpha=weight)
+        # Under Potts the other labels' sum is a constant less the label's own.
+        return total if compatibility is None else -total @ compatibility.to(total).t()
+
+    marginals = mean_field(rows, message, steps).softmax(1)
+    return marginals.t().reshape(classes, height, width)
+
+
+def infer_pydensecrf2(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,
+                      compatibility: Optional[Tensor] = None) -> Tensor:
+    """The engine of pydensecrf2, on one CPU core; as :func:`infer_torch`.
+
+    No gradients. ``compatibility`` is symmetric.
+    """
+    from pydensecrf.densecrf import DenseCRF2D
+    classes, height, width = unary.shape
+    field = DenseCRF2D(width, height, classes)
+    energies = -unary.detach().reshape(classes, -1).cpu().numpy()
+    field.setUnaryEnergy(np.ascontiguousarray(energies, np.float32))
+
+    def penalty(weight):
+        return weight if compatibility is None else np.ascontiguousarray(
+            weight * compatibility.cpu().numpy(), np.float32)
+
+    if kernels.smoothness_weight:
+        field.addPairwiseGaussian(kernels.smoothness_sigma,
+                                  penalty(kernels.smoothness_weight))
+    if kernels.appearance_weight:
+        field.addPairwiseBilateral(
+            kernels.sigma_xy, kernels.sigma_rgb,
+            np.ascontiguousarray(image.cpu().numpy()),
+            penalty(kernels.appearance_weight))
+    marginals = torch.from_numpy(np.array(field.inference(steps)))
+    return marginals.reshape(classes, height, width).to(unary)

@@ -1,0 +1,80 @@
+"""What gives a segmentor a post processor."""
+from typing import Optional
+
+from mmseg.registry import MODELS
+from mmseg.utils import OptSampleList, SampleList, add_prefix
+from torch import Tensor, nn
+
+from ..post_processors.base import PostProcessor, unnormalise
+
+
+class PostProcessing:
+    """To be inherited before a segmentor of mmseg: its ``post_processor``.
+
+    One without parameters (:class:`DenseCRF`) works on what is predicted. One that
+    is an ``nn.Module`` (:class:`CRFRNN`) is part of the network: the loss is that of
+    its scores.
+
+    Args:
+        post_processor (dict | PostProcessor, optional): Defaults to None.
+        **kwargs: The segmentor's.
+    """
+
+    def __init__(self, *args, post_processor: Optional[dict] = None, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if isinstance(post_processor, dict):
+            post_processor = MODELS.build(post_processor)
+        if not isinstance(post_processor, (PostProcessor, type(None))):
+            raise TypeError(f'post_processor is a {type(post_processor).__name__}, expected '
+                            "a dict such as dict(type='DenseCRF')")
+        if isinstance(post_processor, nn.Module) and isinstance(
+                self.decode_head, nn.ModuleList):
+            raise ValueError(f'{type(post_processor).__name__} is trained behind one decode '
+                             f'head, but {type(self).__name__} has several')
+        self.post_processor = post_processor
+
+    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
+        """As in the segmentor; of the post processor's scores where it is trained.
+
+        Args:
+            inputs (Tensor): (N, 3, H, W).
+            data_samples (list[SegDataSample]): With ``gt_sem_seg`` (1, H, W).
+        """
+        if not isinstance(self.post_processor, nn.Module):
+            return super().loss(inputs, data_samples)
+        head = self.decode_head
+        features = self.extract_feat(inputs)
+        # A torch.Size is how mmseg's heads are told the size to predict at.
+        meta = dict(img_shape=inputs.shape[-2:])
+        scores = head.predict(features, [meta] * len(inputs), self.test_cfg)
+        scores = self.post_processor(scores, unnormalise(inputs, self.data_preprocessor))
+        # FCNSkipHead's loss_by_feat takes scores at its finest stride.
+        loss = getattr(head, 'loss_at_image', head.loss_by_feat)
+        losses = add_prefix(loss(scores, data_samples), 'decode')
+        if self.with_auxiliary_head:
+            losses.update(self._auxiliary_head_forward_train(features, data_samples))
+        return losses
+
+    def predict(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
+        """As in the segmentor, post-processed."""
+        samples = super().predict(inputs, data_samples)
+        if self.post_processor is not None:
+            self.post_processor.process(inputs, samples, self.data_preprocessor,
+                                        getattr(self.decode_head, 'threshold', None))
+        return samples
+
+
+def with_post_processing(kind: type) -> type:
+    """The segmentor class itself where it has a post processor, else a derived one.
+
+    The derived class is registered as ``<name>WithPostProcessor``; checkpoints of the
+    one fit the other.
+
+    Args:
+        kind (type): A segmentor of mmseg or of anybody.
+    """
+    if issubclass(kind, PostProcessing):
+        return kind
+    name = f'{kind.__name__}WithPostProcessor'
+    return MODELS.get(name) or MODELS.register_module(name)(
+        type(name, (PostProcessing, kind), dict(__doc__=kind.__doc__)))
