@@ -29,6 +29,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--heatmap', metavar='CLASS',
                         help='also write the probability of this class, given by name '
                         'or index')
+    parser.add_argument('--crf', action='store_true', help='refine the predictions by a '
+                        'dense CRF; its settings are model.post_processor.*')
     parser.add_argument('--opacity', type=float, default=0.5,
                         help='of the colours, 0 to 1; default: %(default)s')
     parser.add_argument('--device', default='auto',

@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument('--overlap', type=int, default=128, metavar='N',
                         help='pixels that neighbouring tiles share (default: 128)')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    parser.add_argument('--crf', action='store_true', help='refine the predictions by a '
+                        'dense CRF; its settings are model.post_processor.*')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction,
                         help='config entries to override, as key.subkey=value')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -45,8 +47,8 @@ def main() -> None:
 
     config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     test(config, args.checkpoint, tta=args.tta, original_size=args.original_size,
-         out=args.out, show=args.show, show_dir=args.show_dir, wait_time=args.wait_time,
-         fast=args.fast, tile=args.tile, overlap=args.overlap)
+         crf=args.crf, out=args.out, show=args.show, show_dir=args.show_dir,
+         wait_time=args.wait_time, fast=args.fast, tile=args.tile, overlap=args.overlap)
 
 
 if __name__ == '__main__':

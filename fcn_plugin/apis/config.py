@@ -3,6 +3,11 @@ from pathlib import Path
 from typing import Optional
 
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+from torch import nn
+
+from ..models.segmentors import with_post_processing
 
 
 def load_config(path: str,
@@ -40,3 +45,27 @@ def load_config(path: str,
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / file.stem)
     return config
+
+
+def use_crf(config: Config) -> None:
+    """Puts a CRF behind a config's segmentor, in place: ``--crf``.
+
+    ``model.post_processor`` becomes a :class:`DenseCRF` with what settings are there
+    already; one of another type is kept. Any segmentor is served: one that knows no
+    post processor is replaced by :func:`with_post_processing` of it.
+
+    Raises:
+        ValueError: If the model's type is no segmentor.
+    """
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    kind = config.model.get('type')
+    found = MODELS.get(kind) if isinstance(kind, str) else kind
+    if not (isinstance(found, type) and issubclass(found, nn.Module)
+            and hasattr(found, 'predict')):
+        raise ValueError(f'--crf: model.type is {kind!r}, expected a segmentor such as '
+                         "'FCNSegmentor' or 'EncoderDecoder'")
+    served = with_post_processing(found)
+    if served is not found:
+        config.model.type = served.__name__
+    given = config.model.get('post_processor') or {}
+    config.model.post_processor = {'type': 'DenseCRF', **given}

@@ -20,6 +20,7 @@ from torch import nn
 
 from ..utils.paths import config_path
 from ..visualization import default_palette
+from .config import use_crf
 
 PathLike = Union[str, Path]
 
@@ -202,7 +203,8 @@ def pick_device(device: str = 'auto') -> str:
 
 def load_model(config: Union[PathLike, Config, None], checkpoint: PathLike,
                device: str = 'auto', backbone: Optional[str] = None,
-               cfg_options: Optional[dict] = None, rescale: bool = True) -> nn.Module:
+               cfg_options: Optional[dict] = None, rescale: bool = True,
+               crf: bool = False) -> nn.Module:
     """Builds a segmentor and fills it from a checkpoint, wholly or not at all.
 
     Args:
@@ -213,6 +215,7 @@ def load_model(config: Union[PathLike, Config, None], checkpoint: PathLike,
         cfg_options (dict, optional): Overrides of the config. Defaults to None.
         rescale (bool): Whether predictions are brought to the image's own size
             even where the config's ``test_cfg`` says otherwise. Defaults to True.
+        crf (bool): See :func:`use_crf`. Defaults to False.
 
     Returns:
         nn.Module: In eval mode, with ``cfg`` and with ``dataset_meta``: 'classes' and
@@ -226,6 +229,8 @@ def load_model(config: Union[PathLike, Config, None], checkpoint: PathLike,
     loaded = read_checkpoint(checkpoint)
     cfg, source = find_config(config, loaded['meta'], backbone)
     cfg.merge_from_dict(cfg_options or {})
+    if crf:
+        use_crf(cfg)
     cfg.model.pop('auxiliary_head', None)  # only training needs it
     if rescale and 'rescale' in (cfg.model.get('test_cfg') or {}):
         cfg.model.test_cfg.rescale = True

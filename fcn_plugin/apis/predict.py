@@ -165,6 +165,9 @@ def predict_image(model: nn.Module, image: np.ndarray, pipeline: Compose,
         tuple: Labels (H, W) int64, and probabilities (C, H, W) float32 or None.
     """
     data = pipeline(dict(img=np.ascontiguousarray(image[..., ::-1])))
+    if getattr(model, 'post_processor', None) is not None:
+        # sharper than what the pipeline has resized
+        data['data_samples'].set_metainfo(dict(original_image=image))
     with asking_for_logits(model, probabilities):
         sample = model.test_step(
             dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
@@ -346,7 +349,8 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
                      out_dir: PathLike = 'work_dirs/predict',
                      heatmap: Optional[str] = None, opacity: float = 0.5,
                      device: str = 'auto', overwrite: bool = False,
-                     cfg_options: Optional[dict] = None) -> List[Path]:
+                     cfg_options: Optional[dict] = None,
+                     crf: bool = False) -> List[Path]:
     """Predicts images and writes, for each, pictures and labels.
 
     ``<name>_overlay.jpg`` (or .png, for images without loss): the classes in colour
@@ -356,7 +360,7 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
     Args:
         img_path (str or Path): See :func:`list_images`.
         weight_path (str or Path): The checkpoint.
-        config, backbone, device, cfg_options: See :func:`load_model`.
+        config, backbone, device, cfg_options, crf: See :func:`load_model`.
         out_dir (str or Path): Made where it does not exist. Defaults to
             'work_dirs/predict'.
         heatmap (str, optional): A class, by name or index. Defaults to None.
@@ -380,7 +384,7 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
                              labels=out_dir / f'{stem}_labels.png')
     check_outputs([file for files in outputs.values() for file in files.values()],
                   overwrite)
-    model = load_model(config, weight_path, device, backbone, cfg_options)
+    model = load_model(config, weight_path, device, backbone, cfg_options, crf=crf)
     meta = model.dataset_meta
     if heatmap is not None:
         shown = find_class(heatmap, meta['classes'])
@@ -457,7 +461,7 @@ def show(weight_path: PathLike, img_path: Optional[PathLike] = None,
          out_dir: PathLike = 'work_dirs/predict_show', max_images: int = 6,
          heatmap: Optional[str] = None, opacity: float = 0.6, device: str = 'auto',
          overwrite: bool = False, window: bool = False,
-         cfg_options: Optional[dict] = None) -> List[Path]:
+         cfg_options: Optional[dict] = None, crf: bool = False) -> List[Path]:
     """Writes pictures that compare images with what is predicted.
 
     Image and prediction side by side for the images of ``img_path``; image, truth,
@@ -465,7 +469,7 @@ def show(weight_path: PathLike, img_path: Optional[PathLike] = None,
     are ``comparison_01.png`` and so on, six images each.
 
     Args:
-        weight_path, config, backbone, heatmap, device, overwrite, cfg_options: See
+        weight_path, config, backbone, heatmap, device, overwrite, cfg_options, crf: See
             :func:`predict_to_files`; the heat map is one more column.
         img_path (str or Path, optional): See :func:`list_images`. Defaults to None.
         out_dir (str or Path): Defaults to 'work_dirs/predict_show'.
@@ -486,7 +490,7 @@ def show(weight_path: PathLike, img_path: Optional[PathLike] = None,
         # Of a data set the number is known once it is built.
         check_outputs(_pages(out_dir, min(len(paths), max_images)), overwrite)
     model = load_model(config, weight_path, device, backbone, cfg_options,
-                       rescale=paths is not None)
+                       rescale=paths is not None, crf=crf)
     meta = model.dataset_meta
     shown = None if heatmap is None else find_class(heatmap, meta['classes'])
     unreadable: List[ValueError] = []

@@ -6,13 +6,15 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 
 from ..models import speed_up
+from .config import use_crf
 from .train import build_runner
 
 
 def test(config: Config, checkpoint: str, *, tta: bool = False,
-         original_size: bool = False, out: Optional[str] = None, show: bool = False,
-         show_dir: Optional[str] = None, wait_time: float = 2., fast: bool = False,
-         tile: Optional[int] = None, overlap: int = 128) -> Dict[str, float]:
+         original_size: bool = False, crf: bool = False, out: Optional[str] = None,
+         show: bool = False, show_dir: Optional[str] = None, wait_time: float = 2.,
+         fast: bool = False, tile: Optional[int] = None, overlap: int = 128
+         ) -> Dict[str, float]:
     """Evaluates, prints the metrics and writes them to the work dir.
 
     Args:
@@ -21,6 +23,8 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         tta (bool): Averages over the config's ``tta_pipeline`` (sizes and flips),
             at the images' original sizes. Defaults to False.
         original_size (bool): See :func:`evaluate_at_original_size`.
+        crf (bool): See :func:`use_crf`; with ``tta``, in each of its views. Defaults to
+            False.
         out (str, optional): A folder for the predicted labels, one PNG an image.
         show (bool): Opens a window for each image. Defaults to False.
         show_dir (str, optional): A folder for pictures of truth and prediction.
@@ -41,6 +45,8 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
     # A config that training has written may say resume, which wants an optimiser.
     config.load_from, config.resume = checkpoint, False
+    if crf:
+        use_crf(config)
     if original_size or tta:
         evaluate_at_original_size(config)
     if tile is not None:
