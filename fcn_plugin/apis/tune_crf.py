@@ -195,9 +195,9 @@ def search(value_of: Callable[[Settings], float]) -> Tuple[Settings, float, int]
 
 def config_block(settings: Settings) -> str:
     """The lines that put such a :class:`DenseCRF` into a config."""
-    return ("model = dict(\n    post_processor=dict(\n        type='DenseCRF',\n"
-            + ''.join(f'        {name}={value!r},\n' for name, value in settings.items())
-            + '    ))')
+    lines = ["type='DenseCRF'", *(f'{name}={value!r}' for name, value in settings.items())]
+    return ('model = dict(\n    post_processor=dict(\n        '
+            + ',\n        '.join(lines) + '))')
 
 
 def _in_words(settings: Settings) -> str:

@@ -20,7 +20,7 @@ class PostProcessor(ABC):
 
     @abstractmethod
     def refine(self, scores: Tensor, image: Tensor) -> Tensor:
-        """Scores (C, H, W) before the softmax and the image (H, W, 3) uint8 to scores."""
+        """Scores (C, H, W) before the softmax and the RGB image (H, W, 3) uint8 to scores."""
 
     @torch.no_grad()
     def process(self, inputs: Tensor, data_samples: Sequence[SegDataSample],
@@ -29,7 +29,7 @@ class PostProcessor(ABC):
 
         ``seg_logits`` become the refined scores and ``pred_sem_seg`` their labels. The
         image is that which the network saw, its normalisation undone, where it has the
-        prediction's size; else the one in ``original_image`` (H, W, 3) of the meta
+        prediction's size; else the RGB one in ``original_image`` (H, W, 3) of the meta
         information, or in the file ``img_path``; else what the network saw, resized.
 
         Args:
@@ -63,11 +63,12 @@ def log_scores(probabilities: Tensor) -> Tensor:
 
 
 def unnormalise(inputs: Tensor, preprocessor: nn.Module) -> Tensor:
-    """The images (N, H, W, 3) uint8 that a data preprocessor has made inputs of.
+    """The images, RGB, (N, H, W, 3) uint8, that a data preprocessor has made inputs of.
 
     Args:
         inputs (Tensor): (N, 3, H, W).
-        preprocessor (nn.Module): With ``mean`` and ``std`` if it normalises.
+        preprocessor (nn.Module): With ``mean`` and ``std`` if it normalises, and
+            ``channel_conversion`` if it turns BGR, as mmcv loads images, into RGB.
 
     Raises:
         ValueError: If inputs have not three channels.
@@ -77,11 +78,13 @@ def unnormalise(inputs: Tensor, preprocessor: nn.Module) -> Tensor:
                          'processor looks at images of 3')
     if getattr(preprocessor, '_enable_normalize', False):
         inputs = inputs * preprocessor.std + preprocessor.mean
+    if not getattr(preprocessor, 'channel_conversion', False):
+        inputs = inputs.flip(1)
     return inputs.detach().round().clamp(0, 255).byte().permute(0, 2, 3, 1)
 
 
 def _image_of(sample: SegDataSample, seen: Tensor, size: tuple) -> Tensor:
-    """The image (H, W, 3) uint8 of a prediction of ``size``, best source first."""
+    """The image, RGB, (H, W, 3) uint8 of a prediction of ``size``, best source first."""
     meta = sample.metainfo
     left, right, top, bottom = meta.get('img_padding_size',
                                         meta.get('padding_size', (0, ) * 4))
@@ -92,7 +95,7 @@ def _image_of(sample: SegDataSample, seen: Tensor, size: tuple) -> Tensor:
         return seen
     found = meta.get('original_image')
     if found is None and Path(str(meta.get('img_path') or '')).is_file():
-        found = mmcv.imread(meta['img_path'])
+        found = mmcv.imread(meta['img_path'], channel_order='rgb')
     if found is not None and found.shape[:2] == size:
         return torch.from_numpy(np.ascontiguousarray(found)).to(seen.device)
     resized = F.interpolate(seen.permute(2, 0, 1)[None].float(), size, mode='bilinear')

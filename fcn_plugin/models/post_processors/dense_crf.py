@@ -86,8 +86,8 @@ class DenseCRF(PostProcessor):
         if engine == 'pydensecrf2' and importlib.util.find_spec('pydensecrf') is None:
             raise ImportError(
                 "DenseCRF: engine='pydensecrf2' is not installed: pip install "
-                'pydensecrf2==1.1 (which compiles: it needs a C++ compiler), or take '
-                "engine='torch', which gives the same")
+                "'mmseg-fcn-plugin[crf]' (in a checkout: -e '.[crf]'), which compiles it "
+                "and needs a C++ compiler; or take engine='torch', which gives the same")
         self.steps, self.floor, self.engine = steps, floor, engine
         self.compatibility = None
         if compatibility is not None:
@@ -100,7 +100,8 @@ class DenseCRF(PostProcessor):
             probabilities (Tensor | np.ndarray): (C, H, W), at least two classes, which
                 add up to 1 at each pixel. With gradients where a tensor requires
                 them and the engine is 'torch'.
-            image (Tensor | np.ndarray): (H, W, 3), 0 to 255, in any order of channels.
+            image (Tensor | np.ndarray): (H, W, 3), RGB, 0 to 255. Another order
+                is as good, but not the same to the last digit.
 
         Returns:
             Tensor | np.ndarray: Marginals (C, H, W), of the type that was given; of
