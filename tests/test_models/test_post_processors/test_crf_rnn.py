@@ -72,15 +72,15 @@ def test_learns_who_stands_beside_whom():
     images = torch.full((1, 12, 12, 3), 128, dtype=torch.uint8)
     layer = CRFRNN(3, smoothness_sigma=1., sigma_xy=5.)
     assert not (layer(scores, images).argmax(1) == 2).any()
-    optimiser = torch.optim.Adam(layer.parameters(), 0.1)
+    optimiser = torch.optim.Adam(layer.parameters(), 0.03)
     losses = []
-    for _ in range(25):
+    for _ in range(40):
         loss = torch.nn.functional.cross_entropy(layer(scores, images), truth)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert losses[-1] < losses[0] / 3
+    assert losses[-1] < losses[0] / 2
     assert (layer(scores, images).argmax(1) == truth).float().mean() > 0.95
     assert all(p.grad.isfinite().all() for p in layer.parameters())
 

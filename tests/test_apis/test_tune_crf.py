@@ -1,0 +1,96 @@
+"""Fitting the CRF: what is searched, on which images, and what is printed."""
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
+from tiny_runs import BUILT_IN, CONFIGS
+
+from fcn_plugin.apis import tune_crf as tuning
+from fcn_plugin.apis.config import use_crf
+from fcn_plugin.datasets.shapes import ShapesDataset
+
+
+def peak(settings):
+    """Highest at one place of the grid, further down with each step from it."""
+    target = dict(appearance_weight=2, sigma_rgb=10, sigma_xy=25, smoothness_weight=3,
+                  smoothness_sigma=1)
+    away = sum(abs(tuning.SEARCHED[name].index(settings[name])
+                   - tuning.SEARCHED[name].index(value)) for name, value in target.items())
+    return 0.9 - 0.01 * away
+
+
+def test_search_finds_the_peak(capsys):
+    best, value, tried = tuning.search(peak)
+    assert value == 0.9 == peak(best)
+    assert len(capsys.readouterr().out.splitlines()) == tried < 60
+
+
+def test_search_counts_no_setting_twice():
+    seen = []
+    tuning.search(lambda settings: seen.append(tuple(settings.items())) or 0.5)
+    assert len(seen) == len(set(seen))
+    without = [dict(s) for s in seen if not dict(s)['smoothness_weight']]
+    assert len({s['smoothness_sigma'] for s in without}) == 1
+
+
+def test_the_block_is_a_config():
+    settings = dict(tuning.START, steps=5, engine='torch')
+    config = Config.fromstring(tuning.config_block(settings), '.py')
+    built = MODELS.build(config.model.post_processor)
+    assert built.steps == 5 and built.kernels.sigma_xy == tuning.START['sigma_xy']
+
+
+def test_training_images_without_anything_random():
+    config = Config.fromfile(BUILT_IN)
+    config.train_dataloader.dataset = dict(  # wrapped, as VOC and SBD are
+        type='ConcatDataset', datasets=[config.train_dataloader.dataset])
+    dataset = tuning.build_plain_dataset(config, 'train')
+    plain = ShapesDataset(length=20000, image_size=128)
+    for index in range(4):
+        image = dataset[index]['inputs'].permute(1, 2, 0).numpy()
+        np.testing.assert_array_equal(image, plain[index]['img'])
+
+
+def test_a_split_that_is_not_there():
+    config = Config.fromfile(BUILT_IN)
+    config.test_dataloader = None
+    with pytest.raises(ValueError, match='no test_dataloader .*another --split'):
+        tuning.build_plain_dataset(config, 'test')
+
+
+def test_judging():
+    truth = torch.tensor([[0, 0, 1, 255]])
+    probabilities = np.eye(2, dtype=np.float16)[:, [0, 1, 1, 0]][:, None]
+    example = tuning.Example(probabilities, np.zeros((1, 4, 3), np.uint8), truth, 255)
+    assert tuning.judge([example])['mIoU'] == 0.5
+    assert tuning.judge([example, example])['aAcc'] == pytest.approx(2 / 3)
+
+
+# --- --crf -------------------------------------------------------------------------
+
+
+def test_use_crf():
+    config = Config.fromfile(BUILT_IN)
+    use_crf(config)
+    assert config.model.post_processor == dict(type='DenseCRF')
+    config.model.post_processor = dict(steps=3)  # from the command line
+    use_crf(config)
+    assert config.model.post_processor == dict(type='DenseCRF', steps=3)
+    assert config.model.type == 'FCNSegmentor'
+    config.model.type = 'EncoderDecoder'
+    use_crf(config)
+    assert MODELS.get(config.model.type).__name__ == 'EncoderDecoderWithPostProcessor'
+
+
+def test_use_crf_keeps_another_post_processor():
+    config, = CONFIGS.glob('fcn/*crfrnn*')
+    config = Config.fromfile(config)
+    before = dict(config.model.post_processor)
+    use_crf(config)
+    assert config.model.post_processor == before
+
+
+def test_use_crf_on_what_is_no_segmentor():
+    with pytest.raises(ValueError, match="model.type is 'ReLU', expected a segmentor"):
+        use_crf(Config(dict(model=dict(type='ReLU'))))
