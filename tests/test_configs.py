@@ -21,6 +21,7 @@ NAME = re.compile(
 BACKBONES = {
     'vgg16': dict(type='FullyConvVGG', depth=16, fc_channels=4096),
     'vgg16-lean': dict(type='FullyConvVGG', depth=16, fc_channels=512),
+    'vgg16-lean-crfrnn': dict(type='FullyConvVGG', depth=16, fc_channels=512),
     'vgg19': dict(type='FullyConvVGG', depth=19, fc_channels=4096),
     'r50': dict(type='mmpretrain.ResNet', depth=50, base_channels=64),
     'r101': dict(type='mmpretrain.ResNet', depth=101, base_channels=64),

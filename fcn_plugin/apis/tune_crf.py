@@ -18,7 +18,7 @@ from .predict import predict_dataset, spread
 #: What is tried of each setting, most telling first: the usual ranges, and below them
 #: what is gentle enough for thin things.
 SEARCHED = dict(
-    appearance_weight=(1, 2, 4, 7, 10),
+    appearance_weight=(0.5, 1, 2, 4, 7, 10),
     sigma_rgb=(3, 5, 7, 10, 13),
     sigma_xy=(10, 25, 50, 75, 100),
     smoothness_weight=(0, 1, 3),
