@@ -24,6 +24,7 @@ RNN = dict(type='CRFRNN', num_classes=4)
 def build(post_processor=CRF, head=HEAD, kind='FCNSegmentor', **kwargs):
     """With scores that tell classes apart; of the same weights each time."""
     torch.manual_seed(0)
+    kwargs.setdefault('test_cfg', dict(logits=True))
     model = MODELS.build(dict(
         type=kind, backbone=dict(BACKBONE), decode_head=dict(head),
         data_preprocessor=dict(PREPROCESSOR), **kwargs,
@@ -66,8 +67,9 @@ def assert_refined(found, plain, image):
     expected = DenseCRF(steps=2, sigma_rgb=20.)(plain.seg_logits.data.softmax(0), image)
     torch.testing.assert_close(found.seg_logits.data.softmax(0), expected,
                                atol=1e-4, rtol=0)
-    assert torch.equal(found.pred_sem_seg.data[0], expected.argmax(0))
-    assert found.pred_sem_seg.data.dtype == plain.pred_sem_seg.data.dtype
+    labels = found.pred_sem_seg.data
+    assert labels.dtype == plain.pred_sem_seg.data.dtype
+    assert torch.equal(labels[0], expected.argmax(0).to(labels))
 
 
 def test_every_image_of_a_batch_with_its_own():
@@ -110,6 +112,11 @@ def test_channels_that_are_not_converted():
     plain.data_preprocessor.channel_conversion = False
     assert_refined(predict(model, data)[0], predict(plain, image_data((40, 50)))[0],
                    rgb(data['inputs'][0]))
+
+
+def test_not_in_tiles():
+    with pytest.raises(ValueError, match="mode='tile' gives labels only.* post processor"):
+        build(test_cfg=dict(mode='tile'))
 
 
 def test_at_the_network_s_size():

@@ -58,10 +58,19 @@ class PostProcessing:
     def predict(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
         """As in the segmentor, post-processed."""
         samples = super().predict(inputs, data_samples)
-        if self.post_processor is not None:
-            self.post_processor.process(inputs, samples, self.data_preprocessor,
-                                        getattr(self.decode_head, 'threshold', None))
+        self.post_process(inputs, samples)
         return samples
+
+    def post_process(self, inputs: Tensor, data_samples: SampleList) -> None:
+        """Refines samples with ``seg_logits`` in place, where there is a post processor.
+
+        Args:
+            inputs (Tensor): What the network saw, (N, 3, H, W).
+            data_samples (list[SegDataSample]): See :meth:`PostProcessor.process`.
+        """
+        if self.post_processor is not None:
+            self.post_processor.process(inputs, data_samples, self.data_preprocessor,
+                                        getattr(self.decode_head, 'threshold', None))
 
 
 def with_post_processing(kind: type) -> type:
