@@ -84,13 +84,13 @@ class CRFRNN(nn.Module, PostProcessor):
         smoothness = smoothness_filter(height, width, kernels.smoothness_sigma, unary)
         appearance = appearance_filter(image, kernels.sigma_xy, kernels.sigma_rgb, unary)
 
-        def message(marginals: Tensor) -> Tensor:
+        def update(marginals: Tensor) -> Tensor:
             votes = (smoothness(marginals) * self.smoothness_weights
                      + appearance(marginals) * self.appearance_weights)
-            return -votes @ self.compatibility.t()
+            return unary - votes @ self.compatibility.t()
 
         steps = self.train_steps if self.training else self.test_steps
-        return mean_field(unary, message, steps).t().reshape(scores.shape)
+        return mean_field(unary, update, steps).t().reshape(scores.shape)
 
     def refine(self, scores: Tensor, image: Tensor) -> Tensor:
         """As :meth:`PostProcessor.refine`."""

@@ -7,9 +7,14 @@ from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .permutohedral import appearance_filter, smoothness_filter
+
+#: A softmax over fewer numbers in a row is several times slower on the CPU than one over
+#: so many, so that impossible classes are added.
+_LANES = 16
 
 
 class Kernels(NamedTuple):
@@ -30,12 +35,13 @@ class Kernels(NamedTuple):
     sigma_rgb: float
 
 
-def mean_field(unary: Tensor, message: Callable[[Tensor], Tensor], steps: int) -> Tensor:
+def mean_field(unary: Tensor, update: Callable[[Tensor], Tensor], steps: int) -> Tensor:
     """Updates all marginals at once, ``steps`` times.
 
     Args:
         unary (Tensor): Log-probabilities, up to a constant a pixel, (N, C).
-        message (Callable): Marginals (N, C) to what neighbours add to the scores (N, C).
+        update (Callable): Marginals (N, C) to scores (N, C): the unary ones and what
+            the neighbours say.
         steps (int): How often.
 
     Returns:
@@ -43,7 +49,7 @@ def mean_field(unary: Tensor, message: Callable[[Tensor], Tensor], steps: int) -
     """
     scores = unary
     for _ in range(steps):
-        scores = unary + message(scores.softmax(1))
+        scores = update(scores.softmax(1))
     return scores
 
 
@@ -63,8 +69,10 @@ def infer_torch(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,
         Tensor: Marginals (C, H, W).
     """
     classes, height, width = unary.shape
-    rows = unary.flatten(1).t().contiguous()
-    filters = []
+    filters, potts = [], compatibility is None
+    rows = unary.flatten(1).t()
+    rows = F.pad(rows, (0, max(0, _LANES - classes)), value=-torch.inf) if potts else (
+        rows.contiguous())
     if kernels.smoothness_weight:
         filters.append((kernels.smoothness_weight, smoothness_filter(
             height, width, kernels.smoothness_sigma, rows)))
@@ -72,15 +80,15 @@ def infer_torch(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,
         filters.append((kernels.appearance_weight, appearance_filter(
             image.to(rows.device), kernels.sigma_xy, kernels.sigma_rgb, rows)))
 
-    def message(marginals: Tensor) -> Tensor:
-        total = torch.zeros_like(marginals)
-        for weight, kernel in filters:
-            total = total.add(kernel(marginals), alpha=weight)
+    def update(marginals: Tensor) -> Tensor:
         # Under Potts the other labels' sum is a constant less the label's own.
-        return total if compatibility is None else -total @ compatibility.to(total).t()
+        total = rows.clone() if potts else torch.zeros_like(rows)
+        for weight, kernel in filters:
+            total.add_(kernel(marginals), alpha=weight)
+        return total if potts else rows - total @ compatibility.to(total).t()
 
-    marginals = mean_field(rows, message, steps).softmax(1)
-    return marginals.t().reshape(classes, height, width)
+    marginals = mean_field(rows, update, steps).softmax(1)
+    return marginals[:, :classes].t().reshape(classes, height, width)
 
 
 def infer_pydensecrf2(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,

@@ -1,6 +1,6 @@
 """High-dimensional Gaussian filtering in linear time, in PyTorch alone."""
 from functools import lru_cache
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import torch
 import torch.nn.functional as F
@@ -49,20 +49,17 @@ class PermutohedralFilter:
         vertices = codes[first]
         starts = first.nonzero().flatten()
         starts = torch.cat([starts, starts.new_tensor([corners * count])])
-        self._touched_from = starts.int()
-        self._touching = (order % count).int()
-        self._splat_weights = weights.flatten()[order]
         named = torch.empty_like(vertex)
         named[order] = vertex
-        self._corners = named.view(corners, count).t().contiguous()
-        self._slice_weights = weights.t().contiguous()
+        self._splat = _Sums((order % count).int(), starts.int(), weights.flatten()[order])
+        self._slice = _Sums.of(named.view(corners, count).t(), weights.t())
         self._blurs = [_neighbours(vertices, step, features.dtype) for step in steps]
 
         # Into the weights, so that normalising costs nothing afterwards.
         mass = self._filter(features.new_ones(count, 1), self._blurs)
-        scale = mass.clamp(min=torch.finfo(mass.dtype).tiny).rsqrt()
-        self._slice_weights *= scale
-        self._splat_weights *= scale.flatten()[self._touching]
+        scale = mass.clamp(min=torch.finfo(mass.dtype).tiny).rsqrt().flatten()
+        self._splat.weights.mul_(scale[self._splat.rows])
+        self._slice.weights.view(count, corners).mul_(scale[:, None])
 
     def __call__(self, values: Tensor) -> Tensor:
         """Filters values (N, C) of the features' dtype to (N, C)."""
@@ -77,12 +74,36 @@ class PermutohedralFilter:
         return self._filter(values, self._blurs[::-1])
 
     def _filter(self, values: Tensor, blurs: list) -> Tensor:
-        lattice = F.embedding_bag(
-            self._touching, values, self._touched_from, mode='sum',
-            per_sample_weights=self._splat_weights, include_last_offset=True)
-        for neighbours, weights in blurs:
-            lattice = _weighted_sums(neighbours, lattice, weights)
-        return _weighted_sums(self._corners, lattice, self._slice_weights)
+        lattice = self._splat(values)
+        for blur in blurs:
+            lattice = blur(lattice)
+        return self._slice(lattice)
+
+
+class _Sums(NamedTuple):
+    """Weighted sums of rows; sum i is over entries ``starts[i]`` to ``starts[i + 1]``.
+
+    Attributes:
+        rows (Tensor): Which rows, int32.
+        starts (Tensor): int32, one more than there are sums.
+        weights (Tensor): Of the rows.
+    """
+    rows: Tensor
+    starts: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, rows: Tensor, weights: Tensor) -> '_Sums':
+        """From rows and weights (K, n), n of them for each sum."""
+        count, each = rows.shape
+        starts = torch.arange(0, count * each + 1, each, dtype=torch.int32,
+                              device=rows.device)
+        return cls(rows.int().flatten(), starts, weights.flatten())
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Rows (M, C) to sums (K, C)."""
+        return F.embedding_bag(self.rows, values, self.starts, mode='sum',
+                               per_sample_weights=self.weights, include_last_offset=True)
 
 
 class _Filter(torch.autograd.Function):
@@ -96,11 +117,6 @@ class _Filter(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         return ctx.lattice.apply_transpose(gradient.contiguous()), None
-
-
-def _weighted_sums(indices: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
-    """For indices and weights (K, n) the sums over n of weighted rows: (K, C)."""
-    return F.embedding_bag(indices, rows, mode='sum', per_sample_weights=weights)
 
 
 def _simplices(features: Tensor):
@@ -167,8 +183,8 @@ def _simplices(features: Tensor):
     return weights, codes, steps.tolist()
 
 
-def _neighbours(vertices: Tensor, step: int, dtype: torch.dtype):
-    """The blur (1, 2, 1) / 4 along one axis, as indices and weights (M, 3).
+def _neighbours(vertices: Tensor, step: int, dtype: torch.dtype) -> _Sums:
+    """The blur (1, 2, 1) / 4 along one axis.
 
     A neighbour that is not there is the vertex itself with weight 0.
     """
@@ -184,7 +200,7 @@ def _neighbours(vertices: Tensor, step: int, dtype: torch.dtype):
     # Neighbours are so mutually.
     indices[after[found], 2] = here[found]
     weights[after[found], 2] = 0.25
-    return indices.int(), weights
+    return _Sums.of(indices, weights)
 
 
 def position_features(height: int, width: int, sigma: float,

@@ -61,7 +61,7 @@ def test_gradients():
         return torch.func.functional_call(layer, dict(zip(names, values)), (scores, images))
 
     assert torch.autograd.gradcheck(
-        run, [value.requires_grad_() for value in (scores, *values)])
+        run, [value.requires_grad_() for value in (scores, *values)], fast_mode=True)
 
 
 def test_learns_who_stands_beside_whom():
