@@ -1,7 +1,6 @@
-# CRF-RNN: mean-field steps behind a trained FCN-8s, fine-tuned with it end to end, in a
-# quarter of an hour on two CPU cores. It starts from what its base has trained:
-#   python tools/train.py configs/fcn/fcn-8s_vgg16-lean-crfrnn_1xb2-100_camvid-240x320.py \
-#       --amp --cfg-options load_from=work_dirs/BASE/best_mIoU_iter_1600.pth
+# CRF-RNN: mean-field steps behind a trained FCN-8s, fine-tuned with it end to end. It
+# starts from what its base has trained:
+#   python tools/train.py THIS_CONFIG --amp --cfg-options load_from=CHECKPOINT
 _base_ = './fcn-8s_vgg16-lean_1xb4-1600_camvid-240x320.py'
 batch_size = 2
 lr = 1e-5

@@ -84,7 +84,7 @@ def test_use_crf():
 
 
 def test_use_crf_keeps_another_post_processor():
-    config, = CONFIGS.glob('fcn/*crfrnn*')
+    config, = CONFIGS.glob('fcn/*crfrnn*shapes*')
     config = Config.fromfile(config)
     before = dict(config.model.post_processor)
     use_crf(config)

@@ -30,8 +30,8 @@ class DenseCRF(PostProcessor):
 
     with each kernel normalised on both sides, as their code does by default: k_ij /
     sqrt(n_i n_j), n_i the sum of k_ij over all j. Weights so mean the same in
-    every image: w_s = 3 says that the neighbours together speak three times as loud as
-    the step from one label to the next in log-probability.
+    every image: to a label's log-probability is added about w times the mean of its
+    probabilities around.
 
     What is approximated: the posterior by independent marginals (mean field), and the
     kernels by the permutohedral lattice, in both engines alike. On images small enough

@@ -71,8 +71,9 @@ def infer_torch(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,
     classes, height, width = unary.shape
     filters, potts = [], compatibility is None
     rows = unary.flatten(1).t()
-    rows = F.pad(rows, (0, max(0, _LANES - classes)), value=-torch.inf) if potts else (
-        rows.contiguous())
+    if potts:
+        rows = F.pad(rows, (0, max(0, _LANES - classes)), value=-torch.inf)
+    rows = rows.contiguous()
     if kernels.smoothness_weight:
         filters.append((kernels.smoothness_weight, smoothness_filter(
             height, width, kernels.smoothness_sigma, rows)))
