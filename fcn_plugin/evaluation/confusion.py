@@ -1,7 +1,6 @@
 """Confusion matrix and what the paper computes from it (section 5, "Metrics")."""
 from typing import Dict, Union
 
-import torch
 from torch import Tensor
 
 from ..ops import count_pairs

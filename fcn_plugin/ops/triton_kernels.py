@@ -3,6 +3,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .labels import Axis
+
 _BLOCK = 256
 
 
@@ -38,7 +40,7 @@ def _label_kernel(scores, row_low, row_high, row_weight_low, row_weight_high, lo
              chosen.to(labels.dtype.element_ty), mask=inside)
 
 
-def label(scores: Tensor, rows: 'Axis', columns: 'Axis', labels: Tensor) -> None:
+def label(scores: Tensor, rows: Axis, columns: Axis, labels: Tensor) -> None:
     """Fills labels (H, W) from contiguous scores (C, h, w) and the axes."""
     classes, map_height, map_width = scores.shape
     if scores.numel() >= 1 << 31:
