@@ -89,7 +89,7 @@ def test_every_task_runs_and_is_written(config, tmp_path):
     out = tmp_path / 'out'
     contenders = [name for name in NAMES if name != 'mmseg-d8']  # takes its time
     printed = succeed(TOOL, config, '--sizes', 64, 40, '--rounds', 1, '--images', 2,
-                      '--contenders', *contenders, '--out', out)
+                      '--contenders', *contenders, '--profile', '--out', out)
     rows = json.loads((out / 'benchmark.json').read_text())
     assert {row['task'] for row in rows} == set(TASKS)
     assert all(row['milliseconds'] > 0 and row['classes'] == 9 for row in rows)
@@ -99,6 +99,8 @@ def test_every_task_runs_and_is_written(config, tmp_path):
                            ('metric', {'stock', 'ours'})):
         found = {row['contender'] for row in rows if row['task'] == task}
         assert found == expected, task
+    for stage in ('file to pixels', 'backbone', 'labels', 'metric', 'backward', 'optimiser'):
+        assert stage in printed
     assert 'JPEG file to labels, by size' in printed and 'ns a pixel' in printed
     assert (out / 'benchmark.png').stat().st_size > 5000
     assert 'threads, torch' in (out / 'benchmark.md').read_text()

@@ -16,6 +16,7 @@ from prettytable import PrettyTable
 from rich.progress import track
 
 from .contenders import NAMES
+from .profile import profile_test, profile_train
 from .tasks import TASKS, Case
 from .timing import Timing, measure
 
@@ -41,6 +42,7 @@ def run_benchmark(config: Config,
                   amp: bool = False,
                   rounds: int = 9,
                   images: int = 100,
+                  profile: bool = False,
                   out: Optional[str] = None) -> List[dict]:
     """Times every combination, prints tables and writes them.
 
@@ -56,6 +58,8 @@ def run_benchmark(config: Config,
             False.
         rounds (int): Timed calls of each contender. Defaults to 9.
         images (int): Images of the task ``test``. Defaults to 100.
+        profile (bool): Whether to show, at the first setting, what an iteration spends its
+            time on. Defaults to False.
         out (str, optional): A folder for benchmark.json, .md and .png.
 
     Returns:
@@ -73,8 +77,10 @@ def run_benchmark(config: Config,
             case = Case(config, size, batch, count, device, amp, images, Path(folder))
             timings = measure(TASKS[task](case, [*contenders, 'reference']), rounds)
             rows += _rows(task, case, timings)
+        shares = _profiles(Case(config, sizes[0], batches[0], classes[0], device, amp,
+                                images, Path(folder)), rounds) if profile else []
     if is_main_process():
-        text = _tables(rows) + '\n\n' + machine(device)
+        text = '\n\n'.join([_tables(rows), *shares, machine(device)])
         print(text)
         if out is not None:
             _write(Path(out), rows, text)
@@ -127,6 +133,24 @@ def _tables(rows: List[dict]) -> str:
     if len({row['size'] for row in by_pixels}) > 1:
         parts.append(_scaling(by_pixels))
     return '\n\n'.join(parts)
+
+
+def _profiles(case: Case, rounds: int) -> List[str]:
+    """Tables of what an iteration of ours spends its time on."""
+    parts = []
+    for title, stages in (
+            ('test iteration, one image', profile_test(case, rounds, fast=False)),
+            ('test iteration, one image, --fast', profile_test(case, rounds, fast=True)),
+            (f'training iteration, batch {case.batch}', profile_train(case, rounds))):
+        total = stages.pop('total')
+        stages['everything else'] = total - sum(stages.values())
+        table = PrettyTable(['stage', 'ms', 'share'])
+        table.align = 'r'
+        for name, value in stages.items():
+            table.add_row([name, f'{value:.2f}', f'{value / total:.1%}'])
+        table.add_row(['total', f'{total:.2f}', ''])
+        parts.append(f'{title}, {case.size}x{case.size}\n{table}')
+    return parts
 
 
 def _scaling(rows: List[dict]) -> str:

@@ -2,7 +2,7 @@
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import Callable, Dict, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -258,13 +258,7 @@ def _test_by_runner(case: Case, name: str, model: nn.Module,
 
 def train_step(case: Case, names: Sequence[str]) -> Calls:
     """One iteration on a batch in memory, uint8 images to updated weights."""
-    random = torch.Generator().manual_seed(get_rank())
-    images = torch.randint(0, 256, (case.batch, 3, case.size, case.size),
-                           dtype=torch.uint8, generator=random)
-    truth = torch.randint(0, case.num_classes, (case.batch, case.size // 16 + 1,
-                                                case.size // 16 + 1), generator=random)
-    truth = truth.repeat_interleave(16, 1).repeat_interleave(16, 2)
-    truth = truth[:, :case.size, :case.size].contiguous()
+    images, truth = random_batch(case)
     calls: Calls = {}
     for name in _known(names):
         if name in ('backbone', 'ours-fast'):
@@ -277,6 +271,28 @@ def train_step(case: Case, names: Sequence[str]) -> Calls:
         calls[name] = (_train_by_hand if name == 'plain' else _train_by_mmengine)(
             case, parallel, optimizer, images, truth)
     return calls
+
+
+def random_batch(case: Case) -> Tuple[Tensor, Tensor]:
+    """Images (N, 3, H, W) uint8 and labels (N, H, W), another in each process."""
+    random = torch.Generator().manual_seed(get_rank())
+    images = torch.randint(0, 256, (case.batch, 3, case.size, case.size),
+                           dtype=torch.uint8, generator=random)
+    truth = torch.randint(0, case.num_classes, (case.batch, case.size // 16 + 1,
+                                                case.size // 16 + 1), generator=random)
+    truth = truth.repeat_interleave(16, 1).repeat_interleave(16, 2)
+    truth = truth[:, :case.size, :case.size].contiguous()
+    return images, truth
+
+
+def optim_wrapper(case: Case, optimizer: torch.optim.Optimizer) -> OptimWrapper:
+    """As ``tools/train.py`` wraps it, with and without ``--amp``."""
+    if not case.amp:
+        return OptimWrapper(optimizer)
+    if case.device == 'cpu':
+        return CPUAmpOptimWrapper(optimizer=optimizer)
+    from mmengine.optim import AmpOptimWrapper
+    return AmpOptimWrapper(dtype='bfloat16', optimizer=optimizer)
 
 
 def _train_by_hand(case, model, optimizer, images, truth) -> Callable[[], object]:
@@ -294,13 +310,7 @@ def _train_by_hand(case, model, optimizer, images, truth) -> Callable[[], object
 
 
 def _train_by_mmengine(case, model, optimizer, images, truth) -> Callable[[], object]:
-    if not case.amp:
-        wrapper = OptimWrapper(optimizer)
-    elif case.device == 'cpu':
-        wrapper = CPUAmpOptimWrapper(optimizer=optimizer)
-    else:
-        from mmengine.optim import AmpOptimWrapper
-        wrapper = AmpOptimWrapper(dtype='bfloat16', optimizer=optimizer)
+    wrapper = optim_wrapper(case, optimizer)
 
     def run():
         samples = []

@@ -40,6 +40,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--rounds', type=int, default=9, help='timed calls (default: 9)')
     parser.add_argument('--images', type=int, default=100,
                         help='images of the task test (default: 100)')
+    parser.add_argument('--profile', action='store_true', help='also show what an iteration '
+                        'of ours spends its time on')
     parser.add_argument('--out', help='folder for benchmark.json, .md and .png')
     parser.add_argument('--debug', action='store_true', help='show tracebacks')
     return parser.parse_args()
