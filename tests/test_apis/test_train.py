@@ -18,8 +18,10 @@ from tiny_runs import SHAPES, TINY_BACKBONE, run_tool, succeed, write_config
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
+from fcn_plugin import compat
 from fcn_plugin.apis.config import load_config
-from fcn_plugin.apis.train import explain_missing_weights, use_amp
+from fcn_plugin.apis.train import (explain_missing_weights, use_amp,
+                                   use_fused_optimizer)
 from fcn_plugin.engine import CPUAmpOptimWrapper, FCNLoggerHook
 from fcn_plugin.evaluation import FCNMetric
 
@@ -336,3 +338,39 @@ def test_resume_in_a_work_dir_that_was_moved(tmp_path):
                      '--cfg-options', 'train_cfg.val_interval=100')
     assert named(output, 'checkpoint') == tmp_path / 'new' / 'iter_4.pth'
     assert list(figures(output)) == list(FIGURES)
+
+
+# --- speed ---------------------------------------------------------------------------
+
+
+def test_compile_is_of_the_backbone_and_keeps_the_keys(tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(compat, 'compile_for_any_size', compiled.append)
+    config = write_config(tmp_path)
+    succeed('train.py', config, '--work-dir', tmp_path / 'work', '--compile')
+    assert [type(module).__name__ for module in compiled] == ['ResNet']
+    succeed('train.py', config, '--work-dir', tmp_path / 'work2')
+    assert len(compiled) == 1
+
+
+@pytest.mark.parametrize('optimizer, expected', [
+    (dict(type='SGD', lr=0.1), True), (dict(type='AdamW', lr=0.1), True),
+    (dict(type='SGD', lr=0.1, foreach=True), None),
+    (dict(type='SGD', lr=0.1, fused=False), False), (dict(type='RMSprop', lr=0.1), None)])
+def test_fused_where_it_exists_and_nothing_else_is_said(optimizer, expected):
+    config = Config(dict(optim_wrapper=dict(optimizer=optimizer)))
+    use_fused_optimizer(config)
+    assert config.optim_wrapper.optimizer.get('fused') is expected
+
+
+def test_a_fused_step_is_the_plain_one():
+    plain, fused = (torch.nn.Linear(5, 4) for _ in range(2))
+    fused.load_state_dict(plain.state_dict())
+    for model, options in ((plain, {}), (fused, dict(fused=True))):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9,
+                                    weight_decay=5e-4, **options)
+        for step in range(3):
+            optimizer.zero_grad()
+            model(torch.full((2, 5), step + 1.)).pow(2).mean().backward()
+            optimizer.step()
+    torch.testing.assert_close(fused.weight, plain.weight)

@@ -161,6 +161,24 @@ def test_tta_of_one_view_is_the_plain_test(folder, tmp_path):
             Image.open(file), Image.open(tmp_path / '--original-size' / file.name))
 
 
+@pytest.mark.parametrize('flags', [('--fast', ), ('--tile', 160, '--overlap', 32),
+                                   ('--fast', '--tile', 224, '--overlap', 64, '--tta')])
+def test_faster_and_smaller_ways_to_the_same_labels(folder, tmp_path, flags):
+    config, weights = folder / 'tiny.py', folder / 'random.pth'
+    plain, other = tmp_path / 'plain', tmp_path / 'other'
+    succeed('test.py', config, weights, '--work-dir', tmp_path, '--out', plain)
+    done = run_tool('test.py', config, weights, '--work-dir', tmp_path, '--out', other,
+                    *flags)
+    if '--tta' in flags:  # which averages probabilities
+        assert done.code == 2 and "mode='tile' gives labels only" in done.err
+        return
+    assert done.code == 0, done.err
+    same = [np.mean(np.array(Image.open(path)) == np.array(Image.open(other / path.name)))
+            for path in sorted(plain.iterdir())]
+    # random weights: 16 bits and a narrow overlap show more than in a trained net
+    assert len(same) > 1 and np.mean(same) > 0.8, same
+
+
 @pytest.mark.parametrize('flags', [[], ['--tta']], ids=['plain', 'tta'])
 def test_show_dir(folder, tmp_path, monkeypatch, flags):
     """One picture an image, of that image: neither mirrored nor in BGR."""

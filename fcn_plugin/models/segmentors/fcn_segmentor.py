@@ -328,3 +328,4 @@ class FCNTTAModel(SegTTAModel):
     def __init__(self, module, **kwargs) -> None:
         super().__init__(module, **kwargs)
         self.module.test_cfg.logits = True
+        self.module.tiling = self.module._check_tiling()
