@@ -74,6 +74,7 @@ def build_model(name: str, config: Config, num_classes: Optional[int],
         cfg.type = 'EncoderDecoder'
         cfg.data_preprocessor.update(type='SegDataPreProcessor', size_divisor=divisor,
                                      test_cfg=dict(size_divisor=divisor))
+    if not name.startswith('ours'):
         cfg.pop('channels_last', None)
     torch.manual_seed(0)
     model = MODELS.build(cfg).to(device).eval()

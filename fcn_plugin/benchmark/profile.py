@@ -48,7 +48,14 @@ class Stages:
         object.__setattr__(owner, method, timed)
 
     def medians(self, skip: int = 2) -> Dict[str, float]:
-        """Milliseconds of each stage, the first ``skip`` rounds left out."""
+        """Milliseconds of each stage, the first ``skip`` rounds left out.
+
+        ``everything else`` is what no stage but ``total`` has seen.
+        """
+        names = [name for name in self.rounds if name != 'total']
+        self.rounds['everything else'] = [
+            total - sum(parts) for total, *parts in zip(
+                self.rounds['total'], *(self.rounds[name] for name in names))]
         return {name: 1e3 * statistics.median(values[skip:])
                 for name, values in self.rounds.items()}
 

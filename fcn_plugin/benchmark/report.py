@@ -143,7 +143,6 @@ def _profiles(case: Case, rounds: int) -> List[str]:
             ('test iteration, one image, --fast', profile_test(case, rounds, fast=True)),
             (f'training iteration, batch {case.batch}', profile_train(case, rounds))):
         total = stages.pop('total')
-        stages['everything else'] = total - sum(stages.values())
         table = PrettyTable(['stage', 'ms', 'share'])
         table.align = 'r'
         for name, value in stages.items():
