@@ -1,5 +1,5 @@
 """The figure of a network: maps, score layers, upsampling and fusion."""
-from typing import NamedTuple, Optional, Sequence
+from typing import NamedTuple, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,15 +28,15 @@ class Stage(NamedTuple):
     scale: float = 1
 
 
-def draw_network(stages: Sequence[Stage], classes: int, title: str,
-                 backbone: Optional[str] = None) -> Figure:
-    """Draws a skip architecture as the paper does, fine to coarse from left to right.
+def draw_network(stages: Sequence[Stage], classes: int, title: str) -> Figure:
+    """Draws a skip architecture, fine to coarse from left to right.
+
+    The numbers in the boxes are channels.
 
     Args:
         stages (Sequence[Stage]): Fine to coarse.
         classes (int): Number of classes C.
         title (str): Above the figure.
-        backbone (str, optional): Its name, on the arrow from the image.
 
     Returns:
         Figure: To be saved.
@@ -53,7 +53,7 @@ def draw_network(stages: Sequence[Stage], classes: int, title: str,
         x, side = _STEP * (i + 1), _side(i)
         before = _STEP * i + (_side(i - 1) if i else 1.6) / 2
         _arrow(axes, (before, _TOP), (x - side / 2, _TOP),
-               (backbone or 'backbone') if i == 0 else '')
+               'backbone' if i == 0 else '')
         _box(axes, x, _TOP, side, _MAP, f'{stage.channels}')
         axes.text(x, _TOP + side / 2 + 0.22, f'stride {stage.stride}', ha='center',
                   fontsize=11)
@@ -62,11 +62,11 @@ def draw_network(stages: Sequence[Stage], classes: int, title: str,
         axes.text(x + 0.14, (_TOP + _MIDDLE) / 2, scale + stage.score, fontsize=10,
                   va='center')
         _box(axes, x, _MIDDLE, side, _SCORE, f'{classes}')
-        _fuse(axes, stages, i, classes)
+        _fuse(axes, stages, i)
     return figure
 
 
-def _fuse(axes: Axes, stages: Sequence[Stage], i: int, classes: int) -> None:
+def _fuse(axes: Axes, stages: Sequence[Stage], i: int) -> None:
     """The bottom row of column i, and the arrow that leaves it to the left."""
     x, side = _STEP * (i + 1), _side(i)
     last = i == len(stages) - 1
