@@ -1,0 +1,105 @@
+"""The pages hang together: links and anchors, the two READMEs, the site."""
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_runs import ROOT
+
+PAGES = [ROOT / 'README.md', ROOT / 'README.zh-CN.md', ROOT / 'configs/fcn/README.md',
+         *sorted((ROOT / 'docs').glob('*.md'))]
+FENCE = re.compile(r'^```.*?^```', re.M | re.S)
+LINK = re.compile(r'\]\((?!https?:)([^)\s]*)\)')
+
+
+def text_of(page):
+    return page.read_text(encoding='utf-8')
+
+
+def prose(page):
+    return FENCE.sub('', text_of(page))
+
+
+def anchors(page):
+    """As GitHub and MyST name a page's headings."""
+    return {re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-')
+            for title in re.findall(r'^#+ +(.+)$', prose(page), re.M)}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_every_relative_link_and_anchor_exists(page):
+    for link in LINK.findall(prose(page)):
+        path, _, anchor = link.partition('#')
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_in_the_index():
+    index = text_of(ROOT / 'docs/index.md')
+    listed = re.findall(r'^(\w+)$', re.search(r'```{toctree}.*?```', index, re.S)[0], re.M)
+    pages = {page.stem for page in (ROOT / 'docs').glob('*.md')}
+    assert pages - {'index'} == set(listed)
+
+
+@pytest.mark.parametrize('page', PAGES[2:], ids=lambda page: page.name)
+def test_files_named_in_pages_exist(page):
+    named = re.findall(r'(?<![\w/])(?:configs|tools|fcn_plugin)/[\w./-]+\.(?:py|sh)',
+                       text_of(page))
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+# --- the README in two languages ------------------------------------------------
+
+
+def shape(page):
+    """All that a translation leaves as it is, in order."""
+    text = prose(page)
+    lines = text.splitlines()
+    return dict(
+        headings=re.findall(r'^(#+) ', text, re.M),
+        code=[re.sub(r'\s*#.*', '', block) for block in FENCE.findall(text_of(page))],
+        markers=re.findall(r'<!--.+?-->', text),
+        tables=[line.count('|') for line in lines if line.startswith('|')],
+        links=sorted(link for link in re.findall(r'\]\(([^)\s]+)\)', text)
+                     if not re.fullmatch(r'README(\.zh-CN)?\.md', link)),
+        numbers=sorted(re.findall(r'\d+\.\d+', text)),
+        paragraphs=len([p for p in text.split('\n\n') if p.strip()]))
+
+
+def test_the_chinese_readme_says_the_same():
+    english, chinese = (shape(ROOT / name) for name in ('README.md', 'README.zh-CN.md'))
+    for name, parts in english.items():
+        if name == 'numbers':  # 17.4 M is 1740 万
+            parts = [number for number in parts if number != '17.4']
+        assert chinese[name] == parts, name
+
+
+def test_the_readmes_link_to_each_other():
+    assert '(README.zh-CN.md)' in text_of(ROOT / 'README.md')[:200]
+    assert '(README.md)' in text_of(ROOT / 'README.zh-CN.md')[:200]
+
+
+# --- the site ---------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    for module in ('sphinx', 'myst_parser', 'furo', 'sphinx_copybutton'):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed: pip install -e '.[docs]'")
+    done = subprocess.run(
+        [sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-d',
+         tmp_path / 'trees', ROOT / 'docs', tmp_path / 'site'],
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout
+    start = (tmp_path / 'site/index.html').read_text(encoding='utf-8')
+    assert 'quick_start.html' in start
+    assert (tmp_path / 'site/_images/network.png').is_file()
+
+
+def test_pages_name_nothing_outside_the_project():
+    for page in PAGES:
+        assert not re.search(r'/(work|tmp|home)/', text_of(page)), page
