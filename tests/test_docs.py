@@ -3,7 +3,6 @@ import importlib.util
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from tiny_runs import ROOT

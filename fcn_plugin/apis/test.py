@@ -14,7 +14,8 @@ from .train import build_runner
 def test(config: Config, checkpoint: str, *, tta: bool = False,
          original_size: bool = False, crf: bool = False, out: Optional[str] = None,
          show: bool = False, show_dir: Optional[str] = None, wait_time: float = 2.,
-         fast: bool = False, tile: Optional[int] = None, overlap: int = 128) -> Dict[str, float]:
+         fast: bool = False, tile: Optional[int] = None, overlap: int = 128
+         ) -> Dict[str, float]:
     """Evaluates, prints the metrics and writes them to the work dir.
 
     Args:

@@ -66,7 +66,8 @@ def seeds_of_whole(alone, name, number):
     ('seed', None), ('image_size', 31), ('image_size', (160, 96)),
     ('image_size', (96, 128, 160)), ('image_size', (96., 128)), ('image_size', None),
     ('image_size', '96'), ('image_size', ((96, 128), (16, 128))),
-    ('image_size', ((96, 128), 128)), ('border', -1), ('border', shapes.THICKNESS[0]), ('border', '2'),
+    ('image_size', ((96, 128), 128)), ('border', -1), ('border', shapes.THICKNESS[0]),
+    ('border', '2'),
     ('border', float('nan')),
 ])  # yapf: disable
 def test_bad_argument_is_named(name, value):

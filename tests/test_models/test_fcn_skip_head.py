@@ -56,7 +56,8 @@ def test_unpooling_needs_switches_at_build(switches):
 def test_wrong_channels_are_named():
     features = maps()
     features[2] = features[2][:, :3]
-    with pytest.raises(ValueError, match=r'map 2 has 3 channels, expected in_channels\[1\] = 7'):
+    with pytest.raises(ValueError,
+                       match=r'map 2 has 3 channels, expected in_channels\[1\] = 7'):
         build()(features)
 
 
