@@ -310,8 +310,8 @@ def compile_for_any_size(module, backend='inductor') -> None:
 
     Args:
         module (nn.Module): Its state dict keeps its keys.
-        backend (str | Callable): As in ``torch.compile``. Defaults to 'inductor', which needs a
-            C++ compiler on a CPU.
+        backend (str | Callable): As in ``torch.compile``. Defaults to 'inductor', which needs
+            a C++ compiler on a CPU.
     """
     from torch.fx.experimental import _config
     if hasattr(_config, 'use_duck_shape'):
