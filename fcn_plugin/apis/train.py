@@ -15,6 +15,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
 from .. import compat
+from ..datasets.bad_samples import check_choice, guard
 from .explain import (check_checkpoint, check_classes, check_optimizer,
                       explain_errors)
 from .loading import load_model
@@ -26,11 +27,27 @@ _FUSED_OPTIMIZERS = ('SGD', 'Adam', 'AdamW', 'Adagrad')
 
 
 def build_runner(config: Config) -> Runner:
-    """The config's runner, on one device or many, with or without a GPU."""
+    """The config's runner, on one device or many, with or without a GPU.
+
+    ``on_bad_sample`` of the config says what becomes of images that cannot be used; see
+    :class:`~fcn_plugin.datasets.bad_samples.SampleGuard`.
+    """
     compat.init_cpu_distributed(config)
     if 'runner_type' in config:
-        return RUNNERS.build(config)
-    return Runner.from_cfg(config)
+        runner = RUNNERS.build(config)
+    else:
+        runner = Runner.from_cfg(config)
+    on_bad_sample = config.get('on_bad_sample', 'error')
+    check_choice(on_bad_sample)
+    build = runner.build_dataloader
+
+    def build_guarded(*args, **kwargs):
+        loader = build(*args, **kwargs)
+        guard(loader.dataset, on_bad_sample)
+        return loader
+
+    runner.build_dataloader = build_guarded
+    return runner
 
 
 def use_amp(config: Config) -> None:
