@@ -67,6 +67,9 @@ class SampleGuard:
             return self.prepare(idx)
         except BadSampleError:
             raise
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise BadSampleError(f"cannot use '{error.filename or image}': there is no "
+                                 'such file') from error
         except Exception as error:  # every decoder has its own
             reason = (str(error).strip().splitlines() or [''])[0]
             where = f"'{image}'" + (f" (mask '{mask}')" if mask else '')
@@ -83,10 +86,8 @@ def check_choice(on_bad_sample: str) -> None:
 
 def _check_file(path: str) -> None:
     """Raises BadSampleError for what decoders would let pass, or take long over."""
-    if '://' in path:
+    if not os.path.isfile(path):  # made in memory, or fetched from elsewhere
         return
-    if not os.path.isfile(path):
-        raise BadSampleError(f"cannot use '{path}': there is no such file")
     size = os.path.getsize(path)
     if not size:
         raise BadSampleError(f"cannot use '{path}': the file is empty")
@@ -108,7 +109,7 @@ def _check_file(path: str) -> None:
 
 def _check_sizes(image: str, mask: str) -> None:
     """Raises BadSampleError if a mask is not as large as its image, as it is shown."""
-    if '://' in image + mask:
+    if not (os.path.isfile(image) and os.path.isfile(mask)):
         return
     try:
         sizes = [_shown_size(path) for path in (image, mask)]
