@@ -1,6 +1,7 @@
 """From a checkpoint, and what is said beside it, to a model that predicts."""
 import ast
 import copy
+import errno
 import os
 import pickle
 import re
@@ -50,7 +51,10 @@ def read_checkpoint(path: PathLike) -> Dict[str, Any]:
     try:
         with mock.patch.dict(os.environ, forced):
             checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu', 'silent')
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+    # A file that was cut makes torch seek before its start: OSError without a name.
+    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError) as error:
+        if getattr(error, 'errno', None) not in (None, errno.EINVAL):
+            raise
         reason = str(error).splitlines()[0] if str(error) else 'the file ends'
         raise ValueError(
             f"cannot load the checkpoint '{path}': it is cut off, no checkpoint, or "
