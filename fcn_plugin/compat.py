@@ -33,6 +33,7 @@ def apply() -> None:
     """Applies what this environment needs. Idempotent; called on import."""
     provide_mmcv_ext()
     allow_mmengine_checkpoints()
+    write_files_whole()
     name_package_for_get_config()
     with torchvision_importable():
         import mmpretrain.models  # noqa: F401
@@ -196,6 +197,37 @@ def allow_mmengine_checkpoints() -> None:
             allowed.append((getattr(multiarray, name), f'{package}.multiarray.{name}'))
     kinds = {type(np.dtype(kind)) for kind in '?bBhHiIlLqQefdU'}
     torch.serialization.add_safe_globals(allowed + sorted(kinds, key=str))
+
+
+def write_files_whole() -> None:
+    """Has mmengine write a file, a checkpoint above all, beside its place, then rename it.
+
+    mmengine 0.10.7 writes in place: a run that is killed then, or a full disk, leaves a
+    cut checkpoint under the final name. Steps aside nowhere; harmless where mmengine has
+    learnt it itself.
+    """
+    from mmengine.fileio import LocalBackend
+
+    from .utils.files import replacing
+    if hasattr(LocalBackend.put, 'whole'):
+        return
+
+    def put(self, obj, filepath):
+        path = Path(filepath)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with replacing(path) as beside:
+                with open(beside, 'wb') as file:
+                    file.write(obj)
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise OSError(error.errno, f'{error.strerror}: {len(obj)} bytes could not be '
+                          f'written, and what was at {path} is as it was; free some '
+                          'space, then go on with --resume', str(path)) from error
+
+    put.whole = True
+    LocalBackend.put = put
 
 
 # --- configs of this package -----------------------------------------------

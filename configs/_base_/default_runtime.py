@@ -22,6 +22,8 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2,
                     save_best='mIoU'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # stops before a step that would spoil the weights
+    finite_loss=dict(type='FiniteLossHook'),
     visualization=dict(type='FCNVisualizationHook'))
 
 val_evaluator = dict(type='FCNMetric')

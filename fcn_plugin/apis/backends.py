@@ -24,6 +24,7 @@ from torch import nn
 from .. import visualization as vis
 from ..ops import label_dtype
 from .loading import check_types, inner_dataset
+from .safe_program import load_program
 
 LabelsAndScores = Tuple[np.ndarray, Optional[np.ndarray]]
 
@@ -265,7 +266,7 @@ class OnnxBackend(GraphBackend):
 
 
 class ProgramBackend(GraphBackend):
-    """Runs a program of ``torch.export``, on the CPU.
+    """Runs a program of ``torch.export``, on the CPU; see :func:`load_program`.
 
     Args:
         path (Path): The file.
@@ -274,7 +275,7 @@ class ProgramBackend(GraphBackend):
     def __init__(self, path: Path) -> None:
         files = {META_KEY: ''}
         try:
-            self._module = torch.export.load(str(path), extra_files=files).module()
+            self._module = load_program(path, files).module()
         except Exception as error:  # zipfile's, pickle's, torch's
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ValueError(f"cannot load '{path}' as a program of torch.export: "

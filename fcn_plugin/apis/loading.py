@@ -1,11 +1,14 @@
 """From a checkpoint, and what is said beside it, to a model that predicts."""
 import ast
 import copy
+import errno
+import os
 import pickle
 import re
 import warnings
 from pathlib import Path
 from typing import Any, Dict, Iterable, Optional, Tuple, Union
+from unittest import mock
 
 import numpy as np
 import torch
@@ -43,9 +46,15 @@ def read_checkpoint(path: PathLike) -> Dict[str, Any]:
     Returns:
         dict: With 'state_dict' and 'meta', the latter perhaps empty.
     """
+    # By this variable torch would unpickle anything.
+    forced = {'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD': '0'}
     try:
-        checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu', 'silent')
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        with mock.patch.dict(os.environ, forced):
+            checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu', 'silent')
+    # A file that was cut makes torch seek before its start: OSError without a name.
+    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError) as error:
+        if getattr(error, 'errno', None) not in (None, errno.EINVAL):
+            raise
         reason = str(error).splitlines()[0] if str(error) else 'the file ends'
         raise ValueError(
             f"cannot load the checkpoint '{path}': it is cut off, no checkpoint, or "

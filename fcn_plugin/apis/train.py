@@ -1,9 +1,11 @@
 """Training a config, and saying at the end what came of it."""
 import os
+import re
 import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Optional
 from urllib.error import URLError
 
 import torch
@@ -15,9 +17,10 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
 from .. import compat
+from ..datasets.bad_samples import check_choice, guard
 from .explain import (check_checkpoint, check_classes, check_optimizer,
                       explain_errors)
-from .loading import load_model
+from .loading import load_model, read_checkpoint
 from .predict import compare, predict_dataset, save_picture, spread
 from .staged import require_coarser
 
@@ -26,11 +29,27 @@ _FUSED_OPTIMIZERS = ('SGD', 'Adam', 'AdamW', 'Adagrad')
 
 
 def build_runner(config: Config) -> Runner:
-    """The config's runner, on one device or many, with or without a GPU."""
+    """The config's runner, on one device or many, with or without a GPU.
+
+    ``on_bad_sample`` of the config says what becomes of images that cannot be used; see
+    :class:`~fcn_plugin.datasets.bad_samples.SampleGuard`.
+    """
     compat.init_cpu_distributed(config)
     if 'runner_type' in config:
-        return RUNNERS.build(config)
-    return Runner.from_cfg(config)
+        runner = RUNNERS.build(config)
+    else:
+        runner = Runner.from_cfg(config)
+    on_bad_sample = config.get('on_bad_sample', 'error')
+    check_choice(on_bad_sample)
+    build = runner.build_dataloader
+
+    def build_guarded(*args, **kwargs):
+        loader = build(*args, **kwargs)
+        guard(loader.dataset, on_bad_sample)
+        return loader
+
+    runner.build_dataloader = build_guarded
+    return runner
 
 
 def use_amp(config: Config) -> None:
@@ -93,9 +112,41 @@ def _check_start(runner: Runner) -> None:
     """Raises ValueError where training would start from another network's weights."""
     start = runner._load_from
     if runner._resume and start is None:
-        start = find_latest_checkpoint(runner.work_dir)
+        start = runner._load_from = latest_readable(runner.work_dir)
     if start is not None:
         check_checkpoint(runner.model, start, runner.cfg, whole=runner._resume)
+
+
+def latest_readable(work_dir: str) -> Optional[str]:
+    """The checkpoint to go on from: the last one that is whole.
+
+    Args:
+        work_dir (str): Of the run.
+
+    Returns:
+        str, optional: None where there is no checkpoint at all.
+
+    Raises:
+        ValueError: If there are some, but none can be read.
+    """
+    numbered = sorted(
+        (path for path in Path(work_dir).glob('*.pth')
+         if re.fullmatch(r'(iter|epoch)_\d+', path.stem)),
+        key=lambda path: int(path.stem.partition('_')[2]), reverse=True)
+    named = find_latest_checkpoint(work_dir)
+    found = [named] if named and Path(named).is_file() else []
+    found += [str(path) for path in numbered if str(path) not in found]
+    for path in found:
+        try:
+            read_checkpoint(path)
+        except ValueError as error:
+            print_log(f'{error}; the one before it is tried', 'current', 30)
+            continue
+        return path
+    if found:
+        raise ValueError(f'none of the checkpoints in {work_dir} can be read '
+                         f'({", ".join(found)}): start anew without --resume')
+    return None
 
 
 @contextmanager

@@ -5,12 +5,16 @@ from typing import Dict, Optional, Sequence
 
 import cv2
 import numpy as np
-from mmengine.dist import is_main_process
-from mmengine.hooks import LoggerHook
+import torch
+from mmengine.dist import get_rank, is_main_process
+from mmengine.hooks import Hook, LoggerHook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.engine.hooks import SegVisualizationHook
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
+
+from ..utils.files import replacing
 
 
 @HOOKS.register_module()
@@ -69,3 +73,56 @@ class FCNVisualizationHook(SegVisualizationHook):
                 data_sample=output, show=self.show, wait_time=self.wait_time,
                 # in testing runner.iter would build the training data
                 step=runner.iter if mode == 'val' else 0)
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Stops before a step whose loss is no number, and keeps what repeats it.
+
+    The weights stay as they were: the loss is looked at before the backward pass.
+    mmengine's ``CheckInvalidLossHook`` looks when the weights are spoilt already.
+    ``<work_dir>/bad_step.pth`` gets, as plain tensors and data, 'state_dict',
+    'optimizer', 'random_state' (torch's, of the CPU, before the step), 'iter',
+    'img_path', 'inputs' and 'truth' of the batch as the model was given it.
+
+    Raises:
+        FloatingPointError: With the iteration, the images and that file.
+    """
+    priority = 'VERY_LOW'
+
+    def before_train(self, runner: Runner) -> None:
+        """Puts itself before the optimiser wrapper's update."""
+        update = runner.optim_wrapper.update_params
+
+        def checked(loss, *args, **kwargs):
+            if not bool(torch.isfinite(loss).all()):
+                self._stop(runner, loss)
+            return update(loss, *args, **kwargs)
+
+        runner.optim_wrapper.update_params = checked
+
+    def before_train_iter(self, runner: Runner, batch_idx: int,
+                          data_batch: Optional[dict] = None) -> None:
+        """Remembers the batch and the random state."""
+        self._batch, self._random = data_batch, torch.get_rng_state()
+
+    def _stop(self, runner: Runner, loss: torch.Tensor) -> None:
+        samples = self._batch['data_samples']
+        images = [str(sample.get('img_path')) for sample in samples]
+        # Every process has a batch of its own.
+        rank = f'_{get_rank()}' if get_rank() else ''
+        path = Path(runner.work_dir, f'bad_step{rank}.pth')
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        with replacing(path) as beside:
+            torch.save(dict(
+                state_dict=model.state_dict(), optimizer=runner.optim_wrapper.state_dict(),
+                random_state=self._random, iter=runner.iter, img_path=images,
+                inputs=list(self._batch['inputs']),
+                truth=[sample.gt_sem_seg.data if 'gt_sem_seg' in sample else None
+                       for sample in samples]), beside)
+        raise FloatingPointError(
+            f'the loss is {float(loss.detach().mean())} in iteration {runner.iter + 1}, for '
+            f'{", ".join(images)}. The weights are those before this step; they, the '
+            f"optimiser's state and the batch are in '{path}'. A lower learning rate, or "
+            'optim_wrapper.clip_grad, often helps')

@@ -6,7 +6,7 @@ from typing import Callable
 # What a user's input can cause. Anything else is a fault of ours and shows its
 # traceback.
 _USER_ERRORS = (ValueError, TypeError, KeyError, OSError, ImportError, AssertionError,
-                RuntimeError)
+                RuntimeError, FloatingPointError)
 
 
 def run(main: Callable[[], None]) -> None:

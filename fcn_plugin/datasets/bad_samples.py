@@ -1,0 +1,148 @@
+"""Images and masks that cannot be used: named, or left out and counted."""
+import multiprocessing
+import os
+from typing import Any, Iterator
+
+from mmengine.logging import print_log
+from PIL import Image
+
+CHOICES = ('error', 'skip')
+
+
+class BadSampleError(ValueError):
+    """An image or its mask cannot be used; the message names the file and the reason."""
+
+    def __init__(self, message: str) -> None:
+        # From a worker process torch passes the whole traceback on as the message.
+        super().__init__(message.rpartition('BadSampleError: ')[2].strip())
+
+
+class SampleGuard:
+    """Stands in for a data set's ``prepare_data``.
+
+    Args:
+        dataset (BaseDataset): Any of mmengine's or mmseg's.
+        on_bad_sample (str): 'error' raises :class:`BadSampleError`; 'skip' takes the next
+            image in its place. In ``test_mode`` the truth of the substitute is set to
+            ``ignore_index``, so that metrics count it once, where it is at its own place.
+
+    Attributes:
+        skipped (Value): How many samples were left out, over all worker processes.
+    """
+
+    def __init__(self, dataset: Any, on_bad_sample: str = 'error') -> None:
+        check_choice(on_bad_sample)
+        self.dataset, self.prepare = dataset, dataset.prepare_data
+        self.skip = on_bad_sample == 'skip'
+        self.skipped = multiprocessing.Value('l', 0)
+
+    def __call__(self, idx: int) -> Any:
+        """As ``prepare_data``."""
+        count = len(self.dataset)
+        for step in range(count):
+            try:
+                data = self._checked((idx + step) % count)
+            except BadSampleError as error:
+                if not self.skip:
+                    raise
+                with self.skipped.get_lock():
+                    self.skipped.value += 1
+                    so_far = self.skipped.value
+                print_log(f'left out ({so_far} so far): {error}', 'current', 30)
+                continue
+            if step and self.dataset.test_mode and 'gt_sem_seg' in data['data_samples']:
+                data['data_samples'].gt_sem_seg.data.fill_(
+                    getattr(self.dataset, 'ignore_index', 255))
+            return data
+        raise BadSampleError(f'none of the {count} images can be used')
+
+    def _checked(self, idx: int) -> Any:
+        info = self.dataset.get_data_info(idx)
+        image, mask = info.get('img_path'), info.get('seg_map_path')
+        try:
+            for path in filter(None, (image, mask)):
+                _check_file(path)
+            if image and mask:
+                _check_sizes(image, mask)
+            return self.prepare(idx)
+        except BadSampleError:
+            raise
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise BadSampleError(f"cannot use '{error.filename or image}': there is no "
+                                 'such file') from error
+        except Exception as error:  # every decoder has its own
+            reason = (str(error).strip().splitlines() or [''])[0]
+            where = f"'{image}'" + (f" (mask '{mask}')" if mask else '')
+            raise BadSampleError(f'cannot use {where}: {type(error).__name__}: '
+                                 f'{reason}') from error
+
+
+def check_choice(on_bad_sample: str) -> None:
+    """Raises ValueError unless it is one of :data:`CHOICES`."""
+    if on_bad_sample not in CHOICES:
+        raise ValueError(f'on_bad_sample={on_bad_sample!r}, expected one of '
+                         + ', '.join(map(repr, CHOICES)))
+
+
+def _check_file(path: str) -> None:
+    """Raises BadSampleError for what decoders would let pass, or take long over."""
+    if not os.path.isfile(path):  # made in memory, or fetched from elsewhere
+        return
+    size = os.path.getsize(path)
+    if not size:
+        raise BadSampleError(f"cannot use '{path}': the file is empty")
+    try:
+        with Image.open(path) as picture:  # reads the header; refuses bombs
+            kind = picture.format
+            with open(path, 'rb') as file:
+                file.seek(max(0, size - 64))
+                end = file.read().rstrip(b'\0')
+            # OpenCV fills the missing part of a cut file with grey.
+            if (kind == 'JPEG' and not end.endswith(b'\xff\xd9')
+                    or kind == 'PNG' and b'IEND' not in end):
+                picture.load()
+    except Image.UnidentifiedImageError:
+        return  # OpenCV knows formats that Pillow does not
+    except Exception as error:
+        raise BadSampleError(f"cannot use '{path}': {error}") from error
+
+
+def _check_sizes(image: str, mask: str) -> None:
+    """Raises BadSampleError if a mask is not as large as its image, as it is shown."""
+    if not (os.path.isfile(image) and os.path.isfile(mask)):
+        return
+    try:
+        sizes = [_shown_size(path) for path in (image, mask)]
+    except Image.UnidentifiedImageError:
+        return
+    if sizes[0] != sizes[1]:
+        raise BadSampleError(
+            f"cannot use '{image}': it has {sizes[0][0]}x{sizes[0][1]} pixels, but its "
+            f"mask '{mask}' has {sizes[1][0]}x{sizes[1][1]}")
+    if 1 in sizes[1]:
+        raise BadSampleError(f"cannot use '{image}': its mask '{mask}' is one pixel wide "
+                             "or high, which mmseg's LoadAnnotations cannot read")
+
+
+def _shown_size(path: str) -> tuple:
+    with Image.open(path) as picture:
+        turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        return picture.size[::-1] if turned else picture.size
+
+
+def leaves(dataset: Any) -> Iterator[Any]:
+    """The data sets inside wrappers such as ConcatDataset."""
+    inside = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())]
+    inside = [one for one in inside if one is not None]
+    if not inside:
+        yield dataset
+    for one in inside:
+        yield from leaves(one)
+
+
+def guard(dataset: Any, on_bad_sample: str = 'error') -> None:
+    """Has a data set name the files that cannot be used, or skip them, in place."""
+    for leaf in leaves(dataset):
+        if hasattr(leaf, 'prepare_data') and not isinstance(
+                leaf.prepare_data, SampleGuard):
+            leaf.prepare_data = SampleGuard(leaf, on_bad_sample)

@@ -1,0 +1,282 @@
+"""Files that mean harm: nothing in them runs, and nothing of theirs fills the memory."""
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_runs import run_tool, write_config
+
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.apis.loading import load_model, read_checkpoint
+from fcn_plugin.apis.safe_program import load_program
+
+
+class Payload:
+    """Creates a file as soon as it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, 'w')
+
+
+@pytest.fixture
+def ran(tmp_path):
+    """The file that hostile code would create; it must not be there afterwards."""
+    path = tmp_path / 'RAN'
+    yield path
+    assert not path.exists()
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A program of torch.export, as a zip of names and bytes."""
+    class Net(torch.nn.Module):
+        def forward(self, image):
+            return image[..., :-1] + 1
+
+    size = torch.export.Dim('width', min=3, max=99)
+    program = torch.export.export(Net(), (torch.zeros(2, 8), ),
+                                  dynamic_shapes=({1: size}, ))
+    path = tmp_path / 'net.pt2'
+    torch.export.save(program, path)
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+# --- checkpoints ---------------------------------------------------------------------
+
+HOLDERS = {
+    'all of it': lambda bad, good: bad,
+    'among the weights': lambda bad, good: dict(state_dict=dict(good, x=bad)),
+    'in meta': lambda bad, good: dict(state_dict=good, meta=dict(cfg=bad)),
+    'in the optimiser': lambda bad, good: dict(state_dict=good, optimizer=bad),
+    'in the message hub': lambda bad, good: dict(state_dict=good, message_hub=bad),
+}
+
+
+def hostile(path, ran, holder='in meta', plain=False):
+    content = HOLDERS[holder](Payload(ran), dict(w=torch.zeros(2)))
+    if plain:
+        path.write_bytes(pickle.dumps(content))
+    else:
+        torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize('plain', [False, True], ids=['zip', 'pickle'])
+@pytest.mark.parametrize('holder', HOLDERS)
+def test_code_in_a_checkpoint_is_refused(tmp_path, ran, holder, plain):
+    path = hostile(tmp_path / 'bad.pth', ran, holder, plain)
+    with pytest.raises(ValueError, match='bad.pth.*could run code'):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize('tool', ['train load_from', 'train --resume', 'train backbone',
+                                  'test', 'predict', 'api', 'load_model'])
+def test_code_in_a_checkpoint_never_runs(tmp_path, ran, photos, tool):
+    bad = hostile(tmp_path / 'bad.pth', ran)
+    config = write_config(tmp_path)
+    work = ['--work-dir', tmp_path / 'work']
+    if tool == 'api':
+        with pytest.raises(ValueError, match='bad.pth.*could run code'):
+            FCNInferencer(bad)
+        return
+    if tool == 'load_model':
+        with pytest.raises(ValueError, match='bad.pth.*could run code'):
+            load_model(str(config), bad)
+        return
+    call = {
+        'train load_from': ['train.py', config, *work,
+                            '--cfg-options', f'load_from={bad}'],
+        'train --resume': ['train.py', config, *work, '--resume',
+                           '--cfg-options', f'load_from={bad}'],
+        'train backbone': ['train.py', config, *work, '--cfg-options',
+                           'model.backbone.init_cfg.type=Pretrained',
+                           f'model.backbone.init_cfg.checkpoint={bad}'],
+        'test': ['test.py', config, bad, *work],
+        'predict': ['predict.py', '--img-path', photos, '--weight-path', bad,
+                    '--out-dir', tmp_path / 'out'],
+    }[tool]
+    done = run_tool(*call)
+    assert done.code == 2, done.err
+    line = done.err.strip().splitlines()[-1]
+    assert line.startswith('error: ') and 'bad.pth' in line
+    assert not (tmp_path / 'out').exists()
+
+
+def test_also_where_the_environment_asks_for_pickles(tmp_path, ran, monkeypatch):
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    with pytest.raises(ValueError, match='could run code'):
+        read_checkpoint(hostile(tmp_path / 'bad.pth', ran))
+
+
+def test_config_text_in_a_checkpoint_is_not_run(tmp_path, ran):
+    text = f'model = dict(type=open({str(ran)!r}, "w").name)'
+    torch.save(dict(state_dict={}, meta=dict(cfg=text)), tmp_path / 'bad.pth')
+    with pytest.raises(ValueError, match='line 1 holds more than plain data'):
+        FCNInferencer(tmp_path / 'bad.pth')
+
+
+# --- programs of torch.export ------------------------------------------------------------
+
+
+def write(path, files):
+    with zipfile.ZipFile(path, 'w') as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_program_that_means_no_harm(tmp_path, network):
+    found = load_program(write(tmp_path / 'net.pt2', network)).module()
+    assert torch.equal(found(torch.zeros(2, 5)), torch.ones(2, 4))
+
+
+def with_expression(files, code):
+    name, = (name for name in files if name.endswith('models/model.json'))
+    text = files[name].decode()
+    found = json.loads(text)
+    symbol = next(one for one in _strings(found, 'expr_str'))
+    return {**files, name: text.replace(json.dumps(symbol), json.dumps(code))}
+
+
+def _strings(value, key, at=None):
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _strings(inner, key, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner, key, at)
+    elif at == key and isinstance(value, str):
+        yield value
+
+
+@pytest.mark.parametrize('kind', ['expression', 'string in an expression', 'guard',
+                                  'operator', 'file operator', 'pickle', 'library',
+                                  'twice', 'sample inputs'])
+def test_code_in_a_program_is_refused(tmp_path, ran, network, kind):
+    model = next(name for name in network if name.endswith('models/model.json'))
+    root = model.partition('/')[0]
+    code = f"open({str(ran)!r}, 'w')"
+    files = dict(network)
+    if kind == 'expression':
+        files = with_expression(network, f'Integer({code})')
+    elif kind == 'string in an expression':
+        files = with_expression(network, f'Integer({code!r})')
+    elif kind == 'guard':
+        found = json.loads(network[model])
+        found['guards_code'] = [f'{code} != 1']
+        files[model] = json.dumps(found)
+    elif kind in ('operator', 'file operator'):
+        other = dict(operator='torch.hub.load')
+        files[model] = network[model].replace(
+            b'torch.ops.aten.add.Tensor',
+            other.get(kind, 'torch.ops.aten.from_file.default').encode())
+        assert files[model] != network[model]
+    elif kind == 'pickle':
+        torch.save(Payload(ran), tmp_path / 'bad.pth')
+        files[f'{root}/data/weights/weight_0'] = (tmp_path / 'bad.pth').read_bytes()
+        files[f'{root}/data/weights/model_weights_config.json'] = json.dumps(
+            dict(config=dict(x=dict(path_name='weight_0', use_pickle=True))))
+    elif kind == 'sample inputs':
+        torch.save(Payload(ran), tmp_path / 'bad.pth')
+        files[f'{root}/data/sample_inputs/model.pt'] = (
+            tmp_path / 'bad.pth').read_bytes()
+    elif kind == 'library':
+        files[f'{root}/data/aotinductor/model/model.so'] = b'\x7fELF'
+    path = write(tmp_path / 'bad.pt2', files)
+    if kind == 'twice':
+        with zipfile.ZipFile(path, 'a') as archive, pytest.warns(UserWarning):
+            archive.writestr(model, network[model])
+    with pytest.raises(ValueError, match="cannot load '.*bad.pt2' as a program"):
+        FCNInferencer(path)
+
+
+# --- ONNX -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('content', [b'', b'nonsense', b'\x08\x07' * 99, b'\xff' * 999],
+                         ids=['empty', 'text', 'fields', 'ones'])
+def test_what_is_no_onnx(tmp_path, content):
+    pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
+    (tmp_path / 'bad.onnx').write_bytes(content)
+    with pytest.raises(ValueError, match='bad.onnx'):
+        FCNInferencer(tmp_path / 'bad.onnx')
+
+
+def test_onnx_reads_no_file_elsewhere(tmp_path):
+    onnx = pytest.importorskip('onnx', reason="the extra 'export' is not installed")
+    pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
+    (tmp_path / 'secret').write_bytes(b'\0' * 16)
+    weight = onnx.TensorProto(name='w', data_type=1, dims=[4], data_location=1)
+    weight.external_data.add(key='location', value='../secret')
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node('Add', ['x', 'w'], ['y'])], 'g',
+        [onnx.helper.make_tensor_value_info('x', 1, [4])],
+        [onnx.helper.make_tensor_value_info('y', 1, [4])], [weight])
+    (tmp_path / 'in').mkdir()
+    path = tmp_path / 'in' / 'bad.onnx'
+    path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    with pytest.raises(ValueError, match='bad.onnx'):
+        FCNInferencer(path)
+
+
+# --- memory ---------------------------------------------------------------------------------
+
+
+def bomb(path, width=60000, height=60000):
+    """A PNG of 3.6 thousand million black pixels in half a megabyte."""
+    def chunk(kind, data):
+        return (struct.pack('>I', len(data)) + kind + data
+                + struct.pack('>I', zlib.crc32(kind + data)))
+
+    packer = zlib.compressobj(9)
+    row = bytes(1 + width // 8)  # 1 bit a pixel
+    data = b''.join([packer.compress(row * 1000) for _ in range(height // 1000)]
+                    + [packer.flush()])
+    path.write_bytes(
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 1, 0, 0, 0, 0))
+        + chunk(b'IDAT', data) + chunk(b'IEND', b''))
+    return path
+
+
+BOUNDED = """
+import resource, sys
+import fcn_plugin
+from fcn_plugin.apis.images import read_image
+from fcn_plugin.models.converters import read_caffemodel
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    {call}
+except ValueError as error:
+    print(error)
+else:
+    sys.exit('nothing was raised')
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+assert grown < {most} * 1024, f'{{grown >> 10}} MB more'
+"""
+
+
+@pytest.mark.parametrize('kind', ['png', 'caffemodel'])
+def test_memory_is_bounded(tmp_path, kind):
+    if kind == 'png':
+        path, call, words = bomb(tmp_path / 'bomb.png'), 'read_image', 'bomb.png'
+    else:  # a length of 2**60 in a file of a few bytes, behind a layer of many fields
+        path, call, words = tmp_path / 'bad.caffemodel', 'read_caffemodel', 'at byte'
+        path.write_bytes(b'\xa2\x06' + b'\xff' * 8 + b'\x0f' + b'\x08\x01' * 500000)
+    done = subprocess.run(
+        [sys.executable, '-c', BOUNDED.format(call=f'{call}({str(path)!r})', most=100)],
+        capture_output=True, text=True,
+        env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[1])})
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert words in done.stdout and len(done.stdout.splitlines()) == 1
