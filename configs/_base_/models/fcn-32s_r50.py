@@ -1,7 +1,6 @@
 # FCN-32s on ResNet-50: one score layer, on the last stage.
 model = dict(
     type='FCNSegmentor',
-    channels_last=True,  # a tenth to a quarter less time for a step on a CPU
     data_preprocessor=dict(
         type='FCNDataPreProcessor',
         mean=[123.675, 116.28, 103.53],
