@@ -10,11 +10,10 @@ import torch
 from mmengine.dataset import Compose
 from mmengine.optim import OptimWrapper
 from mmengine.structures import PixelData
-from mmseg.structures import SegDataSample
 
 from ..evaluation import FCNMetric
 from .contenders import build_model
-from .tasks import Case, optim_wrapper, random_batch, write_images
+from .tasks import Case, as_samples, optim_wrapper, random_batch, write_images
 
 
 class Stages:
@@ -100,12 +99,7 @@ def profile_train(case: Case, rounds: int) -> Dict[str, float]:
     stages.watch(wrapper, 'backward', 'backward')
     stages.watch(wrapper, 'step', 'optimiser')
     for _ in range(rounds + 2):
-        samples = []
-        for each in truth:
-            sample = SegDataSample(metainfo=dict(img_shape=each.shape,
-                                                 ori_shape=each.shape))
-            sample.gt_sem_seg = PixelData(data=each[None])
-            samples.append(sample)
+        samples = as_samples(truth)
         with stages('total'):
             model.train_step(dict(inputs=list(images), data_samples=samples), wrapper)
     return stages.medians()

@@ -2,7 +2,7 @@
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -285,6 +285,16 @@ def random_batch(case: Case) -> Tuple[Tensor, Tensor]:
     return images, truth
 
 
+def as_samples(truth: Tensor) -> List[SegDataSample]:
+    """Labels (N, H, W) as the pipeline packs them."""
+    samples = []
+    for each in truth:
+        sample = SegDataSample(metainfo=dict(img_shape=each.shape, ori_shape=each.shape))
+        sample.gt_sem_seg = PixelData(data=each[None])
+        samples.append(sample)
+    return samples
+
+
 def optim_wrapper(case: Case, optimizer: torch.optim.Optimizer) -> OptimWrapper:
     """As ``tools/train.py`` wraps it, with and without ``--amp``."""
     if not case.amp:
@@ -313,13 +323,8 @@ def _train_by_mmengine(case, model, optimizer, images, truth) -> Callable[[], ob
     wrapper = optim_wrapper(case, optimizer)
 
     def run():
-        samples = []
-        for each in truth:
-            sample = SegDataSample(metainfo=dict(img_shape=each.shape,
-                                                 ori_shape=each.shape))
-            sample.gt_sem_seg = PixelData(data=each[None])
-            samples.append(sample)
-        log = model.train_step(dict(inputs=list(images), data_samples=samples), wrapper)
+        log = model.train_step(dict(inputs=list(images), data_samples=as_samples(truth)),
+                               wrapper)
         return log['loss'].item()  # as the logger reads it, which waits for a GPU
 
     return run

@@ -285,6 +285,18 @@ def test_tiles_give_the_labels_of_the_whole(size, ori):
     assert seen == [-(-size[0] // 32) * -(-size[1] // 32)]  # cores of 352 - 2 * 160
 
 
+@pytest.mark.parametrize('head', [
+    dict(RESNET_HEAD, final_upsampler=dict(type='BilinearDeconv', learnable=True)),
+    dict(type='FCNHead', in_channels=64, channels=8, in_index=2, num_classes=4)])
+def test_heads_that_upsample_in_a_way_of_their_own_in_tiles(head):
+    whole, tiled = build(head=head), build(head=head, test_cfg=TILES)
+    tiled.load_state_dict(whole.state_dict())
+    with torch.no_grad():
+        a, = whole.test_step(image_data((70, 330)))
+        b, = tiled.test_step(image_data((70, 330)))
+    assert (a.pred_sem_seg.data == b.pred_sem_seg.data).double().mean() > 0.99
+
+
 def test_a_flipped_image_in_tiles():
     whole, tiled = build(), build(test_cfg=TILES)
     tiled.load_state_dict(whole.state_dict())

@@ -250,7 +250,10 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                       img_padding_size=(0, ) * 4, padding_size=(0, ) * 4)
                  for sample in data_samples] or [dict(img_shape=size, ori_shape=size)
                                                  for _ in images]
-        return self.inference(images, metas), 1, 0.
+        # mmseg's inference() knows no tiles, a window of which is an image to the network.
+        infer = (self.slide_inference if self.test_cfg.mode == 'slide' else
+                 self.whole_inference)
+        return infer(images, metas), 1, 0.
 
     def _axes(self, counts, stride: int, start: float, sample: SegDataSample,
               size: Tuple[int, int]) -> List[Axis]:
