@@ -3,6 +3,8 @@ import os
 import sys
 from typing import Callable
 
+from .memory import keep_freed_memory
+
 # What a user's input can cause. Anything else is a fault of ours and shows its
 # traceback.
 _USER_ERRORS = (ValueError, TypeError, KeyError, OSError, ImportError, AssertionError,
@@ -14,11 +16,13 @@ def run(main: Callable[[], None]) -> None:
 
     An error is printed to stderr as ``error: ...`` and the process ends with
     exit code 2 (130 after Ctrl-C). With ``--debug`` among the arguments the
-    traceback is shown instead.
+    traceback is shown instead. Freed memory is kept for the process
+    (:func:`keep_freed_memory`).
 
     Args:
         main (Callable): Parses ``sys.argv`` and does the work.
     """
+    keep_freed_memory()
     if '--debug' in sys.argv[1:]:
         main()
         return

@@ -7,6 +7,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from fcn_plugin.models import describe_backbone, speed_up
+from fcn_plugin.models.speed_up import PackedConv2d
 
 RESNET = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
               out_indices=(1, 2, 3))
@@ -405,10 +406,33 @@ def test_sixteen_bits_leave_most_labels_alone():
         a, = model.test_step(image_data((128, 160)))
         speed_up(model, torch.bfloat16)
         b, = model.test_step(image_data((128, 160)))
-    assert model.backbone.conv1.weight.dtype == torch.bfloat16
+    assert model.backbone.conv1.kernel.dtype == torch.bfloat16
     assert model.decode_head.score['stride8'].weight.dtype == torch.float32
     # Random weights: scores lie closer together than those of a trained model.
     assert (a.pred_sem_seg.data == b.pred_sem_seg.data).double().mean() > 0.95
+
+
+@pytest.mark.parametrize('settings', [
+    dict(), dict(stride=2, padding=1), dict(groups=4, bias=False),
+    dict(dilation=2, padding=2)], ids=str)
+@pytest.mark.parametrize('size', [(1, 8, 16, 16), (3, 8, 37, 21), (1, 8, 5, 5)], ids=str)
+def test_packed_kernels_convolve_any_size(settings, size):
+    conv = torch.nn.Conv2d(8, 12, 3, **settings)
+    packed = PackedConv2d(conv, torch.Size((1, 8, 16, 16)))
+    image = torch.randn(size)
+    for x in (image, image.contiguous(memory_format=torch.channels_last)):
+        exact = conv.double()(x.double()).float()
+        torch.testing.assert_close(packed(x), exact, rtol=1e-4, atol=1e-5)
+        conv.float()
+
+
+def test_where_kernels_cannot_be_packed_they_are_left(monkeypatch):
+    def unknown(*args):
+        raise AttributeError('no such operator')
+
+    monkeypatch.setattr(PackedConv2d, '__init__', unknown)
+    model = speed_up(build(), torch.float32)
+    assert isinstance(model.backbone.conv1, torch.nn.Conv2d)
 
 
 def test_norms_that_come_before_their_convolution_are_not_folded(capsys):
