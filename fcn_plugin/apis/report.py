@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -18,18 +18,17 @@ from PIL import Image
 from rich.progress import track
 
 from .. import visualization as vis
-from ..evaluation.confusion import confusion_matrix, segmentation_metrics
+from ..evaluation.confusion import segmentation_metrics
 from ..utils.files import write_text
 from ..version import __version__
 from .config import load_config
+from .judge import Evaluation, choose_images, evaluate
 from .loading import PathLike, load_model
 from .predict import build_val_dataset, predict_dataset, spread
 from .result import Result
 
 _FIGURES = dict(mIoU='mean IoU', aAcc='pixel accuracy', mAcc='mean accuracy',
                 fwIoU='frequency-weighted IoU')
-#: Best, median and worst images of all classes: so many of each.
-_OF_EACH = 3
 #: More classes than this make a table that nobody reads.
 _LARGEST_TABLE = 60
 _PICTURE_WIDTH = 360
@@ -135,90 +134,6 @@ def _environment(log: Path) -> str:
     text = log.read_text(encoding='utf-8', errors='replace')[:20000]
     found = re.search(r'System environment:\n(.*?)\n-{20,}', text, re.S)
     return re.sub(r'\n {4}', '\n', '    ' + found[1]).strip() if found else ''
-
-
-# --- what the checkpoint does ----------------------------------------------------------
-
-
-@dataclass
-class Evaluation:
-    """How a checkpoint does on a data set, image by image.
-
-    Attributes:
-        matrix (Tensor): Confusions of all images, (C, C) int64.
-        indices (list[int]): Which images of the data set were judged.
-        iou (np.ndarray): Of each image and class, (N, C); NaN where neither truth nor
-            prediction has the class.
-        in_truth (np.ndarray): Whether the image's truth has the class, (N, C) bool.
-    """
-    matrix: torch.Tensor
-    indices: List[int]
-    iou: np.ndarray
-    in_truth: np.ndarray
-
-    @property
-    def image_iou(self) -> np.ndarray:
-        """np.ndarray: (N, ) mean IoU of each image over the classes in it."""
-        judged = np.isfinite(self.iou).any(1)
-        means = np.full(len(self.iou), np.nan)
-        means[judged] = np.nanmean(self.iou[judged], axis=1)
-        return means
-
-
-def evaluate(results: Iterable[Result], indices: Sequence[int],
-             num_classes: int) -> Evaluation:
-    """Judges predictions that have a truth.
-
-    Args:
-        results (Iterable[Result]): See :func:`predict_dataset`.
-        indices (Sequence[int]): Which images of the data set they are.
-        num_classes (int): Number of classes C.
-
-    Returns:
-        Evaluation: Of all of them.
-
-    Raises:
-        ValueError: If one has no truth.
-    """
-    total = torch.zeros(num_classes, num_classes, dtype=torch.int64)
-    ious, truths = [], []
-    for result in results:
-        if result.truth is None:
-            raise ValueError(f"'{result.path}' has no truth to judge by: the pipeline of "
-                             'val_dataloader lacks LoadAnnotations')
-        matrix = confusion_matrix(torch.from_numpy(result.labels),
-                                  torch.from_numpy(result.truth.astype(np.int64)),
-                                  num_classes, result.ignore_index)
-        total += matrix
-        ious.append(segmentation_metrics(matrix)['IoU'].numpy())
-        truths.append(matrix.sum(1).numpy() > 0)
-    return Evaluation(total, list(indices), np.array(ious), np.array(truths))
-
-
-def choose_images(found: Evaluation, count: int) -> List[int]:
-    """Best, median and worst images: of all, and of each class.
-
-    Args:
-        found (Evaluation): Of N images.
-        count (int): How many at most.
-
-    Returns:
-        list[int]: Places in 0 to N - 1, those of all classes first.
-    """
-    means = found.image_iou
-    order = [i for i in np.argsort(means) if np.isfinite(means[i])]
-    middle = max(0, (len(order) - _OF_EACH) // 2)
-    chosen = dict.fromkeys(order[:_OF_EACH] + order[middle:middle + _OF_EACH]
-                           + order[::-1][:_OF_EACH])
-    by_class = []
-    for iou, present in zip(found.iou.T, found.in_truth.T):
-        places = np.flatnonzero(present)
-        by_class.append(places[np.argsort(iou[places], kind='stable')])
-    for pick in (0, -1, None):  # every class's worst, then the best, then the median
-        for places in by_class:
-            if len(places):
-                chosen[places[len(places) // 2 if pick is None else pick]] = None
-    return [int(i) for i in list(chosen)[:count]]
 
 
 # --- the page -------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import pytest
 import torch
 from tiny_runs import SHAPES, run_tool, succeed, write_config
 
-from fcn_plugin.apis.report import (Evaluation, choose_images, evaluate, read_run,
-                                    read_scalars, report)
+from fcn_plugin.apis.judge import Evaluation, choose_images, evaluate
+from fcn_plugin.apis.report import read_run, read_scalars, report
 from fcn_plugin.apis.result import Result
 
 TENSORBOARD = """

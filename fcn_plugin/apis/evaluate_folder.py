@@ -1,0 +1,152 @@
+"""Judging any model on a folder of images and one of masks."""
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+from prettytable import PrettyTable
+from rich.progress import track
+
+from ..datasets.label_maps import read_label_png
+from ..evaluation.conditions import find_conditions
+from ..evaluation.confusion import segmentation_metrics
+from ..utils.files import write_text
+from .images import list_images, read_image, save_picture
+from .inferencer import FCNInferencer
+from .judge import Evaluation, choose_images, evaluate
+from .loading import PathLike
+from .predict import ROWS_PER_PICTURE, compare
+from .result import Result, check_outputs
+
+_FIGURES = dict(aAcc='pixel accuracy', mAcc='mean accuracy', mIoU='mean IoU',
+                fwIoU='frequency-weighted IoU')
+
+
+def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: PathLike,
+                    config: Optional[PathLike] = None,
+                    out_dir: Optional[PathLike] = None, ignore: Sequence[int] = (255, ),
+                    conditions: Sequence[str] = ('as taken', ), pictures: int = 6,
+                    max_images: Optional[int] = None, batch_size: int = 1,
+                    device: str = 'auto', fast: bool = False, overwrite: bool = False,
+                    cfg_options: Optional[dict] = None) -> Dict[str, Evaluation]:
+    """Prints the paper's four metrics, and those of each class.
+
+    Args:
+        checkpoint (str or Path, optional): As ``FCNInferencer`` takes weights: a .pth
+            file, or a network exported to .onnx or .pt2. Without one, the model that
+            comes with the package.
+        images (str or Path): Folder or glob of the images.
+        labels (str or Path): Folder of PNG masks whose pixels are class numbers, of
+            the same names as the images but for the suffix, and of the same sizes.
+        config (str or Path, optional): For a checkpoint that keeps none.
+        out_dir (str or Path, optional): Where ``evaluation.md`` and pictures of the
+            best, median and worst images go. Defaults to None: nothing is written.
+        ignore (Sequence[int]): Labels of pixels that do not count. Defaults to (255, ).
+        conditions (Sequence[str]): Under which the images are judged, of
+            :data:`~fcn_plugin.evaluation.conditions.CONDITIONS`, or 'all'.
+            Defaults to ('as taken', ).
+        pictures (int): How many images ``out_dir`` shows. Defaults to 6.
+        max_images (int, optional): Judges so many, evenly spread. Defaults to None: all.
+        batch_size, device, fast, cfg_options: See ``FCNInferencer``.
+        overwrite (bool): Whether existing files may be replaced. Defaults to False.
+
+    Returns:
+        dict[str, Evaluation]: By condition.
+
+    Raises:
+        FileNotFoundError: If there are no images or no masks.
+        ValueError: If an image has no mask or a mask another size, or holds a label that
+            the model has no class for.
+    """
+    changes = find_conditions(conditions)
+    if pictures < 0 or (max_images is not None and max_images < 1):
+        raise ValueError('--pictures must be at least 0 and --max-images at least 1, but '
+                         f'are {pictures} and {max_images}')
+    pairs = _pairs(images, labels, max_images)
+    files: List[Path] = []
+    if out_dir is not None:
+        shown = min(pictures, len(pairs))
+        files = [Path(out_dir, 'evaluation.md')] + [
+            Path(out_dir, f'comparison_{i + 1:02d}.png')
+            for i in range(-(-shown // ROWS_PER_PICTURE))]
+        check_outputs(files, overwrite)
+    segment = FCNInferencer(config, checkpoint, device, cfg_options=cfg_options, fast=fast)
+    found = {}
+    for name, change in changes.items():
+        found[name] = evaluate(_predict(segment, pairs, change, ignore, batch_size, name),
+                               range(len(pairs)), len(segment.class_names))
+    text = _tables(found, segment.class_names)
+    print(text)
+    if out_dir is not None:
+        Path(out_dir).mkdir(parents=True, exist_ok=True)
+        write_text(files[0], f'{len(pairs)} images of {images}, {checkpoint}\n\n'
+                             f'```\n{text}\n```\n')
+        first = next(iter(found))
+        places = choose_images(found[first], pictures)
+        rows = list(_predict(segment, [pairs[place] for place in places], changes[first],
+                             ignore, batch_size, ''))
+        meta = dict(classes=segment.class_names, palette=segment.palette,
+                    background=segment.background)
+        for i, file in enumerate(files[1:]):
+            page = rows[i * ROWS_PER_PICTURE:(i + 1) * ROWS_PER_PICTURE]
+            save_picture(file, compare(page, meta))
+        print('written: ' + ', '.join(map(str, files)))
+    return found
+
+
+def _pairs(images: PathLike, labels: PathLike, most: Optional[int]
+           ) -> List[Tuple[Path, Path]]:
+    folder = Path(labels)
+    masks = {path.stem: path for path in sorted(folder.glob('*.png'))}
+    if not masks:
+        raise FileNotFoundError(f"'{labels}' holds no .png file: name the folder of the "
+                                'masks itself')
+    paths = list_images(images)
+    missing = [path.name for path in paths if path.stem not in masks]
+    if missing:
+        more = f' (nor have {len(missing) - 1} others)' if len(missing) > 1 else ''
+        raise ValueError(f"'{missing[0]}' has no mask{more}: '{labels}' was searched for "
+                         f"'{Path(missing[0]).stem}.png'")
+    if most is not None and most < len(paths):
+        paths = [paths[i * len(paths) // most] for i in range(most)]
+    return [(path, masks[path.stem]) for path in paths]
+
+
+def _predict(segment: FCNInferencer, pairs: Sequence[Tuple[Path, Path]], change,
+             ignore: Sequence[int], batch_size: int, name: str) -> Iterator[Result]:
+    for start in track(range(0, len(pairs), batch_size), name, disable=not name):
+        batch = pairs[start:start + batch_size]
+        pixels = [change(read_image(path)) for path, _ in batch]
+        results = segment(pixels, batch_size=batch_size, progress=False)
+        for result, (path, mask) in zip(results, batch):
+            result.path, result.truth = path, _read_truth(mask, ignore, result)
+            yield result
+
+
+def _read_truth(path: Path, ignore: Sequence[int], result: Result) -> np.ndarray:
+    labels = read_label_png(path).astype(np.int64)
+    if labels.shape != result.labels.shape:
+        (h, w), (height, width) = labels.shape, result.labels.shape
+        raise ValueError(f"'{path}' is {w}x{h}, but its image is {width}x{height}: masks "
+                         'must have the sizes of their images')
+    labels[np.isin(labels, ignore)] = result.ignore_index
+    classes = len(result.class_names)
+    beyond = labels[(labels >= classes) & (labels != result.ignore_index)]
+    if beyond.size:
+        raise ValueError(f"'{path}' holds the label {beyond.max()}, but the model has the "
+                         f'classes 0 to {classes - 1}: give --ignore {beyond.max()} if its '
+                         'pixels are not to count')
+    return labels
+
+
+def _tables(found: Dict[str, Evaluation], classes: Sequence[str]) -> str:
+    figures = {name: segmentation_metrics(each.matrix) for name, each in found.items()}
+    summary = PrettyTable(['', *_FIGURES.values()], align='r')
+    for name, values in figures.items():
+        summary.add_row([name, *(f'{100 * float(values[key]):.2f}' for key in _FIGURES)])
+    summary.align[''] = 'l'
+    each = PrettyTable(['IoU', *figures], align='r')
+    for i, name in enumerate(classes):
+        each.add_row([name, *(f'{100 * float(values["IoU"][i]):.2f}'
+                              for values in figures.values())])
+    each.align['IoU'] = 'l'
+    return f'{summary}\n{each}'

@@ -1,0 +1,58 @@
+"""Light and lenses other than those an image was taken with, to judge models in."""
+from typing import Callable, Dict, Sequence
+
+import cv2
+import numpy as np
+
+Condition = Callable[[np.ndarray], np.ndarray]
+
+# A pixel's value is about the 2.2nd root of its light.
+_GAMMA = 2.2
+
+
+def _gains(red: float, green: float, blue: float, stops: float = 0) -> Condition:
+    """Factors of the channels' values, of so many stops less light."""
+    factors = np.array([red, green, blue]) * 2 ** (-stops / _GAMMA)
+    tables = (np.arange(256)[:, None] * factors).round().clip(0, 255).astype(np.uint8)
+    return lambda image: np.stack([tables[:, i][image[..., i]] for i in range(3)], -1)
+
+
+def _dusk(image: np.ndarray) -> np.ndarray:
+    """Three stops less, reddish, with the sensor's noise."""
+    dark = _gains(1.1, 1, 0.9, stops=3)(image).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 5, image.shape)
+    return (dark + noise).round().clip(0, 255).astype(np.uint8)
+
+
+def _haze(image: np.ndarray) -> np.ndarray:
+    return (0.55 * image + 100).round().clip(0, 255).astype(np.uint8)
+
+
+def _blur(image: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(image, None, image.shape[0] / 240)
+
+
+#: By name: RGB images (H, W, 3) uint8 as they would look. None of them draws by chance.
+CONDITIONS: Dict[str, Condition] = {
+    'as taken': lambda image: image,
+    'dark': _gains(1, 1, 1, stops=2),
+    'dusk': _dusk,
+    'warm': _gains(1.2, 1, 0.8),
+    'cold': _gains(0.8, 1, 1.2),
+    'haze': _haze,
+    'blurred': _blur,
+}
+
+
+def find_conditions(names: Sequence[str]) -> Dict[str, Condition]:
+    """Conditions by name; 'all' stands for all.
+
+    Raises:
+        ValueError: If there is none of a name.
+    """
+    unknown = set(names) - set(CONDITIONS) - {'all'}
+    if unknown:
+        raise ValueError(f"there is no condition '{sorted(unknown)[0]}': expected all, "
+                         f'{", ".join(CONDITIONS)}')
+    return {name: change for name, change in CONDITIONS.items()
+            if name in names or 'all' in names}
