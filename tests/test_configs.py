@@ -34,6 +34,7 @@ BACKBONES = {
     'swin-t': dict(type='mmpretrain.SwinTransformer', arch='tiny'),
     'efficientnet-lite0': dict(type='mmpretrain.TIMMBackbone',
                                model_name='tf_efficientnet_lite0'),
+    'efficientnet-lite0-fpn': dict(type='EfficientNetLite'),
 }
 DEFAULTS = {  # of what a config may leave out
     'FullyConvVGG': dict(fc_channels=4096),
