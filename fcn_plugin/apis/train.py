@@ -1,8 +1,5 @@
 """Training a config, and saying at the end what came of it."""
-import os
 import re
-import shlex
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Optional
@@ -18,6 +15,7 @@ from mmseg.registry import RUNNERS
 
 from .. import compat
 from ..datasets.bad_samples import check_choice, guard
+from ..utils.paths import shown, tool_command
 from .explain import (check_checkpoint, check_classes, check_optimizer,
                       explain_errors)
 from .loading import load_model, read_checkpoint
@@ -208,27 +206,18 @@ def _summarise(runner: Runner) -> None:
         which = 'last' if checkpoint == info.get('last_ckpt') else 'best'
         lines.insert(0, f'the {which} checkpoint on {_data_name(runner)}:')
     log = Path(runner.log_dir, runner.timestamp)
-    lines.append(f'checkpoint  {_short(checkpoint) if checkpoint else "none was written"}')
-    lines.append(f'log         {_short(log)}.log')
+    lines.append(f'checkpoint  {shown(checkpoint) if checkpoint else "none was written"}')
+    lines.append(f'log         {shown(log)}.log')
     if picture:
-        lines.append(f'picture     {_short(picture)}')
+        lines.append(f'picture     {shown(picture)}')
     if checkpoint:
-        tools = _short(Path(sys.argv[0]).parent)
-        config = _short(Path(runner.work_dir, Path(runner.cfg.filename).name))
-        python = f'{shlex.quote(_short(sys.executable))} {tools}'
+        config = shown(Path(runner.work_dir, Path(runner.cfg.filename).name))
         lines += [
-            'next', f'  {python}/test.py {config} {_short(checkpoint)}',
-            f'  {python}/predict.py --config {config} --weight-path {_short(checkpoint)} '
-            '--img-path YOUR.jpg'
+            'next', f'  {tool_command("test.py")} {config} {shown(checkpoint)}',
+            f'  {tool_command("predict.py")} --config {config} '
+            f'--weight-path {shown(checkpoint)} --img-path YOUR.jpg'
         ]
     print('\n' + '\n'.join(lines), flush=True)
-
-
-def _short(path) -> str:
-    """A path as seen from here, where it lies below."""
-    path = os.path.abspath(path)
-    here = os.getcwd() + os.sep
-    return path[len(here):] if path.startswith(here) else path
 
 
 def _draw(runner: Runner, checkpoint: str) -> Path:

@@ -218,8 +218,9 @@ def _match(images: List[_File], masks: List[_File],
     affix = _common_affix([f.stem for f in images], [f.stem for f in masks])
     if affix:
         ways.insert(3, (f"masks are called '{affix[0]}NAME{affix[1]}'", None))
-    ways.append(('names agree in their numbers alone',
-                 lambda f: tuple(int(n) for n in re.findall(r'\d+', f.stem)) or f.stem))
+    numbers = 'names agree in their numbers alone'
+    ways.append((numbers, lambda f: tuple(int(n) for n in re.findall(r'\d+', f.stem))
+                 or f.stem))
     for note, key in ways:
         taken = {file for pair in found for file in pair}
         left = [f for f in images if f not in taken]
@@ -228,6 +229,8 @@ def _match(images: List[_File], masks: List[_File],
             break
         new = _by_key(left, lone, key or (lambda f: (f.split, f.stem)),
                       None if key else affix)
+        if note == numbers and 2 * len(new) <= min(len(left), len(lone)):
+            break  # of counts that run on their own a few agree by chance
         if new and note:
             one = new[0]
             notes.append(f'{len(new)} pairs: {note}, such as {one[0].path.name} and '

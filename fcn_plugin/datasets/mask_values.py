@@ -16,6 +16,7 @@ _BORDER = 0xE0E0C0  # what VOC paints its borders in
 _MOST_VALUES = 64
 _RARE = 0.002
 _BLUR = 24
+_NAMELESS = 'no names are known: --classes NAME ..., in the order of the table, gives them'
 
 
 class Mask(NamedTuple):
@@ -206,6 +207,8 @@ def find_encoding(counts: Dict[int, int], colours: bool,
         absent = sorted(set(range(count)) - set(values))
         if absent:
             notes.append('labels that never occur: ' + ', '.join(map(str, absent)))
+    if not classes:
+        notes.append(_NAMELESS)
     names = list(classes or _numbered(count))
     return Encoding({**map_, **labels}, names, [], False, notes, faults)
 
@@ -277,6 +280,11 @@ def _find_colours(counts: Dict[int, int], classes: Optional[Sequence[str]],
         faults.append(f'{len(found)} colours for {len(classes)} classes: '
                       + ', '.join(f'#{c:06x}' for c in found[:12]))
     map_.update({colour: i for i, colour in enumerate(found)})
+    if classes is None:
+        notes.append(f'{_NAMELESS}; here they are called after their colours')
+        if 0 in found and len(found) > 2:
+            notes.append("black is taken for a class; if it stands for pixels that do not "
+                         "count: --ignore '#000000'")
     names = list(classes or ()) if len(classes or ()) == len(found) else _colour_names(found)
     return Encoding(map_, names, [list(unpacked(c)) for c in found], True, notes, faults)
 

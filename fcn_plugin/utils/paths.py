@@ -1,6 +1,10 @@
-"""Where the package's own files lie."""
+"""Where the package's own files lie, and paths as a reader sees them."""
 import difflib
+import os
+import shlex
+import sys
 from pathlib import Path
+from typing import Union
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -42,3 +46,33 @@ def config_path(name: str) -> Path:
     similar = difflib.get_close_matches(stem, runs, n=5, cutoff=0.5) or list(runs)
     raise FileNotFoundError(f"no config '{name}' in {folder}"
                             + (f'; there are {", ".join(similar)}' if similar else ''))
+
+
+def shown(path: Union[str, Path]) -> str:
+    """A path as seen from the working directory, where it lies below it.
+
+    Links are not followed: ``.venv/bin/python`` stays what it is.
+    """
+    path = os.path.abspath(path)
+    here = os.getcwd() + os.sep
+    return path[len(here):] if path.startswith(here) else path
+
+
+def python_command() -> str:
+    """This very Python, to be pasted into a shell: the one that has the package."""
+    return shlex.quote(shown(sys.executable))
+
+
+def tool_command(tool: str) -> str:
+    """How a tool is called from here, to be pasted into a shell.
+
+    Args:
+        tool (str): Its path below ``tools``, such as ``'misc/doctor.py'``. The folder
+            is that of the tool now running, if it is one.
+
+    Returns:
+        str: Such as ``.venv/bin/python tools/misc/doctor.py``.
+    """
+    folders = [folder for folder in Path(sys.argv[0]).parents if folder.name == 'tools']
+    folder = folders[0] if folders else Path('tools')
+    return f'{python_command()} {shlex.quote(shown(folder / tool))}'

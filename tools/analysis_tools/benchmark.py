@@ -11,7 +11,6 @@ The contenders: backbone (the config's alone, eager float32), plain (the same la
 loop written by hand), mmseg-d8 (mmsegmentation's dilated FCN on ResNet-50), stock (the
 config's layers in mmsegmentation's EncoderDecoder), ours, and ours-fast (--fast).
 """
-import argparse
 import os
 
 from fcn_plugin import compat
@@ -19,12 +18,12 @@ from fcn_plugin.apis.config import load_config
 from fcn_plugin.benchmark import run_benchmark
 from fcn_plugin.benchmark.contenders import NAMES
 from fcn_plugin.benchmark.tasks import TASKS
+from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> dict:
+    parser = ToolParser(__doc__)
     parser.add_argument('config', help='config file; its weights do not matter')
     parser.add_argument('--tasks', nargs='+', choices=list(TASKS), default=list(TASKS))
     parser.add_argument('--sizes', nargs='+', type=int, default=[512], metavar='N',
@@ -43,13 +42,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--profile', action='store_true', help='also show what an iteration '
                         'of ours spends its time on')
     parser.add_argument('--out', help='folder for benchmark.json, .md and .png')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
-    return parser.parse_args()
+    return parser.parse()
 
 
 def main() -> None:
-    args = vars(parse_args())
-    del args['debug']  # read by run()
+    args = parse_args()
     for name in ('sizes', 'batches', 'classes'):
         if any(value is not None and value < 1 for value in args[name]):
             raise ValueError(f'--{name} is {args[name]}, expected integers from 1 up')

@@ -7,29 +7,24 @@
 The archives, 1 to 2 GB each, are checked and stay in the folder. Their publishers'
 terms apply.
 """
-import argparse
-
 from fcn_plugin.datasets.archives import ARCHIVES, fetch
+from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> dict:
+    parser = ToolParser(__doc__)
     parser.add_argument('name', choices=list(ARCHIVES), help='the data set')
     parser.add_argument('dest', help='folder to write to')
     parser.add_argument('--url', help='a mirror, for when the publisher cannot be '
                         'reached; the checksum stays')
-    parser.add_argument('--overwrite', action='store_true',
-                        help="replace files in the data set's folder")
-    parser.add_argument('--debug', action='store_true',
-                        help='show the traceback of an error')
-    return parser.parse_args()
+    parser.add_shared('--overwrite', help="replace files in the data set's folder")
+    return parser.parse()
 
 
 def main() -> None:
     args = parse_args()
-    print(f'{args.name} is in {fetch(args.name, args.dest, args.url, args.overwrite)}')
+    print(f'{args["name"]} is in {fetch(**args)}')
 
 
 if __name__ == '__main__':

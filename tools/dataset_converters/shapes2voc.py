@@ -4,16 +4,14 @@ An example of what data of your own must look like:
 
     python tools/dataset_converters/shapes2voc.py data/shapes --train 200 --val 50
 """
-import argparse
-
 from fcn_plugin.datasets.shapes import ShapesDataset
 from fcn_plugin.datasets.voc_layout import write_voc
+from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> dict:
+    parser = ToolParser(__doc__)
     parser.add_argument('out_dir', help='folder to write to')
     parser.add_argument('--train', type=int, default=200, metavar='N',
                         help='number of training images (default: %(default)s)')
@@ -26,22 +24,19 @@ def parse_args() -> argparse.Namespace:
                         help='range of height and of width (default: 96 160)')
     parser.add_argument('--border', type=float, default=2, metavar='PX',
                         help='width of the ignored outlines (default: %(default)s)')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='write into a folder that is not empty')
-    parser.add_argument('--debug', action='store_true',
-                        help='show the traceback of an error')
-    return parser.parse_args()
+    parser.add_shared('--overwrite', help='write into a folder that is not empty')
+    return parser.parse()
 
 
 def main() -> None:
     args = parse_args()
-    lengths = dict(train=args.train, val=args.val)
     subsets = {
-        split: ShapesDataset(length, split, args.seed, args.image_size, args.border)
-        for split, length in lengths.items()
+        split: ShapesDataset(args[split], split, args['seed'], args['image_size'],
+                             args['border'])
+        for split in ('train', 'val')
     }
-    write_voc(args.out_dir, subsets, args.overwrite)
-    print(f'{args.out_dir}: {args.train} training and {args.val} validation images')
+    write_voc(args['out_dir'], subsets, args['overwrite'])
+    print('{out_dir}: {train} training and {val} validation images'.format(**args))
 
 
 if __name__ == '__main__':

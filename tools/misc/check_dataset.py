@@ -6,10 +6,10 @@
 
 The exit code is 0 if nothing is wrong with the data, 1 if something is, 2 after an error.
 """
-import argparse
 import sys
 
 from fcn_plugin.apis.check_dataset import check_and_write
+from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
 
 
@@ -18,9 +18,8 @@ def value(text: str) -> int:
     return int(text[1:], 16) if text.startswith('#') else int(text)
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> dict:
+    parser = ToolParser(__doc__)
     parser.add_argument('root', metavar='DIR', help='the folder')
     parser.add_argument('--images', metavar='SUBDIR',
                         help='folder of the images in it, where its name does not say')
@@ -42,16 +41,12 @@ def parse_args() -> argparse.Namespace:
                         'EfficientNet-Lite0, without timm on ResNet-18)')
     parser.add_argument('--class-weights', action='store_true',
                         help='weigh classes in the loss by the weights of the report')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='replace what an earlier call has written')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
-    return parser.parse_args()
+    parser.add_shared('--overwrite', help='replace what an earlier call has written')
+    return parser.parse()
 
 
 def main() -> None:
-    args = vars(parse_args())
-    del args['debug']  # read by run()
-    if not check_and_write(**args):
+    if not check_and_write(**parse_args()):
         sys.exit(1)
 
 

@@ -5,24 +5,15 @@
     python tools/misc/describe_backbone.py mmpretrain.TIMMBackbone model_name=resnet18
     python tools/misc/describe_backbone.py configs/fcn/CONFIG.py
 """
-import argparse
-
 from mmengine.config import DictAction
 
 from fcn_plugin.apis.describe import print_backbone
+from fcn_plugin.utils.arguments import ToolParser, key_and_value
 from fcn_plugin.utils.cli import run
 
 
-def key_and_value(text: str) -> str:
-    if '=' not in text:
-        raise argparse.ArgumentTypeError(
-            f"expected KEY=VALUE such as arch=tiny, not '{text}'")
-    return text
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> dict:
+    parser = ToolParser(__doc__)
     parser.add_argument('source', metavar='TYPE_OR_CONFIG',
                         help='a type, with its package before the dot where it is not '
                         "mmsegmentation's, or a config")
@@ -31,14 +22,11 @@ def parse_args() -> argparse.Namespace:
                         help="the type's arguments, or overrides of the config")
     parser.add_argument('--stride', dest='finest', type=int, default=8, metavar='S',
                         help='of the finest skip: 8 for FCN-8s (default: %(default)s)')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
-    return parser.parse_intermixed_args()  # options may follow flags
+    return parser.parse(intermixed=True)  # options may follow flags
 
 
 def main() -> None:
-    args = vars(parse_args())
-    del args['debug']  # read by run()
-    print_backbone(**args)
+    print_backbone(**parse_args())
 
 
 if __name__ == '__main__':

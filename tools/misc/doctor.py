@@ -5,7 +5,6 @@
 
 The exit code is 0 if there is no fault, 1 if there is one, 2 after an error.
 """
-import argparse
 import subprocess
 import sys
 
@@ -22,17 +21,12 @@ def explain_import(error: Exception) -> None:
 
 def main() -> None:
     # Here, because this tool must start where these do not.
-    from mmengine.config import DictAction
-
     from fcn_plugin.apis.doctor import examine
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    from fcn_plugin.utils.arguments import ToolParser
+    parser = ToolParser(__doc__)
     parser.add_argument('config', nargs='?', help='a config to try')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='override settings of the config')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
-    args = parser.parse_args()
-    if not examine(args.config, args.cfg_options):
+    parser.add_shared('--cfg-options')
+    if not examine(**parser.parse()):
         sys.exit(1)
 
 

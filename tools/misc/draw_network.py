@@ -2,29 +2,21 @@
 
     python tools/misc/draw_network.py configs/fcn/CONFIG.py --out network.png
 """
-import argparse
-
-from mmengine.config import DictAction
-
 from fcn_plugin.apis.draw_network import write_network
+from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> dict:
+    parser = ToolParser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('--out', required=True, help='the picture: .png, .svg or .pdf')
-    parser.add_argument('--cfg-options', dest='options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='overrides of the config')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
-    return parser.parse_args()
+    parser.add_shared('--cfg-options', dest='options')
+    return parser.parse()
 
 
 def main() -> None:
-    args = vars(parse_args())
-    del args['debug']  # read by run()
-    write_network(**args)
+    write_network(**parse_args())
 
 
 if __name__ == '__main__':

@@ -4,27 +4,21 @@
 
 The state dict is that of pytorch-fcn's FCN32s, FCN16s, FCN8s or FCN8sAtOnce.
 """
-import argparse
-
 from fcn_plugin.apis.convert import fcn_to_port
+from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> dict:
+    parser = ToolParser(__doc__)
     parser.add_argument('source', metavar='CHECKPOINT', help='the checkpoint')
     parser.add_argument('out', metavar='OUT.pth', help='the state dict to write')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='replace a file that exists')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
-    return parser.parse_args()
+    parser.add_shared('--overwrite')
+    return parser.parse()
 
 
 def main() -> None:
-    args = vars(parse_args())
-    del args['debug']  # read by run()
-    fcn_to_port(**args)
+    fcn_to_port(**parse_args())
 
 
 if __name__ == '__main__':

@@ -1,0 +1,54 @@
+"""What the tools' command lines share."""
+import os
+
+import pytest
+
+from fcn_plugin.utils.arguments import ToolParser
+
+
+def parsed(monkeypatch, parser, *arguments, **how):
+    monkeypatch.setattr('sys.argv', ['tool.py', *arguments])
+    return parser.parse(**how)
+
+
+def test_parse_gives_what_a_function_takes(monkeypatch):
+    parser = ToolParser('Does it.')
+    parser.add_shared('--cfg-options')
+    parser.add_shared('--opacity', default=0.5)
+    given = parsed(monkeypatch, parser, '--debug', '--cfg-options', 'a.b=1', 'c=[1,2]')
+    assert given == dict(cfg_options={'a.b': 1, 'c': [1, 2]}, opacity=0.5)
+
+
+def test_changes_leave_the_next_parser_alone(monkeypatch):
+    ToolParser('One.').add_shared('--opacity', default=0.1)
+    other = ToolParser('Two.')
+    other.add_shared('--opacity')
+    assert parsed(monkeypatch, other) == dict(opacity=0.6)
+
+
+def test_an_override_without_a_value_is_named(monkeypatch, capsys):
+    parser = ToolParser('Does it.')
+    parser.add_shared('--cfg-options')
+    with pytest.raises(SystemExit) as end:
+        parsed(monkeypatch, parser, '--cfg-options', 'train_cfg.max_iters', '100')
+    assert end.value.code == 2
+    assert "expected KEY=VALUE" in (said := capsys.readouterr().err)
+    assert "not 'train_cfg.max_iters'" in said
+
+
+@pytest.mark.parametrize('given', ['--local_rank=3', '--local-rank=3'])
+def test_the_launcher_says_the_local_rank(monkeypatch, given):
+    monkeypatch.setenv('LOCAL_RANK', '')  # restored afterwards
+    monkeypatch.delenv('LOCAL_RANK')
+    parser = ToolParser('Does it.')
+    parser.add_launcher()
+    assert parsed(monkeypatch, parser, given, '--launcher', 'pytorch') == dict(
+        launcher='pytorch')
+    assert os.environ['LOCAL_RANK'] == '3'
+
+
+def test_help_keeps_the_lines_of_the_docstring(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        parsed(monkeypatch, ToolParser('Does it.\n\n    python tool.py 1\n'), '--help')
+    out = capsys.readouterr().out
+    assert '\n    python tool.py 1\n' in out and '--debug' in out
