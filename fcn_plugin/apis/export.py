@@ -18,7 +18,7 @@ from ..version import __version__
 from .backends import (META_KEY, GraphBackend, OnnxBackend, ProgramBackend, TorchBackend,
                        build_pipeline)
 from .images import list_images, read_image
-from .loading import PathLike, inner_dataset, load_model
+from .loading import STREET_MODEL, PathLike, inner_dataset, load_model
 from .result import check_outputs
 
 #: Sizes (H, W) of the images that are drawn to check with where none are given.
@@ -30,7 +30,7 @@ _TIMED = 5
 _TOLERANCE, _TOLERANCE_RESIZED = 1e-3, 0.1
 
 
-def export(weight_path: PathLike, out: PathLike, config: Optional[PathLike] = None,
+def export(weight_path: Optional[PathLike], out: PathLike, config: Optional[PathLike] = None,
            backbone: Optional[str] = None, scores: bool = False,
            preprocess: bool = False, img_path: Optional[PathLike] = None,
            opset: int = 17, overwrite: bool = False,
@@ -42,7 +42,8 @@ def export(weight_path: PathLike, out: PathLike, config: Optional[PathLike] = No
     needs nothing else.
 
     Args:
-        weight_path (str or Path): The checkpoint.
+        weight_path (str or Path, optional): The checkpoint. None stands for the model
+            that comes with the package, for streets.
         out (str or Path): ``.onnx``; or ``.pt2``, for ``torch.export``.
         config, backbone, cfg_options: See :class:`FCNInferencer`.
         scores (bool): Whether the graph returns the probabilities of all classes too.
@@ -74,7 +75,7 @@ def export(weight_path: PathLike, out: PathLike, config: Optional[PathLike] = No
     network = DeployedSegmentor(model, scores, preprocess, resize, keep_ratio).eval()
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as beside:
-        text = json.dumps(_meta(model, scores, preprocess, Path(weight_path)))
+        text = json.dumps(_meta(model, scores, preprocess, Path(weight_path or STREET_MODEL)))
         if out.suffix == '.onnx':
             write_onnx(network, beside, text, opset)
             graph = OnnxBackend(beside, 'cpu')

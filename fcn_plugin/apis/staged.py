@@ -83,6 +83,42 @@ def is_finished(work_dir: Path, max_iters: int) -> bool:
     return meta['iter'] >= max_iters
 
 
+def run_to_its_end(title: str, config: str, work_dir: Path, max_iters: int,
+                   train_tool: Path, arguments: Sequence[str] = (),
+                   options: Sequence[str] = (), start: Sequence[str] = ()) -> None:
+    """Trains one config in a process of its own, unless that has been done.
+
+    Args:
+        title (str): What it is called in messages.
+        config (str): The config file.
+        work_dir (Path): Of the run; one that was cut off there is resumed.
+        max_iters (int): Where it ends.
+        train_tool (Path): The script that trains one config.
+        arguments (Sequence[str]): For the script, such as ``--amp``.
+        options (Sequence[str]): ``--cfg-options``.
+        start (Sequence[str]): More of them, for a run that is not resumed.
+
+    Raises:
+        RuntimeError: If the training fails; its checkpoints are kept.
+    """
+    if is_finished(work_dir, max_iters):
+        print(f'{title}: finished already', flush=True)
+        return
+    command = [sys.executable, str(train_tool), config, '--work-dir', str(work_dir),
+               *arguments]
+    options = [*options]
+    if result(work_dir, 'last') is not None:
+        command.append('--resume')
+    else:
+        options += start
+    if options:
+        command += ['--cfg-options', *options]
+    code = subprocess.run(command).returncode
+    if code:
+        raise RuntimeError(f'{title}: training ended with exit code {code}. Run '
+                           'the same command again to go on from there')
+
+
 def train_staged(config: str, work_dir: str, train_tool: Path,
                  arguments: Sequence[str] = (), options: Sequence[str] = (),
                  start_from: str = 'best') -> None:
@@ -111,21 +147,8 @@ def train_staged(config: str, work_dir: str, train_tool: Path,
         max_iters = int(overrides.get('train_cfg.max_iters')
                         or read_config(str(path)).train_cfg.max_iters)
         title = f'stage {number} of {len(chain)}, {path.stem}'
-        if is_finished(folder, max_iters):
-            print(f'{title}: finished already', flush=True)
-        else:
-            command = [sys.executable, str(train_tool), str(path), '--work-dir',
-                       str(folder), *arguments]
-            stage_options = list(options)
-            if result(folder, 'last') is not None:
-                command.append('--resume')
-            elif before is not None:
-                stage_options.append(f'load_from={before}')
-            if stage_options:
-                command += ['--cfg-options', *stage_options]
-            print(f'{title}: from {before or "its own initialisation"}', flush=True)
-            code = subprocess.run(command).returncode
-            if code:
-                raise RuntimeError(f'{title}: training ended with exit code {code}. Run '
-                                   'the same command again to go on from there')
+        print(f'{title}: from {before or "its own initialisation"}', flush=True)
+        start = [] if before is None else [f'load_from={before}']
+        run_to_its_end(title, str(path), folder, max_iters, train_tool, arguments, options,
+                       start)
         before = result(folder, start_from)

@@ -45,8 +45,6 @@ def clip(tmp_path):
 
 
 def test_no_weights(trained):
-    with pytest.raises(ValueError, match=r"no weights.*FCNInferencer\(weights='best."):
-        FCNInferencer()
     with pytest.raises(ValueError, match=r"FCNInferencer\('fcn/x.py', weights="):
         FCNInferencer('fcn/x.py')
     with pytest.raises(FileNotFoundError, match='fcn-8s_r50_1xb16.*'):

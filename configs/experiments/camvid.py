@@ -1,0 +1,64 @@
+# What matters for a small network on CamVid, one change each:
+#   python tools/analysis_tools/run_experiments.py configs/experiments/camvid.py --amp
+# The paper's own claims are among them: that learned interpolation does not matter, that
+# augmentation hardly helps, and that classes need not be balanced.
+config = '../fcn/fcn-4s_efficientnet-lite0-fpn_1xb8-2400_camvid-240x320.py'
+
+# Pipelines are lists, so that a change names the place: 2 resizes, 3 crops, 5 distorts.
+_pipeline = 'train_dataloader.dataset.pipeline'
+_head = 'model.decode_head'
+changes = {
+    'base': {},
+    'stride_8': {
+        'model.backbone.out_indices': (3, 4, 5),
+        'model.neck.in_channels': [40, 112, 320],
+        'model.neck.num_outs': 3,
+        f'{_head}.in_channels': (128, 128, 128),
+        f'{_head}.in_index': (0, 1, 2),
+        f'{_head}.in_strides': (8, 16, 32),
+    },
+    'no_pyramid': {
+        'model.neck': None,
+        f'{_head}.in_channels': (24, 40, 112, 320),
+    },
+    'learned_upsampling': {
+        f'{_head}.upsampler': dict(type='BilinearDeconv', learnable=True),
+    },
+    'skip_scales': {
+        f'{_head}.skip_scales': (1e-4, 1e-3, 1e-2, 1.),
+    },
+    'zero_scores': {
+        f'{_head}.zero_init_scores': True,
+    },
+    'not_balanced': {
+        f'{_head}.loss_decode.class_weight': None,
+    },
+    'no_distortion': {
+        f'{_pipeline}.5': dict(_delete_=True, type='RandomFlip', prob=0.),
+    },
+    'no_rescaling': {
+        f'{_pipeline}.2.ratio_range': (1., 1.),
+    },
+    'whole_images': {
+        f'{_pipeline}.3.crop_size': (360, 480),
+    },
+    'lr_a_third': {
+        'optim_wrapper.optimizer.lr': 3.3e-4,
+    },
+    'lr_times_three': {
+        'optim_wrapper.optimizer.lr': 3e-3,
+    },
+    'frozen_norms': {
+        'model.backbone.norm_eval': True,
+    },
+    'no_averaging': {
+        'custom_hooks': [],
+    },
+    'deep_supervision': {
+        'model.auxiliary_head': dict(
+            type='FCNHead', in_channels=128, in_index=2, channels=64, num_convs=1,
+            num_classes=11, norm_cfg=dict(type='BN'),
+            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True,
+                             loss_weight=0.4)),
+    },
+}

@@ -1,0 +1,156 @@
+"""Runs that differ in one thing each, over seeds, and a table of them."""
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Sequence
+
+import matplotlib
+import numpy as np
+from mmengine.config import Config
+from prettytable import PrettyTable, TableStyle
+
+from ..utils.files import replacing, write_text
+from .loading import PathLike
+from .report import read_run
+from .staged import run_to_its_end
+
+_FIGURES = ('aAcc', 'mAcc', 'mIoU', 'fwIoU')
+
+
+class Experiment(NamedTuple):
+    """One run of a plan.
+
+    Attributes:
+        name (str): Of the change.
+        seed (int): Of the run.
+        config (Config): What is trained.
+        work_dir (Path): ``<work dir of the plan>/<name>/seed<seed>``.
+    """
+    name: str
+    seed: int
+    config: Config
+    work_dir: Path
+
+    @property
+    def max_iters(self) -> int:
+        """int: Where it ends."""
+        return self.config.train_cfg.max_iters
+
+
+def read_plan(plan: PathLike, work_dir: PathLike, seeds: Sequence[int] = (0, ),
+              only: Sequence[str] = ()) -> List[Experiment]:
+    """Reads a plan: a config file with ``config`` and ``changes``.
+
+    Args:
+        plan (str or Path): ``config`` is the config file that all runs start from,
+            relative to the plan; ``changes`` names dicts of settings in the manner of
+            ``--cfg-options``, ``dict()`` for the run that the others are compared with.
+        work_dir (str or Path): Gets a folder for each run.
+        seeds (Sequence[int]): Defaults to (0, ).
+        only (Sequence[str]): Some of the changes. Defaults to (): all.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it lacks one of the two, or a change of ``only``.
+    """
+    path = Path(plan)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no plan '{plan}'")
+    read = Config.fromfile(str(path))
+    for key in ('config', 'changes'):
+        if key not in read:
+            raise ValueError(f"the plan '{plan}' has no {key}: it names the config that all "
+                             'runs start from, and the changes')
+    unknown = [name for name in only if name not in read.changes]
+    if unknown:
+        raise ValueError(f"the plan '{plan}' has no change '{unknown[0]}', but "
+                         f'{", ".join(read.changes)}')
+    found = []
+    for name, change in read.changes.items():
+        for seed in seeds if not only or name in only else ():
+            config = Config.fromfile(str(path.parent / read.config))
+            config.merge_from_dict(dict(change))
+            config.randomness = dict(config.get('randomness') or {}, seed=seed)
+            found.append(Experiment(name, seed, config,
+                                    Path(work_dir, name, f'seed{seed}')))
+    return found
+
+
+def run_plan(plan: PathLike, work_dir: PathLike, train_tool: Path,
+             seeds: Sequence[int] = (0, ), only: Sequence[str] = (),
+             arguments: Sequence[str] = (), options: Sequence[str] = ()) -> str:
+    """Trains what is not finished, one run after the other, and compares all.
+
+    Started again after it was stopped, this goes on where it was. The table
+    (``runs.md``) and its picture (``runs.png``) are written anew after each run.
+
+    Args:
+        plan, work_dir, seeds, only: See :func:`read_plan`.
+        train_tool (Path): The script that trains one config.
+        arguments (Sequence[str]): For every run, such as ``--amp``.
+        options (Sequence[str]): ``--cfg-options`` of every run.
+
+    Returns:
+        str: The table: each figure of the last validation, the mean over seeds and half
+        the range; and how much mean IoU differs from the first change's.
+
+    Raises:
+        RuntimeError: If a run fails; the others are kept.
+    """
+    experiments = read_plan(plan, work_dir, seeds, only)
+    done: Dict[str, List[dict]] = {}
+    text = ''
+    for number, experiment in enumerate(experiments, 1):
+        file = Path(work_dir, experiment.name, f'{experiment.name}.py')
+        write_text(file, experiment.config.pretty_text)
+        title = f'run {number} of {len(experiments)}, {experiment.name}'
+        print(f'{title}, seed {experiment.seed}', flush=True)
+        run_to_its_end(title, str(file), experiment.work_dir, experiment.max_iters,
+                       train_tool, arguments,
+                       [*options, f'randomness.seed={experiment.seed}'])
+        run = read_run(experiment.work_dir)
+        minutes = sum(line['time'] for line in run.train) / len(run.train) * (
+            experiment.max_iters / 60)
+        done.setdefault(experiment.name, []).append(dict(run.val[-1], minutes=minutes))
+        text = _table(done)
+        write_text(Path(work_dir, 'runs.md'), f'{plan}, seeds {list(seeds)}\n\n{text}\n')
+        _draw(done, Path(work_dir, 'runs.png'))
+    print(text)
+    return text
+
+
+def _table(done: Dict[str, List[dict]]) -> str:
+    table = PrettyTable(['', *_FIGURES, 'difference', 'minutes', 'seeds'], align='r')
+    table.align[''] = 'l'
+    table.set_style(TableStyle.MARKDOWN)
+    means = {name: np.mean([run['mIoU'] for run in runs]) for name, runs in done.items()}
+    first = next(iter(means.values()))
+    for name, runs in done.items():
+        cells = [_spread([run[key] for run in runs]) for key in _FIGURES]
+        table.add_row([name, *cells, f'{means[name] - first:+.2f}',
+                       f'{np.mean([run["minutes"] for run in runs]):.1f}', len(runs)])
+    return table.get_string()
+
+
+def _spread(values: Sequence[float]) -> str:
+    half = (max(values) - min(values)) / 2
+    return f'{np.mean(values):.2f}' + (f' ± {half:.2f}' if len(values) > 1 else '')
+
+
+def _draw(done: Dict[str, List[dict]], path: Path) -> None:
+    """A row a change, a point a seed, a line at the first change's mean."""
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+    figure, axes = pyplot.subplots(figsize=(6.4, 1.2 + 0.28 * len(done)),
+                                   layout='constrained')
+    names = list(done)
+    for place, name in enumerate(names):
+        values = [run['mIoU'] for run in done[name]]
+        axes.plot(values, [place] * len(values), 'o', color='tab:blue', alpha=0.6)
+    axes.axvline(np.mean([run['mIoU'] for run in done[names[0]]]), color='grey', lw=1)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel('mean IoU of the last validation, %')
+    axes.grid(axis='x', alpha=0.3)
+    axes.spines[['top', 'right']].set_visible(False)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120, format='png')
+    pyplot.close(figure)

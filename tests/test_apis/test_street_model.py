@@ -1,0 +1,77 @@
+"""The model that comes with the package."""
+import cv2
+import numpy as np
+import pytest
+from tiny_runs import succeed
+
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.apis.evaluate_folder import evaluate_folder
+from fcn_plugin.apis.loading import STREET_MODEL, load_model, read_checkpoint
+from fcn_plugin.evaluation.confusion import segmentation_metrics
+
+SKY, BUILDING, ROAD = 0, 1, 3
+
+
+@pytest.fixture(scope='module')
+def street():
+    """A bright sky, two rows of houses with windows, pavements and a road, 360x480."""
+    image = np.empty((360, 480, 3), np.uint8)
+    image[:] = np.linspace((190, 210, 235), (235, 240, 245), 360)[:, None]
+    for side in (1, -1):
+        def x(value):
+            return value if side == 1 else 479 - value
+        cv2.fillPoly(image, [np.array([(x(0), 20), (x(190), 150), (x(190), 200),
+                                       (x(0), 270)])], (110, 85, 70))
+        for column in range(10, 150, 35):
+            for row in range(80, 200, 45):
+                cv2.rectangle(image, (x(column), row + column // 3),
+                              (x(column + 14), row + 20 + column // 4), (85, 72, 62), -1)
+    cv2.fillPoly(image, [np.array([(190, 200), (289, 200), (479, 270), (479, 359),
+                                   (0, 359), (0, 270)])], (150, 143, 135))
+    cv2.fillPoly(image, [np.array([(190, 200), (289, 200), (479, 330), (479, 359),
+                                   (0, 359), (0, 330)])], (95, 95, 98))
+    noise = np.random.default_rng(0).normal(0, 6, image.shape)
+    return cv2.GaussianBlur(image + noise, None, 1).clip(0, 255).astype(np.uint8)
+
+
+def test_it_is_small_and_says_where_it_comes_from():
+    assert STREET_MODEL.stat().st_size < 12e6
+    model = load_model(device='cpu')
+    assert sum(value.numel() for value in model.parameters()) < 6e6
+    notes = read_checkpoint(STREET_MODEL)['meta']['notes']
+    assert 'CC BY-NC' in notes['terms'] and notes['mIoU'] > 60
+    assert b'/tmp' not in STREET_MODEL.read_bytes()
+
+
+def test_it_labels_a_street_that_was_drawn(street):
+    result = FCNInferencer(device='cpu')(street)
+    assert result.class_names[ROAD] == 'road' and result.labels.shape == (360, 480)
+    for rows, columns, label in ((slice(0, 40), slice(200, 280), SKY),
+                                 (slice(320, 350), slice(120, 360), ROAD),
+                                 (slice(100, 180), slice(0, 60), BUILDING),
+                                 (slice(100, 180), slice(420, 480), BUILDING)):
+        assert (result.labels[rows, columns] == label).mean() > 0.6, (rows, columns)
+
+
+def test_predict_takes_it_where_none_is_named(street, tmp_path):
+    cv2.imwrite(str(tmp_path / 'street.png'), street[..., ::-1])
+    out = succeed('predict.py', '--img-path', tmp_path / 'street.png', '--out-dir',
+                  tmp_path / 'out', '--device', 'cpu')
+    assert 'no weights named: the street model of the package (sky, building, pole' in out
+    assert (tmp_path / 'out/street_overlay.png').is_file()
+
+
+def test_a_config_without_weights_is_not_filled_from_it(trained):
+    with pytest.raises(ValueError, match='no weights: name a checkpoint beside the config'):
+        load_model(trained / 'config.py')
+    with pytest.raises(ValueError, match='no weights: name a checkpoint beside the backb'):
+        load_model(backbone='vgg16')
+
+
+def test_its_figure_on_real_streets(test_data):
+    found, = evaluate_folder(None, test_data / 'data/camvid/val',
+                             test_data / 'data/camvid/valannot', ignore=[11],
+                             device='cpu').values()
+    measured = 100 * segmentation_metrics(found.matrix)['mIoU']
+    noted = read_checkpoint(STREET_MODEL)['meta']['notes']['mIoU']
+    assert measured == pytest.approx(noted, abs=0.3)
