@@ -125,7 +125,7 @@ def machine() -> Iterator[Finding]:
         ('bfloat16', '_is_avx512_bf16_supported'), ('AMX', '_is_amx_tile_supported'))
         if getattr(torch.cpu, test, lambda: False)()]
     yield Finding(f'CPU {platform.machine()}, {cores} cores, torch uses '
-                  f'{torch.get_num_threads()} threads and '
+                  f'{torch.get_num_threads()} of them and '
                   f'{torch.backends.cpu.get_cpu_capability()}; '
                   f'features: {", ".join(features) or "none of those known"}')
     if 'bfloat16' not in features and not torch.cuda.is_available():

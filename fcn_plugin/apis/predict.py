@@ -177,16 +177,17 @@ def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = 
     if paths is None:
         dataset = build_val_dataset(model.cfg)
         total, where = len(dataset), 'the validation set'
-        chosen = spread(total, max_images)
-        check_outputs(_pages(out_dir, len(chosen)), overwrite)
-        found = predict_dataset(model, dataset, track(chosen, 'predicting'),
-                                shown is not None)
+        indices = spread(total, max_images)
+        count = len(indices)
+        check_outputs(_pages(out_dir, count), overwrite)
+        found = list(predict_dataset(model, dataset, track(indices, 'predicting'),
+                                     shown is not None))
     else:
         total, where = len(paths), f"'{img_path}'"
         chosen = [paths[i] for i in spread(total, max_images)]
-        found = FCNInferencer(model).stream(chosen, scores=shown is not None,
-                                            unreadable=unreadable)
-    found = list(found)
+        count = len(chosen)
+        found = list(FCNInferencer(model).stream(chosen, scores=shown is not None,
+                                                 unreadable=unreadable))
     files = _pages(out_dir, len(found))
     if files:
         out_dir.mkdir(parents=True, exist_ok=True)
@@ -198,7 +199,7 @@ def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = 
         print(f'{len(found)} of {total} images of {where}: {files[0]}{last}')
     if window:
         _open_window(files)
-    raise_unreadable(unreadable, len(chosen), 'The others are shown')
+    raise_unreadable(unreadable, count, 'The others are shown')
     return files
 
 
@@ -236,7 +237,8 @@ def compare(found: Sequence[Result], meta: dict, opacity: float = 0.6,
         rows.append(row)
         captions.append(caption)
     titles = ['image', 'prediction'] if found[0].truth is None else [
-        'image', 'truth', 'prediction', 'errors in red']
+        'image', 'truth', 'prediction', 'red: wrong, white: ignored' if any(
+            (item.truth == item.ignore_index).any() for item in found) else 'red: wrong']
     if shown is not None:
         titles.append(f'probability of {classes[shown]}')
     return vis.comparison(rows, titles, captions, classes, palette,
