@@ -223,7 +223,7 @@ def no_images(dataset: dict) -> Optional[str]:
 
 
 def check_checkpoint(model: nn.Module, path: str, config: Config,
-                     whole: bool = True) -> None:
+                     whole: bool = True) -> Dict[str, Any]:
     """Compares a checkpoint's entries with a model's before mmengine loads it.
 
     mmengine fills what fits, warns of the rest and goes on.
@@ -235,6 +235,9 @@ def check_checkpoint(model: nn.Module, path: str, config: Config,
         whole (bool): Whether every entry of the model must be filled, as for testing
             and resuming; to start a training half of the backbone's entries suffices.
             Defaults to True.
+
+    Returns:
+        dict: The checkpoint's meta.
 
     Raises:
         ValueError: If it is of another architecture, or its classes are in another order.
@@ -253,7 +256,7 @@ def check_checkpoint(model: nn.Module, path: str, config: Config,
     backbone = [key for key in ours if key.startswith('backbone.')]
     enough = len(ours) if whole else len(backbone) / 2
     if len(fitting if whole else set(fitting) & set(backbone)) >= enough:
-        return
+        return loaded['meta']
     asked = (_network(config).get('backbone') or {}).get('type')
     raise ValueError(
         f"the checkpoint '{path}' is of another network than {config.filename} (backbone "

@@ -18,6 +18,7 @@ from mmseg.registry import RUNNERS
 
 from .. import compat
 from ..datasets.bad_samples import check_choice, guard
+from ..engine.resume import resume_exactly
 from .explain import (check_checkpoint, check_classes, check_optimizer,
                       explain_errors)
 from .loading import load_model, read_checkpoint
@@ -102,19 +103,25 @@ def train(config: Config, compile_backbone: bool = False) -> None:
             model = runner.model.module if is_model_wrapper(runner.model) else (
                 runner.model)
             compat.compile_for_any_size(model.backbone)
-        _check_start(runner)
+        resume_exactly(runner, _check_start(runner))
         with explain_missing_weights(config):
             runner.train()
     _summarise(runner)
 
 
-def _check_start(runner: Runner) -> None:
-    """Raises ValueError where training would start from another network's weights."""
+def _check_start(runner: Runner) -> Optional[dict]:
+    """Meta of the checkpoint that the run goes on from, None where it is a new one.
+
+    Raises:
+        ValueError: If training would start from another network's weights.
+    """
     start = runner._load_from
     if runner._resume and start is None:
         start = runner._load_from = latest_readable(runner.work_dir)
-    if start is not None:
-        check_checkpoint(runner.model, start, runner.cfg, whole=runner._resume)
+    if start is None:
+        return None
+    meta = check_checkpoint(runner.model, start, runner.cfg, whole=runner._resume)
+    return meta if runner._resume else None
 
 
 def latest_readable(work_dir: str) -> Optional[str]:
