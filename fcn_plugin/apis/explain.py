@@ -149,6 +149,12 @@ def _network(config: Config) -> dict:
     return model.get('module') or model
 
 
+def num_classes(config: Config) -> Optional[int]:
+    """How many classes the head of a config's model has; None where it does not say."""
+    head = _network(config).get('decode_head') or {}
+    return head.get('num_classes') if isinstance(head, dict) else None
+
+
 def check_classes(config: Config, loaders: Sequence[str] = LOADERS) -> None:
     """Compares the head's number of classes with the data sets'.
 
@@ -159,8 +165,7 @@ def check_classes(config: Config, loaders: Sequence[str] = LOADERS) -> None:
     Raises:
         ValueError: If they differ; nothing that is trained so can be right.
     """
-    head = _network(config).get('decode_head') or {}
-    count = head.get('num_classes') if isinstance(head, dict) else None
+    count = num_classes(config)
     if count is None:
         return
     for loader in loaders:

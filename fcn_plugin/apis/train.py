@@ -20,7 +20,7 @@ from .. import compat
 from ..datasets.bad_samples import check_choice, guard
 from ..engine.resume import resume_exactly
 from .explain import (check_checkpoint, check_classes, check_optimizer,
-                      explain_errors)
+                      explain_errors, num_classes)
 from .loading import load_model, read_checkpoint
 from .predict import compare, predict_dataset, save_picture, spread
 from .staged import require_coarser
@@ -46,7 +46,7 @@ def build_runner(config: Config) -> Runner:
 
     def build_guarded(*args, **kwargs):
         loader = build(*args, **kwargs)
-        guard(loader.dataset, on_bad_sample)
+        guard(loader.dataset, on_bad_sample, num_classes(config))
         return loader
 
     runner.build_dataloader = build_guarded
