@@ -141,7 +141,7 @@ EXTRAS = {
     # Reads SBD's .mat files. mmsegmentation brings it as well, for now.
     'data': ['scipy'],
     'timm': TIMM,
-    'test': ['pytest>=7.4', 'scipy', 'tensorboard', *TIMM, *EXPORT, *NOTEBOOK],
+    'test': ['pytest>=7.4', 'hypothesis', 'scipy', 'tensorboard', *TIMM, *EXPORT, *NOTEBOOK],
     'export': EXPORT,
     'notebook': NOTEBOOK,
     'docs': ['sphinx>=8', 'myst-parser>=4', 'furo', 'sphinx-copybutton'],

@@ -6,7 +6,7 @@ A backend is called with RGB images and returns, for each, labels and scores; it
 import copy
 import json
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.structures import BaseDataElement
 from rich.progress import track
@@ -25,6 +26,11 @@ from .. import visualization as vis
 from ..ops import label_dtype
 from .loading import check_types, inner_dataset
 from .safe_program import load_program
+
+#: Pixels of an image, as a network gets it, above which it is labelled in tiles: 6000x6000.
+#: Whole, such an image takes some ten GB.
+MOST_PIXELS = 36_000_000
+_TILE, _OVERLAP = 2048, 128
 
 LabelsAndScores = Tuple[np.ndarray, Optional[np.ndarray]]
 
@@ -97,7 +103,8 @@ class TorchBackend:
                 item['data_samples'].set_metainfo(dict(original_image=image))
         found = {}
         for indices in _by_shape([item['inputs'] for item in data]):
-            with asking_for_logits(self.model, scores):
+            size = tuple(data[indices[0]]['inputs'].shape[-2:])
+            with asking_for_logits(self.model, scores), in_tiles_if_large(self.model, size):
                 samples = self.model.test_step(
                     dict(inputs=[data[i]['inputs'] for i in indices],
                          data_samples=[data[i]['data_samples'] for i in indices]))
@@ -119,6 +126,37 @@ def _by_shape(arrays: Sequence) -> Iterable[List[int]]:
     for i, array in enumerate(arrays):
         places[tuple(array.shape)].append(i)
     return places.values()
+
+
+@contextmanager
+def in_tiles_if_large(model: nn.Module, size: Tuple[int, int]) -> Iterator[None]:
+    """Has a network label an image in tiles that would not fit into memory as a whole.
+
+    Args:
+        model (nn.Module): Any segmentor of mmseg; what it does otherwise than whole
+            is left as it is.
+        size (tuple[int, int]): (H, W) that the network gets.
+
+    Raises:
+        ValueError: If it can not, with what can be done.
+    """
+    mode = (getattr(model, 'test_cfg', None) or {}).get('mode')
+    if size[0] * size[1] <= MOST_PIXELS or mode != 'whole':
+        yield
+        return
+    large = (f'{size[1]}x{size[0]} pixels do not fit into memory as a whole (more than '
+             f'{MOST_PIXELS / 1e6:.0f} megapixels)')
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(model.in_tiles(_TILE, _OVERLAP))
+        except (AttributeError, ValueError) as error:
+            raise ValueError(
+                f'{large}, and tiles (--tile) give labels only, of an FCNSegmentor whose '
+                "alignment is 'same' and without a CRF: make the image smaller, or leave "
+                'the heat map out') from error
+        print_log(f'{large}: labelled in tiles of {_TILE} that see {_OVERLAP} pixels of '
+                  'one another; --tile and --overlap choose others', 'current', 30)
+        yield
 
 
 @contextmanager

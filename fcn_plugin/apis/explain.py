@@ -149,6 +149,12 @@ def _network(config: Config) -> dict:
     return model.get('module') or model
 
 
+def num_classes(config: Config) -> Optional[int]:
+    """How many classes the head of a config's model has; None where it does not say."""
+    head = _network(config).get('decode_head') or {}
+    return head.get('num_classes') if isinstance(head, dict) else None
+
+
 def check_classes(config: Config, loaders: Sequence[str] = LOADERS) -> None:
     """Compares the head's number of classes with the data sets'.
 
@@ -159,8 +165,7 @@ def check_classes(config: Config, loaders: Sequence[str] = LOADERS) -> None:
     Raises:
         ValueError: If they differ; nothing that is trained so can be right.
     """
-    head = _network(config).get('decode_head') or {}
-    count = head.get('num_classes') if isinstance(head, dict) else None
+    count = num_classes(config)
     if count is None:
         return
     for loader in loaders:
@@ -223,7 +228,7 @@ def no_images(dataset: dict) -> Optional[str]:
 
 
 def check_checkpoint(model: nn.Module, path: str, config: Config,
-                     whole: bool = True) -> None:
+                     whole: bool = True) -> Dict[str, Any]:
     """Compares a checkpoint's entries with a model's before mmengine loads it.
 
     mmengine fills what fits, warns of the rest and goes on.
@@ -235,6 +240,9 @@ def check_checkpoint(model: nn.Module, path: str, config: Config,
         whole (bool): Whether every entry of the model must be filled, as for testing
             and resuming; to start a training half of the backbone's entries suffices.
             Defaults to True.
+
+    Returns:
+        dict: The checkpoint's meta.
 
     Raises:
         ValueError: If it is of another architecture, or its classes are in another order.
@@ -253,7 +261,7 @@ def check_checkpoint(model: nn.Module, path: str, config: Config,
     backbone = [key for key in ours if key.startswith('backbone.')]
     enough = len(ours) if whole else len(backbone) / 2
     if len(fitting if whole else set(fitting) & set(backbone)) >= enough:
-        return
+        return loaded['meta']
     asked = (_network(config).get('backbone') or {}).get('type')
     raise ValueError(
         f"the checkpoint '{path}' is of another network than {config.filename} (backbone "

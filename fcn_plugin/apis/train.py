@@ -15,9 +15,10 @@ from mmseg.registry import RUNNERS
 
 from .. import compat
 from ..datasets.bad_samples import check_choice, guard
+from ..engine.resume import resume_exactly
 from ..utils.paths import shown, tool_command
 from .explain import (check_checkpoint, check_classes, check_optimizer,
-                      explain_errors)
+                      explain_errors, num_classes)
 from .loading import load_model, read_checkpoint
 from .predict import compare, predict_dataset, save_picture, spread
 from .staged import require_coarser
@@ -43,7 +44,7 @@ def build_runner(config: Config) -> Runner:
 
     def build_guarded(*args, **kwargs):
         loader = build(*args, **kwargs)
-        guard(loader.dataset, on_bad_sample)
+        guard(loader.dataset, on_bad_sample, num_classes(config))
         return loader
 
     runner.build_dataloader = build_guarded
@@ -100,19 +101,25 @@ def train(config: Config, compile_backbone: bool = False) -> None:
             model = runner.model.module if is_model_wrapper(runner.model) else (
                 runner.model)
             compat.compile_for_any_size(model.backbone)
-        _check_start(runner)
+        resume_exactly(runner, _check_start(runner))
         with explain_missing_weights(config):
             runner.train()
     _summarise(runner)
 
 
-def _check_start(runner: Runner) -> None:
-    """Raises ValueError where training would start from another network's weights."""
+def _check_start(runner: Runner) -> Optional[dict]:
+    """Meta of the checkpoint that the run goes on from, None where it is a new one.
+
+    Raises:
+        ValueError: If training would start from another network's weights.
+    """
     start = runner._load_from
     if runner._resume and start is None:
         start = runner._load_from = latest_readable(runner.work_dir)
-    if start is not None:
-        check_checkpoint(runner.model, start, runner.cfg, whole=runner._resume)
+    if start is None:
+        return None
+    meta = check_checkpoint(runner.model, start, runner.cfg, whole=runner._resume)
+    return meta if runner._resume else None
 
 
 def latest_readable(work_dir: str) -> Optional[str]:

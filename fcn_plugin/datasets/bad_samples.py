@@ -1,8 +1,9 @@
 """Images and masks that cannot be used: named, or left out and counted."""
 import multiprocessing
 import os
-from typing import Any, Iterator
+from typing import Any, Iterator, Optional
 
+import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
@@ -14,7 +15,11 @@ class BadSampleError(ValueError):
 
     def __init__(self, message: str) -> None:
         # From a worker process torch passes the whole traceback on as the message.
-        super().__init__(message.rpartition('BadSampleError: ')[2].strip())
+        super().__init__(message.rpartition(f'{type(self).__name__}: ')[2].strip())
+
+
+class MissingFolderError(BadSampleError):
+    """The folder that all images or masks lie in has gone; no next one can be better."""
 
 
 class SampleGuard:
@@ -25,15 +30,19 @@ class SampleGuard:
         on_bad_sample (str): 'error' raises :class:`BadSampleError`; 'skip' takes the next
             image in its place. In ``test_mode`` the truth of the substitute is set to
             ``ignore_index``, so that metrics count it once, where it is at its own place.
+            A data set whose folder has gone is an error in any case.
+        num_classes (int, optional): Labels from here on, other than the data set's
+            ``ignore_index``, are errors of their mask. Defaults to None, not looked at.
 
     Attributes:
         skipped (Value): How many samples were left out, over all worker processes.
     """
 
-    def __init__(self, dataset: Any, on_bad_sample: str = 'error') -> None:
+    def __init__(self, dataset: Any, on_bad_sample: str = 'error',
+                 num_classes: Optional[int] = None) -> None:
         check_choice(on_bad_sample)
         self.dataset, self.prepare = dataset, dataset.prepare_data
-        self.skip = on_bad_sample == 'skip'
+        self.skip, self.num_classes = on_bad_sample == 'skip', num_classes
         self.skipped = multiprocessing.Value('l', 0)
 
     def __call__(self, idx: int) -> Any:
@@ -42,6 +51,8 @@ class SampleGuard:
         for step in range(count):
             try:
                 data = self._checked((idx + step) % count)
+            except MissingFolderError:
+                raise
             except BadSampleError as error:
                 if not self.skip:
                     raise
@@ -64,17 +75,47 @@ class SampleGuard:
                 _check_file(path)
             if image and mask:
                 _check_sizes(image, mask)
-            return self.prepare(idx)
+            data = self.prepare(idx)
+            self._check_labels(data, image, mask)
+            return data
         except BadSampleError:
             raise
         except (FileNotFoundError, IsADirectoryError) as error:
-            raise BadSampleError(f"cannot use '{error.filename or image}': there is no "
-                                 'such file') from error
+            path = str(error.filename or image)
+            for folder in (getattr(self.dataset, 'data_prefix', None) or {}).values():
+                if (isinstance(folder, str) and folder and path.startswith(folder)
+                        and not os.path.isdir(folder)):
+                    raise MissingFolderError(
+                        f"cannot use '{path}': its folder '{folder}' is not there any "
+                        'more; go on with --resume once it is') from error
+            raise BadSampleError(f"cannot use '{path}': there is no such file") from error
         except Exception as error:  # every decoder has its own
             reason = (str(error).strip().splitlines() or [''])[0]
             where = f"'{image}'" + (f" (mask '{mask}')" if mask else '')
             raise BadSampleError(f'cannot use {where}: {type(error).__name__}: '
                                  f'{reason}') from error
+
+    def _check_labels(self, data: Any, image: str, mask: Optional[str]) -> None:
+        """Raises BadSampleError for labels that no class has."""
+        if self.num_classes is None or not isinstance(data, dict):
+            return
+        truth = data.get('gt_seg_map')  # of a pipeline that packs elsewhere
+        if 'gt_sem_seg' in data.get('data_samples', ()):
+            truth = data['data_samples'].gt_sem_seg.data.numpy()
+        if not isinstance(truth, np.ndarray) or truth.dtype.kind not in 'iu':
+            return
+        ignored = getattr(self.dataset, 'ignore_index', 255)
+        # As unsigned numbers, so that one comparison finds negative labels too.
+        beyond = truth.view(f'u{truth.itemsize}') >= self.num_classes
+        labels = truth[beyond]
+        labels = labels[labels != ignored]
+        if labels.size:
+            last = self.num_classes - 1
+            raise BadSampleError(
+                f"cannot use '{image}': the label {labels[0]} in its mask '{mask}' is not "
+                f'one of the {self.num_classes} classes (0 to {last}) that '
+                f'model.decode_head.num_classes says, nor {ignored} (ignored). See which '
+                'values the masks have: python tools/misc/check_dataset.py FOLDER')
 
 
 def check_choice(on_bad_sample: str) -> None:
@@ -140,9 +181,15 @@ def leaves(dataset: Any) -> Iterator[Any]:
         yield from leaves(one)
 
 
-def guard(dataset: Any, on_bad_sample: str = 'error') -> None:
-    """Has a data set name the files that cannot be used, or skip them, in place."""
+def guard(dataset: Any, on_bad_sample: str = 'error',
+          num_classes: Optional[int] = None) -> None:
+    """Has a data set name the files that cannot be used, or skip them, in place.
+
+    Args:
+        dataset (Dataset): Any, wrappers too.
+        on_bad_sample, num_classes: See :class:`SampleGuard`.
+    """
     for leaf in leaves(dataset):
         if hasattr(leaf, 'prepare_data') and not isinstance(
                 leaf.prepare_data, SampleGuard):
-            leaf.prepare_data = SampleGuard(leaf, on_bad_sample)
+            leaf.prepare_data = SampleGuard(leaf, on_bad_sample, num_classes)

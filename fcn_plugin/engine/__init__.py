@@ -1,6 +1,7 @@
 """Hooks and optimiser wrappers that mmengine lacks."""
 from .hooks import FCNLoggerHook, FCNVisualizationHook, FiniteLossHook
 from .optim_wrappers import CPUAmpOptimWrapper
+from .resume import ExactResumeHook
 
-__all__ = ['CPUAmpOptimWrapper', 'FCNLoggerHook', 'FCNVisualizationHook',
-           'FiniteLossHook']
+__all__ = ['CPUAmpOptimWrapper', 'ExactResumeHook', 'FCNLoggerHook',
+           'FCNVisualizationHook', 'FiniteLossHook']

@@ -147,7 +147,8 @@ train_dataloader['dataset'] = dict(
               dict(type='PackSegInputs')])
 """)
     line = error_of('train.py', config, '--work-dir', tmp_path / 'work')
-    assert 'the label 77 in a mask is not one of the 9 classes (0 to 8)' in line
+    assert "images/a.jpg': the label 77 in its mask '" in line
+    assert "masks/a.png' is not one of the 9 classes (0 to 8)" in line
     assert 'tools/misc/check_dataset.py' in line
 
 

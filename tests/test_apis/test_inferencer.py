@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 from PIL import Image
 
-from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.apis import FCNInferencer, backends
 from fcn_plugin.apis.images import VideoInput, VideoOutput
 from fcn_plugin.apis.inferencer import output_stems
 from fcn_plugin.apis.loading import load_model
@@ -279,3 +279,23 @@ def test_output_stems():
     assert output_stems([None, Path('a.png'), None]) == [
         'image_0000', 'a', 'image_0002']
     assert output_stems([None]) == ['image']
+
+
+def test_too_large_to_be_whole(native, monkeypatch):
+    """Tiles of their own accord, and else an error that says what can be done."""
+    image = noise(96, 130)
+    monkeypatch.setattr(backends, 'MOST_PIXELS', 96 * 130 - 1)
+    monkeypatch.setattr(backends, '_TILE', 96)
+    monkeypatch.setattr(backends, '_OVERLAP', 32)
+    asked = FCNInferencer(native._backend.model, device='cpu')
+    score, seen = asked._backend.model.score, []
+    monkeypatch.setattr(asked._backend.model, 'score', lambda images: (
+        seen.append(tuple(images.shape[-2:])), score(images))[1])
+    assert asked(image).labels.shape == (96, 130)
+    assert len(seen) > 4 and max(map(max, seen)) <= 96
+    with pytest.raises(ValueError, match='130x96 pixels do not fit.*leave the heat map out'):
+        asked(image, scores=True)
+    assert asked._backend.model.tiling is None
+    seen.clear()
+    asked(image[1:])
+    assert seen == [(96, 160)]  # whole, padded to the stride

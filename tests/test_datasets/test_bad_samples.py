@@ -1,13 +1,15 @@
 """Images and masks that cannot be used, by what is wrong with them."""
+import json
 import shutil
 
 import numpy as np
 import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
-from tiny_runs import HERE, SHAPES, run_tool, write_config
+from tiny_runs import HERE, SHAPES, run_tool, succeed, write_config
 
-from fcn_plugin.datasets.bad_samples import BadSampleError, guard
+from fcn_plugin.datasets.bad_samples import (BadSampleError, MissingFolderError,
+                                             guard)
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
             dict(type='PackSegInputs')]
@@ -85,6 +87,9 @@ FAILS = {
     '1x5000': (sized(1, 5000), 'one pixel wide'),
     '5000x1': (sized(5000, 1), 'one pixel wide'),
     'turned image': (turned, '24x32 pixels.*32x24'),
+    'label beyond the classes': (
+        lambda folder: Image.new('L', (32, 24), 2).save(folder / MASK),
+        "label 2 in its mask '.*b.png' is not one of the 2 classes"),
 }
 
 
@@ -100,7 +105,7 @@ def build(folder, how='error', **options):
         type='BaseSegDataset', data_root=str(folder), pipeline=PIPELINE,
         data_prefix=dict(img_path='img', seg_map_path='mask'),
         metainfo=dict(classes=('x', 'y')), **options))
-    guard(dataset, how)
+    guard(dataset, how, num_classes=2)
     return dataset
 
 
@@ -143,9 +148,26 @@ def test_names_in_any_script(folder, name):
 
 def test_none_is_left(folder):
     dataset = build(folder, 'skip')
-    shutil.rmtree(folder / 'img')
+    for path in (folder / 'img').iterdir():
+        path.unlink()
     with pytest.raises(BadSampleError, match='none of the 3 images'):
         dataset[0]
+
+
+@pytest.mark.parametrize('how', ['error', 'skip'])
+@pytest.mark.parametrize('gone', ['img', 'mask'])
+def test_folder_that_vanishes(folder, how, gone):
+    """No image is left out for it: the next would be, and the next."""
+    dataset = build(folder, how)
+    assert dataset[0]
+    shutil.rmtree(folder / gone)
+    with pytest.raises(MissingFolderError, match=f"its folder '{folder / gone}' is not"):
+        dataset[0]
+
+
+def test_ignored_labels(folder):
+    Image.new('L', (32, 24), 255).save(folder / MASK)
+    assert build(folder)[1]['data_samples'].gt_sem_seg.data.unique() == 255
 
 
 def test_unknown_choice(folder):
@@ -153,19 +175,69 @@ def test_unknown_choice(folder):
         build(folder, 'ignore')
 
 
-@pytest.mark.parametrize('workers', [0, 1])
-def test_train_names_it(folder, workers):
-    cut(folder / IMAGE)
+def config_of(folder, workers=0, **options):
+    """A tiny run on the folder's images."""
     own = dict(_delete_=True, type='BaseSegDataset', data_root=str(folder),
                pipeline=PIPELINE,
                data_prefix=dict(img_path='img', seg_map_path='mask'),
                metainfo=dict(classes=tuple('abcdefghi')))
-    text = SHAPES.replace('dataset=dict(length=8, image_size=32)', f'dataset={own}')
+    text = SHAPES
+    for data in ('length=8, image_size=32', 'length=5, image_size=(32, 40)'):
+        text = text.replace(f'dataset=dict({data})', f'dataset={own}')
     loader = text.index('train_dataloader')
     text = text[:loader] + text[loader:].replace(
         HERE, f'num_workers={workers}, persistent_workers=False', 1)
-    config = write_config(folder, text)
-    done = run_tool('train.py', config, '--work-dir', folder / 'work')
+    return write_config(folder, text + '\n'.join(
+        f'{key} = {value!r}' for key, value in options.items()))
+
+
+def damage(folder):
+    cut(folder / IMAGE)
+
+
+def relabel(folder):
+    Image.new('L', (32, 24), 77).save(folder / MASK)
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+@pytest.mark.parametrize('change, words', [(damage, 'truncated'),
+                                           (relabel, 'the label 77 in its mask')])
+def test_train_names_it(folder, workers, change, words):
+    change(folder)
+    done = run_tool('train.py', config_of(folder, workers), '--work-dir', folder / 'work')
     assert done.code == 2
     line = done.err.strip().splitlines()[-1]
     assert line.startswith("error: cannot use '") and 'b.jpg' in line, line
+    assert words in line
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('weights')
+    succeed('train.py', write_config(folder), '--work-dir', folder, '--cfg-options',
+            'train_cfg.max_iters=1')
+    return folder / 'iter_1.pth'
+
+
+@pytest.mark.parametrize('change', [damage, relabel])
+def test_test_names_it_or_leaves_it_out(folder, weights, change):
+    """And counts in no metric what stood in for it."""
+    test = ['test.py', config_of(folder), weights, '--work-dir', folder / 'work']
+    change(folder)
+    done = run_tool(*test)
+    assert done.code == 2
+    line = done.err.strip().splitlines()[-1]
+    assert line.startswith("error: cannot use '") and 'b.jpg' in line, line
+    assert not list((folder / 'work').glob('*/*.json'))
+    succeed(*test, '--cfg-options', 'on_bad_sample=skip')
+    skipped = metrics(folder)
+    for name in (IMAGE, MASK):
+        (folder / name).unlink()
+    succeed(*test)
+    assert skipped == metrics(folder)
+
+
+def metrics(folder):
+    latest = max(folder.glob('work/*/*.json'), key=lambda path: path.stat().st_mtime_ns)
+    found = json.loads(latest.read_text().splitlines()[-1])
+    return {name: found[name] for name in ('aAcc', 'mAcc', 'mIoU', 'fwIoU')}

@@ -7,6 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from caffe_nets import FC, WIDTHS, encode, narrow_trunk, paper_net
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmseg.registry import MODELS
 
 from fcn_plugin.models.converters import convert_layers, mapping, read_caffemodel
@@ -151,17 +153,8 @@ def test_a_converted_net_scores_as_the_authors(net, tmp_path, monkeypatch):
     source = tmp_path / 'net.caffemodel'
     source.write_bytes(encode(layers))
     conversion = convert_layers(read_caffemodel(source).layers)
-    strides, _, _ = NETS[net]
-    model = build(net)
-    trunk = narrow_trunk(alignment='caffe', out_indices=(2, 3, 5)[-len(strides):])
-    model.backbone = trunk.to_empty(device='cpu')
-    channels = dict(zip((8, 16, 32), (*WIDTHS[2:4], FC)))
-    model.decode_head = MODELS.build(dict(
-        type='FCNSkipHead', alignment='caffe', in_index=tuple(range(len(strides))),
-        in_channels=[channels[stride] for stride in strides], **conversion.decode_head))
-    model.decode_head.align(model.backbone.grids)
+    model = build_narrow(net, **conversion.decode_head)
     model.load_state_dict(conversion.state_dict)
-    model.eval()
 
     weights = {f'{ours}.{parameter}': torch.from_numpy(array).double()
                for name, ours in PLACES.items() if name in layers
@@ -170,6 +163,49 @@ def test_a_converted_net_scores_as_the_authors(net, tmp_path, monkeypatch):
     with torch.no_grad():
         logits = model.encode_decode(image, [dict(img_shape=(61, 90))]).double()
     expected = reference(weights, image.double(), net)
+    assert (logits - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+def build_narrow(net, **head):
+    """A sixteenth of the width, with weights yet to be filled."""
+    strides, _, _ = NETS[net]
+    model = build(net)
+    trunk = narrow_trunk(alignment='caffe', out_indices=(2, 3, 5)[-len(strides):])
+    model.backbone = trunk.to_empty(device='cpu')
+    channels = dict(zip((8, 16, 32), (*WIDTHS[2:4], FC)))
+    model.decode_head = MODELS.build(dict(
+        type='FCNSkipHead', alignment='caffe', in_index=tuple(range(len(strides))),
+        in_channels=[channels[stride] for stride in strides], **head))
+    model.decode_head.align(model.backbone.grids)
+    return model.eval()
+
+
+@pytest.fixture(scope='module')
+def narrow():
+    """The nets, with weights by chance."""
+    torch.manual_seed(0)
+    models = {}
+    for net, (strides, scales, _) in NETS.items():
+        models[net] = build_narrow(net, in_strides=strides, num_classes=CLASSES,
+                                   skip_scales=scales)
+        for layer in models[net].modules():
+            if type(layer) is torch.nn.Conv2d:
+                torch.nn.init.normal_(layer.weight, std=(2 / layer.weight[0].numel())**0.5)
+                torch.nn.init.normal_(layer.bias, std=0.1)
+    return models
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(net=st.sampled_from(list(NETS)), height=st.integers(1, 600),
+       width=st.integers(1, 600), batch=st.integers(1, 3))
+def test_any_size_scores_as_the_authors_graph(narrow, net, height, width, batch):
+    model = narrow[net]
+    weights = {name: value.double() for name, value in model.state_dict().items()}
+    image = torch.randn(batch, 3, height, width) * 60
+    with torch.no_grad():
+        logits = model.encode_decode(image, [dict(img_shape=(height, width))] * batch)
+        expected = reference(weights, image.double(), net)
+    assert logits.shape == expected.shape == (batch, CLASSES, height, width)
     assert (logits - expected).abs().max() < 1e-4 * expected.abs().max()
 
 

@@ -1,7 +1,8 @@
 """EncoderDecoder for images of any size."""
 import itertools
 from collections import defaultdict
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from mmengine.config import ConfigDict
@@ -142,6 +143,21 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                 f'multiple of the stride {divisor}), expected at least '
                 f'{2 * overlap + divisor}')
         return core, overlap
+
+    @contextmanager
+    def in_tiles(self, tile: int, overlap: int) -> Iterator[None]:
+        """Labels images in tiles within the block, see ``test_cfg``.
+
+        Raises:
+            ValueError: If this network cannot.
+        """
+        before = self.test_cfg, self.tiling
+        self.test_cfg = ConfigDict(self.test_cfg, mode='tile', tile=tile, overlap=overlap)
+        try:
+            self.tiling = self._check_tiling()
+            yield
+        finally:
+            self.test_cfg, self.tiling = before
 
     def _align(self, head: FCNSkipHead) -> None:
         theirs = getattr(self.backbone, 'alignment', 'same')
