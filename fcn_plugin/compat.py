@@ -18,6 +18,7 @@ import pickle
 import sys
 import types
 import warnings
+from datetime import timedelta
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import List
@@ -294,6 +295,7 @@ def init_cpu_distributed(cfg) -> None:
 
     Args:
         cfg (Config): The run's config; ``launcher`` is read, and
+            ``env_cfg.dist_cfg.timeout`` (seconds), as mmengine does;
             ``model_wrapper_cfg`` is set where it is not.
     """
     launcher = cfg.get('launcher', 'none')
@@ -311,7 +313,9 @@ def init_cpu_distributed(cfg) -> None:
         os.environ.setdefault('MASTER_PORT', '29500')
         os.environ['RANK'] = os.environ['OMPI_COMM_WORLD_RANK']
         os.environ['WORLD_SIZE'] = os.environ['OMPI_COMM_WORLD_SIZE']
-    torch.distributed.init_process_group('gloo')
+    timeout = (cfg.get('env_cfg') or {}).get('dist_cfg', {}).get('timeout')
+    limit = {} if timeout is None else dict(timeout=timedelta(seconds=timeout))
+    torch.distributed.init_process_group('gloo', **limit)
 
 
 def _slurm_environment() -> None:

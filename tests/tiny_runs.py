@@ -49,10 +49,15 @@ class Done(NamedTuple):
     err: str
 
 
-def run_tool(tool, *args):
-    """Calls a tool of ``tools/`` in this process, and forgets the one before."""
+def forget_runs():
+    """Clears what mmengine keeps of the runs that this process has seen."""
     for kind in (MessageHub, MMLogger, Visualizer, SegLocalVisualizer):
         kind._instance_dict.clear()
+
+
+def run_tool(tool, *args):
+    """Calls a tool of ``tools/`` in this process, and forgets the one before."""
+    forget_runs()
     argv, code = [str(ROOT / 'tools' / tool), *map(str, args)], 0
     out, err = io.StringIO(), io.StringIO()
     with mock.patch.object(sys, 'argv', argv), mock.patch.dict(os.environ), \

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Trains in NPROC processes: one a GPU, or over gloo on a machine without one.
 # From the environment: NNODES, NODE_RANK, MASTER_ADDR and PORT (two runs on
-# one machine need two ports), and PYTHON, the interpreter.
+# one machine need two ports), TORCHRUN_ARGS (further options of torchrun, split at
+# blanks: '--max-restarts=3') and PYTHON, the interpreter.
 set -euo pipefail
 if (($# < 2)); then
     echo "usage: $0 CONFIG NPROC [arguments of train.py]" >&2
@@ -10,11 +11,14 @@ fi
 config=$1 nproc=$2
 shift 2
 python=${PYTHON:-$(command -v python || command -v python3)}
+here=$(dirname "$0")
+read -ra torchrun_args <<<"${TORCHRUN_ARGS:-}"
 
-exec "$python" -m torch.distributed.run \
+exec "$python" "$here/misc/launch.py" \
     --nnodes="${NNODES:-1}" \
     --node_rank="${NODE_RANK:-0}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" \
     --master_port="${PORT:-${MASTER_PORT:-29500}}" \
     --nproc_per_node="$nproc" \
-    "$(dirname "$0")/train.py" "$config" --launcher pytorch "$@"
+    ${torchrun_args[@]+"${torchrun_args[@]}"} \
+    "$here/train.py" "$config" --launcher pytorch "$@"

@@ -10,7 +10,15 @@ fi
 partition=$1 job_name=$2 config=$3 checkpoint=$4
 shift 4
 gpus=${GPUS:-4}
+whole_number() {  # NAME VALUE
+    [[ $2 =~ ^[1-9][0-9]*$ ]] && return
+    echo "error: $1=$2, expected a whole number of at least 1" >&2
+    exit 2
+}
+whole_number GPUS "$gpus"
 per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
+whole_number GPUS_PER_NODE "$per_node"
+whole_number CPUS_PER_TASK "${CPUS_PER_TASK:-5}"
 read -ra srun_args <<<"${SRUN_ARGS:-}"
 python=${PYTHON:-$(command -v python || command -v python3)}
 # mmengine reads the port by this name.

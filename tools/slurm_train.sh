@@ -16,7 +16,15 @@ if (($#)) && [[ $1 != -* ]]; then
     set -- --work-dir "$work_dir" "$@"
 fi
 gpus=${GPUS:-4}
+whole_number() {  # NAME VALUE
+    [[ $2 =~ ^[1-9][0-9]*$ ]] && return
+    echo "error: $1=$2, expected a whole number of at least 1" >&2
+    exit 2
+}
+whole_number GPUS "$gpus"
 per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
+whole_number GPUS_PER_NODE "$per_node"
+whole_number CPUS_PER_TASK "${CPUS_PER_TASK:-5}"
 read -ra srun_args <<<"${SRUN_ARGS:-}"
 python=${PYTHON:-$(command -v python || command -v python3)}
 # mmengine reads the port by this name.

@@ -7,6 +7,7 @@ from mmengine.model import is_model_wrapper
 
 from ..models import speed_up
 from .config import use_crf
+from .distributed import explain_lost_processes
 from .explain import check_checkpoint, check_classes, explain_errors
 from .train import build_runner
 
@@ -67,7 +68,8 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     # the config that training has left in the work dir.
     plain = Config(config.to_dict())
     check_classes(config, ['test_dataloader'])
-    with explain_errors(config):
+    with explain_errors(config), explain_lost_processes(
+            'Start all processes again'):
         runner = build_runner(plain)
         check_checkpoint(runner.model, checkpoint, config)
         if fast:

@@ -1,8 +1,9 @@
 """Training a config, and saying at the end what came of it."""
+import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 from urllib.error import URLError
 
 import torch
@@ -17,6 +18,7 @@ from .. import compat
 from ..datasets.bad_samples import check_choice, guard
 from ..engine.resume import resume_exactly
 from ..utils.paths import shown, tool_command
+from .distributed import explain_lost_processes
 from .explain import (check_checkpoint, check_classes, check_optimizer,
                       explain_errors, num_classes)
 from .loading import load_model, read_checkpoint
@@ -24,6 +26,8 @@ from .predict import compare, predict_dataset, save_picture, spread
 from .staged import require_coarser
 
 _PICTURE_ROWS = 5
+_GO_ON = ('Go on from the last checkpoint by the same command with --resume, in all '
+          'processes')
 _FUSED_OPTIMIZERS = ('SGD', 'Adam', 'AdamW', 'Adagrad')
 
 
@@ -91,11 +95,12 @@ def train(config: Config, compile_backbone: bool = False) -> None:
         compile_backbone (bool): Compiles the backbone by ``torch.compile``, for images
             of any size at once. Needs a C++ compiler on a CPU. Defaults to False.
     """
+    go_on_after_restart(config)
     require_coarser(config)
     check_optimizer(config)
     check_classes(config)
     use_fused_optimizer(config)
-    with explain_errors(config):
+    with explain_errors(config), explain_lost_processes(_GO_ON):
         runner = build_runner(config)
         if compile_backbone:
             model = runner.model.module if is_model_wrapper(runner.model) else (
@@ -104,7 +109,7 @@ def train(config: Config, compile_backbone: bool = False) -> None:
         resume_exactly(runner, _check_start(runner))
         with explain_missing_weights(config):
             runner.train()
-    _summarise(runner)
+        _summarise(runner)
 
 
 def _check_start(runner: Runner) -> Optional[dict]:
@@ -134,10 +139,7 @@ def latest_readable(work_dir: str) -> Optional[str]:
     Raises:
         ValueError: If there are some, but none can be read.
     """
-    numbered = sorted(
-        (path for path in Path(work_dir).glob('*.pth')
-         if re.fullmatch(r'(iter|epoch)_\d+', path.stem)),
-        key=lambda path: int(path.stem.partition('_')[2]), reverse=True)
+    numbered = _numbered_checkpoints(work_dir)
     named = find_latest_checkpoint(work_dir)
     found = [named] if named and Path(named).is_file() else []
     found += [str(path) for path in numbered if str(path) not in found]
@@ -152,6 +154,47 @@ def latest_readable(work_dir: str) -> Optional[str]:
         raise ValueError(f'none of the checkpoints in {work_dir} can be read '
                          f'({", ".join(found)}): start anew without --resume')
     return None
+
+
+def _numbered_checkpoints(work_dir: str) -> List[Path]:
+    """``iter_*.pth`` and ``epoch_*.pth`` of a run, the last one first."""
+    return sorted(
+        (path for path in Path(work_dir).glob('*.pth')
+         if re.fullmatch(r'(iter|epoch)_\d+', path.stem)),
+        key=lambda path: int(path.stem.partition('_')[2]), reverse=True)
+
+
+def go_on_after_restart(config: Config) -> None:
+    """Has a run that torchrun has restarted go on from its last checkpoint, in place.
+
+    With ``--max-restarts`` torchrun starts the same command again, which knows nothing of
+    the iterations that are done.
+
+    Args:
+        config (Config): ``launcher``, ``work_dir`` and ``resume`` are read; in a restart
+            ``resume`` and ``load_from`` are set, where there is a checkpoint.
+
+    Raises:
+        ValueError: At the first start of a run that may be restarted, if the work dir
+            holds checkpoints of another run, from which a restart would go on.
+    """
+    if config.get('launcher') != 'pytorch':
+        return
+    restarts = int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0))
+    if restarts:
+        latest = latest_readable(config.work_dir)
+        print_log(f'restart {restarts}: '
+                  + (f'going on from {latest}' if latest else 'no checkpoint yet, anew'),
+                  logger='current')
+        if latest:
+            config.load_from, config.resume = latest, True
+    elif int(os.environ.get('TORCHELASTIC_MAX_RESTARTS', 0)) and not config.get('resume'):
+        earlier = _numbered_checkpoints(config.work_dir)
+        if earlier:
+            raise ValueError(
+                f'{earlier[0]} is of an earlier run, and a restart (--max-restarts) would go '
+                'on from there: add --resume to continue that run, or give this one '
+                'another --work-dir')
 
 
 @contextmanager

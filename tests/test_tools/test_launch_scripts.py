@@ -4,10 +4,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from process_runs import environment
+from tiny_runs import write_config
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 VARIABLES = ('NNODES', 'NODE_RANK', 'MASTER_ADDR', 'MASTER_PORT', 'PORT', 'GPUS',
-             'GPUS_PER_NODE', 'CPUS_PER_TASK', 'SRUN_ARGS', 'PYTHON')
+             'GPUS_PER_NODE', 'CPUS_PER_TASK', 'SRUN_ARGS', 'TORCHRUN_ARGS', 'PYTHON')
 STUB = """#!/bin/sh
 printf '%s\\n' "$(basename "$0")" "$@" >"$ARGV_FILE"
 echo "$MASTER_PORT" >"$ARGV_FILE.port"
@@ -27,9 +29,10 @@ def launch(tmp_path):
 
     def run(script, *args, **variables):
         env = {k: v for k, v in os.environ.items() if k not in VARIABLES}
-        env |= {'PATH': f'{programs}:{env["PATH"]}', 'ARGV_FILE': str(argv_file)}
+        env = env | variables | {
+            'PATH': f'{programs}:{env["PATH"]}', 'ARGV_FILE': str(argv_file)}
         run.result = subprocess.run(
-            ['bash', TOOLS / script, *args], env=env | variables, cwd=tmp_path,
+            ['bash', TOOLS / script, *args], env=env, cwd=tmp_path,
             capture_output=True, text=True)
         if not argv_file.exists():
             return None
@@ -66,13 +69,15 @@ def test_dist(launch, script, args):
     further = ['--amp', '--cfg-options', 'a=1', 'b="x y"']
     argv = launch(script, *args, *further)
     assert argv == [
-        'python', '-m', 'torch.distributed.run', '--nnodes=1', '--node_rank=0',
+        'python', str(TOOLS / 'misc' / 'launch.py'), '--nnodes=1', '--node_rank=0',
         '--master_addr=127.0.0.1', '--master_port=29500', '--nproc_per_node=4',
         tool, *args[:-1], '--launcher', 'pytorch', *further]
     argv = launch(script, *args, NNODES='3', NODE_RANK='2', MASTER_ADDR='host',
                   PORT='29501')
-    assert argv[3:8] == ['--nnodes=3', '--node_rank=2', '--master_addr=host',
+    assert argv[2:7] == ['--nnodes=3', '--node_rank=2', '--master_addr=host',
                          '--master_port=29501', '--nproc_per_node=4']
+    argv = launch(script, *args, TORCHRUN_ARGS='--max-restarts=3 --log-dir=logs')
+    assert argv[6:10] == ['--nproc_per_node=4', '--max-restarts=3', '--log-dir=logs', tool]
 
 
 def test_slurm_train(launch):
@@ -99,6 +104,40 @@ def test_slurm_train(launch):
     argv = launch('slurm_train.sh', 'part', 'job', 'c.py', '--amp', GPUS='1')
     assert argv[-2:] == ['slurm', '--amp']
     assert '--gres=gpu:1' in argv
+
+
+@pytest.mark.parametrize('name, value', [
+    ('GPUS', 'four'), ('GPUS', '0'), ('GPUS_PER_NODE', '2.5'), ('CPUS_PER_TASK', '-1')])
+def test_slurm_s_numbers(launch, name, value):
+    for script in ('slurm_train.sh', 'slurm_test.sh'):
+        assert launch(script, 'part', 'job', 'c.py', 'w.pth', **{name: value}) is None
+        assert launch.result.returncode == 2
+        line, = launch.result.stderr.splitlines()
+        assert line.startswith(f'error: {name}={value}, expected a whole number')
+
+
+SRUN = """#!/bin/sh
+# Starts two tasks with the variables of Slurm's that are read.
+while [ "${1#--}" != "$1" ]; do shift; done
+for task in 1 0; do
+    SLURM_NTASKS=2 SLURM_NODELIST=node[1-2] SLURM_PROCID=$task SLURM_LOCALID=$task "$@" &
+done
+wait $! && wait
+"""
+
+
+@pytest.mark.slow
+def test_two_tasks_of_slurm_train(launch, tmp_path):
+    (launch.programs / 'srun').write_text(SRUN)
+    (launch.programs / 'scontrol').write_text('#!/bin/sh\nprintf "127.0.0.1\\nnode2\\n"')
+    (launch.programs / 'scontrol').chmod(0o755)
+    launch('slurm_train.sh', 'part', 'job', write_config(tmp_path), 'my work',
+           '--cfg-options', 'train_cfg.max_iters=2',
+           **environment(GPUS='2', PORT='29707'))
+    assert launch.result.returncode == 0, launch.result.stderr
+    assert (tmp_path / 'my work' / 'iter_2.pth').is_file()
+    printed = launch.result.stdout
+    assert 'GPU number: 2' in printed and printed.count('\nnext\n') == 1
 
 
 def test_slurm_test(launch):

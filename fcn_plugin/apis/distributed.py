@@ -1,0 +1,37 @@
+"""Runs in several processes: what becomes of them when one goes away."""
+import re
+import socket
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+from mmengine.dist import get_rank, get_world_size, is_distributed
+
+# What gloo, torch's store and NCCL say of a peer that does not answer. gloo's are plain
+# RuntimeErrors.
+_LOST = re.compile(r'gloo|NCCL|Connection (closed|reset) by|Broken pipe|Socket closed'
+                   r'|Timed out (after )?waiting', re.I)
+_ADDRESS = re.compile(r'\[[^\]]*/[^\]]*\] *')  # of the line in gloo's sources
+
+
+@contextmanager
+def explain_lost_processes(way_out: str) -> Iterator[None]:
+    """Says of a failed exchange with the other processes what it means.
+
+    Args:
+        way_out (str): What to do then, a clause.
+
+    Raises:
+        ConnectionError: With this process's rank, and what the library said.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        lost = isinstance(error, torch.distributed.DistError) or _LOST.search(str(error))
+        if not (lost and is_distributed()):
+            raise
+        said = _ADDRESS.sub('', str(error).strip().splitlines()[0])
+        raise ConnectionError(
+            f'rank {get_rank()} of {get_world_size()} on {socket.gethostname()} lost '
+            f'another process ({said}): it has ended, or its machine does not answer. '
+            f'{way_out}') from error

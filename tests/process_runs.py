@@ -1,0 +1,132 @@
+"""Runs in several processes: how tests start them, and what the processes do.
+
+Started by torchrun, this file is a process: ``process_runs.py FUNCTION FOLDER``.
+"""
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from fcn_plugin import compat  # before all that imports mmseg
+from fcn_plugin.apis.config import load_config
+from fcn_plugin.apis.test import test as evaluate
+from fcn_plugin.evaluation import FCNMetric
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.registry import MODEL_WRAPPERS, MODELS
+from mmseg.structures import SegDataSample
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = ROOT / 'configs' / '_base_' / 'models' / 'fcn-8s_r18-half.py'
+
+LOSSES = {
+    'mean': dict(type='CrossEntropyLoss', avg_non_ignore=True),
+    'mean_of_all': dict(type='CrossEntropyLoss', avg_non_ignore=False),
+    'sum': dict(type='CrossEntropyLoss', reduction='sum', loss_weight=1e-3),
+}
+
+
+def environment(**variables):
+    """This process's, with the checkout first and one thread a process."""
+    return os.environ | dict(
+        PYTHON=sys.executable, PYTHONPATH=f'{ROOT}{os.pathsep}{ROOT / "tests"}',
+        OMP_NUM_THREADS='1') | variables
+
+
+def in_processes(count, function, folder):
+    """Has processes call a function of this file; raises with what they printed."""
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone',
+         f'--nproc_per_node={count}', __file__, function, str(folder)],
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment())
+    assert done.returncode == 0, done.stdout[-6000:]
+
+
+def launcher():
+    return 'pytorch' if 'RANK' in os.environ else 'none'
+
+
+def write(value, folder, name):
+    """Saves what the first process found, as ``<name>_<processes>.pth``."""
+    if os.environ.get('RANK', '0') == '0':
+        torch.save(value, Path(folder, f'{name}_{os.environ.get("WORLD_SIZE", 1)}.pth'))
+
+
+def gradients(folder):
+    """For each loss, masks and steps a batch: the gradients of the first update.
+
+    Four images an update in all, dealt out in turn. Writes
+    ``gradients_<processes>.pth``, a dictionary of lists of tensors.
+    """
+    init_default_scope('mmseg')
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (4, 3, 32, 40), generator=generator)
+    truth = torch.randint(0, 9, (4, 1, 32, 40), generator=generator)
+    ignored = truth.clone()
+    for i in range(4):
+        ignored[i, :, :7 * i] = 255  # unlike numbers of pixels that count
+    found = {}
+    for name, masks in dict(all=truth, some=ignored).items():
+        for loss, steps in itertools.product(LOSSES, (1, 2)):
+            found[loss, name, steps] = first_update(loss, images, masks, steps)
+    write(found, folder, 'gradients')
+
+
+def first_update(loss, images, masks, steps):
+    """Takes the steps as a Runner does; the gradients that the optimiser gets."""
+    rank, processes = (int(os.environ.get(name, default))
+                       for name, default in (('RANK', 0), ('WORLD_SIZE', 1)))
+    config = load_config(str(MODEL), launcher=launcher())
+    config.model.backbone.update(
+        depth=18, stem_channels=8, base_channels=8, init_cfg=None,
+        # batch norm's statistics would depend on how the batch is divided
+        norm_cfg=dict(type='GN', num_groups=4, requires_grad=True))
+    config.model.decode_head.update(
+        in_channels=(16, 32, 64), num_classes=9, loss_decode=LOSSES[loss])
+    compat.init_cpu_distributed(config)
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    if processes > 1:
+        model = MODEL_WRAPPERS.build(config.model_wrapper_cfg | dict(module=model))
+    optimizer = build_optim_wrapper(model, dict(
+        optimizer=dict(type='SGD', lr=0.1), accumulative_counts=steps))
+    optimizer.initialize_count_status(model, 0, steps)
+    found = []
+    optimizer.optimizer.register_step_pre_hook(lambda *_: found.extend(
+        p.grad.clone() for p in model.parameters()))
+    model.train()
+    for mine in torch.arange(rank, 4, processes).chunk(steps):
+        samples = []
+        for i in mine:
+            samples.append(SegDataSample(metainfo=dict(img_shape=(32, 40))))
+            samples[-1].gt_sem_seg = PixelData(data=masks[i])
+        model.train_step(dict(inputs=list(images[mine]), data_samples=samples), optimizer)
+    return found
+
+
+def figures(folder):
+    """Writes ``figures_<processes>.pth``: metrics, and the matrices that gave them."""
+    seen = []
+    summarise = FCNMetric._summarise
+
+    def look(self, matrices):
+        seen.append(matrices.clone())
+        return summarise(self, matrices)
+
+    FCNMetric._summarise = look
+    config = load_config(str(Path(folder, 'config.py')), launcher=launcher(),
+                         work_dir=str(Path(folder, 'work')))
+    try:
+        found = evaluate(config, str(Path(folder, 'weights.pth')))
+    finally:
+        FCNMetric._summarise = summarise
+    write((found, seen), folder, 'figures')
+
+
+if __name__ == '__main__':
+    torch.set_num_threads(1)
+    globals()[sys.argv[1]](Path(sys.argv[2]))

@@ -1,0 +1,59 @@
+"""torchrun whose failures end in one line: ``tools/misc/launch.py [OPTIONS] TOOL ...``.
+
+Takes torchrun's arguments. ``dist_train.sh`` and ``dist_test.sh`` start it. It imports
+nothing of the package, as it only waits beside the processes that do.
+"""
+import signal
+import socket
+import sys
+
+from torch.distributed import DistError
+from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import main
+
+
+def ended(failures: dict) -> str:
+    """Which process of this machine went first, and how.
+
+    Args:
+        failures (dict): torch's ``ProcessFailure`` by rank.
+    """
+    # torch dates them when it looks, all alike. One that was killed makes the others fail,
+    # and those it stops itself end by SIGTERM.
+    rank, failure = min(failures.items(), key=lambda item: (
+        item[1].exitcode == -signal.SIGTERM, item[1].exitcode > 0, item[1].timestamp))
+    code = failure.exitcode
+    if code < 0:
+        how = f'was killed by {signal.Signals(-code).name}'
+        if -code == signal.SIGKILL:
+            how += ' (by hand, or by the system for want of memory)'
+    else:
+        how = f'ended with exit code {code}; it says above why'
+    return f'rank {rank} on {socket.gethostname()} (pid {failure.pid}) {how}'
+
+
+def fail(message: str, code: int = 2) -> None:
+    print(f'error: {message}', file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == '__main__':
+    if '--debug' in sys.argv:
+        main()
+        sys.exit()
+    try:
+        main()
+    except ChildFailedError as error:
+        tool = next(arg for arg in sys.argv[1:] if arg.endswith('.py'))
+        fail(f'{ended(error.failures)}. All processes of this machine have ended' + (
+            '; go on from the last checkpoint by the same command with --resume'
+            if tool.endswith('train.py') else ''))
+    except (SignalException, KeyboardInterrupt) as error:
+        number = getattr(error, 'sigval', signal.SIGINT)
+        fail(f'stopped by {signal.Signals(number).name}', 128 + number)
+    except (DistError, OSError, ValueError) as error:
+        text = ' '.join(str(error).split())
+        if 'EADDRINUSE' in text:
+            text += '; another run has this port: PORT=29501, say, takes another'
+        fail(text)
