@@ -21,7 +21,7 @@ import warnings
 from datetime import timedelta
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import List
+from typing import Callable, List
 
 import numpy as np
 import torch
@@ -149,7 +149,7 @@ def _torchvision_extension_loads(folder: Path) -> bool:
 
 
 # Kept for the life of the process: the schemas go when the library object does.
-_torchvision_schemas = []
+_torchvision_schemas: List[object] = []
 
 
 def _declare_torchvision_operators() -> None:
@@ -251,7 +251,7 @@ def name_package_for_get_config() -> None:
 # --- losses -----------------------------------------------------------------
 
 
-_weighs_classes = []  # the function, where mmseg's was replaced
+_weighs_classes: List[Callable] = []  # the function, where mmseg's was replaced
 
 
 def weigh_classes_beside_ignored_pixels() -> None:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -42,7 +42,7 @@ def build_pipeline(cfg: Config) -> Compose:
         raise ValueError('the config has neither a test_pipeline nor a test_dataloader '
                          'whose dataset has a pipeline')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
-    load = dict(type='LoadImageFromNDArray')
+    load: Dict[str, Any] = dict(type='LoadImageFromNDArray')
     kept = []
     for step in steps:
         name = step['type'] if isinstance(step['type'], str) else step['type'].__name__
@@ -117,7 +117,7 @@ class TorchBackend:
         """Whether a bar shows the tiles of an image, where it is labelled in tiles."""
         if hasattr(self.model, 'track_tiles'):
             bar = partial(track, description='tiles')
-            self.model.track_tiles = bar if shown else iter
+            self.model.track_tiles = bar if shown else iter  # type: ignore[assignment]
 
 
 def _by_shape(arrays: Sequence) -> Iterable[List[int]]:

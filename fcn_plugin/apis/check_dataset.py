@@ -228,8 +228,8 @@ def report(checked: Checked) -> str:
     table.align, table.align['name'] = 'r', 'l'
     shares = {name: class_shares(items, encoding) for name, items in splits.items()}
     for i, name in enumerate(encoding.classes):
-        values = [v for v, label in encoding.label_map.items() if label == i]
-        values = [f'#{v:06x}' if encoding.colours else str(v) for v in values]
+        values = [f'#{v:06x}' if encoding.colours else str(v)
+                  for v, label in encoding.label_map.items() if label == i]
         table.add_row([
             i, name, ' '.join(values) or '-',
             *(f'{100 * s.pixels[i] / max(1, s.pixels.sum()):.2f}' for s in shares.values()),
@@ -343,8 +343,8 @@ def draw(checked: Checked, rows: int = 6) -> np.ndarray:
     background = 0 if encoding.classes[0] == 'background' else None
     pictures, captions, present = [], [], []
     for item in (train[i] for i in chosen):
-        with Image.open(item.pair.image) as image:
-            image = image if item.turned else ImageOps.exif_transpose(image)
+        with Image.open(item.pair.image) as file:
+            image = file if item.turned else ImageOps.exif_transpose(file)
             pixels = np.asarray(image.convert('RGB'))
         labels = _labels(item, encoding)
         pictures.append(comparison_row(pixels, labels, None, palette, background=background))

@@ -248,11 +248,12 @@ def check_checkpoint(model: nn.Module, path: str, config: Config,
         ValueError: If it is of another architecture, or its classes are in another order.
     """
     loaded = read_checkpoint(path)
-    while hasattr(model, 'module'):  # of several processes, of test-time augmentation
-        model = model.module
+    inner: Any = model
+    while hasattr(inner, 'module'):  # of several processes, of test-time augmentation
+        inner = inner.module
     weights = {key.removeprefix('module.'): value
                for key, value in loaded['state_dict'].items()}
-    ours = {key: value for key, value in model.state_dict().items()
+    ours = {key: value for key, value in inner.state_dict().items()
             if not key.startswith('auxiliary_head.')}
     fitting = [key for key, value in ours.items()
                if key in weights and weights[key].shape == value.shape]

@@ -78,7 +78,7 @@ def export(weight_path: Optional[PathLike], out: PathLike, config: Optional[Path
         text = json.dumps(_meta(model, scores, preprocess, Path(weight_path or STREET_MODEL)))
         if out.suffix == '.onnx':
             write_onnx(network, beside, text, opset)
-            graph = OnnxBackend(beside, 'cpu')
+            graph: GraphBackend = OnnxBackend(beside, 'cpu')
         else:
             write_program(network, beside, text)
             graph = ProgramBackend(beside)
@@ -207,7 +207,9 @@ def write_program(network: DeployedSegmentor, path: Path, text: str) -> None:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f'torch.export cannot trace the network: {reason}. Export to '
                          '.onnx') from error
-    with open(path, 'wb') as file:
+    with open(path, 'wb') as file, warnings.catch_warnings():
+        # of weights that share memory, and load all the same
+        warnings.filterwarnings('ignore', 'No complete tensor found in the group')
         torch.export.save(program, file, extra_files={META_KEY: text})
 
 

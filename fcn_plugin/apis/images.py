@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from .loading import PathLike
 
+_IN_MEMORY = (bytes, bytearray, memoryview)
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
                   '.webp')
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
@@ -71,7 +72,7 @@ def read_image(source: Union[PathLike, bytes]) -> np.ndarray:
     Raises:
         ValueError: If it cannot be read, with the file and the reason.
     """
-    in_memory = isinstance(source, (bytes, bytearray, memoryview))
+    in_memory = isinstance(source, _IN_MEMORY)
     try:
         with warnings.catch_warnings():
             # An image of 100 megapixels is slow, not an attack.
@@ -82,7 +83,8 @@ def read_image(source: Union[PathLike, bytes]) -> np.ndarray:
         raise
     # Pillow's readers raise SyntaxError and struct.error too, among others.
     except Exception as error:
-        named = f'in {len(source)} bytes' if in_memory else f"'{source}'"
+        named = f'in {len(source)} bytes' if isinstance(source, _IN_MEMORY) else (
+            f"'{source}'")
         reason = str(error).replace(f' {str(source)!r}', '')
         if in_memory and isinstance(error, Image.UnidentifiedImageError):
             reason = 'they are no image file that Pillow knows'

@@ -2,7 +2,7 @@
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from mmengine.config import Config
@@ -140,13 +140,14 @@ class FCNInferencer:
                 progress: bool, unreadable: Optional[list] = None
                 ) -> Iterator[Tuple[int, Result]]:
         """Yields each result with the place of its input in ``opened``."""
-        images = _read(opened, unreadable)
+        reading: Iterable = _read(opened, unreadable)
         several = len(opened) > 1 or isinstance(opened[0], VideoInput)
         self._backend.show_tiles(progress and not several)
         if progress and several:
             counts = [item.count for item in opened]
-            images = track(images, 'predicting', None if None in counts else sum(counts))
-        images = iter(images)
+            reading = track(reading, 'predicting',
+                            None if None in counts else sum(counts))
+        images = iter(reading)
         while batch := list(islice(images, batch_size)):
             try:
                 found = self._backend([image for _, _, image in batch], scores)

@@ -56,7 +56,7 @@ def predict_to_files(img_path: PathLike, weight_path: Optional[PathLike] = None,
     _say_which(weight_path, infer.class_names)
     written = infer.save(img_path, out_dir, batch_size, opacity, heatmap, overwrite,
                          video_suffix)
-    print(f'{len(written)} files written to {out_dir}{os.sep}')
+    print(f'{len(written)} file{"s" * (len(written) != 1)} written to {out_dir}{os.sep}')
     return written
 
 

@@ -112,7 +112,8 @@ def _find_checkpoint(folder: Path) -> Optional[Path]:
 
 def read_scalars(path: Path) -> tuple:
     """The lines of mmengine's ``scalars.json``: of training, and of validation."""
-    train, val = [], []
+    train: List[dict] = []
+    val: List[dict] = []
     for line in path.read_text(encoding='utf-8').splitlines():
         try:
             values = json.loads(line)
@@ -266,7 +267,10 @@ def _judge(run: Run, images: int, max_images: Optional[int], opacity: float,
 
 def _class_rows(values: dict, matrix: torch.Tensor, meta: dict) -> List[dict]:
     share = matrix.sum(1).double() / max(1, int(matrix.sum()))
-    return [dict(index=i, name=name, colour='#%02x%02x%02x' % tuple(meta['palette'][i]),
+    colours = ['#%02x%02x%02x' % tuple(colour) for colour in meta['palette']]
+    if meta['background'] is not None:
+        colours[meta['background']] = 'none'  # as the pictures leave it
+    return [dict(index=i, name=name, colour=colours[i],
                  iou=_per_cent(values['IoU'][i]), acc=_per_cent(values['Acc'][i]),
                  share=_per_cent(share[i]))
             for i, name in enumerate(meta['classes'])]

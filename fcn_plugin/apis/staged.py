@@ -21,7 +21,8 @@ def stages(config: str) -> List[Path]:
         FileNotFoundError: If a config is missing.
         ValueError: If ``coarser`` leads in a circle.
     """
-    found, path = [], Path(config)
+    found: List[Path] = []
+    path = Path(config)
     while True:
         if not path.is_file():
             raise FileNotFoundError(f'{path}: no such config file' + (

@@ -154,7 +154,7 @@ def judge(examples: Sequence[Example], crf: Optional[DenseCRF] = None) -> dict:
     for example in examples:
         scores = torch.from_numpy(example.probabilities).float()
         if crf is not None:
-            scores = crf(scores, torch.from_numpy(example.image))
+            scores = torch.as_tensor(crf(scores, torch.from_numpy(example.image)))
         matrix += confusion_matrix(scores.argmax(0), example.truth, classes,
                                    example.ignore_index)
     return segmentation_metrics(matrix)
@@ -181,7 +181,7 @@ def search(value_of: Callable[[Settings], float]) -> Tuple[Settings, float, int]
                   flush=True)
         return values[key]
 
-    best = dict(START)
+    best: Settings = dict(START)
     value, moved = look(best), True
     while moved:
         moved = False

@@ -113,8 +113,9 @@ def _rows(task: str, case: Case, timings: Dict[str, Timing]) -> List[dict]:
 def _tables(rows: List[dict]) -> str:
     parts = []
     keys = ('task', 'size', 'batch', 'classes', 'processes')
-    for key, group in itertools.groupby(rows, lambda row: tuple(row[k] for k in keys)):
-        group = list(group)
+    for key, rows_of_key in itertools.groupby(
+            rows, lambda row: tuple(row[k] for k in keys)):
+        group = list(rows_of_key)
         task, size, batch, classes, processes = key
         reference = group[0]['reference']
         table = PrettyTable(['', 'ms an image', 'fastest', 'slowest', 'images/s',

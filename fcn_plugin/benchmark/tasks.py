@@ -1,6 +1,7 @@
 """What is timed: for each task, a call for each contender."""
 import contextlib
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -75,8 +76,8 @@ def write_images(case: Case) -> Path:
         (partial / kind).mkdir()
     coarse = max(case.size // 32, 2)
     for i in range(case.images):
-        field = random.rand(coarse, coarse).astype(np.float32)
-        field = cv2.resize(field, (case.size, case.size), interpolation=cv2.INTER_CUBIC)
+        field = cv2.resize(random.rand(coarse, coarse).astype(np.float32),
+                           (case.size, case.size), interpolation=cv2.INTER_CUBIC)
         labels = (np.clip(field, 0, 0.999) * case.num_classes).astype(np.uint8)
         colours = random.randint(0, 256, (256, 3)).astype(np.uint8)
         noise = random.randint(-12, 13, (case.size, case.size, 3))
@@ -146,7 +147,7 @@ def metric(case: Case, names: Sequence[str]) -> Calls:
         judge.dataset_meta = meta
         sample = dict(pred_sem_seg=dict(data=labels[None].to(dtype)),
                       gt_sem_seg=dict(data=truth[None]))
-        calls[name] = lambda judge=judge, sample=sample: judge.process({}, [sample])
+        calls[name] = partial(judge.process, {}, [sample])
     return _chosen(calls, names)
 
 
@@ -160,7 +161,7 @@ def file_to_labels(case: Case, names: Sequence[str]) -> Calls:
         model = build_model(name, case.config, case.classes, case.device)
         if name == 'backbone':
             image = torch.randn(1, 3, case.size, case.size, device=case.device)
-            calls[name] = _no_grad(lambda model=model: model(image))
+            calls[name] = _no_grad(partial(model, image))
         elif name == 'plain':
             calls[name] = _no_grad(lambda model=model: _by_hand(
                 case, model, read_by_hand(path)[None]))

@@ -2,7 +2,7 @@
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from PIL import Image
 
@@ -209,7 +209,7 @@ def _match(images: List[_File], masks: List[_File],
            notes: List[str]) -> List[Tuple[_File, _File]]:
     """Pairs by name: alike, then by one prefix or suffix, capitals, numbers."""
     found: List[Tuple[_File, _File]] = []
-    ways = [
+    ways: List[Tuple[str, Optional[Callable]]] = [
         ('', lambda f: (f.split, f.place, f.stem)),
         ('', lambda f: (f.place, f.stem)),
         ('', lambda f: f.stem),

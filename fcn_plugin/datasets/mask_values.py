@@ -49,9 +49,9 @@ def read_mask(path: Path) -> Mask:
     try:
         with Image.open(path) as image:
             mode = image.mode
-            if mode == 'PA' or mode in ('LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
-                image, mode = image.convert('RGBA'), 'RGBA'
-            pixels = np.asarray(image)
+            if mode in ('PA', 'LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
+                mode = 'RGBA'
+            pixels = np.asarray(image if mode == image.mode else image.convert(mode))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f'it cannot be read: {error}') from None
     if pixels.ndim == 2:

@@ -136,7 +136,7 @@ def sbd_to_voc(sbd_root: Union[str, Path],
         ValueError: If a list or a mask is damaged.
     """
     sbd, voc = _sbd_folder(Path(sbd_root)), Path(voc_root)
-    voc2011 = Path(voc2011_root or voc.parent / 'VOC2011')
+    voc2011: Optional[Path] = Path(voc2011_root or voc.parent / 'VOC2011')
     if voc2011_root is None and not voc2011.is_dir():
         voc2011 = None
     splits = Path('ImageSets', 'Segmentation')

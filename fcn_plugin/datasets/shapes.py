@@ -186,7 +186,7 @@ def _distinct_colour(rng: np.random.Generator, used: np.ndarray) -> np.ndarray:
 def _place(rng: np.random.Generator, height: int, width: int, radius: float,
            placed: List[Tuple[float, float, float]]) -> Tuple[float, float]:
     """A centre (y, x) not too near those already placed, so that no object hides."""
-    best, best_room = None, -np.inf
+    best, best_room = (height / 2, width / 2), -np.inf
     for _ in range(8):
         # At most a third of the radius lies outside: what shows can be told.
         margin = radius * 2 / 3
@@ -263,7 +263,7 @@ def render_shapes(rng: np.random.Generator, height: int, width: int,
     scale = min(1., min(height, width) / FULL_SIZE)
     mean_count = height * width / (AREA_PER_OBJECT * scale**2)
     count = max(MIN_OBJECTS, round(mean_count * _uniform(rng, (0.6, 1.2))))
-    placed = []
+    placed: List[Tuple[float, float, float]] = []
     for _ in range(count):
         # The colours first, and a plain object takes the first of them as often as
         # the second: nothing about a colour can depend on the class.
@@ -371,11 +371,11 @@ class ShapesDataset(BaseSegDataset):
             raise ValueError(
                 f'ShapesDataset: border={border!r}, expected a width in pixels from 0 '
                 f'to less than {min(THICKNESS):g}, the thickness of the thinnest part')
-        self.length = int(length)
-        self.split = split
-        self.seed = int(seed)
-        self.size_ranges = _size_ranges(image_size)
-        self.border = float(border)
+        self.length: int = int(length)
+        self.split: str = split
+        self.seed: int = int(seed)
+        self.size_ranges: Tuple[Tuple[int, int], ...] = _size_ranges(image_size)
+        self.border: float = float(border)
         super().__init__(
             pipeline=pipeline,
             metainfo=metainfo,
@@ -409,8 +409,8 @@ class ShapesDataset(BaseSegDataset):
         source = np.random.SeedSequence(
             self.seed, spawn_key=(SPLITS.index(self.split), index))
         rng = np.random.default_rng(source)
-        height, width = (
-            int(rng.integers(*bounds, endpoint=True)) for bounds in self.size_ranges)
+        height, width = (int(rng.integers(low, high, endpoint=True))
+                         for low, high in self.size_ranges)
         return render_shapes(rng, height, width, self.border)
 
     def prepare_data(self, idx: int) -> Optional[dict]:

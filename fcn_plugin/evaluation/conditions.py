@@ -29,7 +29,7 @@ def _haze(image: np.ndarray) -> np.ndarray:
 
 
 def _blur(image: np.ndarray) -> np.ndarray:
-    return cv2.GaussianBlur(image, None, image.shape[0] / 240)
+    return cv2.GaussianBlur(image, (0, 0), image.shape[0] / 240)
 
 
 #: By name: RGB images (H, W, 3) uint8 as they would look. None of them draws by chance.

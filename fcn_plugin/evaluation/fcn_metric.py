@@ -106,8 +106,8 @@ class FCNMetric(BaseMetric):
         whole = confusion_matrix(prediction, truth, num_classes, self.ignore_index)
         if not self.trimap_widths:
             return whole[None]
-        distance = boundary_distance(truth.cpu().numpy(), self.ignore_index)
-        distance = torch.from_numpy(distance).to(truth.device)
+        distance = torch.from_numpy(boundary_distance(
+            truth.cpu().numpy(), self.ignore_index)).to(truth.device)
         return torch.stack([whole] + [
             confusion_matrix(prediction, truth.masked_fill(distance >= width,
                                                            self.ignore_index),

@@ -194,13 +194,13 @@ def compiled():
 
 
 def _label_numba(scores: Tensor, rows: Axis, columns: Axis) -> Tensor:
-    scores = np.ascontiguousarray(scores.numpy())
+    values = np.ascontiguousarray(scores.numpy())
     height, width = len(rows), len(columns)
     labels = torch.empty((height, width), dtype=label_dtype(len(scores)))
     out = labels.numpy()
 
     def run(top: int, bottom: int) -> None:
-        compiled().label_rows(scores, *rows.arrays, *columns.arrays, top, bottom, out)
+        compiled().label_rows(values, *rows.arrays, *columns.arrays, top, bottom, out)
 
     threads = min(torch.get_num_threads(), height,
                   1 + height * width * len(scores) // _WORTH_A_THREAD)

@@ -34,8 +34,8 @@ def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
     figure = Figure(figsize=(4.4, 2.9 + 0.16 * (len(curves) > 1) * -(-len(curves) // 2)),
                     layout='constrained')
     axes = figure.add_subplot()
-    for (name, (x, y)), colour in zip(curves.items(), COLOURS * len(curves)):
-        x, y = np.asarray(x, float), np.asarray(y, float)
+    for (name, points), colour in zip(curves.items(), COLOURS * len(curves)):
+        x, y = (np.asarray(values, float) for values in points)
         x, y = x[np.isfinite(y)], y[np.isfinite(y)]
         marker = 'o' if len(x) < 30 and not smooth else None
         if smooth and len(x) > 10:

@@ -70,7 +70,7 @@ def comparison_row(image: np.ndarray, prediction: np.ndarray,
         list: image, (truth,) prediction(, errors): RGB uint8, of one size.
     """
     check_labels(prediction, image.shape[:2])
-    large, prediction = enlarge(image, prediction)
+    large, prediction = enlarge(image, prediction)  # type: ignore[assignment]
     paint = dict(palette=palette, alpha=alpha, ignore_index=ignore_index,
                  background=background)
     # On grey, so that colours are the legend's; the image itself stands beside.

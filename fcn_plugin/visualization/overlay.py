@@ -55,14 +55,14 @@ def colour_labels(labels: np.ndarray, palette: Palette, ignore_index: int = 255,
     Returns:
         np.ndarray: RGB, (H, W, 3) uint8.
     """
-    palette = np.asarray(palette, np.uint8).reshape(-1, 3)
+    table = np.asarray(palette, np.uint8).reshape(-1, 3)
     ignored = labels == ignore_index
-    inside = (labels >= 0) & (labels < len(palette))
+    inside = (labels >= 0) & (labels < len(table))
     if not (inside | ignored).all():
         value = labels[~(inside | ignored)].flat[0]
-        raise ValueError(f'label {value} has no colour: the palette has {len(palette)} '
+        raise ValueError(f'label {value} has no colour: the palette has {len(table)} '
                          f'and {ignore_index} is ignored')
-    colours = palette[np.where(ignored, 0, labels)]
+    colours = table[np.where(ignored, 0, labels)]
     colours[ignored] = ignore_colour
     return colours
 

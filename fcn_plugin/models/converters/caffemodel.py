@@ -7,7 +7,7 @@ whatever else a file holds is stepped over, never entered.
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, NoReturn, Tuple, Union
+from typing import Dict, Iterator, List, NamedTuple, NoReturn, Tuple, Union
 
 import numpy as np
 
@@ -198,7 +198,9 @@ class _Reader:
 
     def blob(self, message: _Field, layer: str) -> np.ndarray:
         """BlobProto: an array of the shape it says, a view where that is possible."""
-        legacy, shape, single, double = {}, [], [], []
+        legacy: Dict[int, int] = {}
+        shape: List[int] = []
+        single, double = [], []
         at = message.start
         while at < message.stop:
             field = self.field(at, message.stop)

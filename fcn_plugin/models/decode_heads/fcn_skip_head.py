@@ -1,5 +1,5 @@
 """Score, upsample, fuse: the head of FCN-32s, FCN-16s and FCN-8s."""
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from mmengine.model import ModuleDict
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -147,7 +147,7 @@ class FCNSkipHead(BaseDecodeHead):
             Tensor: Scores (N, C, H / s, W / s) at the finest stride s.
         """
         maps = self._transform_inputs(inputs)
-        fused = None
+        fused: Optional[Tensor] = None
         for i in reversed(range(len(maps))):
             stride = self.in_strides[i]
             feature = maps[i] if fused is not None else self.dropout(maps[i])
@@ -170,6 +170,7 @@ class FCNSkipHead(BaseDecodeHead):
                                             upsampled.shape[-2:])
             else:
                 fused = crop_to(upsampled, scores.shape[-2:], stride) + scores
+        assert fused is not None  # there is a map at least
         return fused
 
     def to_image(self, scores: Tensor, size: Tuple[int, int]) -> Tensor:
@@ -201,7 +202,7 @@ class FCNSkipHead(BaseDecodeHead):
         labels = self._stack_batch_gt(batch_data_samples)
         weight = None if self.sampler is None else self.sampler.sample(logits, labels)
         labels = labels.squeeze(1)
-        losses = {}
+        losses: Dict[str, Tensor] = {}
         for loss in (self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else
                      [self.loss_decode]):
             value = loss(logits, labels, weight=weight, ignore_index=self.ignore_index)
@@ -252,7 +253,8 @@ class FCNSkipHead(BaseDecodeHead):
         Args:
             grids (Sequence[Grid]): Where the backbone's maps lie.
         """
-        grid, offsets = grids[self.in_index[-1]], []
+        grid = grids[self.in_index[-1]]
+        offsets: List[int] = []
         for i in reversed(range(len(self.in_index) - 1)):
             upsampler = self.upsample[f'stride{self.in_strides[i + 1]}']
             grid = grid.deconvolve(upsampler.weight.shape[-1], upsampler.factor)

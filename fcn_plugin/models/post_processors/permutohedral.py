@@ -1,6 +1,6 @@
 """High-dimensional Gaussian filtering in linear time, in PyTorch alone."""
 from functools import lru_cache
-from typing import NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 import torch
 import torch.nn.functional as F
@@ -166,14 +166,14 @@ def _simplices(features: Tensor):
     keys = base[:dims].long()
     low = keys.amin(1) - 2 * size  # room for neighbours
     extents = (keys.amax(1) + 2 * size - low + 1).tolist()
-    strides = [1]
+    spans = [1]
     for extent in extents[:0:-1]:
-        strides.insert(0, strides[0] * extent)
-    if strides[0] * extents[0] > _MAX_CODE:
+        spans.insert(0, spans[0] * extent)
+    if spans[0] * extents[0] > _MAX_CODE:
         raise ValueError(
             f'the features spread over {extents} steps of the lattice, more than can be '
             'told apart: the deviations (sigma) of the kernel are too small')
-    strides = torch.tensor([*strides, 0], device=features.device)
+    strides = torch.tensor([*spans, 0], device=features.device)
     steps = strides.sum() - size * strides
     codes = torch.empty(size, count, dtype=torch.int64, device=features.device)
     by_rank = torch.empty_like(codes).scatter_(
@@ -206,7 +206,9 @@ def _neighbours(vertices: Tensor, step: int, dtype: torch.dtype) -> _Sums:
 def position_features(height: int, width: int, sigma: float,
                       like: Optional[Tensor] = None) -> Tensor:
     """Columns and rows of pixels over ``sigma``: (H * W, 2), in the type of ``like``."""
-    options = {} if like is None else dict(dtype=like.dtype, device=like.device)
+    options: Dict[str, Any] = {}
+    if like is not None:
+        options = dict(dtype=like.dtype, device=like.device)
     rows, columns = torch.meshgrid(
         torch.arange(height, **options), torch.arange(width, **options), indexing='ij')
     return torch.stack([columns.flatten(), rows.flatten()], 1) / sigma
