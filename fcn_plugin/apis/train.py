@@ -141,7 +141,17 @@ def latest_readable(work_dir: str) -> Optional[str]:
     """
     numbered = _numbered_checkpoints(work_dir)
     named = find_latest_checkpoint(work_dir)
-    found = [named] if named and Path(named).is_file() else []
+    found = []
+    if named and Path(named).is_file():
+        # Behind it what was written since: the process may have been killed between
+        # writing a checkpoint and noting its name. Not what an earlier run has left.
+        noted = Path(named).stat().st_mtime_ns
+        for path in numbered:
+            if path.name == Path(named).name:
+                break
+            if path.stat().st_mtime_ns > noted:
+                found.append(str(path))
+        found.append(named)
     found += [str(path) for path in numbered if str(path) not in found]
     for path in found:
         try:
