@@ -137,6 +137,7 @@ TABLE = {
         ('MoonNet', ["'MoonNet'"]), ('ResNet depth=19', ['19']), ('ResNet depth', ["'depth'"]),
         ('{none}.py', ['none.py']), ('mmpretrain.ResNet depth=18 --stride 3', ['3'])],
     'misc/doctor.py': [('{tiny} ' + OPTIONS[0], OPTIONS[1])],
+    'misc/launch.py': [('--nproc_per_node=moon {tiny}', ['moon']), ('', ['training_script'])],
     'misc/draw_network.py': [
         *[(f'{args} --out {{out}}.png', words) for args, words in CONFIG],
         ('{tiny} --out {out}.moon', ['.moon', '.png']),
