@@ -19,8 +19,8 @@ from ..datasets.bad_samples import check_choice, guard
 from ..engine.resume import resume_exactly
 from ..utils.paths import shown, tool_command
 from .distributed import explain_lost_processes
-from .explain import (check_checkpoint, check_classes, check_optimizer,
-                      explain_errors, num_classes)
+from .explain import (check_checkpoint, check_classes, check_lengths,
+                      check_optimizer, explain_errors, num_classes)
 from .loading import load_model, read_checkpoint
 from .predict import compare, predict_dataset, save_picture, spread
 from .staged import require_coarser
@@ -98,6 +98,7 @@ def train(config: Config, compile_backbone: bool = False) -> None:
     go_on_after_restart(config)
     require_coarser(config)
     check_optimizer(config)
+    check_lengths(config)
     check_classes(config)
     use_fused_optimizer(config)
     with explain_errors(config), explain_lost_processes(_GO_ON):
