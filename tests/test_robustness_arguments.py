@@ -8,7 +8,7 @@ from tiny_runs import ROOT, run_tool, write_config
 # A tool to its cases: arguments, and words of the one line. In braces: 'tiny', a config
 # that trains; 'config' and 'weights', of a trained network; 'photo', an image; 'text', a
 # file that is none; 'folder', an empty one; 'none', where nothing is; 'out', where
-# something would be written.
+# something would be written; 'photos', 'masks' and 'data', folders of images.
 CHECKPOINT = [('{tiny} {none}', ['none', 'no such checkpoint']),
               ('{tiny} {text}', ['text.txt', 'cannot load the checkpoint'])]
 CONFIG = [('{none}', ['none', 'no such config file']),
@@ -35,7 +35,7 @@ TABLE = {
     'train_staged.py': [
         *CONFIG, ('{tiny} --start-from moon', ['--start-from', "'moon'", 'best']),
         ('{tiny} --launcher moon', ['--launcher', "'moon'"]),
-        ('{tiny}', ['tiny', 'coarser'])],
+        ('', ['config'])],
     'test.py': [
         *[(f'{args} {{weights}}', words) for args, words in CONFIG], *CHECKPOINT,
         ('{tiny}', ['checkpoint']),
@@ -65,13 +65,12 @@ TABLE = {
         ('--weight-path {weights} --img-path {text}', ['text.txt']),
         *[('--weight-path {weights} --img-path {photo} ' + args, words) for args, words in [
             ('--heatmap moon', ["'moon'"]), ('--opacity -1', ['opacity', '-1']),
-            ('--max-images 0', ['max_images', '0']), ('--device moon', ["'moon'"]), OPTIONS]],
+            ('--max-images 0', ['--max-images', '0']), ('--device moon', ["'moon'"]), OPTIONS]],
     ],
     'export.py': [
         *[(f'--out {{out}}.onnx {args}', words) for args, words in WEIGHTS],
         *[('--weight-path {weights} ' + args, words) for args, words in [
             ('--out {out}.moon', ['.moon', '.onnx']),
-            ('--out {none}/net.onnx', ['none']),
             ('--out {out}.onnx --img-path {text}', ['text.txt']),
             ('--out {out}.onnx --opset 1', ['opset', '1']),
             ('--out {out}.onnx ' + OPTIONS[0], OPTIONS[1])]],
@@ -84,11 +83,12 @@ TABLE = {
         ('{tiny} --images 0', ['images', '0']),
         ('{tiny} --device moon', ['--device', "'moon'"])],
     'analysis_tools/evaluate_folder.py': [
-        ('{none} {folder} {folder}', ['none']), ('{text} {folder} {folder}', ['text.txt']),
-        ('{weights} {none} {folder}', ['none']), ('{weights} {photos} {none}', ['none']),
-        ('{weights} {folder} {folder}', ['empty']),
-        *[('{weights} {photos} {folder} ' + args, words) for args, words in [
-            ('', ['empty']), ('--config {none}', ['none']),
+        ('{none} {photos} {masks}', ['none']), ('{text} {photos} {masks}', ['text.txt']),
+        ('{weights} {none} {masks}', ['none']), ('{weights} {photos} {none}', ['none']),
+        ('{weights} {folder} {masks}', ['empty']),
+        ('{weights} {photos} {folder}', ['empty', 'no .png']),
+        *[('{weights} {photos} {masks} ' + args, words) for args, words in [
+            ('--config {none}', ['none']),
             ('--conditions moon', ["'moon'"]), ('--pictures -1', ['pictures', '-1']),
             ('--max-images 0', ['max', '0']), ('--batch-size 0', ['batch', '0']),
             ('--device moon', ["'moon'"]), OPTIONS]],
@@ -99,8 +99,12 @@ TABLE = {
             ('--config {none}', ['none']), ('--images -1', ['--images', '-1']),
             ('--max-images 0', ['--max-images', '0']),
             ('--config {tiny} --weight-path {none}', ['none']),
-            ('--config {tiny} --opacity 3', ['opacity', '3']), OPTIONS]],
+            ('--config {config} --weight-path {weights} --opacity 3', ['opacity', '3']), OPTIONS]],
     ],
+    'analysis_tools/run_experiments.py': [
+        ('{none}', ['none', 'no plan']), ('{text}', ['text.txt', 'is no config']),
+        ('{tiny}', ['tiny.py', 'has no config']),
+        ('{tiny} --seeds moon', ['--seeds', "'moon'"])],
     'analysis_tools/stride_ceiling.py': [
         ('{none}', ['none']), ('{folder} --num-classes 3', ['empty']),
         ('{tiny} --factors 0', ['factor', '0']), ('{folder} --num-classes 0', ['0']),
@@ -131,16 +135,18 @@ TABLE = {
         *[('{photos} ' + args, words) for args, words in [
             ('--images moon', ['moon']), ('--masks moon', ['moon']),
             ('--val-share 2', ['val', '2']), ('--ignore moon', ['--ignore', "'moon'"]),
-            ('--seed -1', ['seed', '-1'])]],
+            ('--images photos', ['photos'])]],
+        ('{data} --seed -1', ['seed', '-1']), ('{data} --val-share 2', ['val', '2']),
     ],
     'misc/describe_backbone.py': [
         ('MoonNet', ["'MoonNet'"]), ('ResNet depth=19', ['19']), ('ResNet depth', ["'depth'"]),
         ('{none}.py', ['none.py']), ('mmpretrain.ResNet depth=18 --stride 3', ['3'])],
     'misc/doctor.py': [('{tiny} ' + OPTIONS[0], OPTIONS[1])],
+    'misc/launch.py': [('--nproc_per_node=moon {tiny}', ['moon']), ('', ['training_script'])],
     'misc/draw_network.py': [
         *[(f'{args} --out {{out}}.png', words) for args, words in CONFIG],
         ('{tiny} --out {out}.moon', ['.moon', '.png']),
-        ('{tiny} --out {none}/a.png', ['none', 'no folder']), ('{tiny}', ['--out']),
+        ('{tiny} --out {none}/a.png', ['no folder', 'none']), ('{tiny}', ['--out']),
         ('{tiny} --out {out}.png ' + OPTIONS[0], OPTIONS[1])],
     'model_converters/caffe2fcn.py': [
         ('{none} {out}.pth', ['none']), ('{text} {out}.pth', ['text.txt']),
@@ -148,6 +154,11 @@ TABLE = {
     'model_converters/fcn2port.py': [
         ('{none} {out}.pth', ['none']), ('{text} {out}.pth', ['text.txt']),
         ('{weights} {out}.pth', ['best.pth'])],
+    'model_converters/publish_model.py': [
+        ('{none} {out}.pth', ['none']), ('{text} {out}.pth', ['text.txt']),
+        ('{bare} {out}.pth', ['bare.pth', 'keeps no']),
+        ('{weights} {out}.pth --dtype moon', ['--dtype', "'moon'", 'float16']),
+        ('{weights} {out}.pth --notes moon', ['--notes', "'moon'"])],
     'dist_train.sh': [('', ['usage', 'CONFIG', 'NPROC'])],
     'dist_test.sh': [('{tiny}', ['usage', 'CHECKPOINT'])],
     'slurm_train.sh': [('moon', ['usage', 'PARTITION'])],
@@ -165,12 +176,18 @@ def test_every_tool_is_in_the_table():
 def places(tmp_path_factory, trained):
     root = tmp_path_factory.mktemp('arguments')
     (root / 'text.txt').write_text('This is a text, (and not Python.\n')
-    for name in ('empty', 'photos'):
+    for name in ('empty', 'photos', 'data', 'data/images', 'data/masks'):
         (root / name).mkdir()
     photo = root / 'photos' / 'a.png'
-    Image.new('RGB', (40, 30)).save(photo)
+    for path in (photo, *(root / f'data/images/{i}.png' for i in range(5))):
+        Image.new('RGB', (40, 30)).save(path)
+    for i in range(5):
+        Image.new('L', (40, 30), i % 2).save(root / f'data/masks/{i}.png')
+    Image.new('L', (40, 30)).save(root / 'data/masks/a.png')
     return dict(tiny=write_config(root), config=trained / 'config.py',
-                weights=trained / 'best.pth', photo=photo, photos=photo.parent,
+                weights=trained / 'best.pth', bare=trained / 'bare.pth',
+                photo=photo, photos=photo.parent,
+                data=root / 'data', masks=root / 'data/masks',
                 text=root / 'text.txt', folder=root / 'empty', none=root / 'none')
 
 

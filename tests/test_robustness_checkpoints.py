@@ -19,6 +19,11 @@ def test_the_last_whole_checkpoint_is_taken(tmp_path):
     (tmp_path / 'last_checkpoint').write_text('')  # killed while it was written
     assert latest_readable(tmp_path).endswith('iter_10.pth')
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_10.pth'))
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_9.pth'))
+    os.utime(tmp_path / 'iter_10.pth', (0, 0))  # of an earlier run
+    assert latest_readable(tmp_path).endswith('iter_9.pth')
+    os.utime(tmp_path / 'iter_10.pth')  # killed before it was noted
+    assert latest_readable(tmp_path).endswith('iter_10.pth')
     for name in ('iter_10.pth', 'iter_9.pth'):
         os.truncate(tmp_path / name, 300)
     assert latest_readable(tmp_path).endswith('iter_8.pth')

@@ -33,7 +33,7 @@ test_dataloader = test_cfg = test_evaluator = None""").replace(
 WORKERS = RANDOM.replace(HERE, 'num_workers=2, persistent_workers=True', 1)
 PASSES = RANDOM.replace('dataset=dict(length=8', """
     sampler=dict(_delete_=True, type='DefaultSampler', shuffle=True),
-    dataset=dict(length=8""")
+    dataset=dict(length=20""")
 CONFIGS = {'plain': RANDOM, 'workers': WORKERS, 'passes': PASSES,
            'any seed': RANDOM + 'randomness = dict(_delete_=True, seed=None)\n'}
 
@@ -87,7 +87,11 @@ def train(config, work, how=None, when=0, pipe=None):
         'before its name': lambda: in_nth('replace', when, kill, before=True),
         'behind its name': lambda: in_nth('replace', when, kill, before=False),
     }[how]
-    with moment():
+    # yapf, which formats the config for each checkpoint, would take half of the time.
+    # Two steps on it waits for its end, however slow the machine is.
+    wait = at_hook('before_train_iter', when + 2, lambda: time.sleep(100 * (how == 'step')))
+    with moment(), wait, mock.patch('mmengine.config.config.FormatCode',
+                              lambda text, **_: (text, True)):
         done = run_tool('train.py', config, '--work-dir', work, '--resume')
     print(done.err, file=sys.stderr)
     os._exit(done.code)
@@ -97,7 +101,8 @@ def train(config, work, how=None, when=0, pipe=None):
 def processes():
     """Forks of a process that has imported everything, and done nothing yet."""
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['tiny_runs', 'fcn_plugin.apis.train', __name__])
+    context.set_forkserver_preload([
+        'tiny_runs', 'fcn_plugin.apis.train', 'fcn_plugin.ops.numba_kernels', __name__])
     paths = os.pathsep.join([str(ROOT / 'tests'), str(ROOT),
                              os.environ.get('PYTHONPATH', '')])
     with mock.patch.dict(os.environ, PYTHONPATH=paths):
@@ -205,7 +210,7 @@ def test_the_run_is_worth_it(unbroken):
 @pytest.mark.parametrize('number', range(16))
 def test_killed_at_any_time(processes, unbroken, tmp_path, number):
     chance = random.Random(number)
-    step, delay = chance.randrange(STEPS), chance.uniform(0, 0.15)
+    step, delay = chance.randrange(STEPS - 2), chance.uniform(0, 0.15)
     config, expected = unbroken()
     killed_at_any_time(processes, config, tmp_path, step, delay)
     left = whole(tmp_path)

@@ -30,6 +30,7 @@ def load_config(path: str,
     Raises:
         FileNotFoundError: If there is no such file; it lists what lies beside it.
         ImportError: If a module of its ``custom_imports`` cannot be imported.
+        NotADirectoryError: If the work dir is a file.
         ValueError: If it is no Python.
     """
     file = Path(path)
@@ -47,6 +48,9 @@ def load_config(path: str,
         config.work_dir = work_dir
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / file.stem)
+    if Path(config.work_dir).is_file():
+        raise NotADirectoryError(f'the work dir {config.work_dir} is a file, expected a folder '
+                                 'or a name that is free: --work-dir')
     return config
 
 
@@ -57,6 +61,9 @@ def read_config(path: str) -> Config:
         ImportError: If a module of its ``custom_imports`` cannot be imported.
         ValueError: If it is no Python.
     """
+    suffix = Path(path).suffix
+    if suffix not in ('.py', '.json', '.yml', '.yaml'):
+        raise ValueError(f"{path} is no config: its name ends in '{suffix}', expected .py")
     try:
         return Config.fromfile(path)
     except SyntaxError as error:

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from prettytable import PrettyTable, TableStyle
 
 from ..utils.files import replacing, write_text
+from .config import read_config
 from .loading import PathLike
 from .report import read_run
 from .staged import run_to_its_end
@@ -54,7 +55,7 @@ def read_plan(plan: PathLike, work_dir: PathLike, seeds: Sequence[int] = (0, ),
     path = Path(plan)
     if not path.is_file():
         raise FileNotFoundError(f"there is no plan '{plan}'")
-    read = Config.fromfile(str(path))
+    read = read_config(str(path))
     for key in ('config', 'changes'):
         if key not in read:
             raise ValueError(f"the plan '{plan}' has no {key}: it names the config that all "

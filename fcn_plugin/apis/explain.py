@@ -66,6 +66,14 @@ def check_optimizer(config: Config) -> None:
         raise KeyError(unknown_type(kind, 'optimizer', config))
 
 
+def check_lengths(config: Config) -> None:
+    """Raises ValueError for a run of no steps, which mmengine divides by or waits for."""
+    for key in ('max_iters', 'max_epochs', 'val_interval'):
+        value = (config.get('train_cfg') or {}).get(key, 1)
+        if value < 1:
+            raise ValueError(f'train_cfg.{key}={value}, expected at least 1')
+
+
 def unknown_type(name: str, kind: str, config: Config) -> str:
     """Why a type is not found, and which one was meant.
 

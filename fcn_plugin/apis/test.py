@@ -45,6 +45,8 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     """
     if '://' not in checkpoint and not Path(checkpoint).expanduser().is_file():
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
+    if wait_time < 0:
+        raise ValueError(f'--wait-time {wait_time} s, expected at least 0')
     # A config that training has written may say resume, which wants an optimiser.
     config.load_from, config.resume = checkpoint, False
     if crf:

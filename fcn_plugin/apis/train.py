@@ -19,8 +19,8 @@ from ..datasets.bad_samples import check_choice, guard
 from ..engine.resume import resume_exactly
 from ..utils.paths import shown, tool_command
 from .distributed import explain_lost_processes
-from .explain import (check_checkpoint, check_classes, check_optimizer,
-                      explain_errors, num_classes)
+from .explain import (check_checkpoint, check_classes, check_lengths,
+                      check_optimizer, explain_errors, num_classes)
 from .loading import load_model, read_checkpoint
 from .predict import compare, predict_dataset, save_picture, spread
 from .staged import require_coarser
@@ -98,6 +98,7 @@ def train(config: Config, compile_backbone: bool = False) -> None:
     go_on_after_restart(config)
     require_coarser(config)
     check_optimizer(config)
+    check_lengths(config)
     check_classes(config)
     use_fused_optimizer(config)
     with explain_errors(config), explain_lost_processes(_GO_ON):
@@ -141,7 +142,17 @@ def latest_readable(work_dir: str) -> Optional[str]:
     """
     numbered = _numbered_checkpoints(work_dir)
     named = find_latest_checkpoint(work_dir)
-    found = [named] if named and Path(named).is_file() else []
+    found = []
+    if named and Path(named).is_file():
+        # Behind it what was written since: the process may have been killed between
+        # writing a checkpoint and noting its name. Not what an earlier run has left.
+        noted = Path(named).stat().st_mtime_ns
+        for path in numbered:
+            if path.name == Path(named).name:
+                break
+            if path.stat().st_mtime_ns > noted:
+                found.append(str(path))
+        found.append(named)
     found += [str(path) for path in numbered if str(path) not in found]
     for path in found:
         try:

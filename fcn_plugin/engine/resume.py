@@ -7,7 +7,7 @@ to keep: the random states of every step (:class:`ExactResumeHook`) and of every
 """
 import random
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Dict, Iterator, List, Optional
 
 import numpy as np
@@ -21,7 +21,7 @@ from mmseg.registry import HOOKS
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 
 # Apart, though their numbers may be the same.
-_STEP, _IMAGE, _BUILD = range(3)
+_STEP, _IMAGE, _BUILD, _ORDER = range(4)
 
 
 def _seed_of(*key: int) -> int:
@@ -77,17 +77,24 @@ class PlacedSampler(Sampler):
         sampler (Sampler): Its ``set_epoch`` is called with the number of each pass.
         passes (int): How many passes were ended before. Defaults to 0.
         drawn (int): How many indices of the next one to leave out. Defaults to 0.
+        seed (int): The run's, for samplers without one of their own. Defaults to 0.
     """
 
-    def __init__(self, sampler: Sampler, passes: int = 0, drawn: int = 0) -> None:
+    def __init__(self, sampler: Sampler, passes: int = 0, drawn: int = 0,
+                 seed: int = 0) -> None:
         self.sampler, self.passes, self.drawn = sampler, passes, drawn
+        self.seed = seed
 
     def __iter__(self) -> Iterator[Draw]:
         number, first = self.passes, self.drawn
         self.passes, self.drawn = number + 1, 0
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(number)
-        indices = islice(self.sampler, first, None)
+        # torch's RandomSampler draws its seed with the first index
+        with seeded(_ORDER, self.seed, number):
+            indices = iter(self.sampler)
+            head = list(islice(indices, 1))
+        indices = islice(chain(head, indices), first, None)
         return (Draw.at(index, number, place)
                 for place, index in enumerate(indices, first))
 
@@ -147,7 +154,7 @@ def make_repeatable(loader: DataLoader, seed: int, passes: int = 0,
         more, batches = divmod(batches, len(loader))
         passes += more
     loader.batch_sampler.sampler = PlacedSampler(
-        sampler, passes, batches * (loader.batch_size or 0))
+        sampler, passes, batches * loader.batch_sampler.batch_size if batches else 0, seed)
     loader.dataset.__getitems__ = SeededImages(loader.dataset, seed)
     return known
 

@@ -69,10 +69,10 @@ def sample(size):
     return data
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(sizes=st.lists(st.tuples(SIDES, SIDES), min_size=1, max_size=3),
-       strides=st.sampled_from([(1, ), (4, ), (32, ), (2, 6), (16, 32), (8, 16, 32),
-                                (4, 8, 16, 32), (3, 9, 27)]),
+       strides=st.sampled_from([(2, ), (4, ), (32, ), (2, 6), (16, 32), (8, 16, 32),
+                                (4, 8, 16, 32), (3, 6, 12)]),
        how=st.sampled_from(['labels', 'logits', 'tile']))
 def test_labels_of_any_size(sizes, strides, how):
     torch.manual_seed(sum(map(sum, sizes)))
