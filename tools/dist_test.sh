@@ -2,7 +2,7 @@
 # Evaluates in NPROC processes: one a GPU, or over gloo on a machine without one.
 # From the environment: NNODES, NODE_RANK, MASTER_ADDR and PORT (two runs on
 # one machine need two ports), TORCHRUN_ARGS (further options of torchrun, split at
-# blanks: '--max-restarts=3') and PYTHON, the interpreter.
+# blanks: '--standalone --max-restarts=3') and PYTHON, the interpreter.
 set -euo pipefail
 if (($# < 3)); then
     echo "usage: $0 CONFIG CHECKPOINT NPROC [arguments of test.py]" >&2

@@ -102,13 +102,22 @@ def test_a_killed_process_ends_the_run_which_then_resumes(killed_once, tmp_path)
 @pytest.mark.slow
 def test_a_restart_goes_on_from_the_last_checkpoint(killed_once, tmp_path):
     started = dist_train(
-        killed_once, 2, '--work-dir', tmp_path / 'work', TORCHRUN_ARGS='--max-restarts=1',
+        killed_once, 2, '--work-dir', tmp_path / 'work',
+        TORCHRUN_ARGS='--standalone --max-restarts=1',
         PYTHONPATH=f'{ROOT}{os.pathsep}{tmp_path}')
     printed = wait(started)
     assert started.returncode == 0, printed
     assert re.search(r'restart 1: going on from \S+/iter_[23]\.pth', printed)
     assert len(re.findall(r'Iter\(train\) \[ *1/6\]', printed)) == 1
     assert last_checkpoint(tmp_path / 'work') == 6
+
+
+def test_restarts_that_would_hang_are_refused():
+    started = dist_train('config.py', 2, TORCHRUN_ARGS='--max-restarts=1')
+    printed = wait(started)
+    assert started.returncode == 2
+    assert re.search('error: --max-restarts: .*add --standalone', printed)
+    assert 'Traceback' not in printed
 
 
 def elastic(monkeypatch, restarts, most):

@@ -10,7 +10,7 @@ import sys
 from torch.distributed import DistError
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.run import main
+from torch.distributed.run import main, parse_args
 
 
 def ended(failures: dict) -> str:
@@ -42,6 +42,13 @@ if __name__ == '__main__':
     if '--debug' in sys.argv:
         main()
         sys.exit()
+    options = parse_args(sys.argv[1:])
+    if options.max_restarts and options.rdzv_backend == 'static' and (
+            not options.standalone):
+        # It keeps the store of the first start, with the addresses of dead processes.
+        fail('--max-restarts: with the rendezvous of --master_addr torchrun waits for ever '
+             'at a restart; add --standalone on one machine, and on several '
+             '--rdzv-backend=c10d --rdzv-endpoint=ADDRESS:PORT')
     try:
         main()
     except ChildFailedError as error:
