@@ -65,7 +65,8 @@ TABLE = {
         ('--weight-path {weights} --img-path {text}', ['text.txt']),
         *[('--weight-path {weights} --img-path {photo} ' + args, words) for args, words in [
             ('--heatmap moon', ["'moon'"]), ('--opacity -1', ['opacity', '-1']),
-            ('--max-images 0', ['--max-images', '0']), ('--device moon', ["'moon'"]), OPTIONS]],
+            ('--max-images 0', ['--max-images', '0']), ('--device moon', ["'moon'"]),
+            OPTIONS]],
     ],
     'export.py': [
         *[(f'--out {{out}}.onnx {args}', words) for args, words in WEIGHTS],
@@ -99,7 +100,8 @@ TABLE = {
             ('--config {none}', ['none']), ('--images -1', ['--images', '-1']),
             ('--max-images 0', ['--max-images', '0']),
             ('--config {tiny} --weight-path {none}', ['none']),
-            ('--config {config} --weight-path {weights} --opacity 3', ['opacity', '3']), OPTIONS]],
+            ('--config {config} --weight-path {weights} --opacity 3', ['opacity', '3']),
+            OPTIONS]],
     ],
     'analysis_tools/run_experiments.py': [
         ('{none}', ['none', 'no plan']), ('{text}', ['text.txt', 'is no config']),

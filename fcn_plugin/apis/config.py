@@ -49,8 +49,8 @@ def load_config(path: str,
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / file.stem)
     if Path(config.work_dir).is_file():
-        raise NotADirectoryError(f'the work dir {config.work_dir} is a file, expected a folder '
-                                 'or a name that is free: --work-dir')
+        raise NotADirectoryError(f'the work dir {config.work_dir} is a file, expected a '
+                                 'folder or a name that is free: --work-dir')
     return config
 
 

@@ -154,13 +154,13 @@ def latest_readable(work_dir: str) -> Optional[str]:
                 found.append(str(path))
         found.append(named)
     found += [str(path) for path in numbered if str(path) not in found]
-    for path in found:
+    for checkpoint in found:
         try:
-            read_checkpoint(path)
+            read_checkpoint(checkpoint)
         except ValueError as error:
             print_log(f'{error}; the one before it is tried', 'current', 30)
             continue
-        return path
+        return checkpoint
     if found:
         raise ValueError(f'none of the checkpoints in {work_dir} can be read '
                          f'({", ".join(found)}): start anew without --resume')

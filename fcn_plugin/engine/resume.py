@@ -8,7 +8,7 @@ to keep: the random states of every step (:class:`ExactResumeHook`) and of every
 import random
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ class Draw(int):
     Attributes:
         place (tuple): The number of the pass through the data, and that in the pass.
     """
-    place = (0, 0)
+    place: Tuple[int, ...] = (0, 0)
 
     @classmethod
     def at(cls, index: int, *place: int) -> 'Draw':
@@ -155,7 +155,8 @@ def make_repeatable(loader: DataLoader, seed: int, passes: int = 0,
         passes += more
     loader.batch_sampler.sampler = PlacedSampler(
         sampler, passes, batches * loader.batch_sampler.batch_size if batches else 0, seed)
-    loader.dataset.__getitems__ = SeededImages(loader.dataset, seed)
+    dataset: Any = loader.dataset
+    dataset.__getitems__ = SeededImages(dataset, seed)
     return known
 
 

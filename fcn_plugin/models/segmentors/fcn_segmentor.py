@@ -94,6 +94,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         test_cfg = ConfigDict(
             {'mode': 'whole', 'rescale': True, 'logits': False, **(test_cfg or {})})
         super().__init__(*args, test_cfg=test_cfg, **kwargs)
+        self.test_cfg: ConfigDict
         head = self.decode_head
         self.size_divisor = max(getattr(head, 'in_strides', (32, )))
         if isinstance(head, FCNSkipHead):
