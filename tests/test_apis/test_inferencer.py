@@ -289,8 +289,8 @@ def test_too_large_to_be_whole(native, monkeypatch):
     monkeypatch.setattr(backends, '_OVERLAP', 32)
     asked = FCNInferencer(native._backend.model, device='cpu')
     score, seen = asked._backend.model.score, []
-    monkeypatch.setattr(asked._backend.model, 'score', lambda images: (
-        seen.append(tuple(images.shape[-2:])), score(images))[1])
+    monkeypatch.setattr(asked._backend.model, 'score', lambda images, *rest: (
+        seen.append(tuple(images.shape[-2:])), score(images, *rest))[1])
     assert asked(image).labels.shape == (96, 130)
     assert len(seen) > 4 and max(map(max, seen)) <= 96
     with pytest.raises(ValueError, match='130x96 pixels do not fit.*leave the heat map out'):
