@@ -138,11 +138,11 @@ TABLE = {
             ('--images moon', ['moon']), ('--masks moon', ['moon']),
             ('--val-share 2', ['val', '2']), ('--ignore moon', ['--ignore', "'moon'"]),
             ('--images photos', ['photos'])]],
-        ('{data} --seed -1', ['seed', '-1']), ('{data} --val-share 2', ['val', '2']),
+        ('{data} --val-share 2', ['val', '2']), ('{data} --seed many', ['--seed', "'many'"]),
     ],
     'misc/describe_backbone.py': [
         ('MoonNet', ["'MoonNet'"]), ('ResNet depth=19', ['19']), ('ResNet depth', ["'depth'"]),
-        ('{none}.py', ['none.py']), ('mmpretrain.ResNet depth=18 --stride 3', ['3'])],
+        ('{none}.py', ['none.py']), ('mmpretrain.ResNet depth=18 --stride 64', ['stride 64'])],
     'misc/doctor.py': [('{tiny} ' + OPTIONS[0], OPTIONS[1])],
     'misc/launch.py': [('--nproc_per_node=moon {tiny}', ['moon']), ('', ['training_script'])],
     'misc/draw_network.py': [

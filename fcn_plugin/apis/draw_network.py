@@ -36,7 +36,10 @@ def write_network(config: str, out: str, options: Optional[dict] = None) -> None
     init_default_scope('mmseg')
     cfg = load_config(config, options)
     cfg.model.backbone.init_cfg = None
-    with torch.device('meta'):  # the figure needs no weights
+    try:
+        with torch.device('meta'):  # the figure needs no weights
+            model = MODELS.build(cfg.model)
+    except RuntimeError:  # some backbones read numbers out of tensors, mmpretrain's ResNet
         model = MODELS.build(cfg.model)
     head = model.decode_head
     if not isinstance(head, FCNSkipHead):

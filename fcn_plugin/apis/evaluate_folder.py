@@ -11,7 +11,7 @@ from ..evaluation.conditions import find_conditions
 from ..evaluation.confusion import segmentation_metrics
 from ..utils.files import write_text
 from .images import list_images, read_image, save_picture
-from .inferencer import FCNInferencer
+from .inferencer import FCNInferencer, check_batch_size
 from .judge import Evaluation, choose_images, evaluate
 from .loading import PathLike
 from .predict import ROWS_PER_PICTURE, compare
@@ -57,6 +57,7 @@ def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: Pa
         ValueError: If an image has no mask or a mask another size, or holds a label that
             the model has no class for.
     """
+    check_batch_size(batch_size)
     changes = find_conditions(conditions)
     if pictures < 0 or (max_images is not None and max_images < 1):
         raise ValueError('--pictures must be at least 0 and --max-images at least 1, but '

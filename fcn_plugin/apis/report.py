@@ -22,6 +22,7 @@ from ..evaluation.confusion import segmentation_metrics
 from ..utils.files import write_text
 from ..version import __version__
 from .config import load_config
+from .inferencer import check_opacity
 from .judge import Evaluation, choose_images, evaluate
 from .loading import PathLike, load_model
 from .predict import build_val_dataset, predict_dataset, spread
@@ -170,6 +171,7 @@ def report(work_dir: PathLike, out: Optional[PathLike] = None,
     Raises:
         FileNotFoundError: If it is no work dir, or the data are not there.
     """
+    check_opacity(opacity)
     if images < 0 or (max_images is not None and max_images < 1):
         raise ValueError('--images must be at least 0 and --max-images at least 1, but '
                          f'are {images} and {max_images}')
