@@ -6,11 +6,11 @@ from typing import Any, Dict
 from mmengine.config import DictAction
 
 
-def key_and_value(text: str) -> str:
+def key_and_value(text: str, example: str = 'train_cfg.max_iters=100') -> str:
     """The type of ``KEY=VALUE`` arguments, which are left to mmengine's DictAction."""
     if '=' not in text:
         raise argparse.ArgumentTypeError(
-            f"expected KEY=VALUE such as train_cfg.max_iters=100, not '{text}'")
+            f"expected KEY=VALUE such as {example}, not '{text}'")
     return text
 
 

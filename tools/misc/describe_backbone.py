@@ -5,6 +5,8 @@
     python tools/misc/describe_backbone.py mmpretrain.TIMMBackbone model_name=resnet18
     python tools/misc/describe_backbone.py configs/fcn/CONFIG.py
 """
+from functools import partial
+
 from mmengine.config import DictAction
 
 from fcn_plugin.apis.describe import print_backbone
@@ -17,8 +19,8 @@ def parse_args() -> dict:
     parser.add_argument('source', metavar='TYPE_OR_CONFIG',
                         help='a type, with its package before the dot where it is not '
                         "mmsegmentation's, or a config")
-    parser.add_argument('options', nargs='*', action=DictAction, type=key_and_value,
-                        metavar='KEY=VALUE',
+    parser.add_argument('options', nargs='*', action=DictAction, metavar='KEY=VALUE',
+                        type=partial(key_and_value, example='arch=tiny'),
                         help="the type's arguments, or overrides of the config")
     parser.add_argument('--stride', dest='finest', type=int, default=8, metavar='S',
                         help='of the finest skip: 8 for FCN-8s (default: %(default)s)')

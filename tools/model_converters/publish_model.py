@@ -3,6 +3,8 @@
     python tools/model_converters/publish_model.py work_dirs/NAME/best_mIoU_iter_2400.pth \\
         street.pth --notes data=CamVid terms='CC BY-NC' mIoU=71.2
 """
+from functools import partial
+
 from mmengine.config import DictAction
 
 from fcn_plugin.apis.publish import DTYPES, publish
@@ -16,8 +18,9 @@ def parse_args() -> dict:
     parser.add_argument('out', help='the file to write')
     parser.add_argument('--dtype', default='float16', choices=DTYPES,
                         help='of kernels (default: %(default)s)')
-    parser.add_argument('--notes', nargs='+', action=DictAction, type=key_and_value,
-                        metavar='KEY=VALUE', help='kept in the file: figures, data, terms')
+    parser.add_argument('--notes', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        type=partial(key_and_value, example='data=CamVid'),
+                        help='kept in the file: figures, data, terms')
     parser.add_shared('--overwrite')
     return parser.parse()
 
