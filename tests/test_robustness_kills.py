@@ -89,9 +89,10 @@ def train(config, work, how=None, when=0, pipe=None):
     }[how]
     # yapf, which formats the config for each checkpoint, would take half of the time.
     # Two steps on it waits for its end, however slow the machine is.
-    wait = at_hook('before_train_iter', when + 2, lambda: time.sleep(100 * (how == 'step')))
-    with moment(), wait, mock.patch('mmengine.config.config.FormatCode',
-                              lambda text, **_: (text, True)):
+    # (Made inside moment(), whose hook it calls.)
+    with moment(), at_hook(
+            'before_train_iter', when + 2, lambda: time.sleep(100 * (how == 'step'))
+    ), mock.patch('mmengine.config.config.FormatCode', lambda text, **_: (text, True)):
         done = run_tool('train.py', config, '--work-dir', work, '--resume')
     print(done.err, file=sys.stderr)
     os._exit(done.code)
