@@ -100,6 +100,9 @@ def test_a_killed_process_ends_the_run_which_then_resumes(killed_once, tmp_path)
 
 
 @pytest.mark.slow
+@pytest.mark.xfail(
+    strict=False, reason='PyTorch 2.13: gloo processes that are started again look '
+    'for the addresses of the first ones')
 def test_a_restart_goes_on_from_the_last_checkpoint(killed_once, tmp_path):
     started = dist_train(
         killed_once, 2, '--work-dir', tmp_path / 'work',
