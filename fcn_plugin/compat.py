@@ -315,7 +315,22 @@ def init_cpu_distributed(cfg) -> None:
         os.environ['WORLD_SIZE'] = os.environ['OMPI_COMM_WORLD_SIZE']
     timeout = (cfg.get('env_cfg') or {}).get('dist_cfg', {}).get('timeout')
     limit = {} if timeout is None else dict(timeout=timedelta(seconds=timeout))
-    torch.distributed.init_process_group('gloo', **limit)
+    torch.distributed.init_process_group('gloo', **limit, **_restarted_store())
+
+
+def _restarted_store() -> dict:
+    """Arguments of ``init_process_group`` after a restart by torchrun; else none.
+
+    torch 2.13's agent keeps one store over its restarts, and gloo would read from it the
+    addresses of the processes that have ended. Every restart has keys of its own here.
+    """
+    restarts = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
+    if restarts == '0' or os.environ.get('TORCHELASTIC_USE_AGENT_STORE') != 'True':
+        return {}
+    store = torch.distributed.TCPStore(
+        os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), is_master=False)
+    return dict(store=torch.distributed.PrefixStore(f'fcn_plugin/restart_{restarts}', store),
+                rank=int(os.environ['RANK']), world_size=int(os.environ['WORLD_SIZE']))
 
 
 def _slurm_environment() -> None:
