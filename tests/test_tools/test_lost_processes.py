@@ -194,7 +194,8 @@ def failures(**codes):
     (failures(r0=-15, r1=-15), r'rank 0 on .* was killed by SIGTERM')])
 def test_the_process_that_went_first_is_named(found, line):
     launch = runpy.run_path(str(ROOT / 'tools' / 'misc' / 'launch.py'))
-    assert re.fullmatch(line, launch['ended'](found))
+    text, killed = launch['ended'](found)
+    assert re.fullmatch(line, text) and killed == ('killed' in line)
 
 
 def test_a_port_that_is_taken(tmp_path):

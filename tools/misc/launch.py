@@ -6,6 +6,7 @@ nothing of the package, as it only waits beside the processes that do.
 import signal
 import socket
 import sys
+from typing import Tuple
 
 from torch.distributed import DistError
 from torch.distributed.elastic.multiprocessing import SignalException
@@ -13,11 +14,14 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main, parse_args
 
 
-def ended(failures: dict) -> str:
+def ended(failures: dict) -> Tuple[str, bool]:
     """Which process of this machine went first, and how.
 
     Args:
         failures (dict): torch's ``ProcessFailure`` by rank.
+
+    Returns:
+        tuple[str, bool]: That, and whether it was killed.
     """
     # torch dates them when it looks, all alike. One that was killed makes the others fail,
     # and those it stops itself end by SIGTERM.
@@ -30,7 +34,7 @@ def ended(failures: dict) -> str:
             how += ' (by hand, or by the system for want of memory)'
     else:
         how = f'ended with exit code {code}; it says above why'
-    return f'rank {rank} on {socket.gethostname()} (pid {failure.pid}) {how}'
+    return f'rank {rank} on {socket.gethostname()} (pid {failure.pid}) {how}', code < 0
 
 
 def fail(message: str, code: int = 2) -> None:
@@ -52,10 +56,12 @@ if __name__ == '__main__':
     try:
         main()
     except ChildFailedError as error:
+        text, killed = ended(error.failures)
         tool = next(arg for arg in sys.argv[1:] if arg.endswith('.py'))
-        fail(f'{ended(error.failures)}. All processes of this machine have ended' + (
-            '; go on from the last checkpoint by the same command with --resume'
-            if tool.endswith('train.py') else ''))
+        text += '. All processes of this machine have ended'
+        if killed and tool.endswith('train.py'):
+            text += '; go on from the last checkpoint by the same command with --resume'
+        fail(text)
     except (SignalException, KeyboardInterrupt) as error:
         number = getattr(error, 'sigval', signal.SIGINT)
         fail(f'stopped by {signal.Signals(number).name}', 128 + number)
