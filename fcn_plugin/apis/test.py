@@ -49,6 +49,9 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         raise ValueError(f'--wait-time {wait_time} s, expected at least 0')
     # A config that training has written may say resume, which wants an optimiser.
     config.load_from, config.resume = checkpoint, False
+    # Nor does testing gain by sharding the network; checkpoints are whole.
+    if (config.get('strategy') or {}).get('type') == 'FSDPStrategy':
+        del config['strategy'], config['runner_type']
     if crf:
         use_crf(config)
     if original_size or tta:

@@ -12,7 +12,8 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
-from mmseg.registry import RUNNERS
+from mmseg.registry import MODELS, RUNNERS
+from torch import nn
 
 from .. import compat
 from ..datasets.bad_samples import check_choice, guard
@@ -104,6 +105,9 @@ def train(config: Config, compile_backbone: bool = False) -> None:
     with explain_errors(config), explain_lost_processes(_GO_ON):
         runner = build_runner(config)
         if compile_backbone:
+            if not isinstance(runner.model, nn.Module):
+                raise ValueError('--compile: not with --fsdp, which builds the network '
+                                 'later and in parts')
             model = runner.model.module if is_model_wrapper(runner.model) else (
                 runner.model)
             compat.compile_for_any_size(model.backbone)
@@ -124,7 +128,10 @@ def _check_start(runner: Runner) -> Optional[dict]:
         start = runner._load_from = latest_readable(runner.work_dir)
     if start is None:
         return None
-    meta = check_checkpoint(runner.model, start, runner.cfg, whole=runner._resume)
+    model = runner.model
+    if not isinstance(model, nn.Module):  # FlexibleRunner builds its own later
+        model = MODELS.build(runner.cfg.model)
+    meta = check_checkpoint(model, start, runner.cfg, whole=runner._resume)
     return meta if runner._resume else None
 
 

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmseg.engine.hooks import SegVisualizationHook
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from ..utils.files import replacing
 
@@ -83,7 +84,8 @@ class FiniteLossHook(Hook):
     mmengine's ``CheckInvalidLossHook`` looks when the weights are spoilt already.
     ``<work_dir>/bad_step.pth`` gets, as plain tensors and data, 'state_dict',
     'optimizer', 'random_state' (torch's, of the CPU, before the step), 'iter',
-    'img_path', 'inputs' and 'truth' of the batch as the model was given it.
+    'img_path', 'inputs' and 'truth' of the batch as the model was given it; not where
+    the weights are sharded over processes.
 
     Raises:
         FloatingPointError: With the iteration, the images and that file.
@@ -109,6 +111,11 @@ class FiniteLossHook(Hook):
     def _stop(self, runner: Runner, loss: torch.Tensor) -> None:
         samples = self._batch['data_samples']
         images = [str(sample.get('img_path')) for sample in samples]
+        what = (f'the loss is {float(loss.detach().mean())} in iteration {runner.iter + 1}, '
+                f'for {", ".join(images)}')
+        if isinstance(runner.model, FullyShardedDataParallel):
+            # Gathering the weights would wait for processes whose loss is finite.
+            raise FloatingPointError(f'{what}. A lower learning rate often helps')
         # Every process has a batch of its own.
         rank = f'_{get_rank()}' if get_rank() else ''
         path = Path(runner.work_dir, f'bad_step{rank}.pth')
@@ -122,7 +129,6 @@ class FiniteLossHook(Hook):
                 truth=[sample.gt_sem_seg.data if 'gt_sem_seg' in sample else None
                        for sample in samples]), beside)
         raise FloatingPointError(
-            f'the loss is {float(loss.detach().mean())} in iteration {runner.iter + 1}, for '
-            f'{", ".join(images)}. The weights are those before this step; they, the '
+            f'{what}. The weights are those before this step; they, the '
             f"optimiser's state and the batch are in '{path}'. A lower learning rate, or "
             'optim_wrapper.clip_grad, often helps')
