@@ -1,5 +1,6 @@
 # What matters for a small network on CamVid, one change each:
 #   python tools/analysis_tools/run_experiments.py configs/experiments/camvid.py --amp
+# camvid_300.py beside it makes the same changes to runs an eighth as long.
 # The paper's own claims are among them: that learned interpolation does not matter, that
 # augmentation hardly helps, and that classes need not be balanced.
 config = '../fcn/fcn-4s_efficientnet-lite0-fpn_1xb8-2400_camvid-240x320.py'
@@ -21,6 +22,11 @@ changes = {
         'model.neck': None,
         f'{_head}.in_channels': (24, 40, 112, 320),
     },
+    'one_score': {  # no fusion: the pyramid's finest map alone is scored
+        f'{_head}.in_channels': (128, ),
+        f'{_head}.in_index': (0, ),
+        f'{_head}.in_strides': (4, ),
+    },
     'learned_upsampling': {
         f'{_head}.upsampler': dict(type='BilinearDeconv', learnable=True),
     },
@@ -33,8 +39,20 @@ changes = {
     'not_balanced': {
         f'{_head}.loss_decode.class_weight': None,
     },
+    'summed_loss': {  # a pixel weighs the same in every batch, ignored ones or not
+        f'{_head}.loss_decode.avg_non_ignore': False,
+        f'{_head}.loss_decode.reduction': 'sum',
+        f'{_head}.loss_decode.loss_weight': 1 / (8 * 240 * 320),
+    },
     'no_distortion': {
         f'{_pipeline}.5': dict(_delete_=True, type='RandomFlip', prob=0.),
+    },
+    'blurred_too': {
+        f'{_pipeline}.5': dict(_delete_=True, type='RandomApply', prob=1., transforms=[
+            dict(type='PhotoMetricDistortion', brightness_delta=48, contrast_range=(0.4, 1.6),
+                 saturation_range=(0.4, 1.6), hue_delta=18),
+            dict(type='mmpretrain.GaussianBlur', magnitude_range=(0.2, 2.),
+                 magnitude_std='inf', prob=0.5)]),
     },
     'no_rescaling': {
         f'{_pipeline}.2.ratio_range': (1., 1.),

@@ -41,7 +41,7 @@ def explain_lost_processes(way_out: str) -> Iterator[None]:
 def use_fsdp(config: Config) -> None:
     """Shards weights, gradients and the optimiser's state over the processes, in place.
 
-    By mmengine's ``FlexibleRunner`` and ``FSDPStrategy`` (torch's
+    By mmengine's ``FlexibleRunner`` and :mod:`fcn_plugin.engine.sharded` (torch's
     FullyShardedDataParallel). A module is gathered for as long as it computes, from
     100,000 parameters on. Checkpoints are whole, those of any other run.
 
@@ -58,9 +58,10 @@ def use_fsdp(config: Config) -> None:
     if config.optim_wrapper.get('clip_grad'):
         raise ValueError("--fsdp: optim_wrapper.clip_grad would clip by the norm of each "
                          "process's shard; leave it out, or train without --fsdp")
-    config.runner_type = 'FlexibleRunner'
+    config.runner_type = 'ShardedRunner'
+    config.optim_wrapper.setdefault('constructor', 'ShardedOptimWrapperConstructor')
     config.strategy = dict(
-        type='FSDPStrategy', state_dict_cfg='full',
+        type='ShardedStrategy', state_dict_cfg='full',
         model_wrapper=dict(
             type='MMFullyShardedDataParallel', use_orig_params=True,
             auto_wrap_policy=dict(

@@ -50,8 +50,9 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     # A config that training has written may say resume, which wants an optimiser.
     config.load_from, config.resume = checkpoint, False
     # Nor does testing gain by sharding the network; checkpoints are whole.
-    if (config.get('strategy') or {}).get('type') == 'FSDPStrategy':
-        del config['strategy'], config['runner_type']
+    if (config.get('strategy') or {}).get('type') == 'ShardedStrategy':
+        config.pop('strategy')
+        config.pop('runner_type')
     if crf:
         use_crf(config)
     if original_size or tta:

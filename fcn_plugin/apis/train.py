@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
 from mmseg.registry import MODELS, RUNNERS
 from torch import nn
 
@@ -123,16 +123,39 @@ def _check_start(runner: Runner) -> Optional[dict]:
     Raises:
         ValueError: If training would start from another network's weights.
     """
+    if runner._resume:
+        _choose_start(runner)
     start = runner._load_from
-    if runner._resume and start is None:
-        start = runner._load_from = latest_readable(runner.work_dir)
     if start is None:
         return None
     model = runner.model
     if not isinstance(model, nn.Module):  # FlexibleRunner builds its own later
         model = MODELS.build(runner.cfg.model)
+        if 'state_dict' not in CheckpointLoader.load_checkpoint(start, 'cpu'):
+            raise ValueError(
+                f"load_from: '{start}' holds weights alone, and --fsdp reads them under "
+                "'state_dict', as in the checkpoints of train.py")
     meta = check_checkpoint(model, start, runner.cfg, whole=runner._resume)
     return meta if runner._resume else None
+
+
+def _choose_start(runner: Runner) -> None:
+    """Has a run go on from its own checkpoint rather than from where it once began.
+
+    mmengine would resume from ``load_from``, which for a config that names one is another
+    run's end. A checkpoint of this work dir may be named; where there is none, the run
+    begins with ``load_from``'s weights.
+    """
+    start = runner._load_from
+    if start and Path(start).resolve().parent == Path(runner.work_dir).resolve():
+        return
+    latest = latest_readable(runner.work_dir)
+    if latest is None and start:
+        print_log(f'--resume: {runner.work_dir} has no checkpoint; a new run begins with '
+                  f'the weights of {start}', 'current')
+        runner._resume = False
+    else:
+        runner._load_from = latest
 
 
 def latest_readable(work_dir: str) -> Optional[str]:

@@ -2,6 +2,8 @@
 from .hooks import FCNLoggerHook, FCNVisualizationHook, FiniteLossHook
 from .optim_wrappers import CPUAmpOptimWrapper
 from .resume import ExactResumeHook
+from .sharded import ShardedOptimWrapperConstructor, ShardedRunner, ShardedStrategy
 
 __all__ = ['CPUAmpOptimWrapper', 'ExactResumeHook', 'FCNLoggerHook',
-           'FCNVisualizationHook', 'FiniteLossHook']
+           'FCNVisualizationHook', 'FiniteLossHook', 'ShardedOptimWrapperConstructor',
+           'ShardedRunner', 'ShardedStrategy']

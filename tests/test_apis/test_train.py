@@ -326,6 +326,24 @@ def test_resume(tmp_path):
                                                                      'iter_4.pth']
 
 
+def test_resume_of_a_run_that_began_with_other_weights(tmp_path, trained):
+    """load_from is another run's end, and never the place to go on from."""
+    config, work_dir = write_config(tmp_path), tmp_path / 'work'
+
+    def resume(start, most):
+        printed = succeed('train.py', config, '--work-dir', work_dir, '--resume',
+                          '--cfg-options', f'load_from={start}', f'train_cfg.max_iters={most}')
+        return re.findall(r'Iter\(train\) \[ *(\d+)/', printed), printed
+
+    other = trained[1] / 'iter_4.pth'
+    steps, printed = resume(other, 2)
+    assert steps == ['1', '2']
+    assert re.search(f'work has no checkpoint; a new run begins with the weights of {other}',
+                     printed)
+    assert resume(other, 3)[0] == ['3']
+    assert resume(work_dir / 'iter_2.pth', 4)[0] == ['3', '4'], 'one of its own may be named'
+
+
 def test_resume_in_a_work_dir_that_was_moved(tmp_path):
     """The best of the first part is remembered by a path that is no more."""
     config = write_config(tmp_path)
