@@ -45,14 +45,25 @@ changes = {
         f'{_head}.loss_decode.loss_weight': 1 / (8 * 240 * 320),
     },
     'no_distortion': {
-        f'{_pipeline}.5': dict(_delete_=True, type='RandomFlip', prob=0.),
+        f'{_pipeline}.5.brightness_delta': 0,
+        f'{_pipeline}.5.contrast_range': (1., 1.),
+        f'{_pipeline}.5.saturation_range': (1., 1.),
+        f'{_pipeline}.5.hue_delta': 1,  # mmseg draws from an empty range at 0
     },
-    'blurred_too': {
-        f'{_pipeline}.5': dict(_delete_=True, type='RandomApply', prob=1., transforms=[
+    'blurred_too': {  # an entry of a list is merged, so what is put in needs the whole list
+        _pipeline: [
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations'),
+            dict(type='RandomResize', scale=(480, 360), ratio_range=(0.6, 1.6),
+                 keep_ratio=True),
+            dict(type='RandomCrop', crop_size=(240, 320), cat_max_ratio=0.75),
+            dict(type='RandomFlip', prob=0.5),
             dict(type='PhotoMetricDistortion', brightness_delta=48, contrast_range=(0.4, 1.6),
                  saturation_range=(0.4, 1.6), hue_delta=18),
             dict(type='mmpretrain.GaussianBlur', magnitude_range=(0.2, 2.),
-                 magnitude_std='inf', prob=0.5)]),
+                 magnitude_std='inf', prob=0.5),
+            dict(type='PackSegInputs'),
+        ],
     },
     'no_rescaling': {
         f'{_pipeline}.2.ratio_range': (1., 1.),
