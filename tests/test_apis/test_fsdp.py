@@ -13,6 +13,7 @@ from tiny_runs import ROOT, SHAPES, succeed, write_config
 
 from fcn_plugin.apis.config import load_config
 from fcn_plugin.apis.distributed import use_fsdp
+from fcn_plugin.engine import ShardedStrategy
 
 ports = itertools.count(28600 + os.getpid() % 1000)
 
@@ -73,3 +74,8 @@ def test_what_does_not_go_with_shards(entries, said):
     with pytest.raises(ValueError, match=f'^--fsdp: .*{said}'):
         use_fsdp(config)
     assert config.to_dict() == before
+
+
+def test_the_optimiser_of_a_run_without_shards():
+    with pytest.raises(ValueError, match='^--fsdp: .* of a run without it; resume without'):
+        ShardedStrategy.load_optim_state_dict(None, dict(state={0: {}}, param_groups=[]))
