@@ -208,7 +208,7 @@ def test_the_run_is_worth_it(unbroken):
     assert len({entry['lr'] for entry in log.values() if 'lr' in entry}) > STEPS / 2
 
 
-@pytest.mark.parametrize('number', range(16))
+@pytest.mark.parametrize('number', range(20))
 def test_killed_at_any_time(processes, unbroken, tmp_path, number):
     chance = random.Random(number)
     step, delay = chance.randrange(STEPS - 2), chance.uniform(0, 0.15)

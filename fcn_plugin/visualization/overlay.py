@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 
 Palette = Sequence[Sequence[int]]
+_BAND = 2**22  # pixels that are painted at a time
 
 
 def default_palette(num_classes: int) -> np.ndarray:
@@ -94,24 +95,33 @@ def overlay(image: np.ndarray, labels: np.ndarray, palette: Palette,
     check_labels(labels, image.shape[:2])
     if not 0 <= alpha <= 1:
         raise ValueError(f'alpha must be between 0 and 1, but is {alpha}')
-    colours = colour_labels(labels, palette, ignore_index)
-    painted = labels != ignore_index
-    if background is not None:
-        painted &= labels != background
     picture = image.copy()
-    if alpha:
-        mixed = cv2.addWeighted(image, 1 - alpha, colours, alpha, 0)
-        picture[painted] = mixed[painted]
-    if outlines:
-        _draw_outlines(picture, labels, painted, colours, palette)
+    height, width = labels.shape
+    line = max(1, round(min(height, width) / 250))
+    edge = max(1, line // 2)
+    # In bands, as what follows takes forty bytes a pixel; each sees the rows around it
+    # that its outlines depend on.
+    rows, reach = max(1, _BAND // width), line + edge
+    for top in range(0, height, rows):
+        first, bottom = max(0, top - reach), min(height, top + rows)
+        band = slice(first, bottom + reach)
+        colours = colour_labels(labels[band], palette, ignore_index)
+        painted = labels[band] != ignore_index
+        if background is not None:
+            painted &= labels[band] != background
+        part = image[band].copy()
+        if alpha:
+            mixed = cv2.addWeighted(part, 1 - alpha, colours, alpha, 0)
+            part[painted] = mixed[painted]
+        if outlines:
+            _draw_outlines(part, labels[band], painted, colours, palette, line, edge)
+        picture[top:bottom] = part[top - first:bottom - first]
     return picture
 
 
 def _draw_outlines(picture: np.ndarray, labels: np.ndarray, painted: np.ndarray,
-                   colours: np.ndarray, palette: Palette) -> None:
-    """Draws into ``picture``; see :func:`overlay`."""
-    line = max(1, round(min(labels.shape) / 250))
-    edge = max(1, line // 2)
+                   colours: np.ndarray, palette: Palette, line: int, edge: int) -> None:
+    """Draws into ``picture``, lines and edges so many pixels wide; see :func:`overlay`."""
     # What is not painted counts as one last class. Between two regions the edge
     # lies in the later one, so never inside what it outlines against the image.
     last = len(palette)

@@ -1,3 +1,5 @@
+import importlib
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,19 @@ def test_default_palette():
     assert palette[:5].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0],
                                     [0, 0, 128]]
     assert default_palette(300).shape == (300, 3)
+
+
+@pytest.mark.parametrize('outlines', [False, True])
+@pytest.mark.parametrize('width', [1, 700])
+def test_bands_are_not_seen(monkeypatch, outlines, width):
+    """Large pictures are painted a band at a time."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (900, width, 3), np.uint8)
+    labels = rng.integers(0, 4, (90, -(-width // 10))).repeat(10, 0).repeat(10, 1)[:, :width]
+    # the package calls the function what the module is called
+    module = importlib.import_module('fcn_plugin.visualization.overlay')
+    args = image, labels, default_palette(4), 0.5, outlines, 3, 0
+    whole = overlay(*args)
+    for band in (1, 7 * width, 500 * width + 1):
+        monkeypatch.setattr(module, '_BAND', band)
+        np.testing.assert_array_equal(overlay(*args), whole)
