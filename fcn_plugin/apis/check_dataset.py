@@ -376,11 +376,15 @@ def _config_text(checked: Checked, folder: Path, parent: Path, class_weights: bo
     data_map = '' if encoding.identity or checked.convert else (
         f'\n    label_map={sorted(encoding.label_map.items())},  # value in a mask, class')
     hint = '' if class_weights else '# '
+    data_root = _seen_from(folder, checked.root.resolve())
+    if not Path(data_root).is_absolute():
+        data_root = f'{{{{ fileDirname }}}}/{data_root}'
     return f'''# Written by tools/misc/check_dataset.py. Train, look, predict:
 #   python tools/train.py {shown(folder / "config.py")}
-_base_ = '{Path(os.path.relpath(parent, folder)).as_posix()}'
-data_root = {str(checked.root.resolve())!r}
-lists = {str(folder)!r}
+_base_ = {_seen_from(folder, parent.resolve())!r}
+work_dir = {f"work_dirs/{folder.name}"!r}
+lists = '{{{{ fileDirname }}}}'  # this file's folder
+data_root = {data_root!r}
 classes = {_wrapped(encoding.classes)}
 palette = {_wrapped(palette)}
 batch_size = {batch}
@@ -435,6 +439,12 @@ train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 4)
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=max_iters // 4))
 randomness = dict(seed=0)
 '''
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    """Relative, so that both may be moved together, or as it is where they lie far apart."""
+    relative = Path(os.path.relpath(path, folder)).as_posix()
+    return path.as_posix() if relative.startswith('../../../') else relative
 
 
 def _wrapped(values: Sequence) -> str:

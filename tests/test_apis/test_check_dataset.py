@@ -9,6 +9,7 @@ from PIL import Image
 from tiny_runs import run_tool, succeed
 
 from fcn_plugin.apis.check_dataset import check_dataset, report, write_config
+from fcn_plugin.apis.config import load_config
 from fcn_plugin.visualization import default_palette
 
 TOOL = 'misc/check_dataset.py'
@@ -420,13 +421,18 @@ def test_crops_follow_the_images(tmp_path):
 
 
 def test_config_trains_and_predicts(tmp_path):
-    """From folders to a prediction without a line of Python."""
+    """From folders to a prediction without a line of Python, moved in between."""
     for number in range(8):
         save(tmp_path / f'data/images/{number}.jpg', picture(number))
         save(tmp_path / f'data/masks/{number}.png', COLOURS[labels(number)])
     out = tmp_path / 'data-fcn'
     succeed(TOOL, tmp_path / 'data', '--out', out, '--class-weights')
     assert Image.open(out / 'overview.png').width > 2 * SIZE[1]
+    (tmp_path / 'elsewhere').mkdir()
+    for folder in ('data', 'data-fcn'):
+        (tmp_path / folder).rename(tmp_path / 'elsewhere' / folder)
+    out = tmp_path / 'elsewhere' / 'data-fcn'
+    assert load_config(str(out / 'config.py')).work_dir == 'work_dirs/data-fcn'
     here = [f'{loader}_dataloader.{key}' for loader in ('train', 'val', 'test')
             for key in ('num_workers=0', 'persistent_workers=False')]
     said = succeed('train.py', out / 'config.py', '--work-dir', tmp_path / 'work',
@@ -435,7 +441,7 @@ def test_config_trains_and_predicts(tmp_path):
     assert 'the best checkpoint on 2 images of ListDataset' in said
     best, = (tmp_path / 'work').glob('best_*.pth')
     succeed('predict.py', '--config', out / 'config.py', '--weight-path', best, '--img-path',
-            tmp_path / 'data/images/0.jpg', '--out-dir', tmp_path / 'predicted')
+            tmp_path / 'elsewhere/data/images/0.jpg', '--out-dir', tmp_path / 'predicted')
     assert Image.open(tmp_path / 'predicted/0_labels.png').size == SIZE[::-1]
 
 
