@@ -8,7 +8,7 @@ from rich.progress import track
 
 from ..datasets.label_maps import read_label_png
 from ..evaluation.conditions import find_conditions
-from ..evaluation.confusion import segmentation_metrics
+from ..evaluation.confusion import FIGURES, segmentation_metrics
 from ..utils.files import write_text
 from .images import list_images, read_image, save_picture
 from .inferencer import FCNInferencer, check_batch_size
@@ -16,9 +16,6 @@ from .judge import Evaluation, choose_images, evaluate
 from .loading import PathLike
 from .predict import ROWS_PER_PICTURE, compare
 from .result import Result, check_outputs
-
-_FIGURES = dict(aAcc='pixel accuracy', mAcc='mean accuracy', mIoU='mean IoU',
-                fwIoU='frequency-weighted IoU')
 
 
 def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: PathLike,
@@ -141,9 +138,9 @@ def _read_truth(path: Path, ignore: Sequence[int], result: Result) -> np.ndarray
 
 def _tables(found: Dict[str, Evaluation], classes: Sequence[str]) -> str:
     figures = {name: segmentation_metrics(each.matrix) for name, each in found.items()}
-    summary = PrettyTable(['', *_FIGURES.values()], align='r')
+    summary = PrettyTable(['', *FIGURES.values()], align='r')
     for name, values in figures.items():
-        summary.add_row([name, *(f'{100 * float(values[key]):.2f}' for key in _FIGURES)])
+        summary.add_row([name, *(f'{100 * float(values[key]):.2f}' for key in FIGURES)])
     summary.align[''] = 'l'
     each = PrettyTable(['IoU', *figures], align='r')
     for i, name in enumerate(classes):

@@ -7,13 +7,13 @@ import numpy as np
 from mmengine.config import Config
 from prettytable import PrettyTable, TableStyle
 
+from ..evaluation import FIGURES
 from ..utils.files import replacing, write_text
 from .config import read_config
 from .loading import PathLike
 from .report import read_run
 from .staged import run_to_its_end
 
-_FIGURES = ('aAcc', 'mAcc', 'mIoU', 'fwIoU')
 
 
 class Experiment(NamedTuple):
@@ -119,13 +119,13 @@ def run_plan(plan: PathLike, work_dir: PathLike, train_tool: Path,
 
 
 def _table(done: Dict[str, List[dict]]) -> str:
-    table = PrettyTable(['', *_FIGURES, 'difference', 'minutes', 'seeds'], align='r')
+    table = PrettyTable(['', *FIGURES, 'difference', 'minutes', 'seeds'], align='r')
     table.align[''] = 'l'
     table.set_style(TableStyle.MARKDOWN)
     means = {name: np.mean([run['mIoU'] for run in runs]) for name, runs in done.items()}
     first = next(iter(means.values()))
     for name, runs in done.items():
-        cells = [_spread([run[key] for run in runs]) for key in _FIGURES]
+        cells = [_spread([run[key] for run in runs]) for key in FIGURES]
         table.add_row([name, *cells, f'{means[name] - first:+.2f}',
                        f'{np.mean([run["minutes"] for run in runs]):.1f}', len(runs)])
     return table.get_string()

@@ -18,7 +18,7 @@ from PIL import Image
 from rich.progress import track
 
 from .. import visualization as vis
-from ..evaluation.confusion import segmentation_metrics
+from ..evaluation.confusion import FIGURES, segmentation_metrics
 from ..utils.files import write_text
 from ..version import __version__
 from .config import load_config
@@ -28,8 +28,7 @@ from .loading import PathLike, load_model
 from .predict import build_val_dataset, predict_dataset, spread
 from .result import Result
 
-_FIGURES = dict(mIoU='mean IoU', aAcc='pixel accuracy', mAcc='mean accuracy',
-                fwIoU='frequency-weighted IoU')
+_FIGURES = dict(mIoU=FIGURES['mIoU']) | FIGURES  # that one first
 #: More classes than this make a table that nobody reads.
 _LARGEST_TABLE = 60
 _PICTURE_WIDTH = 360

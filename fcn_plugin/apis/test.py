@@ -3,13 +3,16 @@ from pathlib import Path
 from typing import Dict, Optional
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from ..models import speed_up
+from ..utils.paths import shown
 from .config import use_crf
 from .distributed import explain_lost_processes
 from .explain import check_checkpoint, check_classes, explain_errors
-from .train import build_runner
+from .train import build_runner, figure_lines
 
 
 def test(config: Config, checkpoint: str, *, tta: bool = False,
@@ -83,7 +86,22 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
             model = runner.model.module if is_model_wrapper(runner.model) else (
                 runner.model)
             speed_up(model.module if tta else model)
-        return runner.test()
+        metrics = runner.test()
+        if is_main_process():
+            _summarise(runner, metrics, out, show_dir)
+        return metrics
+
+
+def _summarise(runner: Runner, metrics: Dict[str, float], out: Optional[str],
+               show_dir: Optional[str]) -> None:
+    lines = figure_lines(runner, metrics, 'the checkpoint')
+    log = Path(runner.log_dir, runner.timestamp)
+    lines.append(f'as JSON     {shown(log)}.json')
+    if out is not None:
+        lines.append(f'labels      {shown(out)}/')
+    if show_dir:
+        lines.append(f'pictures    {shown(show_dir)}/')
+    print('\n' + '\n'.join(lines), flush=True)
 
 
 def use_tiles(config: Config, tile: int, overlap: int = 128) -> None:

@@ -3,7 +3,7 @@ import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, Optional
 from urllib.error import URLError
 
 import torch
@@ -18,6 +18,7 @@ from torch import nn
 from .. import compat
 from ..datasets.bad_samples import check_choice, guard
 from ..engine.resume import resume_exactly
+from ..evaluation import FIGURES
 from ..utils.paths import shown, tool_command
 from .distributed import explain_lost_processes
 from .explain import (check_checkpoint, check_classes, check_lengths,
@@ -289,13 +290,8 @@ def _summarise(runner: Runner) -> None:
     if not is_main_process():
         return
     picture = _draw(runner, checkpoint) if metrics else None
-    names = dict(aAcc='pixel accuracy', mAcc='mean accuracy', mIoU='mean IoU',
-                 fwIoU='frequency-weighted IoU')
-    lines = [f'{title:<24}{metrics[name]:6.2f}' for name, title in names.items()
-             if name in metrics]
-    if lines:
-        which = 'last' if checkpoint == info.get('last_ckpt') else 'best'
-        lines.insert(0, f'the {which} checkpoint on {_data_name(runner)}:')
+    which = 'last' if checkpoint == info.get('last_ckpt') else 'best'
+    lines = figure_lines(runner, metrics, f'the {which} checkpoint')
     log = Path(runner.log_dir, runner.timestamp)
     lines.append(f'checkpoint  {shown(checkpoint) if checkpoint else "none was written"}')
     lines.append(f'log         {shown(log)}.log')
@@ -322,7 +318,22 @@ def _draw(runner: Runner, checkpoint: str) -> Path:
     return path
 
 
-def _data_name(runner: Runner) -> str:
+def figure_lines(runner: Runner, metrics: Dict[str, float], what: str) -> List[str]:
+    """What was judged on which data, and a line for each of the four figures.
+
+    Args:
+        runner (Runner): Whose test data it was.
+        metrics (dict[str, float]): What its test gave.
+        what (str): What was judged.
+
+    Returns:
+        list[str]: Nothing where there is none of the four.
+    """
+    lines = [f'{title:<24}{metrics[name]:6.2f}' for name, title in FIGURES.items()
+             if name in metrics]
+    if not lines:
+        return []
     data = runner.test_dataloader.dataset
     split = getattr(data, 'split', None)
-    return f'{len(data)} images of {type(data).__name__}' + (f" ('{split}')" if split else '')
+    return [f'{what} on {len(data)} images of {type(data).__name__}'
+            + (f" ('{split}')" if split else '') + ':', *lines]

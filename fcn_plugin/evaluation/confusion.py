@@ -5,6 +5,10 @@ from torch import Tensor
 
 from ..ops import count_pairs
 
+#: What the paper's four metrics are called, by their names in logs.
+FIGURES = dict(aAcc='pixel accuracy', mAcc='mean accuracy', mIoU='mean IoU',
+               fwIoU='frequency-weighted IoU')
+
 
 def confusion_matrix(prediction: Tensor, truth: Tensor, num_classes: int,
                      ignore_index: int = 255) -> Tensor:

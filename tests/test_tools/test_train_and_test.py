@@ -140,8 +140,11 @@ def test_pictures_without_a_hook(folder, tmp_path):
 def test_sizes_that_are_judged(folder, sizes, judged, tmp_path, flag):
     """The config's 224x224; by either flag the sizes of the files."""
     flags = [flag] if flag else []
-    succeed('test.py', folder / 'tiny.py', folder / 'random.pth', *flags, '--out',
-            tmp_path / 'out', '--work-dir', tmp_path / 'work')
+    said = succeed('test.py', folder / 'tiny.py', folder / 'random.pth', *flags, '--out',
+                   tmp_path / 'out', '--work-dir', tmp_path / 'work')
+    figure = metrics(tmp_path / 'work')['mIoU']
+    assert re.search(r'^the checkpoint on 3 images of BaseSegDataset:\n(.+\n){2}'
+                     rf'mean IoU +{figure:.2f}\n(.+\n)+labels +{tmp_path}/out/$', said, re.M)
     expected = sizes if flag else dict.fromkeys(sizes, (224, 224))
     assert judged == {name: (size, size) for name, size in expected.items()}
     written = {p.stem: np.asarray(Image.open(p)) for p in (tmp_path / 'out').iterdir()}
