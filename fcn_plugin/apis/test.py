@@ -80,6 +80,9 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     with explain_errors(config), explain_lost_processes(
             'Start all processes again'):
         runner = build_runner(plain)
+        if is_main_process():  # beside its log: the work dir's own is the training's
+            dumped = f'{runner.timestamp}.py'
+            Path(runner.work_dir, dumped).replace(Path(runner.log_dir, dumped))
         check_checkpoint(runner.model, checkpoint, config)
         if fast:
             runner.load_or_resume()

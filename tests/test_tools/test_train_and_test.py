@@ -218,6 +218,8 @@ def test_testing_leaves_the_config_of_the_training(folder, tmp_path):
         succeed('test.py', config, folder / 'random.pth', *flags,
                 '--cfg-options', 'optim_wrapper.optimizer.type=NoSuchOptimizer')
         assert config.read_text() == before
+    assert list(tmp_path.glob('*.py')) == [config]  # the report takes it for the run's
+    assert len(list(tmp_path.glob('*/*.py'))) == 2
 
 
 # --- on files, and from elsewhere ------------------------------------------
