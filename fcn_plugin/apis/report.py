@@ -93,9 +93,9 @@ def read_run(work_dir: PathLike, config: Optional[PathLike] = None,
         train, val = read_scalars(start)
         _continue(run.train, train)
         _continue(run.val, val)
-    # Of trainings, where there is one: test.py leaves logs too.
-    logs = [log for log in sorted(folder.glob('*/*.log'))
-            if (log.parent / 'vis_data/scalars.json').is_file()] or sorted(folder.glob('*/*.log'))
+    logs = sorted(folder.glob('*/*.log'))
+    # test.py leaves logs too
+    logs = [log for log in logs if (log.parent / 'vis_data/scalars.json').is_file()] or logs
     if logs:
         run.environment = _environment(logs[-1])
     return run
