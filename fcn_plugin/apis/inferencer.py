@@ -86,6 +86,10 @@ class FCNInferencer:
         self.palette = meta['palette']
         self.background = meta['background']
 
+    def __repr__(self) -> str:
+        names, more = ', '.join(self.class_names[:5]), len(self.class_names) > 5
+        return f'FCNInferencer({len(self.class_names)} classes: {names}{", ..." * more})'
+
     # --- results ------------------------------------------------------------------
 
     def __call__(self, inputs: Any, batch_size: int = 1, scores: bool = False,

@@ -47,7 +47,10 @@ def test_it_is_small_and_says_where_it_comes_from():
 
 
 def test_it_labels_a_street_that_was_drawn(street):
-    result = FCNInferencer(device='cpu')(street)
+    segment = FCNInferencer(device='cpu')
+    assert repr(segment) == (
+        'FCNInferencer(11 classes: sky, building, pole, road, pavement, ...)')
+    result = segment(street)
     assert result.class_names[ROAD] == 'road' and result.labels.shape == (360, 480)
     for rows, columns, label in ((slice(0, 40), slice(200, 280), SKY),
                                  (slice(260, 350), slice(150, 330), ROAD)):
