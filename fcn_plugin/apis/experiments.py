@@ -1,6 +1,6 @@
 """Runs that differ in one thing each, over seeds, and a table of them."""
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import matplotlib
 import numpy as np
@@ -12,7 +12,7 @@ from ..utils.files import replacing, write_text
 from .config import read_config
 from .loading import PathLike
 from .report import read_run
-from .staged import run_to_its_end
+from .staged import result, run_to_its_end
 
 
 
@@ -24,11 +24,13 @@ class Experiment(NamedTuple):
         seed (int): Of the run.
         config (Config): What is trained.
         work_dir (Path): ``<work dir of the plan>/<name>/seed<seed>``.
+        after (Path, optional): The work dir of the run whose best weights it starts from.
     """
     name: str
     seed: int
     config: Config
     work_dir: Path
+    after: Optional[Path] = None
 
     @property
     def max_iters(self) -> int:
@@ -38,19 +40,21 @@ class Experiment(NamedTuple):
 
 def read_plan(plan: PathLike, work_dir: PathLike, seeds: Sequence[int] = (0, ),
               only: Sequence[str] = ()) -> List[Experiment]:
-    """Reads a plan: a config file with ``config`` and ``changes``.
+    """Reads a plan: a config file with ``config``, ``changes`` and perhaps ``after``.
 
     Args:
         plan (str or Path): ``config`` is the config file that all runs start from,
             relative to the plan; ``changes`` names dicts of settings in the manner of
-            ``--cfg-options``, ``dict()`` for the run that the others are compared with.
+            ``--cfg-options``, ``dict()`` for the run that the others are compared with;
+            ``after`` names for a change the one whose best weights it starts from.
         work_dir (str or Path): Gets a folder for each run.
         seeds (Sequence[int]): Defaults to (0, ).
         only (Sequence[str]): Some of the changes. Defaults to (): all.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it lacks one of the two, or a change of ``only``.
+        ValueError: If it lacks ``config`` or ``changes``, or a change of ``only`` or
+            ``after``.
     """
     path = Path(plan)
     if not path.is_file():
@@ -64,14 +68,21 @@ def read_plan(plan: PathLike, work_dir: PathLike, seeds: Sequence[int] = (0, ),
     if unknown:
         raise ValueError(f"the plan '{plan}' has no change '{unknown[0]}', but "
                          f'{", ".join(read.changes)}')
+    after = read.get('after') or {}
+    names = list(read.changes)
+    for name, before in after.items():
+        if name not in names or before not in names[:names.index(name)]:
+            raise ValueError(f"the plan '{plan}' has {name!r} after {before!r}: expected a "
+                             f'change and an earlier one, of {", ".join(names)}')
     found = []
     for name, change in read.changes.items():
         for seed in seeds if not only or name in only else ():
             config = Config.fromfile(str(path.parent / read.config))
             config.merge_from_dict(dict(change))
             config.randomness = dict(config.get('randomness') or {}, seed=seed)
-            found.append(Experiment(name, seed, config,
-                                    Path(work_dir, name, f'seed{seed}')))
+            folders = [Path(work_dir, each, f'seed{seed}')
+                       for each in (name, after.get(name)) if each]
+            found.append(Experiment(name, seed, config, *folders))
     return found
 
 
@@ -104,9 +115,16 @@ def run_plan(plan: PathLike, work_dir: PathLike, train_tool: Path,
         write_text(file, experiment.config.pretty_text)
         title = f'run {number} of {len(experiments)}, {experiment.name}'
         print(f'{title}, seed {experiment.seed}', flush=True)
+        start = []
+        if experiment.after is not None:
+            weights = result(experiment.after, 'best')
+            if weights is None:
+                raise RuntimeError(f'{title}: starts from {experiment.after}, where there is '
+                                   'no checkpoint: train that one first (--only)')
+            start = [f'load_from={weights}']
         run_to_its_end(title, str(file), experiment.work_dir, experiment.max_iters,
                        train_tool, arguments,
-                       [*options, f'randomness.seed={experiment.seed}'])
+                       [*options, f'randomness.seed={experiment.seed}'], start)
         run = read_run(experiment.work_dir)
         minutes = sum(line['time'] for line in run.train) / len(run.train) * (
             experiment.max_iters / 60)

@@ -2,7 +2,13 @@
 import re
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from tiny_runs import CONFIGS, run_tool, succeed, write_config
 
 from fcn_plugin.apis import experiments
@@ -48,6 +54,18 @@ def test_every_change_and_seed_is_a_run_of_its_own(plan, tmp_path):
     assert [each.name for each in read_plan(plan, tmp_path, only=['summed'])] == ['summed']
 
 
+def test_a_run_that_starts_from_another(plan, tmp_path):
+    """From the best weights of the same seed, and not before they are there."""
+    plan.write_text(PLAN + "after = dict(summed='base')\n")
+    args = TOOL, plan, '--work-dir', tmp_path / 'work', '--seeds', 3, '--cfg-options', (
+        'train_cfg.max_iters=2'), 'train_cfg.val_interval=2'
+    done = run_tool(*args, '--only', 'summed')
+    assert done.code == 2 and 'base/seed3, where there is no checkpoint' in done.err
+    succeed(*args)
+    trained = Config.fromfile(tmp_path / 'work/summed/seed3/summed.py')
+    assert trained.load_from == str(next(tmp_path.glob('work/base/seed3/best_*.pth')))
+
+
 def test_a_run_that_fails_leaves_the_others(plan, tmp_path, monkeypatch):
     def fail(title, *args):
         raise RuntimeError(f'{title}: training ended with exit code 1')
@@ -61,6 +79,8 @@ def test_a_run_that_fails_leaves_the_others(plan, tmp_path, monkeypatch):
     (None, [], "there is no plan '"),
     ("config = 'tiny.py'", [], 'has no changes'),
     ('changes = dict()', [], 'has no config'),
+    (PLAN + "after = dict(base='summed')", [], "'base' after 'summed': expected a change"),
+    (PLAN + "after = dict(bsae='base')", [], "'bsae' after 'base': expected a change"),
     (PLAN, ['--only', 'bsae'], "has no change 'bsae', but base, summed"),
 ])
 def test_bad_plans(plan, tmp_path, text, args, words):
@@ -73,10 +93,31 @@ def test_bad_plans(plan, tmp_path, text, args, words):
 @pytest.mark.parametrize('path', sorted((CONFIGS / 'experiments').glob('*.py')),
                          ids=lambda path: path.stem)
 def test_every_change_of_the_plans_changes_something(path, tmp_path):
-    found = {each.name: each.config for each in read_plan(path, tmp_path)}
-    texts = {name: config.pretty_text for name, config in found.items()}
-    assert len(set(texts.values())) == len(texts) >= 12
-    assert not found['no_averaging'].custom_hooks
+    found = {each.name: each for each in read_plan(path, tmp_path)}
+    texts = {name: each.config.pretty_text for name, each in found.items()}
+    assert len({(texts[name], each.after) for name, each in found.items()}) == len(texts) >= 8
+    if 'no_averaging' in found:
+        assert not found['no_averaging'].config.custom_hooks
     # read back as it is trained
     for name, text in texts.items():
-        assert Config.fromstring(text, '.py').model == found[name].model
+        assert Config.fromstring(text, '.py').model == found[name].config.model
+
+
+@pytest.mark.parametrize('plan', ['camvid_300', 'camvid_vgg16_300'])
+def test_every_network_of_the_plans_is_built_and_learns(plan, tmp_path):
+    for each in read_plan(CONFIGS / f'experiments/{plan}.py', tmp_path):
+        model = each.config.model
+        model.backbone.init_cfg = None
+        if model.backbone.get('fc_channels') == 4096:
+            model.backbone.fc_channels = 32
+            model.decode_head.in_channels = (256, 512, 32)
+        init_default_scope('mmseg')
+        network = MODELS.build(model)
+        sample = SegDataSample(metainfo=dict(img_shape=(64, 96)))
+        sample.gt_sem_seg = PixelData(data=torch.zeros(1, 64, 96, dtype=torch.int64))
+        data = network.data_preprocessor(dict(
+            inputs=[torch.zeros(3, 64, 96, dtype=torch.uint8)] * 2, data_samples=[sample] * 2),
+            True)
+        losses = network(**data, mode='loss')
+        assert torch.isfinite(sum(value for name, value in losses.items() if 'loss' in name))
+        Compose(each.config.train_dataloader.dataset.pipeline)
