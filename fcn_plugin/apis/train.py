@@ -284,6 +284,9 @@ def _summarise(runner: Runner) -> None:
     checkpoint, = found
     metrics = {}
     if runner._test_dataloader is not None and checkpoint:
+        # EMAHook would part the averaged weights from the others, as where training goes
+        # on, and judge the others.
+        runner._resume = False
         # The last one too: in several processes batch norms' statistics differ.
         runner.load_checkpoint(checkpoint)
         metrics = runner.test()

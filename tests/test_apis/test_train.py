@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 from mmpretrain.models import ResNet
 from PIL import Image
@@ -324,6 +325,29 @@ def test_resume(tmp_path):
     assert steps == {4}
     assert [p.name for p in sorted(work_dir.glob('iter_*.pth'))] == ['iter_3.pth',
                                                                      'iter_4.pth']
+
+
+def test_averaged_weights_are_judged_after_a_resume_too(tmp_path, monkeypatch):
+    judged, swap = [], EMAHook.before_test_epoch
+
+    def look(self, runner):
+        swap(self, runner)
+        judged.append({name: value.clone() for name, value in
+                       self.src_model.state_dict().items()})
+
+    monkeypatch.setattr(EMAHook, 'before_test_epoch', look)
+    config = write_config(tmp_path, SHAPES + """
+custom_hooks = [dict(type='EMAHook', momentum=0.3, update_buffers=True)]
+""")
+    train = 'train.py', config, '--work-dir', tmp_path / 'work'
+    succeed(*train, '--cfg-options', 'train_cfg.max_iters=2')
+    printed = succeed(*train, '--resume')
+    saved = load(named(printed, 'checkpoint'))
+    for weights in judged:
+        assert weights.keys() == saved['state_dict'].keys()
+    torch.testing.assert_close(judged[-1], saved['state_dict'], rtol=0, atol=0)
+    others = saved['ema_state_dict']['module.decode_head.score.stride8.weight']
+    assert not torch.equal(judged[-1]['decode_head.score.stride8.weight'], others)
 
 
 def test_resume_of_a_run_that_began_with_other_weights(tmp_path, trained):
