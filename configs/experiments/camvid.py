@@ -65,6 +65,20 @@ changes = {
             dict(type='PackSegInputs'),
         ],
     },
+    'low_light_too': {
+        _pipeline: [
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations'),
+            dict(type='RandomResize', scale=(480, 360), ratio_range=(0.6, 1.6),
+                 keep_ratio=True),
+            dict(type='RandomCrop', crop_size=(240, 320), cat_max_ratio=0.75),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PhotoMetricDistortion', brightness_delta=48, contrast_range=(0.4, 1.6),
+                 saturation_range=(0.4, 1.6), hue_delta=18),
+            dict(type='RandomLowLight', prob=0.5, max_stops=3., max_noise=8.),
+            dict(type='PackSegInputs'),
+        ],
+    },
     'no_rescaling': {
         f'{_pipeline}.2.ratio_range': (1., 1.),
     },
