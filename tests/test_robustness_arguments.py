@@ -21,6 +21,7 @@ TABLE = {
     'train.py': [
         *CONFIG, ('{tiny} --launcher moon', ['--launcher', "'moon'", 'slurm']),
         ('{tiny} ' + OPTIONS[0], OPTIONS[1]),
+        ('{tiny} --fsdp', ['--fsdp', 'one', 'dist_train.sh']),
         ('{tiny} --moon', ['--moon']), ('', ['config']),
         ('{tiny} --cfg-options load_from={none}', ['none']),
         ('{tiny} --cfg-options load_from={text}', ['text.txt', 'cannot load']),
