@@ -60,7 +60,7 @@ def load(path):
 def bases(path):
     """The files that a config inherits from, of all generations."""
     for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '_base_':
             names = ast.literal_eval(node.value)
             for name in [names] if isinstance(names, str) else names:
                 base = (path.parent / name).resolve()
