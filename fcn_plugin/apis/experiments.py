@@ -12,8 +12,7 @@ from ..utils.files import replacing, write_text
 from .config import read_config
 from .loading import PathLike
 from .report import read_run
-from .staged import result, run_to_its_end
-
+from .staged import is_finished, result, run_to_its_end
 
 
 class Experiment(NamedTuple):
@@ -92,7 +91,8 @@ def run_plan(plan: PathLike, work_dir: PathLike, train_tool: Path,
     """Trains what is not finished, one run after the other, and compares all.
 
     Started again after it was stopped, this goes on where it was. The table
-    (``runs.md``) and its picture (``runs.png``) are written anew after each run.
+    (``runs.md``) and its picture (``runs.png``) are written anew after each run, from all
+    finished runs of the plan in the work dir, of whatever seed and whenever made.
 
     Args:
         plan, work_dir, seeds, only: See :func:`read_plan`.
@@ -102,13 +102,14 @@ def run_plan(plan: PathLike, work_dir: PathLike, train_tool: Path,
 
     Returns:
         str: The table: each figure of the last validation, the mean over seeds and half
-        the range; and how much mean IoU differs from the first change's.
+        the range; and how much mean IoU differs from the first change's with the same
+        seeds.
 
     Raises:
         RuntimeError: If a run fails; the others are kept.
     """
     experiments = read_plan(plan, work_dir, seeds, only)
-    done: Dict[str, List[dict]] = {}
+    names = list(read_config(str(plan)).changes)
     text = ''
     for number, experiment in enumerate(experiments, 1):
         file = Path(work_dir, experiment.name, f'{experiment.name}.py')
@@ -125,36 +126,62 @@ def run_plan(plan: PathLike, work_dir: PathLike, train_tool: Path,
         run_to_its_end(title, str(file), experiment.work_dir, experiment.max_iters,
                        train_tool, arguments,
                        [*options, f'randomness.seed={experiment.seed}'], start)
-        run = read_run(experiment.work_dir)
-        minutes = sum(line['time'] for line in run.train) / len(run.train) * (
-            experiment.max_iters / 60)
-        done.setdefault(experiment.name, []).append(dict(run.val[-1], minutes=minutes))
+        done = finished_runs(work_dir, names)
         text = _table(done)
-        write_text(Path(work_dir, 'runs.md'), f'{plan}, seeds {list(seeds)}\n\n{text}\n')
+        write_text(Path(work_dir, 'runs.md'), f'{plan}\n\n{text}\n')
         _draw(done, Path(work_dir, 'runs.png'))
     print(text)
     return text
 
 
-def _table(done: Dict[str, List[dict]]) -> str:
+def finished_runs(work_dir: PathLike, names: Sequence[str]) -> Dict[str, Dict[int, dict]]:
+    """The figures of the runs of a plan that have reached their end.
+
+    Args:
+        work_dir (str or Path): Of the plan.
+        names (Sequence[str]): Of its changes.
+
+    Returns:
+        dict: For each change that has any, in that order: by seed, the scalars of the last
+        validation, and ``minutes``, how long training takes at the median step of its log.
+    """
+    done: Dict[str, Dict[int, dict]] = {}
+    for name in names:
+        folders = {int(path.name[4:]): path for path in Path(work_dir, name).glob('seed*')
+                   if path.name[4:].isdigit()}
+        for seed, folder in sorted(folders.items()):
+            if result(folder, 'last') is None:
+                continue
+            run = read_run(folder)
+            max_iters = run.config.train_cfg.max_iters
+            if run.train and run.val and is_finished(folder, max_iters):
+                step = np.median([line['time'] for line in run.train])
+                done.setdefault(name, {})[seed] = dict(run.val[-1],
+                                                       minutes=step * max_iters / 60)
+    return done
+
+
+def _table(done: Dict[str, Dict[int, dict]]) -> str:
     table = PrettyTable(['', *FIGURES, 'difference', 'minutes', 'seeds'], align='r')
     table.align[''] = 'l'
     table.set_style(TableStyle.MARKDOWN)
-    means = {name: np.mean([run['mIoU'] for run in runs]) for name, runs in done.items()}
-    first = next(iter(means.values()))
+    first = next(iter(done.values()))
     for name, runs in done.items():
-        cells = [_spread([run[key] for run in runs]) for key in FIGURES]
-        table.add_row([name, *cells, f'{means[name] - first:+.2f}',
-                       f'{np.mean([run["minutes"] for run in runs]):.1f}', len(runs)])
+        cells = [_spread([run[key] for run in runs.values()]) for key in FIGURES]
+        # seed by seed, so that one more seed of either does not count as a difference
+        apart = [runs[seed]['mIoU'] - first[seed]['mIoU'] for seed in runs if seed in first]
+        table.add_row([name, *cells, _spread(apart, '+') if apart else '',
+                       f'{np.mean([run["minutes"] for run in runs.values()]):.1f}',
+                       ' '.join(map(str, runs))])
     return table.get_string()
 
 
-def _spread(values: Sequence[float]) -> str:
+def _spread(values: Sequence[float], sign: str = '') -> str:
     half = (max(values) - min(values)) / 2
-    return f'{np.mean(values):.2f}' + (f' ± {half:.2f}' if len(values) > 1 else '')
+    return f'{np.mean(values):{sign}.2f}' + (f' ± {half:.2f}' if len(values) > 1 else '')
 
 
-def _draw(done: Dict[str, List[dict]], path: Path) -> None:
+def _draw(done: Dict[str, Dict[int, dict]], path: Path) -> None:
     """A row a change, a point a seed, a line at the first change's mean."""
     matplotlib.use('Agg')
     from matplotlib import pyplot
@@ -162,9 +189,10 @@ def _draw(done: Dict[str, List[dict]], path: Path) -> None:
                                    layout='constrained')
     names = list(done)
     for place, name in enumerate(names):
-        values = [run['mIoU'] for run in done[name]]
+        values = [run['mIoU'] for run in done[name].values()]
         axes.plot(values, [place] * len(values), 'o', color='tab:blue', alpha=0.6)
-    axes.axvline(np.mean([run['mIoU'] for run in done[names[0]]]), color='grey', lw=1)
+    first = [run['mIoU'] for run in done[names[0]].values()]
+    axes.axvline(np.mean(first), color='grey', lw=1)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel('mean IoU of the last validation, %')

@@ -12,7 +12,7 @@ from mmseg.structures import SegDataSample
 from tiny_runs import CONFIGS, run_tool, succeed, write_config
 
 from fcn_plugin.apis import experiments
-from fcn_plugin.apis.experiments import read_plan
+from fcn_plugin.apis.experiments import finished_runs, read_plan
 
 TOOL = 'analysis_tools/run_experiments.py'
 PLAN = """
@@ -41,6 +41,25 @@ def test_runs_are_trained_compared_and_not_repeated(plan, tmp_path, capfd):
     assert (work / 'runs.png').stat().st_size > 1000
     again = succeed(TOOL, plan, '--work-dir', work)
     assert again.count('finished already') == 2 and rows[1][1] in again
+
+
+def test_the_table_holds_what_earlier_calls_trained(plan, tmp_path):
+    work = tmp_path / 'work'
+    options = '--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2'
+    succeed(TOOL, plan, '--work-dir', work, '--seeds', 0, 1, '--only', 'base', *options)
+    cut_off = work / 'summed/seed5'
+    cut_off.mkdir(parents=True)
+    out = succeed(TOOL, plan, '--work-dir', work, '--seeds', 1, '--only', 'summed', *options)
+    rows = {row[0]: row for row in (
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in (work / 'runs.md').read_text().splitlines() if line.startswith('| '))}
+    assert rows['base'][-1] == '0 1' and rows['summed'][-1] == '1'
+    assert rows['base'][5] == '+0.00 ± 0.00'
+    figures = finished_runs(work, ['base', 'summed'])
+    # of the same seed, not of the mean over both
+    apart = figures['summed'][1]['mIoU'] - figures['base'][1]['mIoU']
+    assert rows['summed'][5] == f'{apart:+.2f}' and rows['summed'][3] in out
+    assert set(figures['base']) == {0, 1} and figures['base'][0]['minutes'] > 0
 
 
 def test_every_change_and_seed_is_a_run_of_its_own(plan, tmp_path):
