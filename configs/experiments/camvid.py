@@ -3,11 +3,25 @@
 # camvid_300.py beside it makes the same changes to runs an eighth as long.
 # The paper's own claims are among them: that learned interpolation does not matter, that
 # augmentation hardly helps, and that classes need not be balanced.
-config = '../fcn/fcn-4s_efficientnet-lite0-fpn_1xb8-2400_camvid-240x320.py'
+config = './_base_/camvid.py'
 
 # Pipelines are lists, so that a change names the place: 2 resizes, 3 crops, 5 distorts.
 _pipeline = 'train_dataloader.dataset.pipeline'
 _head = 'model.decode_head'
+# Entries of a list are merged, so what is put between them needs the whole list.
+_augmented = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomResize', scale=(480, 360), ratio_range=(0.6, 1.6), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=(240, 320), cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion', brightness_delta=48, contrast_range=(0.4, 1.6),
+         saturation_range=(0.4, 1.6), hue_delta=18),
+]
+_blurred = dict(type='mmpretrain.GaussianBlur', magnitude_range=(0.2, 2.),
+                magnitude_std='inf', prob=0.5)
+_low_light = dict(type='RandomLowLight', prob=0.5, max_stops=3., max_noise=8.)
+_packed = dict(type='PackSegInputs')
 changes = {
     'base': {},
     'stride_8': {
@@ -50,34 +64,14 @@ changes = {
         f'{_pipeline}.5.saturation_range': (1., 1.),
         f'{_pipeline}.5.hue_delta': 1,  # mmseg draws from an empty range at 0
     },
-    'blurred_too': {  # an entry of a list is merged, so what is put in needs the whole list
-        _pipeline: [
-            dict(type='LoadImageFromFile'),
-            dict(type='LoadAnnotations'),
-            dict(type='RandomResize', scale=(480, 360), ratio_range=(0.6, 1.6),
-                 keep_ratio=True),
-            dict(type='RandomCrop', crop_size=(240, 320), cat_max_ratio=0.75),
-            dict(type='RandomFlip', prob=0.5),
-            dict(type='PhotoMetricDistortion', brightness_delta=48, contrast_range=(0.4, 1.6),
-                 saturation_range=(0.4, 1.6), hue_delta=18),
-            dict(type='mmpretrain.GaussianBlur', magnitude_range=(0.2, 2.),
-                 magnitude_std='inf', prob=0.5),
-            dict(type='PackSegInputs'),
-        ],
+    'blurred_too': {
+        _pipeline: _augmented + [_blurred, _packed],
     },
     'low_light_too': {
-        _pipeline: [
-            dict(type='LoadImageFromFile'),
-            dict(type='LoadAnnotations'),
-            dict(type='RandomResize', scale=(480, 360), ratio_range=(0.6, 1.6),
-                 keep_ratio=True),
-            dict(type='RandomCrop', crop_size=(240, 320), cat_max_ratio=0.75),
-            dict(type='RandomFlip', prob=0.5),
-            dict(type='PhotoMetricDistortion', brightness_delta=48, contrast_range=(0.4, 1.6),
-                 saturation_range=(0.4, 1.6), hue_delta=18),
-            dict(type='RandomLowLight', prob=0.5, max_stops=3., max_noise=8.),
-            dict(type='PackSegInputs'),
-        ],
+        _pipeline: _augmented + [_low_light, _packed],
+    },
+    'blurred_and_low_light': {  # the shipped recipe
+        _pipeline: _augmented + [_blurred, _low_light, _packed],
     },
     'no_rescaling': {
         f'{_pipeline}.2.ratio_range': (1., 1.),

@@ -1,5 +1,5 @@
 # The small network's recipe cut to 300 iterations, an eighth: five minutes on two CPU cores.
-_base_ = '../../fcn/fcn-4s_efficientnet-lite0-fpn_1xb8-2400_camvid-240x320.py'
+_base_ = './camvid.py'
 max_iters = 300
 
 param_scheduler = [
