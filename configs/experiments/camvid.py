@@ -70,7 +70,7 @@ changes = {
     'low_light_too': {
         _pipeline: _augmented + [_low_light, _packed],
     },
-    'blurred_and_low_light': {  # the shipped recipe
+    'blurred_and_low_light': {
         _pipeline: _augmented + [_blurred, _low_light, _packed],
     },
     'no_rescaling': {

@@ -1,4 +1,4 @@
-# The small network's recipe without what the experiments on light and focus brought to it.
+# The small network's recipe, its training images stated, for changes to be made to them.
 _base_ = '../../fcn/fcn-4s_efficientnet-lite0-fpn_1xb8-2400_camvid-240x320.py'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
