@@ -43,6 +43,15 @@ changes = {
         f'{_head}.skip_scales': (0.1, 1),
     },
     '8s': {},  # as at once, but from the 16s
+    'learned_upsampling': {
+        f'{_head}.upsampler': dict(type='BilinearDeconv', learnable=True),
+    },
+    'unpool': {
+        f'{_backbone}.with_switches': True,
+        f'{_head}.upsampler': dict(type='MaxUnpool'),
+        f'{_head}.switch_index': (3, 4),
+        f'{_head}.switch_channels': (512, 512),
+    },
     'sgd': _sgd,
     'full': _full,
     'full_sgd': {**_full, **_sgd},
