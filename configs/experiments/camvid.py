@@ -73,6 +73,10 @@ changes = {
     'blurred_and_low_light': {
         _pipeline: _augmented + [_blurred, _low_light, _packed],
     },
+    'a_quarter_of_each': {  # the recipe of the model that comes with the package
+        _pipeline: _augmented + [dict(_blurred, prob=0.25), dict(_low_light, prob=0.25),
+                                 _packed],
+    },
     'no_rescaling': {
         f'{_pipeline}.2.ratio_range': (1., 1.),
     },

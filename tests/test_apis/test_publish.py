@@ -2,6 +2,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from tiny_runs import succeed
 
 from fcn_plugin.apis.loading import load_model, read_checkpoint
 from fcn_plugin.apis.publish import publish
@@ -30,6 +31,13 @@ def test_half_the_bytes_and_nothing_of_the_run(of_a_run, tmp_path, capsys):
         assert value.dtype == (torch.float16 if half else before[key].dtype), key
         torch.testing.assert_close(value.float(), before[key].float(), rtol=1e-3, atol=1e-5)
     assert 'M numbers' in capsys.readouterr().out
+
+
+def test_notes_are_kept_as_they_are(of_a_run, tmp_path):
+    succeed('model_converters/publish_model.py', of_a_run, tmp_path / 'small.pth', '--notes',
+            'data=CamVid, 11 classes', 'mIoU=73.2', 'by=a = b')
+    assert read_checkpoint(tmp_path / 'small.pth')['meta']['notes'] == dict(
+        data='CamVid, 11 classes', mIoU=73.2, by='a = b')
 
 
 def test_it_loads_as_a_model(of_a_run, tmp_path):

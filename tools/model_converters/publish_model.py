@@ -4,8 +4,7 @@
         street.pth --notes data=CamVid terms='CC BY-NC' mIoU=71.2
 """
 from functools import partial
-
-from mmengine.config import DictAction
+from typing import Union
 
 from fcn_plugin.apis.publish import DTYPES, publish
 from fcn_plugin.utils.arguments import ToolParser, key_and_value
@@ -18,11 +17,22 @@ def parse_args() -> dict:
     parser.add_argument('out', help='the file to write')
     parser.add_argument('--dtype', default='float16', choices=DTYPES,
                         help='of kernels (default: %(default)s)')
-    parser.add_argument('--notes', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--notes', nargs='+', default=[], metavar='KEY=VALUE',
                         type=partial(key_and_value, example='data=CamVid'),
-                        help='kept in the file: figures, data, terms')
+                        help='kept in the file as they are: figures, data, terms')
     parser.add_shared('--overwrite')
-    return parser.parse()
+    found = parser.parse()
+    # sentences: mmengine's DictAction would drop their spaces and cut them at commas
+    found['notes'] = {key: _number_or_text(value) for key, _, value in
+                      (note.partition('=') for note in found['notes'])}
+    return found
+
+
+def _number_or_text(value: str) -> Union[float, str]:
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def main() -> None:

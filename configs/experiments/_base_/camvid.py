@@ -1,4 +1,4 @@
-# The small network's recipe, its training images stated, for changes to be made to them.
+# The small network's recipe without blur and low light, which are among the changes.
 _base_ = '../../fcn/fcn-4s_efficientnet-lite0-fpn_1xb8-2400_camvid-240x320.py'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
