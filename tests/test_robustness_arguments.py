@@ -1,4 +1,5 @@
 """Every tool, every kind of wrong argument: one line that names it, and exit code 2."""
+import re
 import subprocess
 
 import pytest
@@ -207,6 +208,9 @@ def test_wrong_argument(places, tmp_path, monkeypatch, tool, args, words):
         code, _, err = run_tool(tool, *arguments)
     assert code == 2, err
     assert 'Traceback' not in err
+    # An error that is no user's says where it happened: in a library, never here.
+    place = re.search(r' in (\S+\.py), line \d+; --debug shows', err)
+    assert not place or not list(ROOT.glob(f'fcn_plugin/**/{place[1]}')), err
     line = err.strip().splitlines()[-1]
     # argparse puts the tool's name in front, and how it is used in the lines above
     assert line.startswith(('error: ', 'usage: ')) or f'{tool.split("/")[-1]}: error: ' in line

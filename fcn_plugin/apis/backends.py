@@ -24,6 +24,7 @@ from torch import nn
 
 from .. import visualization as vis
 from ..ops import label_dtype
+from ..utils.errors import InputError, MissingPackageError
 from .loading import check_types, inner_dataset
 from .safe_program import load_program
 
@@ -39,7 +40,7 @@ def build_pipeline(cfg: Config) -> Compose:
     """The test pipeline, for images in memory (BGR) instead of files."""
     steps = cfg.get('test_pipeline') or inner_dataset(cfg).get('pipeline')
     if not steps:
-        raise ValueError('the config has neither a test_pipeline nor a test_dataloader '
+        raise InputError('the config has neither a test_pipeline nor a test_dataloader '
                          'whose dataset has a pipeline')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     load: Dict[str, Any] = dict(type='LoadImageFromNDArray')
@@ -63,7 +64,7 @@ def run_pipeline(pipeline: Compose, image: np.ndarray) -> dict:
     try:
         return pipeline(dict(img=np.ascontiguousarray(image[..., ::-1])))
     except cv2.error as error:
-        raise ValueError("the config's test pipeline cannot take an image of "
+        raise InputError("the config's test pipeline cannot take an image of "
                          f'{image.shape[1]}x{image.shape[0]} pixels: {error}') from error
 
 
@@ -150,7 +151,7 @@ def in_tiles_if_large(model: nn.Module, size: Tuple[int, int]) -> Iterator[None]
         try:
             stack.enter_context(model.in_tiles(_TILE, _OVERLAP))
         except (AttributeError, ValueError) as error:
-            raise ValueError(
+            raise InputError(
                 f'{large}, and tiles (--tile) give labels only, of an FCNSegmentor whose '
                 "alignment is 'same' and without a CRF: make the image smaller, or leave "
                 'the heat map out') from error
@@ -181,7 +182,7 @@ def labels_and_scores(sample: BaseDataElement, size: Tuple[int, int],
     if not scores:
         return labels, None
     if 'seg_logits' not in sample:
-        raise ValueError("the model returns labels without scores (in test_cfg.mode "
+        raise InputError("the model returns labels without scores (in test_cfg.mode "
                          "'tile' it does)")
     logits = sample.seg_logits.data.float()
     if tuple(logits.shape[-2:]) != tuple(size):
@@ -217,7 +218,7 @@ class GraphBackend:
 
     def __init__(self, path: Path, text: Optional[str]) -> None:
         if not text:
-            raise ValueError(f"'{path}' was not written by tools/export.py: it has no "
+            raise InputError(f"'{path}' was not written by tools/export.py: it has no "
                              f"metadata '{META_KEY}' with classes and preprocessing")
         self.path = path
         self.meta = json.loads(text)
@@ -232,7 +233,7 @@ class GraphBackend:
         """As :class:`TorchBackend`. Where a graph without preprocessing is fed with
         resized images, labels are brought to the image's size by nearest neighbour."""
         if scores and not self.meta['scores']:
-            raise ValueError(f"'{self.path}' gives labels alone: export it with --scores")
+            raise InputError(f"'{self.path}' gives labels alone: export it with --scores")
         arrays = [self.prepare(image) for image in images]
         found = {}
         for indices in _by_shape(arrays):
@@ -278,11 +279,12 @@ class OnnxBackend(GraphBackend):
         try:
             import onnxruntime
         except ImportError as error:
-            raise ImportError(f"'{path}' is run by onnxruntime, which is not installed: "
-                              "pip install 'mmseg-fcn-plugin[export]'") from error
+            raise MissingPackageError(
+                f"'{path}' is run by onnxruntime, which is not installed: pip install "
+                "'mmseg-fcn-plugin[export]'") from error
         gpu = 'CUDAExecutionProvider' in onnxruntime.get_available_providers()
         if device not in ('auto', 'cpu') and not gpu:
-            raise ValueError(f"device '{device}' was asked for, but this onnxruntime "
+            raise InputError(f"device '{device}' was asked for, but this onnxruntime "
                              'runs on the CPU alone: pip install onnxruntime-gpu, or '
                              'take --device cpu')
         providers = ['CPUExecutionProvider']
@@ -294,7 +296,7 @@ class OnnxBackend(GraphBackend):
         # onnxruntime's own errors share no base but this
         except Exception as error:
             reason = str(error).splitlines()[0]
-            raise ValueError(f"cannot load '{path}' as ONNX: {reason}") from error
+            raise InputError(f"cannot load '{path}' as ONNX: {reason}") from error
         properties = self._session.get_modelmeta().custom_metadata_map
         super().__init__(path, properties.get(META_KEY))
 
@@ -316,7 +318,7 @@ class ProgramBackend(GraphBackend):
             self._module = load_program(path, files).module()
         except Exception as error:  # zipfile's, pickle's, torch's
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ValueError(f"cannot load '{path}' as a program of torch.export: "
+            raise InputError(f"cannot load '{path}' as a program of torch.export: "
                              f'{reason}') from error
         super().__init__(path, files[META_KEY])
 
@@ -326,7 +328,7 @@ class ProgramBackend(GraphBackend):
         try:
             outputs = self._module(torch.from_numpy(np.ascontiguousarray(batch)))
         except AssertionError as error:  # a guard on the size
-            raise ValueError(
+            raise InputError(
                 f"'{self.path}' cannot take a batch of shape {batch.shape}: programs of "
                 'torch.export want images larger than the coarsest stride (32) in both '
                 'directions, ONNX takes any') from error

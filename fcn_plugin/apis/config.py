@@ -9,6 +9,7 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from ..models.segmentors import with_post_processing
+from ..utils.errors import InputError, MissingPackageError
 
 
 def load_config(path: str,
@@ -63,11 +64,11 @@ def read_config(path: str) -> Config:
     """
     suffix = Path(path).suffix
     if suffix not in ('.py', '.json', '.yml', '.yaml'):
-        raise ValueError(f"{path} is no config: its name ends in '{suffix}', expected .py")
+        raise InputError(f"{path} is no config: its name ends in '{suffix}', expected .py")
     try:
         return Config.fromfile(path)
     except SyntaxError as error:
-        raise ValueError(f'{path} cannot be read as a config: {error}') from error
+        raise InputError(f'{path} cannot be read as a config: {error}') from error
     except ImportError as error:
         config = Config.fromfile(path, import_custom_modules=False)
         imports = (config.get('custom_imports') or {}).get('imports') or []
@@ -75,7 +76,7 @@ def read_config(path: str) -> Config:
             try:
                 import_module(name)
             except ImportError as cause:
-                raise ImportError(
+                raise MissingPackageError(
                     f"{path}: custom_imports names '{name}', which cannot be imported "
                     f'({cause}). Install it, or put the folder that holds it on '
                     'PYTHONPATH: PYTHONPATH=FOLDER python ...') from error
@@ -97,7 +98,7 @@ def use_crf(config: Config) -> None:
     found = MODELS.get(kind) if isinstance(kind, str) else kind
     if not (isinstance(found, type) and issubclass(found, nn.Module)
             and hasattr(found, 'predict')):
-        raise ValueError(f'--crf: model.type is {kind!r}, expected a segmentor such as '
+        raise InputError(f'--crf: model.type is {kind!r}, expected a segmentor such as '
                          "'FCNSegmentor' or 'EncoderDecoder'")
     served = with_post_processing(found)
     if served is not found:

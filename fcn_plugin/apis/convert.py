@@ -10,6 +10,7 @@ from mmseg.datasets import (PascalContextDataset, PascalContextDataset59,
 
 from ..models.converters import (Conversion, convert_layers, from_port, read_caffemodel,
                                  reorder_classes, to_port)
+from ..utils.errors import InputError
 from .loading import PathLike, read_checkpoint
 
 _DATA_SETS = {len(data_set.METAINFO['classes']): data_set for data_set in (
@@ -55,7 +56,7 @@ def caffe_to_fcn(source: PathLike, out: PathLike, variant: Optional[str] = None,
     try:
         conversion = convert(variant=variant)
     except ValueError as error:
-        raise ValueError(f"cannot convert '{source}': {error}") from error
+        raise InputError(f"cannot convert '{source}': {error}") from error
     data_set = _DATA_SETS.get(conversion.num_classes)
     if conversion.variant.startswith('pascalcontext') and is_torch and variant is None:
         conversion.notes.append(f"the classes are taken to be in the order of mmseg's "
@@ -92,7 +93,7 @@ def fcn_to_port(source: PathLike, out: PathLike, overwrite: bool = False) -> Non
     try:
         port = to_port(read_checkpoint(source)['state_dict'])
     except ValueError as error:
-        raise ValueError(f"cannot convert '{source}': {error}") from error
+        raise InputError(f"cannot convert '{source}': {error}") from error
     _save(port, out)
     print(f'{source}: {len(port)} tensors written to {out}\n'
           'note: the port computes as the authors do (BGR, padding by 100); a net '
@@ -102,7 +103,7 @@ def fcn_to_port(source: PathLike, out: PathLike, overwrite: bool = False) -> Non
 def _checked(source: PathLike, out: PathLike, overwrite: bool) -> Tuple[Path, Path]:
     source, out = Path(source), Path(out)
     if out.exists() and source.exists() and out.samefile(source):
-        raise ValueError(f"'{out}' is the file to convert; choose another to write to")
+        raise InputError(f"'{out}' is the file to convert; choose another to write to")
     if out.exists() and not overwrite:
         raise FileExistsError(f"'{out}' exists: choose another file, or replace it by "
                               '--overwrite')

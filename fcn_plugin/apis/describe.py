@@ -19,6 +19,7 @@ from torch import nn
 
 from ..models import FeatureMap, describe_backbone
 from ..models.packaged_weights import LITE0_WEIGHTS
+from ..utils.errors import InputError
 from .config import load_config
 from .explain import explain_errors
 
@@ -77,7 +78,7 @@ def explore_backbone(config: Dict[str, Any]) -> Described:
     try:
         maps = describe_backbone(backbone)
     except RuntimeError as error:
-        raise ValueError(f'{error}. FCNSegmentor takes it all the same, but its maps can '
+        raise InputError(f'{error}. FCNSegmentor takes it all the same, but its maps can '
                          'only be seen in its code') from error
     return Described(config, maps, None, _count(backbone))
 
@@ -94,7 +95,7 @@ def _build(config: Dict[str, Any]) -> nn.Module:
                 name if value.default is value.empty else f'{name}={value.default!r}'
                 for name, value in inspect.signature(kind).parameters.items()
                 if name != 'init_cfg')
-            raise ValueError(f'{config["type"]} cannot be built of {_call(config)}: {error} '
+            raise InputError(f'{config["type"]} cannot be built of {_call(config)}: {error} '
                              f'(its arguments: {arguments})') from error
 
 
@@ -242,7 +243,7 @@ def inheriting_config(found: Described, finest: int = 8) -> str:
     """
     chosen = choose_maps(found.maps, finest)
     if not chosen:
-        raise ValueError(f'{found.config["type"]} gives no map of stride {finest} or more '
+        raise InputError(f'{found.config["type"]} gives no map of stride {finest} or more '
                          'that a score layer could sit on')
     backbone = dict(found.config)
     if found.out_indices is not None:

@@ -8,6 +8,8 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size, is_distributed
 
+from ..utils.errors import InputError
+
 # What gloo, torch's store and NCCL say of a peer that does not answer. gloo's are plain
 # RuntimeErrors.
 _LOST = re.compile(r'gloo|NCCL|Connection (closed|reset) by|Broken pipe|Socket closed'
@@ -50,13 +52,13 @@ def use_fsdp(config: Config) -> None:
             gradients, whose norm would be that of each process's shard.
     """
     if config.get('launcher', 'none') == 'none':
-        raise ValueError('--fsdp: shares the network among several processes, but there is '
+        raise InputError('--fsdp: shares the network among several processes, but there is '
                          'one: tools/dist_train.sh CONFIG PROCESSES --fsdp')
     if 'runner_type' in config or 'strategy' in config:
-        raise ValueError('--fsdp: the config has a runner_type or strategy of its own; '
+        raise InputError('--fsdp: the config has a runner_type or strategy of its own; '
                          'leave out one of the two')
     if config.optim_wrapper.get('clip_grad'):
-        raise ValueError("--fsdp: optim_wrapper.clip_grad would clip by the norm of each "
+        raise InputError("--fsdp: optim_wrapper.clip_grad would clip by the norm of each "
                          "process's shard; leave it out, or train without --fsdp")
     config.runner_type = 'ShardedRunner'
     config.optim_wrapper.setdefault('constructor', 'ShardedOptimWrapperConstructor')

@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from ..models import FCNSkipHead
+from ..utils.errors import InputError
 from ..utils.files import replacing
 from ..visualization.network import Stage, draw_network
 from .config import load_config
@@ -29,7 +30,7 @@ def write_network(config: str, out: str, options: Optional[dict] = None) -> None
     """
     path = Path(out)
     if path.suffix not in SUFFIXES:
-        raise ValueError(f"--out {out} ends in '{path.suffix}', expected one of "
+        raise InputError(f"--out {out} ends in '{path.suffix}', expected one of "
                          f'{", ".join(SUFFIXES)}')
     if not path.parent.is_dir():
         raise FileNotFoundError(f'--out {out}: there is no folder {path.parent}')
@@ -43,7 +44,7 @@ def write_network(config: str, out: str, options: Optional[dict] = None) -> None
         model = MODELS.build(cfg.model)
     head = model.decode_head
     if not isinstance(head, FCNSkipHead):
-        raise ValueError(f'{config}: decode_head is {type(head).__name__}, and the figure '
+        raise InputError(f'{config}: decode_head is {type(head).__name__}, and the figure '
                          'is of FCNSkipHead; take a config of configs/fcn')
     figure = draw_network(
         describe_head(head), head.out_channels,

@@ -9,6 +9,7 @@ from rich.progress import track
 from ..datasets.label_maps import read_label_png
 from ..evaluation.conditions import find_conditions
 from ..evaluation.confusion import FIGURES, segmentation_metrics
+from ..utils.errors import InputError
 from ..utils.files import write_text
 from .images import list_images, read_image, save_picture
 from .inferencer import FCNInferencer, check_batch_size
@@ -57,7 +58,7 @@ def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: Pa
     check_batch_size(batch_size)
     changes = find_conditions(conditions)
     if pictures < 0 or (max_images is not None and max_images < 1):
-        raise ValueError('--pictures must be at least 0 and --max-images at least 1, but '
+        raise InputError('--pictures must be at least 0 and --max-images at least 1, but '
                          f'are {pictures} and {max_images}')
     pairs = _pairs(images, labels, max_images)
     files: List[Path] = []
@@ -102,7 +103,7 @@ def _pairs(images: PathLike, labels: PathLike, most: Optional[int]
     missing = [path.name for path in paths if path.stem not in masks]
     if missing:
         more = f' (nor have {len(missing) - 1} others)' if len(missing) > 1 else ''
-        raise ValueError(f"'{missing[0]}' has no mask{more}: '{labels}' was searched for "
+        raise InputError(f"'{missing[0]}' has no mask{more}: '{labels}' was searched for "
                          f"'{Path(missing[0]).stem}.png'")
     if most is not None and most < len(paths):
         paths = [paths[i * len(paths) // most] for i in range(most)]
@@ -124,13 +125,13 @@ def _read_truth(path: Path, ignore: Sequence[int], result: Result) -> np.ndarray
     labels = read_label_png(path).astype(np.int64)
     if labels.shape != result.labels.shape:
         (h, w), (height, width) = labels.shape, result.labels.shape
-        raise ValueError(f"'{path}' is {w}x{h}, but its image is {width}x{height}: masks "
+        raise InputError(f"'{path}' is {w}x{h}, but its image is {width}x{height}: masks "
                          'must have the sizes of their images')
     labels[np.isin(labels, ignore)] = result.ignore_index
     classes = len(result.class_names)
     beyond = labels[(labels >= classes) & (labels != result.ignore_index)]
     if beyond.size:
-        raise ValueError(f"'{path}' holds the label {beyond.max()}, but the model has the "
+        raise InputError(f"'{path}' holds the label {beyond.max()}, but the model has the "
                          f'classes 0 to {classes - 1}: give --ignore {beyond.max()} if its '
                          'pixels are not to count')
     return labels

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from prettytable import PrettyTable, TableStyle
 
 from ..evaluation import FIGURES
+from ..utils.errors import FailedRunError, InputError
 from ..utils.files import replacing, write_text
 from .config import read_config
 from .loading import PathLike
@@ -61,17 +62,17 @@ def read_plan(plan: PathLike, work_dir: PathLike, seeds: Sequence[int] = (0, ),
     read = read_config(str(path))
     for key in ('config', 'changes'):
         if key not in read:
-            raise ValueError(f"the plan '{plan}' has no {key}: it names the config that all "
+            raise InputError(f"the plan '{plan}' has no {key}: it names the config that all "
                              'runs start from, and the changes')
     unknown = [name for name in only if name not in read.changes]
     if unknown:
-        raise ValueError(f"the plan '{plan}' has no change '{unknown[0]}', but "
+        raise InputError(f"the plan '{plan}' has no change '{unknown[0]}', but "
                          f'{", ".join(read.changes)}')
     after = read.get('after') or {}
     names = list(read.changes)
     for name, before in after.items():
         if name not in names or before not in names[:names.index(name)]:
-            raise ValueError(f"the plan '{plan}' has {name!r} after {before!r}: expected a "
+            raise InputError(f"the plan '{plan}' has {name!r} after {before!r}: expected a "
                              f'change and an earlier one, of {", ".join(names)}')
     found = []
     for name, change in read.changes.items():
@@ -120,8 +121,9 @@ def run_plan(plan: PathLike, work_dir: PathLike, train_tool: Path,
         if experiment.after is not None:
             weights = result(experiment.after, 'best')
             if weights is None:
-                raise RuntimeError(f'{title}: starts from {experiment.after}, where there is '
-                                   'no checkpoint: train that one first (--only)')
+                raise FailedRunError(
+                    f'{title}: starts from {experiment.after}, where there is no '
+                    'checkpoint: train that one first (--only)')
             start = [f'load_from={weights}']
         run_to_its_end(title, str(file), experiment.work_dir, experiment.max_iters,
                        train_tool, arguments,

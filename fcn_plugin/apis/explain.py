@@ -13,6 +13,7 @@ from mmengine.registry import Registry
 from mmseg.registry import DATASETS
 from torch import Tensor, nn
 
+from ..utils.errors import InputError
 from .loading import read_checkpoint
 
 _UNKNOWN_TYPE = re.compile(r"'?(\S+) is not in the \S+::(.+?) registry")
@@ -28,8 +29,8 @@ def explain_errors(config: Config) -> Iterator[None]:
         config (Config): What is built and run in the block.
 
     Raises:
-        KeyError: For a type that no registry has, with those of similar names.
-        ValueError: For labels beyond the classes, and data sets without images.
+        InputError: For a type that no registry has, with those of similar names.
+        InputError: For labels beyond the classes, and data sets without images.
     """
     try:
         yield
@@ -37,22 +38,22 @@ def explain_errors(config: Config) -> Iterator[None]:
         found = _UNKNOWN_TYPE.search(str(error))
         if not found:
             raise
-        raise KeyError(unknown_type(found[1], found[2], config)) from error
+        raise InputError(unknown_type(found[1], found[2], config)) from error
     except (ValueError, FileNotFoundError) as error:
         fault = _no_images(config, getattr(error, 'filename', None))
         if not fault or (isinstance(error, ValueError) and
                          'need at least one array to concatenate' not in str(error)):
             raise
-        raise ValueError(fault) from error
+        raise InputError(fault) from error
     except IndexError as error:  # torch's cross-entropy on a CPU
         found = _OUT_OF_BOUNDS.search(str(error))
         if not found:
             raise
-        raise ValueError(_beyond_classes(f'the label {found[1]}', config)) from error
+        raise InputError(_beyond_classes(f'the label {found[1]}', config)) from error
     except RuntimeError as error:
         if 'device-side assert' not in str(error):
             raise
-        raise ValueError(_beyond_classes(
+        raise InputError(_beyond_classes(
             'a device-side assertion failed: most likely a label', config)) from error
 
 
@@ -60,10 +61,10 @@ def explain_errors(config: Config) -> Iterator[None]:
 
 
 def check_optimizer(config: Config) -> None:
-    """Raises KeyError for an unknown optimiser, which mmengine says nothing about."""
+    """Raises InputError for an unknown optimiser, which mmengine says nothing about."""
     kind = ((config.get('optim_wrapper') or {}).get('optimizer') or {}).get('type')
     if isinstance(kind, str) and mmengine.registry.OPTIMIZERS.get(kind) is None:
-        raise KeyError(unknown_type(kind, 'optimizer', config))
+        raise InputError(unknown_type(kind, 'optimizer', config))
 
 
 def check_lengths(config: Config) -> None:
@@ -71,7 +72,7 @@ def check_lengths(config: Config) -> None:
     for key in ('max_iters', 'max_epochs', 'val_interval'):
         value = (config.get('train_cfg') or {}).get(key, 1)
         if value < 1:
-            raise ValueError(f'train_cfg.{key}={value}, expected at least 1')
+            raise InputError(f'train_cfg.{key}={value}, expected at least 1')
 
 
 def unknown_type(name: str, kind: str, config: Config) -> str:
@@ -180,7 +181,7 @@ def check_classes(config: Config, loaders: Sequence[str] = LOADERS) -> None:
         for dataset in inner_datasets((config.get(loader) or {}).get('dataset')):
             classes = class_names(dataset)
             if classes and len(classes) != count:
-                raise ValueError(
+                raise InputError(
                     f"{loader}'s {dataset['type']} has {len(classes)} classes "
                     f'({_shown(classes)}), but model.decode_head.num_classes is {count}: '
                     f'set model=dict(decode_head=dict(num_classes={len(classes)})), or the '
@@ -272,7 +273,7 @@ def check_checkpoint(model: nn.Module, path: str, config: Config,
     if len(fitting if whole else set(fitting) & set(backbone)) >= enough:
         return loaded['meta']
     asked = (_network(config).get('backbone') or {}).get('type')
-    raise ValueError(
+    raise InputError(
         f"the checkpoint '{path}' is of another network than {config.filename} (backbone "
         f'{asked}): {_difference(weights, ours)}. Give the config that it was trained with'
         + ('' if whole else ', or, if only its backbone is wanted, model.backbone.init_cfg='
@@ -307,6 +308,6 @@ def _check_order(meta: Dict[str, Any], path: str, config: Config) -> None:
         found = (f"the checkpoint '{path}' was trained with '{theirs[place]}' as class "
                  f"{place}, which is '{ours[place]}' in {dataset['type']}")
         if sorted(ours) == sorted(theirs):
-            raise ValueError(f"{found}: give the classes in the checkpoint's order, by "
+            raise InputError(f"{found}: give the classes in the checkpoint's order, by "
                              f"metainfo=dict(classes={theirs})")
         print_log(f'{found}; are these the same?', logger='current', level=30)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..datasets.shapes import ShapesDataset
 from ..models.deployed import DeployedSegmentor
+from ..utils.errors import InputError, MissingPackageError
 from ..utils.files import replacing
 from ..version import __version__
 from .backends import (META_KEY, GraphBackend, OnnxBackend, ProgramBackend, TorchBackend,
@@ -67,7 +68,7 @@ def export(weight_path: Optional[PathLike], out: PathLike, config: Optional[Path
     """
     out = Path(out).expanduser()
     if out.suffix not in ('.onnx', '.pt2'):
-        raise ValueError(f"'{out}' must end in .onnx, or in .pt2 for torch.export")
+        raise InputError(f"'{out}' must end in .onnx, or in .pt2 for torch.export")
     check_outputs([out], overwrite)
     images = _images(img_path)
     model = load_model(config, weight_path, 'cpu', backbone, cfg_options)
@@ -107,7 +108,7 @@ def resize_of(cfg: Config) -> Tuple[Optional[Tuple[int, int]], bool]:
             found = (scale, scale) if isinstance(scale, int) else tuple(scale)
             keep_ratio = step.get('keep_ratio', False)
         elif not name.startswith('Load') and name != 'PackSegInputs':
-            raise ValueError(f"the test pipeline's step {dict(step)} cannot be put into "
+            raise InputError(f"the test pipeline's step {dict(step)} cannot be put into "
                              'the graph: export without --preprocess')
     return found, keep_ratio
 
@@ -154,8 +155,8 @@ def write_onnx(network: DeployedSegmentor, path: Path, text: str, opset: int) ->
     try:
         import onnx
     except ImportError as error:
-        raise ImportError("ONNX needs more than is installed: pip install "
-                          "'mmseg-fcn-plugin[export]'") from error
+        raise MissingPackageError("ONNX needs more than is installed: pip install "
+                                  "'mmseg-fcn-plugin[export]'") from error
     height, width = {1: 'height'}, {2: 'width'}
     if not network.preprocess:
         height, width = {2: 'height'}, {3: 'width'}
@@ -176,7 +177,7 @@ def write_onnx(network: DeployedSegmentor, path: Path, text: str, opset: int) ->
     # RuntimeError is the base of the exporter's own errors
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f'the network cannot be written as ONNX of opset {opset}: '
+        raise InputError(f'the network cannot be written as ONNX of opset {opset}: '
                          f'{reason}') from error
     written = onnx.load(str(path))
     written.metadata_props.add(key=META_KEY, value=text)
@@ -195,7 +196,7 @@ def write_program(network: DeployedSegmentor, path: Path, text: str) -> None:
     auto, example = torch.export.Dim.AUTO, _example(network)
     sizes = (1, 2) if network.preprocess else (2, 3)
     if network.keep_ratio:
-        raise ValueError('torch.export cannot resize to a size that depends on the image '
+        raise InputError('torch.export cannot resize to a size that depends on the image '
                          '(keep_ratio=True): export without --preprocess, or to .onnx')
     try:
         with torch.no_grad():
@@ -205,7 +206,7 @@ def write_program(network: DeployedSegmentor, path: Path, text: str) -> None:
     # its errors have no common base
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f'torch.export cannot trace the network: {reason}. Export to '
+        raise InputError(f'torch.export cannot trace the network: {reason}. Export to '
                          '.onnx') from error
     with open(path, 'wb') as file, warnings.catch_warnings():
         # of weights that share memory, and load all the same
@@ -258,7 +259,7 @@ def compare_backends(reference: TorchBackend, graph: GraphBackend,
         wrong += int((own < best).sum()) + int((together != labels).sum())
         pixels += 2 * labels.size
     if not gap <= tolerance:
-        raise ValueError('the graph does not compute what PyTorch does: a score differs '
+        raise InputError('the graph does not compute what PyTorch does: a score differs '
                          f'by {gap:.3g}, where {tolerance:g} is allowed, and '
                          f'{100 * wrong / pixels:.2f} % of the labels. No file is '
                          'written')

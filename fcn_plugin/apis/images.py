@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from ..utils.errors import InputError
 from .loading import PathLike
 
 _IN_MEMORY = (bytes, bytearray, memoryview)
@@ -88,7 +89,7 @@ def read_image(source: Union[PathLike, bytes]) -> np.ndarray:
         reason = str(error).replace(f' {str(source)!r}', '')
         if in_memory and isinstance(error, Image.UnidentifiedImageError):
             reason = 'they are no image file that Pillow knows'
-        raise ValueError(f'cannot read the image {named}: {reason}') from error
+        raise InputError(f'cannot read the image {named}: {reason}') from error
 
 
 def _pil_to_rgb(picture: Image.Image) -> np.ndarray:
@@ -133,7 +134,7 @@ def to_rgb(source: Any) -> np.ndarray:
     image = source[..., None] if source.ndim == 2 else source
     if image.dtype != np.uint8 or image.ndim != 3 or not image.size or (
             image.shape[2] not in (1, 3, 4)):
-        raise ValueError('an image in an array is RGB (H, W, 3), RGBA (H, W, 4) or grey '
+        raise InputError('an image in an array is RGB (H, W, 3), RGBA (H, W, 4) or grey '
                          f'(H, W) of uint8, but this one is {source.shape} of '
                          f'{source.dtype}' + ('; give several images as a list'
                                               if source.ndim == 4 else ''))
@@ -195,7 +196,7 @@ class VideoInput:
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(str(self.path))
         if not capture.isOpened():
-            raise ValueError(f"cannot read the video '{self.path}': OpenCV finds no "
+            raise InputError(f"cannot read the video '{self.path}': OpenCV finds no "
                              'stream in it that it can decode')
         return capture
 
@@ -212,7 +213,7 @@ class VideoInput:
         finally:
             capture.release()
         if not index:
-            raise ValueError(f"cannot read the video '{self.path}': no frame of it can "
+            raise InputError(f"cannot read the video '{self.path}': no frame of it can "
                              'be decoded')
 
 
@@ -245,7 +246,7 @@ def open_inputs(inputs: Any) -> Tuple[List[Input], bool]:
         to_rgb(inputs)  # says what is accepted
     opened = [item for one in inputs for item in open_inputs(one)[0]]
     if not opened:
-        raise ValueError('there is nothing to predict: the list of images is empty')
+        raise InputError('there is nothing to predict: the list of images is empty')
     return opened, False
 
 
@@ -287,7 +288,7 @@ class VideoOutput:
                 self._writer = cv2.VideoWriter(str(self.path), codec, self.fps,
                                                picture.shape[1::-1])
             if not self._writer.isOpened():
-                raise ValueError(f"cannot write the video '{self.path}': OpenCV has no "
+                raise InputError(f"cannot write the video '{self.path}': OpenCV has no "
                                  f'encoder for it here; try .mp4 or .avi')
         self._writer.write(picture)
 
@@ -300,7 +301,7 @@ class VideoOutput:
 def check_video_suffix(suffix: str) -> None:
     """Raises ValueError for a kind of video that cannot be written."""
     if suffix not in _CODECS:
-        raise ValueError(f"videos are written as {', '.join(_CODECS)}, not as '{suffix}'")
+        raise InputError(f"videos are written as {', '.join(_CODECS)}, not as '{suffix}'")
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from torch import nn
 
 from .. import visualization as vis
 from ..models.speed_up import speed_up
+from ..utils.errors import InputError
 from ..utils.files import replacing
 from .backends import GraphBackend, OnnxBackend, ProgramBackend, TorchBackend
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
@@ -158,7 +159,7 @@ class FCNInferencer:
             except ValueError as error:
                 names = ', '.join(str(opened[place].path or 'an image')
                                   for place, _, _ in batch)
-                raise ValueError(f'{names}: {error}') from error
+                raise InputError(f'{names}: {error}') from error
             for (place, frame, image), (labels, probabilities) in zip(batch, found):
                 yield place, Result(image, labels, self.class_names, self.palette,
                                     self.background, probabilities, opened[place].path,
@@ -169,7 +170,7 @@ class FCNInferencer:
         need = sum((video.count or 0) * int(np.prod(video.size)) * per_pixel
                    for video in opened if isinstance(video, VideoInput))
         if need > _MOST_IN_MEMORY:
-            raise ValueError(
+            raise InputError(
                 f'the results of all frames would take {need / 2**30:.1f} GB: take them '
                 'one by one from FCNInferencer.stream(), or have pictures written by '
                 'FCNInferencer.save()')
@@ -266,7 +267,7 @@ def _open_backend(model, weights, device, backbone, cfg_options, fast, crf
     if graph is not None:
         if None not in (model, weights) or (
                 backbone or cfg_options or fast or crf):
-            raise ValueError(f"'{graph}' holds weights and settings already: give "
+            raise InputError(f"'{graph}' holds weights and settings already: give "
                              'nothing but the device beside it')
         if not graph.is_file():
             raise FileNotFoundError(f"there is no file '{graph}'")
@@ -275,7 +276,7 @@ def _open_backend(model, weights, device, backbone, cfg_options, fast, crf
     if weights is None and _path_of(('.pth', '.pt'), model):
         model, weights = None, model
     if weights is None and model is not None:
-        raise ValueError('no weights: name a checkpoint, as in '
+        raise InputError('no weights: name a checkpoint, as in '
                          f"FCNInferencer({model!r}, weights='best.pth')")
     loaded = load_model(model, weights, device, backbone, cfg_options, crf=crf)
     return TorchBackend(speed_up(loaded) if fast else loaded)
@@ -319,7 +320,7 @@ def output_stems(paths: Sequence[Optional[Path]]) -> List[str]:
     seen: Dict[str, Optional[Path]] = {}
     for stem, path in zip(stems, paths):
         if stem in seen:
-            raise ValueError(f"'{seen[stem]}' and '{path}' would have outputs of the "
+            raise InputError(f"'{seen[stem]}' and '{path}' would have outputs of the "
                              'same name: predict them into two folders')
         seen[stem] = path
     return stems
@@ -328,13 +329,13 @@ def output_stems(paths: Sequence[Optional[Path]]) -> List[str]:
 def check_opacity(opacity: float) -> None:
     """Raises ValueError unless it is a share."""
     if not 0 <= opacity <= 1:
-        raise ValueError(f'opacity must be between 0 and 1, but is {opacity}')
+        raise InputError(f'opacity must be between 0 and 1, but is {opacity}')
 
 
 def check_batch_size(batch_size: int) -> None:
     """Raises ValueError below 1."""
     if batch_size < 1:
-        raise ValueError(f'batch_size must be at least 1, but is {batch_size}')
+        raise InputError(f'batch_size must be at least 1, but is {batch_size}')
 
 
 def raise_unreadable(errors: Sequence[Exception], total: int, written: str) -> None:
@@ -346,6 +347,6 @@ def raise_unreadable(errors: Sequence[Exception], total: int, written: str) -> N
         written (str): In words, what came of the others.
     """
     if errors:
-        raise ValueError(f'{len(errors)} of {total} images could not be read: '
+        raise InputError(f'{len(errors)} of {total} images could not be read: '
                          + '; '.join(map(str, errors[:3]))
                          + ('; ...' if len(errors) > 3 else '') + f'. {written}')

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..evaluation.confusion import confusion_matrix, segmentation_metrics
+from ..utils.errors import InputError
 from .result import Result
 
 #: Best, median and worst images of all classes: so many of each.
@@ -56,7 +57,7 @@ def evaluate(results: Iterable[Result], indices: Sequence[int],
     ious, truths = [], []
     for result in results:
         if result.truth is None:
-            raise ValueError(f"'{result.path}' has no truth to judge by: the pipeline of "
+            raise InputError(f"'{result.path}' has no truth to judge by: the pipeline of "
                              'val_dataloader lacks LoadAnnotations')
         matrix = confusion_matrix(torch.from_numpy(result.labels),
                                   torch.from_numpy(result.truth.astype(np.int64)),

@@ -21,6 +21,7 @@ from mmseg.apis import init_model
 from mmseg.registry import DATASETS
 from torch import nn
 
+from ..utils.errors import InputError
 from ..utils.paths import config_path
 from ..visualization import default_palette
 from .config import use_crf
@@ -58,12 +59,12 @@ def read_checkpoint(path: PathLike) -> Dict[str, Any]:
         if getattr(error, 'errno', None) not in (None, errno.EINVAL):
             raise
         reason = str(error).splitlines()[0] if str(error) else 'the file ends'
-        raise ValueError(
+        raise InputError(
             f"cannot load the checkpoint '{path}': it is cut off, no checkpoint, or "
             'holds more than tensors and plain data, which is refused because it could '
             f'run code ({reason})') from error
     if not isinstance(checkpoint, dict):
-        raise ValueError(f"'{path}' holds a {type(checkpoint).__name__}, "
+        raise InputError(f"'{path}' holds a {type(checkpoint).__name__}, "
                          'but a checkpoint is a dict')
     if 'state_dict' not in checkpoint:  # bare weights, as torchvision's
         checkpoint = dict(state_dict=checkpoint)
@@ -88,7 +89,7 @@ def config_from_text(text: str) -> Config:
     for statement in ast.parse(text).body:
         if not isinstance(statement, ast.Assign) or not isinstance(
                 statement.targets[0], ast.Name):
-            raise ValueError(f'line {statement.lineno} is no plain assignment')
+            raise InputError(f'line {statement.lineno} is no plain assignment')
         fields[statement.targets[0].id] = _plain_value(statement.value)
     config = Config(fields)
     if config.get('custom_imports'):
@@ -118,7 +119,7 @@ def _plain_value(node: ast.AST) -> Any:
     try:
         return ast.literal_eval(node)
     except ValueError:
-        raise ValueError(f'line {getattr(node, "lineno", "?")} holds more than plain '
+        raise InputError(f'line {getattr(node, "lineno", "?")} holds more than plain '
                          f'data: {ast.unparse(node)[:60]}') from None
 
 
@@ -129,7 +130,7 @@ def check_types(value: Any) -> None:
         if isinstance(name, str) and '.' in name:
             scope, _, rest = name.partition('.')
             if '.' in rest or scope not in ('mmengine', *ROOT_MODELS.children):
-                raise ValueError(f"the type '{name}' is not of the form scope.Name "
+                raise InputError(f"the type '{name}' is not of the form scope.Name "
                                  'with a scope that is registered here')
         value = value.values()
     if not isinstance(value, (str, bytes)) and isinstance(value, Iterable):
@@ -157,7 +158,7 @@ def find_config(config: Union[PathLike, Config, None], meta: Dict[str, Any],
         ValueError: If the config found has another backbone than that named.
     """
     if backbone is not None and backbone not in DEFAULT_CONFIGS:
-        raise ValueError(f"no backbone '{backbone}': choose from "
+        raise InputError(f"no backbone '{backbone}': choose from "
                          f'{", ".join(DEFAULT_CONFIGS)}, or give a config')
     if isinstance(config, Config):
         found, source = copy.deepcopy(config), 'the config given'
@@ -169,7 +170,7 @@ def find_config(config: Union[PathLike, Config, None], meta: Dict[str, Any],
         try:
             found = config_from_text(meta['cfg'])
         except (ValueError, SyntaxError) as error:
-            raise ValueError(f'{source} cannot be used: {error}. Name the config file '
+            raise InputError(f'{source} cannot be used: {error}. Name the config file '
                              'by --config') from error
     else:
         name = f'fcn/{DEFAULT_CONFIGS[backbone or DEFAULT_BACKBONE]}'
@@ -185,7 +186,7 @@ def _check_backbone(config: Config, source: str, backbone: str) -> None:
     kind, depth = re.fullmatch(r'([a-z]+)(\d+)', backbone).groups()
     if kind not in str(built.get('type', '')).lower() or (
             str(built.get('depth', depth)) != depth):
-        raise ValueError(
+        raise InputError(
             f'--backbone {backbone} contradicts {source}, whose backbone is '
             f'{_describe_backbone(built)}: leave --backbone out, or give the weights '
             f'of an FCN on {backbone}')
@@ -203,10 +204,10 @@ def pick_device(device: str = 'auto') -> str:
     try:
         kind = torch.device(device)
     except RuntimeError as error:
-        raise ValueError(
+        raise InputError(
             f"no device '{device}': write auto, cpu, cuda or cuda:0") from error
     if kind.type == 'cuda' and (kind.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device '{device}' was asked for, but torch sees "
+        raise InputError(f"device '{device}' was asked for, but torch sees "
                          f'{torch.cuda.device_count()} GPUs here; --device cpu works '
                          'anywhere')
     return device
@@ -241,7 +242,7 @@ def load_model(config: Union[PathLike, Config, None] = None,
     device = pick_device(device)
     if checkpoint is None:
         if config is not None or backbone is not None:
-            raise ValueError('no weights: name a checkpoint beside '
+            raise InputError('no weights: name a checkpoint beside '
                              + ('the config' if config is not None else 'the backbone'))
         checkpoint = STREET_MODEL
     loaded = read_checkpoint(checkpoint)
@@ -263,7 +264,7 @@ def load_model(config: Union[PathLike, Config, None] = None,
         load_state_dict(model, weights, strict=True)
     except RuntimeError as error:
         named = f'--backbone {backbone}: ' if backbone else ''
-        raise ValueError(
+        raise InputError(
             f"{named}the checkpoint '{checkpoint}' does not fit {source} (backbone "
             f'{_describe_backbone(cfg.model.backbone)}): {_mismatch(str(error))}. '
             'Give the config that it was trained with by --config'

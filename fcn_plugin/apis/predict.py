@@ -15,6 +15,7 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
+from ..utils.errors import InputError
 from .backends import asking_for_logits, labels_and_scores
 from .images import list_images, save_picture
 from .inferencer import FCNInferencer, check_opacity, raise_unreadable
@@ -72,7 +73,7 @@ def build_val_dataset(cfg: Config):
     """The data set of the config's ``val_dataloader``, in test mode."""
     dataset = (cfg.get('val_dataloader') or {}).get('dataset')
     if not dataset:
-        raise ValueError('the config has no val_dataloader whose images could be '
+        raise InputError('the config has no val_dataloader whose images could be '
                          'shown: give images by --img-path')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     dataset = copy.deepcopy(dataset)
@@ -162,7 +163,7 @@ def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = 
     """
     check_opacity(opacity)
     if max_images < 1:
-        raise ValueError(f'--max-images must be at least 1, but is {max_images}')
+        raise InputError(f'--max-images must be at least 1, but is {max_images}')
     out_dir = Path(out_dir)
     paths = None if img_path is None else list_images(img_path)
     if paths is not None:

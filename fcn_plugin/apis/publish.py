@@ -6,6 +6,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from ..utils.errors import InputError
 from ..utils.files import replacing
 from .loading import PathLike, config_from_text, read_checkpoint
 from .result import check_outputs
@@ -37,14 +38,14 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
             finite in that type, or the type is unknown.
     """
     if dtype not in DTYPES:
-        raise ValueError(f"dtype is '{dtype}', expected {', '.join(DTYPES)}")
+        raise InputError(f"dtype is '{dtype}', expected {', '.join(DTYPES)}")
     out = Path(out)
     check_outputs([out], overwrite)
     found = read_checkpoint(checkpoint)
     meta = found['meta']
     for key, what in (('cfg', 'config'), ('dataset_meta', 'classes')):
         if not meta.get(key):
-            raise ValueError(f"'{checkpoint}' keeps no {what}: publish what "
+            raise InputError(f"'{checkpoint}' keeps no {what}: publish what "
                              'tools/train.py has written')
     config = config_from_text(meta['cfg'])
     for key in _OF_THE_RUN:
@@ -68,6 +69,6 @@ def _cast(key: str, value: Tensor, dtype: torch.dtype) -> Tensor:
         return value
     cast = value.to(dtype)
     if not cast.isfinite().all():
-        raise ValueError(f"'{key}' holds {float(value.abs().max()):.3g}, which "
+        raise InputError(f"'{key}' holds {float(value.abs().max()):.3g}, which "
                          f'{str(dtype).removeprefix("torch.")} does not')
     return cast.contiguous()

@@ -19,6 +19,7 @@ from rich.progress import track
 
 from .. import visualization as vis
 from ..evaluation.confusion import FIGURES, segmentation_metrics
+from ..utils.errors import InputError
 from ..utils.files import write_text
 from ..version import __version__
 from .config import load_config
@@ -174,7 +175,7 @@ def report(work_dir: PathLike, out: Optional[PathLike] = None,
     """
     check_opacity(opacity)
     if images < 0 or (max_images is not None and max_images < 1):
-        raise ValueError('--images must be at least 0 and --max-images at least 1, but '
+        raise InputError('--images must be at least 0 and --max-images at least 1, but '
                          f'are {images} and {max_images}')
     run = read_run(work_dir, config, weight_path, cfg_options)
     out = Path(out).expanduser() if out else run.folder / 'report.html'

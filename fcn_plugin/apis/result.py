@@ -7,6 +7,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from .. import visualization as vis
+from ..utils.errors import InputError
 from ..utils.files import replacing
 from .images import IMAGE_SUFFIXES, save_picture
 from .loading import PathLike
@@ -108,7 +109,7 @@ class Result:
         """
         index = find_class(name, self.class_names)
         if self.scores is None:
-            raise ValueError('a heat map needs scores, which were not asked for: call '
+            raise InputError('a heat map needs scores, which were not asked for: call '
                              'the inferencer with scores=True')
         return vis.heatmap(self.scores[index], self.image,
                            title=f'probability of {self.class_names[index]}')
@@ -165,7 +166,7 @@ def find_class(name: Union[str, int], classes: Sequence[str]) -> int:
         return lower.index(wanted.lower())
     if wanted.isdecimal() and int(wanted) < len(classes):
         return int(wanted)
-    raise ValueError(f"no class '{name}': the model knows "
+    raise InputError(f"no class '{name}': the model knows "
                      + ', '.join(f'{i} {c}' for i, c in enumerate(classes)))
 
 

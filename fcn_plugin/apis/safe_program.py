@@ -16,6 +16,8 @@ from unittest import mock
 
 import torch
 
+from ..utils.errors import InputError
+
 #: What an archive may hold, below its root folder. Compiled code is not among it.
 _MEMBERS = re.compile(
     r'data/weights/(weight_\d+|model_weights_config\.json)'
@@ -57,15 +59,15 @@ def load_program(path: Path, extra_files: Optional[dict] = None):
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if len(set(names)) < len(names):  # which of the two does torch read?
-            raise ValueError('it holds two files of the same name')
+            raise InputError('it holds two files of the same name')
         for info in archive.infolist():
             inside = info.filename.partition('/')[2]
             if not _MEMBERS.fullmatch(inside):
-                raise ValueError(f"it holds '{info.filename}', which no network needs "
+                raise InputError(f"it holds '{info.filename}', which no network needs "
                                  'and which could run code')
             if inside.endswith('.json'):
                 if info.file_size > _MOST_JSON:
-                    raise ValueError(f"its '{info.filename}' has {info.file_size} bytes, "
+                    raise InputError(f"its '{info.filename}' has {info.file_size} bytes, "
                                      f'expected at most {_MOST_JSON}')
                 _check(json.loads(archive.read(info)), '')
     # torch unpickles whatever it cannot load as plain data, but for this.
@@ -124,5 +126,5 @@ def _check_expression(text: str) -> None:
 
 
 def _refuse(expected: str, found: str) -> None:
-    raise ValueError(f'expected {expected}, but it holds {found[:60]!r}, which could run '
+    raise InputError(f'expected {expected}, but it holds {found[:60]!r}, which could run '
                      'code')

@@ -7,6 +7,7 @@ from typing import List, Optional, Sequence
 import torch
 from mmengine.config import Config
 
+from ..utils.errors import FailedRunError, InputError
 from .config import read_config
 
 
@@ -28,7 +29,7 @@ def stages(config: str) -> List[Path]:
             raise FileNotFoundError(f'{path}: no such config file' + (
                 f', which {found[0]} names as coarser' if found else ''))
         if path in found:
-            raise ValueError(f'{found[0]}: coarser leads back to {path}')
+            raise InputError(f'{found[0]}: coarser leads back to {path}')
         found.insert(0, path)
         coarser = read_config(str(path)).get('coarser')
         if not coarser:
@@ -46,7 +47,7 @@ def require_coarser(config: Config) -> None:
     """
     resumes = config.get('resume') and result(Path(config.work_dir), 'last')
     if config.get('coarser') and not (config.get('load_from') or resumes):
-        raise ValueError(
+        raise InputError(
             f'{config.filename} is a stage that starts from the weights of '
             f'{config.coarser}, but load_from names none. All stages are trained by '
             f'`python tools/train_staged.py {config.filename}`; with weights at hand give '
@@ -116,8 +117,8 @@ def run_to_its_end(title: str, config: str, work_dir: Path, max_iters: int,
         command += ['--cfg-options', *options]
     code = subprocess.run(command).returncode
     if code:
-        raise RuntimeError(f'{title}: training ended with exit code {code}. Run '
-                           'the same command again to go on from there')
+        raise FailedRunError(f'{title}: training ended with exit code {code}. Run '
+                             'the same command again to go on from there')
 
 
 def train_staged(config: str, work_dir: str, train_tool: Path,

@@ -8,6 +8,7 @@ from rich.progress import track
 
 from ..datasets.label_maps import label_maps_of_dataset, label_maps_of_folder
 from ..evaluation.stride_ceiling import PAPER_CEILING, stride_ceiling
+from ..utils.errors import InputError
 from .config import load_config
 
 
@@ -36,7 +37,7 @@ def print_stride_ceiling(source: str,
         config = load_config(source, cfg_options)
         dataset = (config.get('val_dataloader') or {}).get('dataset')
         if not dataset:
-            raise ValueError(f'{source} has no val_dataloader with a dataset: name '
+            raise InputError(f'{source} has no val_dataloader with a dataset: name '
                              'another config, or the folder of the masks')
         init_default_scope(config.get('default_scope', 'mmseg'))
         label_maps, classes = label_maps_of_dataset(dataset)

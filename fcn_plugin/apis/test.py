@@ -8,6 +8,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..models import speed_up
+from ..utils.errors import InputError
 from ..utils.paths import shown
 from .config import use_crf
 from .distributed import explain_lost_processes
@@ -49,7 +50,7 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     if '://' not in checkpoint and not Path(checkpoint).expanduser().is_file():
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
     if wait_time < 0:
-        raise ValueError(f'--wait-time {wait_time} s, expected at least 0')
+        raise InputError(f'--wait-time {wait_time} s, expected at least 0')
     # A config that training has written may say resume, which wants an optimiser.
     config.load_from, config.resume = checkpoint, False
     # Nor does testing gain by sharding the network; checkpoints are whole.
@@ -64,7 +65,7 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         use_tiles(config, tile, overlap)
     if tta:
         if 'tta_pipeline' not in config or 'tta_model' not in config:
-            raise ValueError(f'{config.filename} has no tta_pipeline and tta_model, which '
+            raise InputError(f'{config.filename} has no tta_pipeline and tta_model, which '
                              '--tta needs')
         config.test_dataloader.dataset.pipeline = config.tta_pipeline
         config.tta_model.module = config.model
@@ -114,7 +115,7 @@ def use_tiles(config: Config, tile: int, overlap: int = 128) -> None:
         ValueError: If its segmentor is of another type.
     """
     if config.model.type != 'FCNSegmentor':
-        raise ValueError(f'tiles need an FCNSegmentor, but the model is a '
+        raise InputError(f'tiles need an FCNSegmentor, but the model is a '
                          f'{config.model.type}')
     config.model.test_cfg = dict(config.model.get('test_cfg') or {}, mode='tile',
                                  tile=tile, overlap=overlap)
@@ -139,7 +140,7 @@ def _draw_every_image(config: Config, show: bool, show_dir: Optional[str],
                       wait_time: float) -> None:
     hook = config.get('default_hooks', {}).get('visualization')
     if hook is None:
-        raise ValueError(
+        raise InputError(
             f'{config.filename} has no visualization hook, which --show and --show-dir '
             "need: default_hooks=dict(visualization=dict(type='FCNVisualizationHook'))")
     hook.update(draw=True, interval=1)

@@ -19,6 +19,7 @@ from .. import compat
 from ..datasets.bad_samples import check_choice, guard
 from ..engine.resume import resume_exactly
 from ..evaluation import FIGURES
+from ..utils.errors import InputError
 from ..utils.paths import shown, tool_command
 from .distributed import explain_lost_processes
 from .explain import (check_checkpoint, check_classes, check_lengths,
@@ -70,7 +71,7 @@ def use_amp(config: Config) -> None:
         print_log(f'--amp: the config asks for {kind} already', logger='current')
         return
     if kind != 'OptimWrapper':
-        raise ValueError(f"--amp: optim_wrapper.type is '{kind}', expected 'OptimWrapper'; "
+        raise InputError(f"--amp: optim_wrapper.type is '{kind}', expected 'OptimWrapper'; "
                          'set mixed precision in the config instead')
     if torch.cuda.is_available():
         config.optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
@@ -107,7 +108,7 @@ def train(config: Config, compile_backbone: bool = False) -> None:
         runner = build_runner(config)
         if compile_backbone:
             if not isinstance(runner.model, nn.Module):
-                raise ValueError('--compile: not with --fsdp, which builds the network '
+                raise InputError('--compile: not with --fsdp, which builds the network '
                                  'later and in parts')
             model = runner.model.module if is_model_wrapper(runner.model) else (
                 runner.model)
@@ -133,7 +134,7 @@ def _check_start(runner: Runner) -> Optional[dict]:
     if not isinstance(model, nn.Module):  # FlexibleRunner builds its own later
         model = MODELS.build(runner.cfg.model)
         if 'state_dict' not in CheckpointLoader.load_checkpoint(start, 'cpu'):
-            raise ValueError(
+            raise InputError(
                 f"load_from: '{start}' holds weights alone, and --fsdp reads them under "
                 "'state_dict', as in the checkpoints of train.py")
     meta = check_checkpoint(model, start, runner.cfg, whole=runner._resume)
@@ -193,7 +194,7 @@ def latest_readable(work_dir: str) -> Optional[str]:
             continue
         return checkpoint
     if found:
-        raise ValueError(f'none of the checkpoints in {work_dir} can be read '
+        raise InputError(f'none of the checkpoints in {work_dir} can be read '
                          f'({", ".join(found)}): start anew without --resume')
     return None
 
@@ -233,7 +234,7 @@ def go_on_after_restart(config: Config) -> None:
     elif int(os.environ.get('TORCHELASTIC_MAX_RESTARTS', 0)) and not config.get('resume'):
         earlier = _numbered_checkpoints(config.work_dir)
         if earlier:
-            raise ValueError(
+            raise InputError(
                 f'{earlier[0]} is of an earlier run, and a restart (--max-restarts) would go '
                 'on from there: add --resume to continue that run, or give this one '
                 'another --work-dir')

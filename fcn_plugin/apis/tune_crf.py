@@ -12,6 +12,7 @@ from rich.progress import track
 
 from ..evaluation import boundary_distance, confusion_matrix, segmentation_metrics
 from ..models import DenseCRF
+from ..utils.errors import InputError
 from .loading import PathLike, inner_dataset, load_model
 from .predict import predict_dataset, spread
 
@@ -70,9 +71,9 @@ def tune_crf(config: Config, checkpoint: PathLike, images: int = 20,
         dict, optional: The best settings, or None where the network alone is better.
     """
     if images < 1:
-        raise ValueError(f'--images must be at least 1, but is {images}')
+        raise InputError(f'--images must be at least 1, but is {images}')
     if trimap is not None and trimap < 1:
-        raise ValueError(f'--trimap must be at least 1 pixel, but is {trimap}')
+        raise InputError(f'--trimap must be at least 1 pixel, but is {trimap}')
     DenseCRF(steps=steps, engine=engine)  # before the network runs for nothing
     if config.model.get('post_processor'):
         print(f"without the config's own post_processor {config.model.post_processor.type}")
@@ -103,11 +104,11 @@ def build_plain_dataset(config: Config, split: str):
     """The data set of a split, with the pipeline of validation: nothing random."""
     dataset = (config.get(f'{split}_dataloader') or {}).get('dataset')
     if not dataset:
-        raise ValueError(f'the config has no {split}_dataloader with a dataset: choose '
+        raise InputError(f'the config has no {split}_dataloader with a dataset: choose '
                          'another --split')
     pipeline = inner_dataset(config).get('pipeline')
     if not pipeline:
-        raise ValueError('the config has no val_dataloader or test_dataloader whose '
+        raise InputError('the config has no val_dataloader or test_dataloader whose '
                          'dataset has a pipeline')
     dataset = copy.deepcopy(dataset)
     for part in _parts(dataset):
@@ -137,7 +138,7 @@ def collect(model, dataset, indices: Sequence[int],
     """
     for found in predict_dataset(model, dataset, indices, scores=True):
         if found.truth is None:
-            raise ValueError(f'{found.path} has no truth to judge by: the pipeline of '
+            raise InputError(f'{found.path} has no truth to judge by: the pipeline of '
                              'validation has no LoadAnnotations')
         truth = found.truth
         if trimap is not None:

@@ -8,6 +8,8 @@ from mmengine.config import Config, ConfigDict
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..utils.errors import InputError
+
 NAMES = ('backbone', 'plain', 'mmseg-d8', 'stock', 'ours', 'ours-fast')
 """What can be compared:
 
@@ -82,7 +84,7 @@ def build_model(name: str, config: Config, num_classes: Optional[int],
         return model.backbone
     if name == 'plain':
         if getattr(model.decode_head, 'image_grid', None) is None:
-            raise ValueError('plain: the config upsamples in a way that the loop written by '
+            raise InputError('plain: the config upsamples in a way that the loop written by '
                              'hand does not; leave it out of --contenders')
         return PlainFCN(model.backbone, model.decode_head)
     if name == 'ours-fast':

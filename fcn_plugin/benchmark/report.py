@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from prettytable import PrettyTable
 from rich.progress import track
 
+from ..utils.errors import InputError
 from .contenders import NAMES
 from .profile import profile_test, profile_train
 from .tasks import TASKS, Case
@@ -66,7 +67,7 @@ def run_benchmark(config: Config,
         list[dict]: A row for each contender of each combination.
     """
     if device == 'cuda' and not torch.cuda.is_available():
-        raise ValueError("device is 'cuda', but torch finds no GPU: take 'cpu'")
+        raise InputError("device is 'cuda', but torch finds no GPU: take 'cpu'")
     init_default_scope('mmseg')
     rows: List[dict] = []
     with tempfile.TemporaryDirectory() as folder:

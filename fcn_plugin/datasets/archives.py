@@ -5,6 +5,7 @@ import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple, Optional, Union
 
+from ..utils.errors import InputError
 from ..utils.files import move_into, staging_folder
 from .download import byte_progress, download
 
@@ -57,7 +58,7 @@ def _check_member(member: tarfile.TarInfo) -> None:
         problem = f'has a size of {member.size} bytes'
     else:
         return
-    raise ValueError(f'its member {member.name!r} {problem}')
+    raise InputError(f'its member {member.name!r} {problem}')
 
 
 def _refuse_existing(folder: Path, overwrite: bool) -> None:
@@ -101,15 +102,15 @@ def extract(archive: Union[str, Path],
                     _check_member(member)
                     free = shutil.disk_usage(staging).free
                     if member.size > free:
-                        raise ValueError(
+                        raise InputError(
                             f'its member {member.name!r} has {member.size} bytes, but '
                             f'the disk has room for {free}')
                     tar.extract(member, staging)
             if not (staging / inside).is_dir():
                 found = ', '.join(sorted(p.name for p in staging.iterdir())[:10])
-                raise ValueError(f'it has no folder {inside}, but {found or "nothing"}')
+                raise InputError(f'it has no folder {inside}, but {found or "nothing"}')
         except (ValueError, OSError, EOFError, zlib.error, tarfile.TarError) as error:
-            raise ValueError(f'{archive} cannot be unpacked: {error}; '
+            raise InputError(f'{archive} cannot be unpacked: {error}; '
                              f'{folder} is as it was') from None
         move_into(staging / inside, folder)
 
@@ -131,7 +132,7 @@ def fetch(name: str,
         Path: The data set's folder.
     """
     if name not in ARCHIVES:
-        raise ValueError(f'no archive {name!r}, expected one of {", ".join(ARCHIVES)}')
+        raise InputError(f'no archive {name!r}, expected one of {", ".join(ARCHIVES)}')
     archive, dest = ARCHIVES[name], Path(dest)
     folder = dest / archive.folder
     _refuse_existing(folder, overwrite)

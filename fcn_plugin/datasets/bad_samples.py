@@ -7,10 +7,12 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
+from ..utils.errors import InputError
+
 CHOICES = ('error', 'skip')
 
 
-class BadSampleError(ValueError):
+class BadSampleError(InputError):
     """An image or its mask cannot be used; the message names the file and the reason."""
 
     def __init__(self, message: str) -> None:
@@ -121,7 +123,7 @@ class SampleGuard:
 def check_choice(on_bad_sample: str) -> None:
     """Raises ValueError unless it is one of :data:`CHOICES`."""
     if on_bad_sample not in CHOICES:
-        raise ValueError(f'on_bad_sample={on_bad_sample!r}, expected one of '
+        raise InputError(f'on_bad_sample={on_bad_sample!r}, expected one of '
                          + ', '.join(map(repr, CHOICES)))
 
 

@@ -11,6 +11,7 @@ from typing import Callable, Optional, Union
 
 from rich.progress import (BarColumn, DownloadColumn, Progress, TextColumn,
                            TimeRemainingColumn, TransferSpeedColumn)
+from ..utils.errors import InputError
 
 from ..version import __version__
 
@@ -45,7 +46,7 @@ def check_digest(path: Union[str, Path], checksum: str) -> None:
         found = hashlib.file_digest(
             file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
     if found != expected.lower():
-        raise ValueError(
+        raise InputError(
             f'{path} has the {algorithm.upper()} {found}, expected {expected}')
 
 
@@ -74,14 +75,14 @@ def download(url: str, path: Union[str, Path], checksum: Optional[str] = None) -
             file that was there before.
     """
     if not url.startswith(('http://', 'https://')):
-        raise ValueError(f'{url} cannot be downloaded, expected http:// or https://')
+        raise InputError(f'{url} cannot be downloaded, expected http:// or https://')
     path = Path(path)
     if path.exists():
         if checksum:
             try:
                 check_digest(path, checksum)
             except ValueError as error:
-                raise ValueError(f'{error}: move it away, and it is downloaded '
+                raise InputError(f'{error}: move it away, and it is downloaded '
                                  'again') from None
         return path
     part = path.with_name(f'{path.name}.part')
@@ -97,7 +98,7 @@ def download(url: str, path: Union[str, Path], checksum: Optional[str] = None) -
             check_digest(part, checksum)
         except ValueError as error:
             part.unlink()
-            raise ValueError(
+            raise InputError(
                 f'{url}: {error}. The file has been removed: it was damaged on '
                 'its way, or the server has another one now') from None
     os.replace(part, path)

@@ -6,6 +6,8 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequenc
 
 from PIL import Image
 
+from ..utils.errors import InputError
+
 SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 _SPLITS = dict(train='train', training='train', val='val', valid='val', validation='val',
                dev='val', test='test', testing='test')
@@ -114,7 +116,7 @@ def find_pairs(root: Path, images: Optional[str] = None,
         seen = sorted({str(p.parent.relative_to(root)) for files in roles.values()
                        for p in files})
         what = 'masks' if roles['image'] else 'images' if roles['mask'] else 'image files'
-        raise ValueError(
+        raise InputError(
             f'no {what} found in {root}' + (f' (folders with images: {", ".join(seen[:8])})'
                                              if seen else '')
             + '. Expected two folders such as images and masks, or masks beside the images '

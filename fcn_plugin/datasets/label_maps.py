@@ -7,6 +7,8 @@ import numpy as np
 from mmseg.registry import DATASETS
 from PIL import Image
 
+from ..utils.errors import InputError
+
 
 class LabelMaps:
     """Label maps that are read one at a time, when it is their turn.
@@ -45,11 +47,11 @@ def read_label_png(path: Union[str, Path]) -> np.ndarray:
         with Image.open(path) as image:
             mode, labels = image.mode, np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f'{path} cannot be read as an image: {error}') from None
+        raise InputError(f'{path} cannot be read as an image: {error}') from None
     if mode == '1':
         return labels.astype(np.uint8)
     if labels.ndim != 2 or labels.dtype.kind not in 'iu':
-        raise ValueError(
+        raise InputError(
             f'{path} is an image of mode {mode}, expected palette indices or one '
             'channel of integers: the pixels of a mask are class numbers')
     return labels
@@ -102,7 +104,7 @@ def label_maps_of_dataset(dataset: dict) -> Tuple[LabelMaps, int]:
     def read(index: int) -> np.ndarray:
         item = built[index]
         if 'gt_seg_map' not in item:
-            raise ValueError(f"the pipeline of {dataset['type']} has no "
+            raise InputError(f"the pipeline of {dataset['type']} has no "
                              'LoadAnnotations, which would load its masks')
         return item['gt_seg_map']
 

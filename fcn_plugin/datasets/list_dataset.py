@@ -6,6 +6,8 @@ from typing import List, Optional, Sequence, Tuple
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from ..utils.errors import InputError
+
 LabelMap = Sequence[Tuple[int, int]]
 
 
@@ -48,7 +50,7 @@ class ListDataset(BaseSegDataset):
                 continue
             image, _, mask = line.partition('\t')
             if not mask and not self.test_mode:
-                raise ValueError(f'{file}, line {number}: expected an image and a mask with '
+                raise InputError(f'{file}, line {number}: expected an image and a mask with '
                                  f'a tab between them, not {line!r}')
             item = dict(img_path=self._path(image), label_map=self.value_map,
                         reduce_zero_label=self.reduce_zero_label, seg_fields=[])

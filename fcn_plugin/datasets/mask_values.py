@@ -9,6 +9,8 @@ import numpy as np
 from mmseg.registry import DATASETS
 from PIL import Image
 
+from ..utils.errors import InputError
+
 IGNORE = 255
 _BORDER = 0xE0E0C0  # what VOC paints its borders in
 # More values than this are no classes but what blurred borders leave: values of a smaller
@@ -45,7 +47,7 @@ def read_mask(path: Path) -> Mask:
         ValueError: If the file is empty or cannot be read.
     """
     if path.stat().st_size == 0:
-        raise ValueError('the file is empty (0 bytes)')
+        raise InputError('the file is empty (0 bytes)')
     try:
         with Image.open(path) as image:
             mode = image.mode
@@ -53,10 +55,10 @@ def read_mask(path: Path) -> Mask:
                 mode = 'RGBA'
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f'it cannot be read: {error}') from None
+        raise InputError(f'it cannot be read: {error}') from None
     if pixels.ndim == 2:
         if pixels.dtype.kind == 'f' and not (pixels == np.rint(pixels)).all():
-            raise ValueError('its pixels are fractions, not labels')
+            raise InputError('its pixels are fractions, not labels')
         pixels = pixels.astype(np.int64)
         kind = dict(P='palette', L='grey')
         kind['1'] = 'black and white'

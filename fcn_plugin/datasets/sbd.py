@@ -11,6 +11,7 @@ import numpy as np
 from mmseg.datasets import PascalVOCDataset
 from rich.progress import track
 
+from ..utils.errors import InputError, MissingPackageError
 from ..utils.files import move_into, staging_folder, write_text
 from .voc_layout import save_labels
 
@@ -23,7 +24,7 @@ _MAT_LIMIT = 64 << 20  # bytes unpacked; the masks have a quarter of a million p
 def _check_mat(data: bytes) -> None:
     """Refuses what would make scipy fill the memory, or is no MATLAB 5 file at all."""
     if len(data) < 136 or data[126:128] not in (b'IM', b'MI'):
-        raise ValueError('no MATLAB 5 file')
+        raise InputError('no MATLAB 5 file')
     order = '<' if data[126:128] == b'IM' else '>'
     place, unpacked = 128, 0
     while place + 8 <= len(data):
@@ -33,7 +34,7 @@ def _check_mat(data: bytes) -> None:
             unpacked += len(zlib.decompressobj().decompress(
                 data[place:place + size], _MAT_LIMIT + 1))
         if unpacked > _MAT_LIMIT:
-            raise ValueError(f'it unpacks to more than {_MAT_LIMIT >> 20} MiB')
+            raise InputError(f'it unpacks to more than {_MAT_LIMIT >> 20} MiB')
         place += size
 
 
@@ -54,8 +55,8 @@ def read_sbd_labels(path: Union[str, Path]) -> np.ndarray:
     try:
         from scipy.io import loadmat
     except ImportError:
-        raise ImportError("SBD's .mat files are read by scipy, which is not installed: "
-                          'pip install scipy') from None
+        raise MissingPackageError("SBD's .mat files are read by scipy, which is not "
+                                  'installed: pip install scipy') from None
     try:
         with open(path, 'rb') as file:
             data = file.read(_MAT_LIMIT)
@@ -64,11 +65,11 @@ def read_sbd_labels(path: Union[str, Path]) -> np.ndarray:
         labels = np.asarray(found['GTcls']['Segmentation'].item())
     except Exception as error:  # scipy answers damaged files with almost any type
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())
-        raise ValueError(f'{path} is not a mask of SBD, expected a MATLAB 5 file with '
+        raise InputError(f'{path} is not a mask of SBD, expected a MATLAB 5 file with '
                          f'GTcls.Segmentation ({reason[:200]})') from None
     if (labels.ndim != 2 or not labels.size or labels.dtype.kind not in 'iu'
             or not 0 <= labels.min() <= labels.max() < len(_PALETTE)):
-        raise ValueError(f'{path}: GTcls.Segmentation is {labels.dtype} of shape '
+        raise InputError(f'{path}: GTcls.Segmentation is {labels.dtype} of shape '
                          f'{labels.shape}, expected integers (H, W) from 0 to '
                          f'{len(_PALETTE) - 1}')
     return labels.astype(np.uint8)
@@ -81,7 +82,7 @@ def _read_list(path: Path) -> List[str]:
     names = path.read_text(encoding='utf-8', errors='replace').split()
     for name in names:
         if not re.fullmatch(r'[\w-]+', name):  # names become paths
-            raise ValueError(f'{path}: {name[:80]!r} is not the name of an image, such '
+            raise InputError(f'{path}: {name[:80]!r} is not the name of an image, such '
                              'as 2008_000002')
     return names
 

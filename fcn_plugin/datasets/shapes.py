@@ -14,6 +14,8 @@ import numpy as np
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from ..utils.errors import InputError
+
 # What to tune. Lengths are in pixels of an image whose shorter side is at least
 # `FULL_SIZE`; in smaller images they shrink with that side, so that objects fit.
 FULL_SIZE = 96
@@ -301,7 +303,7 @@ def _size_ranges(image_size) -> Tuple[Tuple[int, int], Tuple[int, int]]:
                 for bounds in ranges):
             (top, bottom), (left, right) = ranges
             return (int(top), int(bottom)), (int(left), int(right))
-    raise ValueError(
+    raise InputError(
         f'ShapesDataset: image_size={image_size!r}, expected integers of at least '
         f'{MIN_SIZE}: a side, (min, max) of both sides, or ((min, max) of the height, '
         '(min, max) of the width)')
@@ -359,16 +361,16 @@ class ShapesDataset(BaseSegDataset):
                  lazy_init: bool = False,
                  max_refetch: int = 1000) -> None:
         if not _is_int(length) or length < 1:
-            raise ValueError(f'ShapesDataset: length={length!r}, expected an integer '
+            raise InputError(f'ShapesDataset: length={length!r}, expected an integer '
                              'of at least 1')
         if split not in SPLITS:
-            raise ValueError(f'ShapesDataset: split={split!r}, expected one of '
+            raise InputError(f'ShapesDataset: split={split!r}, expected one of '
                              + ', '.join(map(repr, SPLITS)))
         if not _is_int(seed) or seed < 0:
-            raise ValueError(f'ShapesDataset: seed={seed!r}, expected an integer of '
+            raise InputError(f'ShapesDataset: seed={seed!r}, expected an integer of '
                              'at least 0')
         if not isinstance(border, Real) or not 0 <= border < min(THICKNESS):
-            raise ValueError(
+            raise InputError(
                 f'ShapesDataset: border={border!r}, expected a width in pixels from 0 '
                 f'to less than {min(THICKNESS):g}, the thickness of the thinnest part')
         self.length: int = int(length)

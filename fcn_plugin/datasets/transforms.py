@@ -3,6 +3,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
+from ..utils.errors import InputError
+
 
 @TRANSFORMS.register_module()
 class RandomLowLight(BaseTransform):
@@ -28,10 +30,10 @@ class RandomLowLight(BaseTransform):
     def __init__(self, prob: float = 0.5, max_stops: float = 3.,
                  max_noise: float = 8.) -> None:
         if not 0 <= prob <= 1:
-            raise ValueError(f'RandomLowLight: prob is {prob}, expected 0 to 1')
+            raise InputError(f'RandomLowLight: prob is {prob}, expected 0 to 1')
         for name, value in dict(max_stops=max_stops, max_noise=max_noise).items():
             if not 0 <= value < float('inf'):
-                raise ValueError(f'RandomLowLight: {name} is {value}, expected at least 0')
+                raise InputError(f'RandomLowLight: {name} is {value}, expected at least 0')
         self.prob, self.max_stops, self.max_noise = prob, max_stops, max_noise
 
     def transform(self, results: dict) -> dict:

@@ -15,6 +15,7 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from torch.distributed.fsdp import FullyShardedDataParallel
 
+from ..utils.errors import NotFiniteError
 from ..utils.files import replacing
 
 
@@ -115,7 +116,7 @@ class FiniteLossHook(Hook):
                 f'for {", ".join(images)}')
         if isinstance(runner.model, FullyShardedDataParallel):
             # Gathering the weights would wait for processes whose loss is finite.
-            raise FloatingPointError(f'{what}. A lower learning rate often helps')
+            raise NotFiniteError(f'{what}. A lower learning rate often helps')
         # Every process has a batch of its own.
         rank = f'_{get_rank()}' if get_rank() else ''
         path = Path(runner.work_dir, f'bad_step{rank}.pth')
@@ -128,7 +129,7 @@ class FiniteLossHook(Hook):
                 inputs=list(self._batch['inputs']),
                 truth=[sample.gt_sem_seg.data if 'gt_sem_seg' in sample else None
                        for sample in samples]), beside)
-        raise FloatingPointError(
+        raise NotFiniteError(
             f'{what}. The weights are those before this step; they, the '
             f"optimiser's state and the batch are in '{path}'. A lower learning rate, or "
             'optim_wrapper.clip_grad, often helps')

@@ -9,6 +9,8 @@ from mmengine.runner._flexible_runner import FlexibleRunner
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 
+from ..utils.errors import InputError
+
 _WRAPPER = '_fsdp_wrapped_module'
 
 
@@ -26,7 +28,7 @@ class ShardedStrategy(FSDPStrategy):
             ValueError: If it is of a run without.
         """
         if not all(isinstance(key, str) for key in state_dict['state']):
-            raise ValueError("--fsdp: the checkpoint's optimiser is of a run without it; "
+            raise InputError("--fsdp: the checkpoint's optimiser is of a run without it; "
                              'resume without --fsdp, or begin anew with its weights '
                              '(load_from)')
         # mmengine passes these in the order of torch 2.0.

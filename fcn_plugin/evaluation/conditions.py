@@ -4,6 +4,8 @@ from typing import Callable, Dict, Sequence
 import cv2
 import numpy as np
 
+from ..utils.errors import InputError
+
 Condition = Callable[[np.ndarray], np.ndarray]
 
 # A pixel's value is about the 2.2nd root of its light.
@@ -52,7 +54,7 @@ def find_conditions(names: Sequence[str]) -> Dict[str, Condition]:
     """
     unknown = set(names) - set(CONDITIONS) - {'all'}
     if unknown:
-        raise ValueError(f"there is no condition '{sorted(unknown)[0]}': expected all, "
+        raise InputError(f"there is no condition '{sorted(unknown)[0]}': expected all, "
                          f'{", ".join(CONDITIONS)}')
     return {name: change for name, change in CONDITIONS.items()
             if name in names or 'all' in names}

@@ -4,6 +4,7 @@ from typing import Dict, Union
 from torch import Tensor
 
 from ..ops import count_pairs
+from ..utils.errors import InputError
 
 #: What the paper's four metrics are called, by their names in logs.
 FIGURES = dict(aAcc='pixel accuracy', mAcc='mean accuracy', mIoU='mean IoU',
@@ -28,7 +29,7 @@ def confusion_matrix(prediction: Tensor, truth: Tensor, num_classes: int,
         ValueError: If shapes differ, or a label is neither a class nor ignored.
     """
     if prediction.shape != truth.shape:
-        raise ValueError(f'the prediction is {tuple(prediction.shape)}, but the truth is '
+        raise InputError(f'the prediction is {tuple(prediction.shape)}, but the truth is '
                          f'{tuple(truth.shape)}: they must cover the same pixels')
     prediction, truth = prediction.reshape(-1), truth.reshape(-1)
     counts = count_pairs(prediction, truth, num_classes, ignore_index)
@@ -36,11 +37,11 @@ def confusion_matrix(prediction: Tensor, truth: Tensor, num_classes: int,
         return counts
     bad = truth[(truth != ignore_index) & ((truth < 0) | (truth >= num_classes))]
     if len(bad):
-        raise ValueError(
+        raise InputError(
             f'the truth holds the labels {bad.unique().tolist()}, expected 0 to '
             f'{num_classes - 1} or the ignored {ignore_index}: check the masks or the '
             'number of classes')
-    raise ValueError(f'the prediction holds labels from {int(prediction.min())} to '
+    raise InputError(f'the prediction holds labels from {int(prediction.min())} to '
                      f'{int(prediction.max())}, expected 0 to {num_classes - 1}')
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from prettytable import PrettyTable
 from torch import Tensor
 
+from ..utils.errors import InputError
 from .confusion import confusion_matrix, segmentation_metrics
 from .trimap import boundary_distance
 
@@ -52,12 +53,12 @@ class FCNMetric(BaseMetric):
                  **kwargs) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if format_only and not output_dir:
-            raise ValueError('FCNMetric: format_only=True writes predictions and nothing '
+            raise InputError('FCNMetric: format_only=True writes predictions and nothing '
                              'else, so output_dir must name a folder')
         widths = trimap_widths if isinstance(trimap_widths, (list, tuple)) else [None]
         if len(set(widths)) < len(widths) or not all(
                 isinstance(width, int) and width >= 1 for width in widths):
-            raise ValueError(f'FCNMetric: trimap_widths={trimap_widths!r}, expected a '
+            raise InputError(f'FCNMetric: trimap_widths={trimap_widths!r}, expected a '
                              'list of different integers of at least 1, in pixels')
         self.ignore_index = ignore_index
         self.trimap_widths = tuple(widths)
@@ -94,7 +95,7 @@ class FCNMetric(BaseMetric):
             try:
                 self._last = self._count(prediction, truth)
             except ValueError as error:
-                raise ValueError(f'{sample.get("img_path", "an image")}: {error}') from None
+                raise InputError(f'{sample.get("img_path", "an image")}: {error}') from None
             if self._matrices is None:
                 self._matrices = torch.zeros_like(self._last)
             self._matrices += self._last

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..utils.errors import InputError
 from .confusion import confusion_matrix, segmentation_metrics
 
 # Factors and mean IoU in percent, on PASCAL VOC, as the paper tabulates them. It does
@@ -55,7 +56,7 @@ def coarsen_labels(labels: np.ndarray, factor: int,
         all of ``labels`` are.
     """
     if factor < 1:
-        raise ValueError(f'the factor is {factor}, expected at least 1 pixel')
+        raise InputError(f'the factor is {factor}, expected at least 1 pixel')
     height, width = labels.shape
     return _without_ignored(labels, ignore_index)[
         np.ix_(_centres(height, factor), _centres(width, factor))]
@@ -96,5 +97,5 @@ def stride_ceiling(label_maps: Iterable[Tuple[str, np.ndarray]],
                 matrix += confusion_matrix(torch.from_numpy(coarse), truth, num_classes,
                                            ignore_index)
             except ValueError as error:
-                raise ValueError(f'{name}: {error}') from None
+                raise InputError(f'{name}: {error}') from None
     return {factor: segmentation_metrics(matrix) for factor, matrix in matrices.items()}

@@ -2,6 +2,8 @@
 import cv2
 import numpy as np
 
+from ..utils.errors import InputError
+
 
 def boundary_distance(truth: np.ndarray, ignore_index: int = 255) -> np.ndarray:
     """The distance of every pixel to the nearest boundary of the truth.
@@ -24,7 +26,7 @@ def boundary_distance(truth: np.ndarray, ignore_index: int = 255) -> np.ndarray:
         pixels, which are in no band, and everywhere where there is no boundary.
     """
     if truth.ndim != 2:
-        raise ValueError(f'the truth has the shape {truth.shape}, expected (H, W)')
+        raise InputError(f'the truth has the shape {truth.shape}, expected (H, W)')
     on_boundary = np.zeros(truth.shape, bool)
     across, down = truth[:, 1:] != truth[:, :-1], truth[1:] != truth[:-1]
     on_boundary[:, 1:] |= across

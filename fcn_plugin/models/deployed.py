@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops import label_dtype
+from ..utils.errors import InputError
 from .decode_heads import FCNSkipHead
 
 
@@ -128,15 +129,15 @@ def _check_exportable(model: nn.Module) -> None:
     kind = type(model).__name__
     head = getattr(model, 'decode_head', None)
     if head is None or isinstance(head, (nn.ModuleList, Sequence)):
-        raise ValueError(f'a {kind} cannot be exported: it has no single decode head')
+        raise InputError(f'a {kind} cannot be exported: it has no single decode head')
     if model.test_cfg.get('mode', 'whole') != 'whole':
-        raise ValueError('a model that predicts in windows cannot be exported: give '
+        raise InputError('a model that predicts in windows cannot be exported: give '
                          '--cfg-options model.test_cfg.mode=whole')
     if getattr(model, 'post_processor', None) is not None:
-        raise ValueError(f'the {type(model.post_processor).__name__} behind the network '
+        raise InputError(f'the {type(model.post_processor).__name__} behind the network '
                          'cannot be exported: leave it out, by --cfg-options '
                          'model.post_processor=None')
     for name, module in model.named_modules():
         if type(module).__name__ == 'MaxUnpool':
-            raise ValueError(f'{name} is a MaxUnpool, which cannot be exported: train '
+            raise InputError(f'{name} is a MaxUnpool, which cannot be exported: train '
                              "with upsampler=dict(type='BilinearDeconv')")

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..utils.errors import InputError
+
 
 def bilinear_kernel(factor: int) -> Tensor:
     """The kernel with which a transposed convolution interpolates bilinearly.
@@ -75,7 +77,7 @@ def crop_to(scores: Tensor, size: Tuple[int, int], stride: int) -> Tensor:
     """
     height, width = size
     if scores.shape[-2] < height or scores.shape[-1] < width:
-        raise ValueError(
+        raise InputError(
             f'the scores cover {scores.shape[-2]}x{scores.shape[-1]} at stride {stride}, '
             f'but {height}x{width} are needed: the backbone rounded an image size down '
             'that its strides do not divide. Use FCNSegmentor, which pads the image, '
@@ -141,7 +143,7 @@ class Grid:
         """
         offset = (other.start - self.start) / self.stride
         if self.stride != other.stride or offset < 0 or offset != int(offset):
-            raise ValueError(f'{other} does not lie on {self}: their maps cannot be cropped '
+            raise InputError(f'{other} does not lie on {self}: their maps cannot be cropped '
                              'to one another')
         return int(offset)
 
@@ -162,6 +164,6 @@ def crop_at(scores: Tensor, offset: int, size: Tuple[int, int]) -> Tensor:
     """
     height, width = size
     if scores.shape[-2] < offset + height or scores.shape[-1] < offset + width:
-        raise ValueError(f'cannot crop {height}x{width} at {offset} from a map of '
+        raise InputError(f'cannot crop {height}x{width} at {offset} from a map of '
                          f'{scores.shape[-2]}x{scores.shape[-1]}')
     return scores[..., offset:offset + height, offset:offset + width]

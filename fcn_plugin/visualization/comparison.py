@@ -4,6 +4,7 @@ from typing import List, Optional, Sequence
 import cv2
 import numpy as np
 
+from ..utils.errors import InputError
 from .legend import add_legend
 from .overlay import Palette, check_image, check_labels, overlay
 from .text import Canvas, enlarge, line_height, shorten, text_size
@@ -35,7 +36,7 @@ def error_map(prediction: np.ndarray, truth: np.ndarray, ignore_index: int = 255
     else:
         check_image(image)
         if image.shape[:2] != truth.shape:
-            raise ValueError(f'an image of {image.shape[:2]} does not fit labels of '
+            raise InputError(f'an image of {image.shape[:2]} does not fit labels of '
                              f'{truth.shape}')
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         picture = np.repeat((30 + grey * 0.5).astype(np.uint8)[..., None], 3, axis=2)
@@ -112,10 +113,10 @@ def comparison(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str],
         np.ndarray: RGB uint8.
     """
     if not rows or any(len(row) != len(titles) for row in rows):
-        raise ValueError(f'every row needs {len(titles)} pictures, one for each title, '
+        raise InputError(f'every row needs {len(titles)} pictures, one for each title, '
                          f'but the rows have {[len(row) for row in rows]}')
     if captions is not None and len(captions) != len(rows):
-        raise ValueError(f'{len(rows)} rows, but {len(captions)} captions')
+        raise InputError(f'{len(rows)} rows, but {len(captions)} captions')
     for row in rows:
         for picture in row:
             check_image(picture)

@@ -3,6 +3,7 @@ import cv2
 import matplotlib
 import numpy as np
 
+from ..utils.errors import InputError
 from .overlay import check_image
 from .text import Canvas, enlarge, line_height, shorten, text_size, text_width
 
@@ -27,12 +28,12 @@ def heatmap(scores: np.ndarray, image: np.ndarray, alpha: float = 0.6,
     """
     check_image(image)
     if scores.shape != image.shape[:2]:
-        raise ValueError(f'scores of shape {scores.shape} do not fit an image of '
+        raise InputError(f'scores of shape {scores.shape} do not fit an image of '
                          f'{image.shape[:2]}')
     if not 0 <= alpha <= 1:
-        raise ValueError(f'alpha must be between 0 and 1, but is {alpha}')
+        raise InputError(f'alpha must be between 0 and 1, but is {alpha}')
     if not (np.isfinite(scores).all() and scores.min() >= 0 and scores.max() <= 1):
-        raise ValueError('scores must be probabilities between 0 and 1, but reach from '
+        raise InputError('scores must be probabilities between 0 and 1, but reach from '
                          f'{scores.min()} to {scores.max()}')
     table = matplotlib.colormaps[colormap](np.arange(256), bytes=True)[:, :3]
     levels = np.rint(scores * 255).astype(np.uint8)

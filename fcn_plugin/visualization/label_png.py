@@ -5,6 +5,7 @@ from typing import Union
 import numpy as np
 from PIL import Image
 
+from ..utils.errors import InputError
 from .overlay import Palette, default_palette
 
 
@@ -22,10 +23,10 @@ def save_label_png(path: Union[str, Path], labels: np.ndarray,
         palette (Sequence): RGB of each class, 0 to 255.
     """
     if labels.ndim != 2 or labels.dtype.kind not in 'iu':
-        raise ValueError('expected integer labels of shape (H, W), but got '
+        raise InputError('expected integer labels of shape (H, W), but got '
                          f'{labels.shape} {labels.dtype}')
     if labels.size and not 0 <= labels.min() <= labels.max() <= 65535:
-        raise ValueError('labels must lie within 0 to 65535, but reach from '
+        raise InputError('labels must lie within 0 to 65535, but reach from '
                          f'{labels.min()} to {labels.max()}')
     if len(palette) > 255 or (labels.size and labels.max() > 255):
         Image.fromarray(labels.astype(np.uint16)).save(path)

@@ -3,6 +3,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
+from ..utils.errors import InputError
 from .overlay import Palette, check_image
 from .text import PAPER, Canvas, enlarge, line_height, shorten, text_size, text_width
 
@@ -54,12 +55,12 @@ def add_legend(picture: np.ndarray, class_names: Sequence[str], palette: Palette
     """
     check_image(picture)
     if position not in ('auto', 'right', 'below'):
-        raise ValueError("position must be 'auto', 'right' or 'below', but is "
+        raise InputError("position must be 'auto', 'right' or 'below', but is "
                          f'{position!r}')
     unknown = [i for i in present
                if not 0 <= i < min(len(class_names), len(palette))]
     if unknown:
-        raise ValueError(f'class {unknown[0]} is present, but there are '
+        raise InputError(f'class {unknown[0]} is present, but there are '
                          f'{len(class_names)} names and {len(palette)} colours')
     picture, _ = enlarge(picture)
     if not len(present):

@@ -4,6 +4,8 @@ from typing import Optional, Sequence
 import cv2
 import numpy as np
 
+from ..utils.errors import InputError
+
 Palette = Sequence[Sequence[int]]
 _BAND = 2**22  # pixels that are painted at a time
 
@@ -32,14 +34,14 @@ def default_palette(num_classes: int) -> np.ndarray:
 def check_image(image: np.ndarray) -> None:
     """Raises ValueError unless ``image`` is (H, W, 3) uint8."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError('expected an RGB image, (H, W, 3) uint8, but got '
+        raise InputError('expected an RGB image, (H, W, 3) uint8, but got '
                          f'{image.shape} {image.dtype}')
 
 
 def check_labels(labels: np.ndarray, shape: Sequence[int]) -> None:
     """Raises ValueError unless ``labels`` are integers of that (H, W)."""
     if labels.dtype.kind not in 'iub' or labels.shape != tuple(shape):
-        raise ValueError(f'expected integer labels of shape {tuple(shape)}, but got '
+        raise InputError(f'expected integer labels of shape {tuple(shape)}, but got '
                          f'{labels.shape} {labels.dtype}')
 
 
@@ -61,7 +63,7 @@ def colour_labels(labels: np.ndarray, palette: Palette, ignore_index: int = 255,
     inside = (labels >= 0) & (labels < len(table))
     if not (inside | ignored).all():
         value = labels[~(inside | ignored)].flat[0]
-        raise ValueError(f'label {value} has no colour: the palette has {len(table)} '
+        raise InputError(f'label {value} has no colour: the palette has {len(table)} '
                          f'and {ignore_index} is ignored')
     colours = table[np.where(ignored, 0, labels)]
     colours[ignored] = ignore_colour
@@ -94,7 +96,7 @@ def overlay(image: np.ndarray, labels: np.ndarray, palette: Palette,
     check_image(image)
     check_labels(labels, image.shape[:2])
     if not 0 <= alpha <= 1:
-        raise ValueError(f'alpha must be between 0 and 1, but is {alpha}')
+        raise InputError(f'alpha must be between 0 and 1, but is {alpha}')
     picture = image.copy()
     height, width = labels.shape
     line = max(1, round(min(height, width) / 250))

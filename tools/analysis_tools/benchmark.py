@@ -20,6 +20,7 @@ from fcn_plugin.benchmark.contenders import NAMES
 from fcn_plugin.benchmark.tasks import TASKS
 from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
+from fcn_plugin.utils.errors import InputError
 
 
 def parse_args() -> dict:
@@ -49,10 +50,10 @@ def main() -> None:
     args = parse_args()
     for name in ('sizes', 'batches', 'classes'):
         if any(value is not None and value < 1 for value in args[name]):
-            raise ValueError(f'--{name} is {args[name]}, expected integers from 1 up')
+            raise InputError(f'--{name} is {args[name]}, expected integers from 1 up')
     for name in ('rounds', 'images'):
         if args[name] < 1:
-            raise ValueError(f'--{name} is {args[name]}, expected an integer from 1 up')
+            raise InputError(f'--{name} is {args[name]}, expected an integer from 1 up')
     config = load_config(args.pop('config'),
                          launcher='pytorch' if 'WORLD_SIZE' in os.environ else 'none')
     if 'WORLD_SIZE' in os.environ:

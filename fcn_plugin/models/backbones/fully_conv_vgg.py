@@ -9,6 +9,7 @@ from mmpretrain.models.backbones import VGG
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ...utils.errors import InputError
 from ..geometry import Grid
 
 POOL_CHANNELS = (64, 128, 256, 512, 512)
@@ -82,16 +83,16 @@ class FullyConvVGG(VGG):
                  ceil_mode: bool = False,
                  init_cfg=None) -> None:
         if depth not in self.arch_settings:
-            raise ValueError(f'FullyConvVGG: depth is {depth!r}, expected one of '
+            raise InputError(f'FullyConvVGG: depth is {depth!r}, expected one of '
                              f'{sorted(self.arch_settings)}')
         if not out_indices or not set(out_indices) <= set(range(6)):
-            raise ValueError(f'FullyConvVGG: out_indices is {out_indices!r}, expected '
+            raise InputError(f'FullyConvVGG: out_indices is {out_indices!r}, expected '
                              'numbers from 0 (pool1) to 4 (pool5) and 5 (conv7)')
         if fc_kernel_size % 2 == 0:
-            raise ValueError(f'FullyConvVGG: fc_kernel_size is {fc_kernel_size}, expected '
+            raise InputError(f'FullyConvVGG: fc_kernel_size is {fc_kernel_size}, expected '
                              'an odd number, so that conv6 keeps the size of pool5')
         if alignment not in ('same', 'caffe'):
-            raise ValueError(f"FullyConvVGG: alignment is {alignment!r}, expected 'same' or "
+            raise InputError(f"FullyConvVGG: alignment is {alignment!r}, expected 'same' or "
                              "'caffe'")
         init_cfg = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or [])
         if all(cfg['type'] == 'Pretrained' for cfg in init_cfg):
@@ -185,7 +186,7 @@ class FullyConvVGG(VGG):
         targets = [index for index, layer in enumerate(self.features)
                    if isinstance(layer, ConvModule)]
         if len(convs) != len(targets):
-            raise ValueError(
+            raise InputError(
                 f'the checkpoint holds {len(convs)} VGG convolutions, but FullyConvVGG of '
                 f'this depth has {len(targets)}: load the weights of the same depth '
                 '(VGG11 has 8, VGG13 10, VGG16 13, VGG19 16)')

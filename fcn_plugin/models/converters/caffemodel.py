@@ -11,6 +11,8 @@ from typing import Dict, Iterator, List, NamedTuple, NoReturn, Tuple, Union
 
 import numpy as np
 
+from ...utils.errors import InputError
+
 # Wire types. 3 and 4 are groups, which no Caffe message has and which would nest.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -67,7 +69,7 @@ def read_caffemodel(path: Union[str, Path]) -> CaffeModel:
             shows and what was expected there.
     """
     if not Path(path).stat().st_size:
-        raise ValueError(f"cannot read '{path}' as a Caffe model: the file is empty")
+        raise InputError(f"cannot read '{path}' as a Caffe model: the file is empty")
     data = np.memmap(path, np.uint8, mode='r')
     return CaffeModel(_Reader(path, data).net(), data)
 
@@ -94,7 +96,7 @@ class _Reader:
         self.fields_left = _MAX_FIELDS
 
     def fail(self, at: int, expected: str, found: str) -> NoReturn:
-        raise ValueError(
+        raise InputError(
             f"cannot read '{self.path}' as a Caffe model: at byte {at} of "
             f'{len(self.data)}: expected {expected}, found {found}. It must be '
             'a complete binary .caffemodel (no .prototxt, no archive); download it '

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...utils.errors import InputError
 from ..backbones import FullyConvVGG
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
@@ -97,11 +98,11 @@ def convert_layers(layers: Iterable[Layer], variant: Optional[str] = None,
             has others besides, or a layer's weights are not as expected.
     """
     if variant is not None and variant not in VARIANTS:
-        raise ValueError(f"no variant '{variant}': choose from {', '.join(VARIANTS)}")
+        raise InputError(f"no variant '{variant}': choose from {', '.join(VARIANTS)}")
     named = _by_name(layers)
     if _is_classifier(named):
         if variant not in (None, 'imagenet'):
-            raise ValueError(_contradiction(variant, "ImageNet's VGG16", 'imagenet'))
+            raise InputError(_contradiction(variant, "ImageNet's VGG16", 'imagenet'))
         return _convert_classifier(named)
     stage, at_once = _recognise(named)
     kind = 'at-once' if at_once else stage
@@ -302,7 +303,7 @@ def _by_name(layers: Iterable[Layer]) -> Dict[str, Layer]:
         if not layer.blobs:
             continue
         if layer.name in named:
-            raise ValueError(f"two layers with weights are called '{layer.name}', "
+            raise InputError(f"two layers with weights are called '{layer.name}', "
                              'expected one')
         named[layer.name] = layer
     return named
@@ -320,7 +321,7 @@ def _recognise(named: Dict[str, Layer]) -> Tuple[str, bool]:
             scaled = any(name in named for name, _ in _SCALES.values())
             return stage, scaled and stage == '8s'
     found = list(named)
-    raise ValueError(
+    raise InputError(
         "none of the paper's nets: expected one of the layers upscore, upscore16, "
         f'upscore8 and fc8, but there are {len(found)} layers with weights'
         + (f' ({", ".join(found[:3])} ... {found[-1]})' if found else ''))
@@ -337,12 +338,12 @@ def _check_complete(named: Dict[str, Layer], stage: str, kind: str) -> None:
 def _refuse_others(named: Dict[str, Layer], wanted: Collection[str], kind: str) -> None:
     missing = [name for name in wanted if name not in named]
     if missing:
-        raise ValueError(f'by its layers this is {kind}, but it lacks '
+        raise InputError(f'by its layers this is {kind}, but it lacks '
                          f'{", ".join(missing)}: the file is cut off or of another net')
     left = [f'{name} ({_shapes(layer)})' for name, layer in named.items()
             if name not in wanted]
     if left:
-        raise ValueError(
+        raise InputError(
             f'by its layers this is {kind}, in which there is no place for '
             f'{", ".join(left[:5])}' + ', ...' * (len(left) > 5) + ': only the nets of '
             'the paper with one input and one set of classes on VGG16 are converted')
@@ -355,7 +356,7 @@ def _settle(variant: Optional[str], kind: str, context: bool, num_classes: int,
     if implicit_scales and kind == '8s':
         possible.append('at-once')
     if variant is not None and variant not in possible:
-        raise ValueError(_contradiction(
+        raise InputError(_contradiction(
             variant, f'FCN {kind} with {num_classes} classes', " or ".join(possible)))
     return 'at-once' if variant == 'at-once' else kind
 
@@ -378,10 +379,10 @@ def _shapes(layer: Layer) -> str:
 
 def _check_layer(layer: Layer, blobs: int, *kinds: str) -> None:
     if layer.type and layer.type not in kinds:
-        raise ValueError(f"layer '{layer.name}' is of type {layer.type}, expected "
+        raise InputError(f"layer '{layer.name}' is of type {layer.type}, expected "
                          f'{" or ".join(kinds)}')
     if len(layer.blobs) != blobs:
-        raise ValueError(
+        raise InputError(
             f"layer '{layer.name}' has {len(layer.blobs)} sets of weights "
             f'({_shapes(layer)}), expected '
             + ('2 (weight and bias)' if blobs == 2 else '1'))
@@ -398,14 +399,14 @@ def _fit(layer: Layer, index: int, shape: Tuple[int, ...]) -> np.ndarray:
         matrix = (shape[0], math.prod(shape[1:]))
         accepted += [matrix, (1, 1, *matrix)]
     if blob.shape not in accepted:
-        raise ValueError(
+        raise InputError(
             f"layer '{layer.name}': weights of shape {_shape(blob.shape)}, expected "
             f'{_shape(shape)}: another net than VGG16, or of other widths')
     with np.errstate(over='ignore'):
         values = np.array(blob, np.float32, order='C').reshape(shape)
     # min and max hand NaN on, and need no copy.
     if not np.isfinite([values.min(), values.max()]).all():
-        raise ValueError(f"layer '{layer.name}': infinite values or NaN among the "
+        raise InputError(f"layer '{layer.name}': infinite values or NaN among the "
                          'weights, expected finite ones: the file is damaged, or its '
                          'training diverged')
     return values

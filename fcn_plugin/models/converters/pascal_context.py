@@ -3,6 +3,7 @@ from typing import Sequence
 
 import torch
 
+from ...utils.errors import InputError
 from .mapping import Conversion
 
 CLASSES = (
@@ -35,7 +36,7 @@ def reorder_classes(conversion: Conversion, classes: Sequence[str]) -> Conversio
     names = ('background', ) * (conversion.num_classes - len(CLASSES)) + CLASSES
     if sorted(classes) != sorted(names):
         odd = sorted(set(classes) ^ set(names))
-        raise ValueError(f'{len(classes)} classes, expected the {len(names)} of '
+        raise InputError(f'{len(classes)} classes, expected the {len(names)} of '
                          f'PASCAL-Context; not in both: {", ".join(odd)}')
     order = torch.tensor([names.index(name) for name in classes])
     reordered = {}

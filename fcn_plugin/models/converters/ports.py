@@ -8,6 +8,7 @@ from typing import Dict, Mapping, Optional
 import torch
 from torch import Tensor
 
+from ...utils.errors import InputError
 from ..geometry import bilinear_kernel
 from .caffemodel import Layer
 from .mapping import (Conversion, convert_layers, layer_names, target_shapes,
@@ -31,12 +32,12 @@ def from_port(state_dict: Mapping[str, Tensor],
     for key, value in state_dict.items():
         name, _, parameter = key.removeprefix('module.').rpartition('.')
         if parameter not in ('weight', 'bias') or not isinstance(value, Tensor):
-            raise ValueError(f"'{key}' is not the weight or bias of a layer, expected "
+            raise InputError(f"'{key}' is not the weight or bias of a layer, expected "
                              "a port's state dict (conv1_1.weight ... upscore.weight)")
         layers.setdefault(name, {})[parameter] = value
     for name, found in layers.items():
         if 'weight' not in found:
-            raise ValueError(f"there is '{name}.bias', but no '{name}.weight'")
+            raise InputError(f"there is '{name}.bias', but no '{name}.weight'")
     return convert_layers(
         [Layer(name, '', tuple(found[key].detach().cpu().float().numpy()
                                for key in ('weight', 'bias') if key in found))
@@ -67,7 +68,7 @@ def to_port(state_dict: Mapping[str, Tensor]) -> Dict[str, Tensor]:
     left = dict(state_dict)
     bias = left.get('decode_head.score.stride32.bias')
     if not isinstance(bias, Tensor) or bias.dim() != 1:
-        raise ValueError(
+        raise InputError(
             'the state dict has no vector decode_head.score.stride32.bias, expected '
             'that of an FCNSkipHead on strides 32, 16 32 or 8 16 32')
     classes = len(bias)
@@ -90,7 +91,7 @@ def to_port(state_dict: Mapping[str, Tensor]) -> Dict[str, Tensor]:
         weight[range(classes), range(classes)] = kernel
         port[f'{name}.weight'] = weight
     if left:
-        raise ValueError(f'the port has no place for {", ".join(list(left)[:5])}'
+        raise InputError(f'the port has no place for {", ".join(list(left)[:5])}'
                          + ', ...' * (len(left) > 5)
                          + ': it is an FCN on VGG16 without batch norm, upsampled '
                          'bilinearly')
@@ -99,11 +100,11 @@ def to_port(state_dict: Mapping[str, Tensor]) -> Dict[str, Tensor]:
 
 def _taken(left: Dict[str, Tensor], key: str, shape) -> Tensor:
     if key not in left:
-        raise ValueError(f'the state dict lacks {key}, expected an FCN on VGG16')
+        raise InputError(f'the state dict lacks {key}, expected an FCN on VGG16')
     value = left.pop(key)
     if not isinstance(value, Tensor):
-        raise ValueError(f'{key} is a {type(value).__name__}, expected a tensor')
+        raise InputError(f'{key} is a {type(value).__name__}, expected a tensor')
     if tuple(value.shape) != tuple(shape):
-        raise ValueError(f'{key} has shape {tuple(value.shape)}, but the port has '
+        raise InputError(f'{key} has shape {tuple(value.shape)}, but the port has '
                          f'{tuple(shape)}')
     return value.detach().cpu().float()

@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
+from ...utils.errors import InputError
 from ..feature_maps import FeatureMap
 from ..geometry import Grid, crop_at, crop_to
 from ..upsamplers import BilinearDeconv, BilinearUpsample
@@ -93,7 +94,7 @@ class FCNSkipHead(BaseDecodeHead):
         in_channels = _as_tuple(in_channels)
         _check_inputs(in_index, in_channels, in_strides, skip_scales)
         if alignment not in ('same', 'caffe'):
-            raise ValueError(f"FCNSkipHead: alignment is {alignment!r}, expected 'same' or "
+            raise InputError(f"FCNSkipHead: alignment is {alignment!r}, expected 'same' or "
                              "'caffe'")
         if alignment == 'caffe':
             upsampler, final_upsampler = _for_caffe(upsampler), _for_caffe(final_upsampler)
@@ -152,7 +153,7 @@ class FCNSkipHead(BaseDecodeHead):
             stride = self.in_strides[i]
             feature = maps[i] if fused is not None else self.dropout(maps[i])
             if feature.shape[1] != self.in_channels[i]:
-                raise ValueError(
+                raise InputError(
                     f'FCNSkipHead: map {self.in_index[i]} has {feature.shape[1]} channels, '
                     f'expected in_channels[{i}] = {self.in_channels[i]}')
             if self.skip_scales[i] != 1:
@@ -299,7 +300,7 @@ class FCNSkipHead(BaseDecodeHead):
             features = [m for m in maps if m.stride and not m.switches]
             # The finest stride asked for, or finer maps would be fused unasked.
             chosen = [m for m in features if m.stride >= min(self.in_strides)] or features
-            raise ValueError(
+            raise InputError(
                 'the head does not fit the backbone: ' + '; '.join(faults) +
                 '. The backbone gives ' + '; '.join(map(str, maps)) +
                 '. What would fit: decode_head=dict('
@@ -314,7 +315,7 @@ def _as_tuple(value) -> tuple:
 
 def _for_caffe(upsampler: dict) -> dict:
     if upsampler['type'] not in ('BilinearDeconv', 'BilinearUpsample'):
-        raise ValueError(f"FCNSkipHead: alignment='caffe' upsamples by BilinearDeconv, not by "
+        raise InputError(f"FCNSkipHead: alignment='caffe' upsamples by BilinearDeconv, not by "
                          f"{upsampler['type']}")
     return dict(upsampler, type='BilinearDeconv', full=True)
 
@@ -329,11 +330,11 @@ def _check_inputs(in_index, in_channels, in_strides, skip_scales) -> None:
         given['skip_scales'] = skip_scales
     lengths = {len(value) for value in given.values()}
     if len(lengths) != 1 or 0 in lengths:
-        raise ValueError('FCNSkipHead: one entry is needed for each input map, but '
+        raise InputError('FCNSkipHead: one entry is needed for each input map, but '
                          + ', '.join(f'{name} = {value}' for name, value in given.items()))
     for fine, coarse in zip(in_strides, in_strides[1:]):
         if coarse <= fine or coarse % fine:
-            raise ValueError(
+            raise InputError(
                 f'FCNSkipHead: in_strides is {in_strides}, expected fine to coarse, each a '
                 'multiple of the one before, such as (8, 16, 32)')
 
@@ -343,7 +344,7 @@ def _check_switches(in_strides, switch_index, switch_channels) -> None:
     for name, value in (('switch_index', switch_index),
                         ('switch_channels', switch_channels)):
         if value is None or len(value) != needed:
-            raise ValueError(
+            raise InputError(
                 f'FCNSkipHead: MaxUnpool undoes {needed} poolings between the strides '
                 f'{in_strides}, so {name} needs {needed} entries, but is {value!r}. '
                 'FullyConvVGG(with_switches=True) takes switch_index=(3, 4), '

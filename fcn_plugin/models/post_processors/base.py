@@ -11,6 +11,8 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ...utils.errors import InputError
+
 #: Scores of probabilities below this are those of this: log(0) has no place in a sum.
 _LOG_FLOOR = 1e-12
 
@@ -74,7 +76,7 @@ def unnormalise(inputs: Tensor, preprocessor: nn.Module) -> Tensor:
         ValueError: If inputs have not three channels.
     """
     if inputs.shape[1] != 3:
-        raise ValueError(f'the network sees {inputs.shape[1]} channels, but a post '
+        raise InputError(f'the network sees {inputs.shape[1]} channels, but a post '
                          'processor looks at images of 3')
     if getattr(preprocessor, '_enable_normalize', False):
         inputs = inputs * preprocessor.std + preprocessor.mean

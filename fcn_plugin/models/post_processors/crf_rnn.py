@@ -3,6 +3,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ...utils.errors import InputError
 from .base import PostProcessor
 from .dense_crf import check_kernels, check_steps
 from .mean_field import Kernels, mean_field
@@ -47,7 +48,7 @@ class CRFRNN(nn.Module, PostProcessor):
             smoothness_weight, smoothness_sigma, appearance_weight, sigma_xy, sigma_rgb))
         check_steps('CRFRNN', train_steps=train_steps, test_steps=test_steps)
         if not isinstance(num_classes, int) or num_classes < 2:
-            raise ValueError(f'CRFRNN: num_classes={num_classes!r}, expected at least 2: the '
+            raise InputError(f'CRFRNN: num_classes={num_classes!r}, expected at least 2: the '
                              "channels of the decode head's scores")
         self.num_classes = num_classes
         self.train_steps, self.test_steps = train_steps, test_steps
@@ -68,10 +69,10 @@ class CRFRNN(nn.Module, PostProcessor):
             Tensor: Their softmax is the marginals. float32, also under autocast.
         """
         if scores.shape[1] != self.num_classes:
-            raise ValueError(f'CRFRNN: num_classes={self.num_classes}, but the scores have '
+            raise InputError(f'CRFRNN: num_classes={self.num_classes}, but the scores have '
                              f'{scores.shape[1]} channels: set the same in both')
         if images.shape[1:3] != scores.shape[2:]:
-            raise ValueError(f'CRFRNN: scores are {tuple(scores.shape[2:])}, but images '
+            raise InputError(f'CRFRNN: scores are {tuple(scores.shape[2:])}, but images '
                              f'{tuple(images.shape[1:3])}: both are (H, W) of the image')
         with torch.autocast(scores.device.type, enabled=False):
             scores = scores if scores.dtype == torch.float64 else scores.float()

@@ -7,6 +7,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils.errors import InputError, MissingPackageError
 from .base import PostProcessor, log_scores
 from .mean_field import Kernels, infer_pydensecrf2, infer_torch
 
@@ -78,13 +79,13 @@ class DenseCRF(PostProcessor):
             smoothness_weight, smoothness_sigma, appearance_weight, sigma_xy, sigma_rgb))
         check_steps('DenseCRF', steps=steps)
         if not 0 < floor < 0.5:
-            raise ValueError(f'DenseCRF: floor={floor!r}, expected a probability above 0, '
+            raise InputError(f'DenseCRF: floor={floor!r}, expected a probability above 0, '
                              'such as 1e-5')
         if engine not in _ENGINES:
-            raise ValueError(f"DenseCRF: engine={engine!r}, expected 'torch' or "
+            raise InputError(f"DenseCRF: engine={engine!r}, expected 'torch' or "
                              "'pydensecrf2'")
         if engine == 'pydensecrf2' and importlib.util.find_spec('pydensecrf') is None:
-            raise ImportError(
+            raise MissingPackageError(
                 "DenseCRF: engine='pydensecrf2' is not installed: pip install "
                 "'mmseg-fcn-plugin[crf]' (in a checkout: -e '.[crf]'), which compiles it "
                 "and needs a C++ compiler; or take engine='torch', which gives the same")
@@ -116,7 +117,7 @@ class DenseCRF(PostProcessor):
         _check_probabilities(p)
         image = _check_image(image, p.shape[-2:])
         if self.compatibility is not None and len(self.compatibility) != len(p):
-            raise ValueError(f'DenseCRF: compatibility is for {len(self.compatibility)} '
+            raise InputError(f'DenseCRF: compatibility is for {len(self.compatibility)} '
                              f'classes, but there are probabilities of {len(p)}')
         marginals = _ENGINES[self.engine](p.clamp(min=self.floor).log(), image,
                                           self.kernels, self.steps, self.compatibility)
@@ -147,7 +148,7 @@ def check_kernels(owner: str, kernels: Kernels) -> Kernels:
         least = 'at least 0' if name.endswith('weight') else 'above 0'
         if not number or not 0 <= value < float('inf') or (
                 value == 0 and least == 'above 0'):
-            raise ValueError(f'{owner}: {name}={value!r}, expected a number {least}')
+            raise InputError(f'{owner}: {name}={value!r}, expected a number {least}')
     return kernels
 
 
@@ -155,21 +156,21 @@ def check_steps(owner: str, **steps: int) -> None:
     """Raises ValueError for numbers of steps that are none."""
     for name, value in steps.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f'{owner}: {name}={value!r}, expected an integer of at least 1')
+            raise InputError(f'{owner}: {name}={value!r}, expected an integer of at least 1')
 
 
 def _check_compatibility(given, engine: str) -> Tensor:
     try:
         matrix = torch.as_tensor(np.asarray(given, np.float32))
     except (TypeError, ValueError) as error:
-        raise ValueError('DenseCRF: compatibility is no matrix of numbers: '
+        raise InputError('DenseCRF: compatibility is no matrix of numbers: '
                          f'{error}') from error
     if matrix.dim() != 2 or matrix.shape[0] != matrix.shape[1] or (
             not matrix.isfinite().all()):
-        raise ValueError(f'DenseCRF: compatibility has the shape {tuple(matrix.shape)}, '
+        raise InputError(f'DenseCRF: compatibility has the shape {tuple(matrix.shape)}, '
                          'expected (C, C), all finite')
     if engine == 'pydensecrf2' and not torch.allclose(matrix, matrix.t(), atol=1e-6):
-        raise ValueError("DenseCRF: compatibility is not symmetric, as engine="
+        raise InputError("DenseCRF: compatibility is not symmetric, as engine="
                          "'pydensecrf2' needs it: take engine='torch'")
     return matrix
 
@@ -186,20 +187,20 @@ def _as_tensor(array: Array, name: str):
 
 def _check_probabilities(p: Tensor) -> None:
     if p.dim() != 3 or len(p) < 2 or not p.numel():
-        raise ValueError(f'DenseCRF: probabilities have the shape {tuple(p.shape)}, '
+        raise InputError(f'DenseCRF: probabilities have the shape {tuple(p.shape)}, '
                          'expected (C, H, W) with at least 2 classes and one pixel; of two '
                          'classes give both: 1 - p and p')
     p = p.detach()
     low, high = (float(value) for value in p.aminmax())
     if not np.isfinite(low) or not np.isfinite(high):
         count = int((~p.isfinite()).sum())
-        raise ValueError(f'DenseCRF: {count} of {p.numel()} probabilities are NaN or '
+        raise InputError(f'DenseCRF: {count} of {p.numel()} probabilities are NaN or '
                          'infinite')
     totals = p.sum(0)
     error = (totals - 1).abs()
     if low < -1e-3 or float(error.max()) > _SUM_TOLERANCE:
         row, column = divmod(int(error.argmax()), p.shape[2])
-        raise ValueError(
+        raise InputError(
             f'DenseCRF: probabilities lie between {low:.4g} and {high:.4g} and add up to '
             f'{float(totals[row, column]):.4g} at row {row}, column {column}, expected 1 at '
             'every pixel: if these are scores, put them through softmax(0) first')
@@ -207,19 +208,19 @@ def _check_probabilities(p: Tensor) -> None:
 
 def _check_image(image: Tensor, size: torch.Size) -> Tensor:
     if image.dim() != 3 or image.shape[-1] != 3:
-        raise ValueError(f'DenseCRF: the image has the shape {tuple(image.shape)}, expected '
+        raise InputError(f'DenseCRF: the image has the shape {tuple(image.shape)}, expected '
                          '(H, W, 3)')
     if image.shape[:2] != size:
-        raise ValueError(
+        raise InputError(
             f'DenseCRF: the image is {image.shape[0]}x{image.shape[1]} (height x width), but '
             f'the probabilities are {size[0]}x{size[1]}: resize one to the other')
     if image.dtype == torch.uint8:
         return image
     low, high = (float(value) for value in image.aminmax())
     if not (low >= 0 and high <= 255):  # NaN too
-        raise ValueError(f'DenseCRF: the image has values from {low:.4g} to {high:.4g}, '
+        raise InputError(f'DenseCRF: the image has values from {low:.4g} to {high:.4g}, '
                          'expected 0 to 255: undo its normalisation')
     if image.is_floating_point() and 0 < high <= 1:
-        raise ValueError(f'DenseCRF: the image has values from {low:.4g} to {high:.4g}, '
+        raise InputError(f'DenseCRF: the image has values from {low:.4g} to {high:.4g}, '
                          'expected 0 to 255: multiply it by 255')
     return image.round().byte() if image.is_floating_point() else image.byte()

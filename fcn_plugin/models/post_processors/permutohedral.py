@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...utils.errors import InputError
+
 _MAX_CODE = 2**62  # of a vertex, packed into an int64
 
 
@@ -127,7 +129,7 @@ def _simplices(features: Tensor):
         d + 1 numbers: how the code changes to the next vertex along each axis.
     """
     if not features.isfinite().all():
-        raise ValueError('the features of the kernel are not finite')
+        raise InputError('the features of the kernel are not finite')
     count, dims = features.shape
     size = dims + 1
     # The plane of the lattice in d + 1 dimensions. A blur along all axes then has
@@ -170,7 +172,7 @@ def _simplices(features: Tensor):
     for extent in extents[:0:-1]:
         spans.insert(0, spans[0] * extent)
     if spans[0] * extents[0] > _MAX_CODE:
-        raise ValueError(
+        raise InputError(
             f'the features spread over {extents} steps of the lattice, more than can be '
             'told apart: the deviations (sigma) of the kernel are too small')
     strides = torch.tensor([*spans, 0], device=features.device)

@@ -16,6 +16,7 @@ from mmseg.utils import OptSampleList, SampleList, stack_batch
 from torch import Tensor
 
 from ...ops import Axis, label_dtype, label_scores, resample_scores, sample_axis
+from ...utils.errors import InputError
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
 from ..geometry import pad_to_multiple, windows_of
@@ -128,18 +129,18 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             return None
         if config.logits or self.post_processor is not None or (
                 divisor == 1 and isinstance(self.decode_head, FCNSkipHead)):
-            raise ValueError(
+            raise InputError(
                 "test_cfg: mode='tile' gives labels only, with alignment='same': take "
                 "mode='whole', or 'slide', for logits, for a post processor and for "
                 "alignment='caffe'")
         tile, overlap = config.get('tile', 1024), config.get('overlap', 128)
         if not (isinstance(tile, int) and isinstance(overlap, int) and overlap >= 0):
-            raise ValueError(f'test_cfg: tile={tile!r} and overlap={overlap!r}, expected '
+            raise InputError(f'test_cfg: tile={tile!r} and overlap={overlap!r}, expected '
                              'integers, in pixels')
         overlap += -overlap % divisor
         core = tile // divisor * divisor - 2 * overlap
         if core < divisor:
-            raise ValueError(
+            raise InputError(
                 f'test_cfg: tile={tile} leaves nothing between overlaps of {overlap} (a '
                 f'multiple of the stride {divisor}), expected at least '
                 f'{2 * overlap + divisor}')
@@ -163,7 +164,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
     def _align(self, head: FCNSkipHead) -> None:
         theirs = getattr(self.backbone, 'alignment', 'same')
         if head.alignment != theirs:
-            raise ValueError(
+            raise InputError(
                 f"the head's alignment is '{head.alignment}', but the backbone's is "
                 f"'{theirs}': set the same in both (FullyConvVGG alone knows 'caffe')")
         if head.alignment == 'caffe':
@@ -280,7 +281,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         direction = sample.metainfo.get('flip_direction') if (
             sample.metainfo.get('flip')) else None
         if direction not in (None, 'horizontal', 'vertical'):
-            raise ValueError(f"flip_direction is '{direction}', expected 'horizontal' or "
+            raise InputError(f"flip_direction is '{direction}', expected 'horizontal' or "
                              "'vertical'")
         return [sample_axis(count, stride, length, out, start, flip=direction == flipped)
                 for count, length, out, flipped in zip(counts, size, out_size,

@@ -5,6 +5,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptSampleList, SampleList, add_prefix
 from torch import Tensor, nn
 
+from ...utils.errors import InputError, InputTypeError
 from ..post_processors.base import PostProcessor, unnormalise
 
 
@@ -25,11 +26,12 @@ class PostProcessing:
         if isinstance(post_processor, dict):
             post_processor = MODELS.build(post_processor)
         if not isinstance(post_processor, (PostProcessor, type(None))):
-            raise TypeError(f'post_processor is a {type(post_processor).__name__}, expected '
-                            "a dict such as dict(type='DenseCRF')")
+            raise InputTypeError(
+                f'post_processor is a {type(post_processor).__name__}, expected a dict such '
+                "as dict(type='DenseCRF')")
         if isinstance(post_processor, nn.Module) and isinstance(
                 self.decode_head, nn.ModuleList):
-            raise ValueError(f'{type(post_processor).__name__} is trained behind one decode '
+            raise InputError(f'{type(post_processor).__name__} is trained behind one decode '
                              f'head, but {type(self).__name__} has several')
         self.post_processor = post_processor
 

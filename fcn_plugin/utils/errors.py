@@ -1,0 +1,33 @@
+"""The errors that users cause and can mend.
+
+Each is a built-in error as well, so that ``except ValueError`` catches it. The command-line
+tools print them as one line (:func:`fcn_plugin.utils.cli.run`); of any other error they say
+where it happened.
+"""
+
+
+class UserError(Exception):
+    """What was given cannot be used.
+
+    The message names the thing, its value, what was expected and the way out.
+    """
+
+
+class InputError(UserError, ValueError):
+    """A file, a config or an argument cannot be used."""
+
+
+class InputTypeError(UserError, TypeError):
+    """A setting is of another type than expected."""
+
+
+class MissingPackageError(UserError, ImportError):
+    """A package that is asked for is not installed; the message says how to install it."""
+
+
+class NotFiniteError(UserError, FloatingPointError):
+    """Training has reached numbers that are not finite."""
+
+
+class FailedRunError(UserError, RuntimeError):
+    """A run that others build on has failed, or has not been done yet."""
