@@ -1,5 +1,4 @@
 """From a checkpoint, and what is said beside it, to a model that predicts."""
-import ast
 import copy
 import errno
 import os
@@ -7,24 +6,24 @@ import pickle
 import re
 import warnings
 from pathlib import Path
-from typing import Any, Dict, Iterable, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 from unittest import mock
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.runner import CheckpointLoader, load_state_dict
-from mmengine.utils import import_modules_from_strings
 from mmseg.apis import init_model
 from mmseg.registry import DATASETS
 from torch import nn
 
-from ..utils.errors import InputError
+from ..utils.errors import InputError, UserError
 from ..utils.paths import config_path
 from ..visualization import default_palette
 from .config import use_crf
+from .safe_config import config_from_text
 
 PathLike = Union[str, Path]
 
@@ -71,75 +70,9 @@ def read_checkpoint(path: PathLike) -> Dict[str, Any]:
     return dict(checkpoint, meta=checkpoint.get('meta') or {})
 
 
-def config_from_text(text: str) -> Config:
-    """The config that mmengine keeps, as text, in a checkpoint's meta.
-
-    The text is Python, but is read as data and never run: a checkpoint from
-    somewhere else must not be able to do anything. For the same reason types must
-    be registered (``Name`` or ``scope.Name``), which a path to any function of any
-    module is not. Modules in ``custom_imports`` are imported.
-
-    Args:
-        text (str): ``Config.pretty_text``: assignments of literals and ``dict(...)``.
-
-    Raises:
-        ValueError: If there is anything else in it.
-    """
-    fields = {}
-    for statement in ast.parse(text).body:
-        if not isinstance(statement, ast.Assign) or not isinstance(
-                statement.targets[0], ast.Name):
-            raise InputError(f'line {statement.lineno} is no plain assignment')
-        fields[statement.targets[0].id] = _plain_value(statement.value)
-    config = Config(fields)
-    if config.get('custom_imports'):
-        import_modules_from_strings(**config.custom_imports)
-    check_types(config._cfg_dict.to_dict())
-    return config
-
-
-def _plain_value(node: ast.AST) -> Any:
-    """Like ``ast.literal_eval``, and ``dict(...)``, ``inf`` and ``nan``."""
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict' and all(
-            isinstance(argument, ast.Dict) for argument in node.args):
-        value = {k.arg: _plain_value(k.value) for k in node.keywords if k.arg}
-        for argument in node.args:  # keys that are no names: dict({'a-b': 1})
-            value.update(_plain_value(argument))
-        return value
-    if isinstance(node, ast.Dict):
-        return {_plain_value(k): _plain_value(v)
-                for k, v in zip(node.keys, node.values)}
-    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-        kind = {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)]
-        return kind(_plain_value(item) for item in node.elts)
-    if isinstance(node, ast.Name) and node.id in ('inf', 'nan'):
-        return float(node.id)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_plain_value(node.operand)
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        raise InputError(f'line {getattr(node, "lineno", "?")} holds more than plain '
-                         f'data: {ast.unparse(node)[:60]}') from None
-
-
-def check_types(value: Any) -> None:
-    """Raises ValueError for a type that is a path into a module."""
-    if isinstance(value, dict):
-        name = value.get('type')
-        if isinstance(name, str) and '.' in name:
-            scope, _, rest = name.partition('.')
-            if '.' in rest or scope not in ('mmengine', *ROOT_MODELS.children):
-                raise InputError(f"the type '{name}' is not of the form scope.Name "
-                                 'with a scope that is registered here')
-        value = value.values()
-    if not isinstance(value, (str, bytes)) and isinstance(value, Iterable):
-        for item in value:
-            check_types(item)
-
-
 def find_config(config: Union[PathLike, Config, None], meta: Dict[str, Any],
-                backbone: Optional[str] = None) -> Tuple[Config, str]:
+                backbone: Optional[str] = None, allow_imports: Sequence[str] = ()
+                ) -> Tuple[Config, str]:
     """The config to build a checkpoint's model from.
 
     In this order: the one given; the one kept in the checkpoint; the project's
@@ -150,6 +83,8 @@ def find_config(config: Union[PathLike, Config, None], meta: Dict[str, Any],
             project's configs (``'fcn/....py'``), or the config itself.
         meta (dict): The checkpoint's meta.
         backbone (str, optional): A key of :data:`DEFAULT_CONFIGS`.
+        allow_imports (Sequence[str]): Packages that the config kept in the checkpoint may
+            import, see :func:`config_from_text`. Defaults to ().
 
     Returns:
         tuple[Config, str]: The config, and in words where it comes from.
@@ -168,8 +103,8 @@ def find_config(config: Union[PathLike, Config, None], meta: Dict[str, Any],
     elif meta.get('cfg'):
         source = 'the config in the checkpoint'
         try:
-            found = config_from_text(meta['cfg'])
-        except (ValueError, SyntaxError) as error:
+            found = config_from_text(meta['cfg'], allow_imports)
+        except UserError as error:
             raise InputError(f'{source} cannot be used: {error}. Name the config file '
                              'by --config') from error
     else:
@@ -217,7 +152,7 @@ def load_model(config: Union[PathLike, Config, None] = None,
                checkpoint: Optional[PathLike] = None,
                device: str = 'auto', backbone: Optional[str] = None,
                cfg_options: Optional[dict] = None, rescale: bool = True,
-               crf: bool = False) -> nn.Module:
+               crf: bool = False, allow_imports: Sequence[str] = ()) -> nn.Module:
     """Builds a segmentor and fills it from a checkpoint, wholly or not at all.
 
     Args:
@@ -230,6 +165,7 @@ def load_model(config: Union[PathLike, Config, None] = None,
         rescale (bool): Whether predictions are brought to the image's own size
             even where the config's ``test_cfg`` says otherwise. Defaults to True.
         crf (bool): See :func:`use_crf`. Defaults to False.
+        allow_imports (Sequence[str]): See :func:`find_config`. Defaults to ().
 
     Returns:
         nn.Module: In eval mode, with ``cfg`` and with ``dataset_meta``: 'classes' and
@@ -245,8 +181,10 @@ def load_model(config: Union[PathLike, Config, None] = None,
             raise InputError('no weights: name a checkpoint beside '
                              + ('the config' if config is not None else 'the backbone'))
         checkpoint = STREET_MODEL
+        print_log('the street model of the package is not for commercial use: '
+                  f'{STREET_MODEL.with_name("LICENSE")}', logger='current')
     loaded = read_checkpoint(checkpoint)
-    cfg, source = find_config(config, loaded['meta'], backbone)
+    cfg, source = find_config(config, loaded['meta'], backbone, allow_imports)
     cfg.merge_from_dict(cfg_options or {})
     if crf:
         use_crf(cfg)

@@ -1,8 +1,10 @@
 """The model that comes with the package."""
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
-from tiny_runs import succeed
+from tiny_runs import forget_runs, succeed
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.apis.evaluate_folder import evaluate_folder
@@ -58,6 +60,17 @@ def test_it_labels_a_street_that_was_drawn(street):
             (slice(100, 190), slice(380, 475), BUILDING, 0.9),
             (slice(260, 350), slice(150, 330), ROAD, 0.8)):
         assert (result.labels[rows, columns] == label).mean() > share, (rows, columns)
+
+
+def test_its_terms_are_said_where_nobody_named_it(capsys):
+    forget_runs()  # the logger is to write to this test's stdout
+    load_model(device='cpu')
+    line, = [line for line in capsys.readouterr().out.splitlines() if 'commercial' in line]
+    assert 'not for commercial use' in line
+    licence = Path(line.split(': ')[-1])
+    assert 'CC-BY-NC-4.0' in licence.read_text(encoding='utf-8')
+    load_model(checkpoint=STREET_MODEL, device='cpu')
+    assert 'commercial' not in capsys.readouterr().out
 
 
 def test_predict_takes_it_where_none_is_named(street, tmp_path):
