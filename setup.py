@@ -163,8 +163,9 @@ setup(
     'Darrell for mmsegmentation: FCN-32s, 16s and 8s on any backbone',
     long_description=long_description(),
     long_description_content_type='text/markdown',
-    license_expression='Apache-2.0',
-    license_files=['LICENSE'],
+    # The code, and the weights that come with it.
+    license_expression='Apache-2.0 AND CC-BY-NC-4.0',
+    license_files=['LICENSE', 'fcn_plugin/weights/LICENSE'],
     keywords='semantic segmentation, fully convolutional networks, FCN, '
     'mmsegmentation, OpenMMLab',
     classifiers=[
@@ -177,7 +178,8 @@ setup(
     python_requires='>=3.11',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     include_package_data=False,  # data is named here, never swept up
-    package_data={PACKAGE: ['visualization/report.html', 'weights/street.pth']},
+    package_data={PACKAGE: ['visualization/report.html', 'weights/street.pth',
+                            'weights/LICENSE', 'weights/README.md']},
     zip_safe=False,
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,

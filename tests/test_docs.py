@@ -8,6 +8,7 @@ import pytest
 from tiny_runs import ROOT
 
 PAGES = [ROOT / 'README.md', ROOT / 'README.zh-CN.md', ROOT / 'configs/fcn/README.md',
+         ROOT / 'fcn_plugin/weights/README.md',
          *sorted((ROOT / 'docs').glob('*.md'))]
 FENCE = re.compile(r'^```.*?^```', re.M | re.S)
 LINK = re.compile(r'\]\((?!https?:)([^)\s]*)\)')

@@ -173,6 +173,19 @@ def test_wheel_contents(wheel, checkout):
     assert wheel.name == f'mmseg_fcn_plugin-{version}-py3-none-any.whl'
 
 
+def test_the_wheel_names_the_terms_of_code_and_weights(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        metadata, = [f for f in archive.namelist() if f.endswith('.dist-info/METADATA')]
+        text = archive.read(metadata).decode()
+        folder = metadata.removesuffix('METADATA') + 'licenses/'
+        named = re.findall('^License-File: (.+)$', text, re.M)
+        shipped = {name: archive.read(folder + name).decode() for name in named}
+    assert re.findall('^License-Expression: (.+)$', text, re.M) == [
+        'Apache-2.0 AND CC-BY-NC-4.0']
+    assert 'Apache License' in shipped['LICENSE']
+    assert 'by-nc/4.0' in shipped['fcn_plugin/weights/LICENSE']
+
+
 def test_wheel_from_sdist(environment, wheel, checkout):
     out = environment.outside / 'sdist'
     environment.python('setup.py', '-q', 'sdist', '-d', out, cwd=checkout)
