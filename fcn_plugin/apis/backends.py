@@ -25,7 +25,8 @@ from torch import nn
 from .. import visualization as vis
 from ..ops import label_dtype
 from ..utils.errors import InputError, MissingPackageError
-from .loading import check_types, inner_dataset
+from .loading import inner_dataset
+from .safe_config import check_types
 from .safe_program import load_program
 
 #: Pixels of an image, as a network gets it, above which it is labelled in tiles: 6000x6000.

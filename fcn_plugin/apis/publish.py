@@ -8,8 +8,9 @@ from torch import Tensor
 
 from ..utils.errors import InputError
 from ..utils.files import replacing
-from .loading import PathLike, config_from_text, read_checkpoint
+from .loading import PathLike, read_checkpoint
 from .result import check_outputs
+from .safe_config import read_config_text
 
 DTYPES = dict(float32=torch.float32, float16=torch.float16, bfloat16=torch.bfloat16)
 #: What a config says of the run and the machine rather than of the model.
@@ -47,7 +48,7 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
         if not meta.get(key):
             raise InputError(f"'{checkpoint}' keeps no {what}: publish what "
                              'tools/train.py has written')
-    config = config_from_text(meta['cfg'])
+    config = read_config_text(meta['cfg'])
     for key in _OF_THE_RUN:
         config.pop(key, None)
     weights = {key: _cast(key, value, DTYPES[dtype])
