@@ -1,10 +1,14 @@
 """What configs/fcn/README.md says of a run stands in its metafile and in its log."""
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 import yaml
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 
 from fcn_plugin.evaluation import FIGURES
 
@@ -51,3 +55,133 @@ def test_the_row_the_metafile_and_the_log_agree(row):
         assert max(judged, key=lambda each: each['mIoU']) == figures
     else:
         assert judged
+
+
+# --- the same figures in prose ------------------------------------------------------
+
+ROOT = FOLDER.parents[1]
+SHAPES = 'fcn-8s_r18-half_1xb16-850_shapes-128x128'
+COARSE = 'fcn-32s_r18-half_1xb16-850_shapes-128x128'
+STREET = 'fcn-4s_efficientnet-lite0-fpn_1xb8-2400_camvid-240x320'
+LEAN = 'fcn-8s_vgg16-lean_1xb4-1600_camvid-240x320'
+LIGHTS = ('as taken', 'dark', 'dusk', 'warm', 'cold', 'haze', 'blurred')
+N = r'(\d+(?:\.\d+)?)'
+# Decimal numbers in the two pages that no run has measured.
+OTHERS = re.compile(r'arXiv:[\d.]+|abs/[\d.]+|Python 3\.11|CC BY-NC 4\.0|Apache-2\.0|glib2\.0'
+                    r'|\([345]\.\d\) \||\| 134 M \| 57\.0|127\.5|factor of 1\.6|0\.6 to 1\.6')
+
+
+def page(path):
+    return (ROOT / path).read_text(encoding='utf-8')
+
+
+def figures_of(name):
+    result, = models()[name]['Results']
+    return [result['Metrics'][key] for key in FIGURES]
+
+
+def minutes_of(name):
+    return models()[name]['Metadata']['Training Minutes']
+
+
+def millions_of(name):
+    """Parameters of the network that a config builds."""
+    model = Config.fromfile(FOLDER / f'{name}.py').model
+    init_default_scope('mmseg')
+    return sum(each.numel() for each in MODELS.build(model).parameters()) / 1e6
+
+
+def cells(path, start):
+    """The cells of the table rows whose first cell begins so, as text."""
+    return [[cell.strip(' *') for cell in line.strip('|').split('|')]
+            for line in page(path).splitlines() if line.startswith(f'| {start}')]
+
+
+def street_by_light():
+    rows = cells('configs/fcn/README.md', 'a_quarter_of_each')
+    row, = [row for row in rows if row[1] == '0']
+    return dict(zip(LIGHTS, map(float, row[2:])))
+
+
+def by_class():
+    """Name to IoU of the street model, as the page of results has it."""
+    text = re.search(r'By class: (.+?)\.\s+Validation', page('configs/fcn/README.md'), re.S)[1]
+    return {name: float(value) for name, value in re.findall(rf'([a-z ]+) {N}', ' '.join(
+        text.split()).replace(', ', ','))}
+
+
+def times_as_fast():
+    """docs/speed.md: figures of the column for two CPU cores, row by row."""
+    text = page('docs/speed.md').split('| what | against |')[1].split('\n\n')[0]
+    return [re.findall(N, line.split('|')[4]) for line in text.splitlines()[2:]]
+
+
+@lru_cache
+def claims():
+    """Page, pattern, and what its groups must be but for rounding. One that is found nowhere
+    says nothing: its numbers are then free of a claim, which the other test notices."""
+    light, (file, d8, test, labels, _, metric, *_) = street_by_light(), times_as_fast()
+    street, lean, shapes = figures_of(STREET), figures_of(LEAN), figures_of(SHAPES)
+    aacc, macc, miou, fwiou = lean
+    small, large = millions_of(STREET), millions_of(LEAN)
+    return [
+        ('README.md', rf'this model: .+?\| {N} M \| {N} ', [small, street[2]]),
+        ('README.md', rf'lean conv6 and conv7, .+?\| {N} M \| {N} ', [large, miou]),
+        ('README.md', rf'darker {N}, hazy {N}, blurred {N}, at dusk {N}, reddish {N}',
+         [light[key] for key in ('dark', 'haze', 'blurred', 'dusk', 'warm')]),
+        ('README.md', rf'pixel accuracy {N} mean accuracy {N} mean IoU {N} '
+                      rf'frequency-weighted IoU {N}', shapes),
+        ('README.md', rf'FCN-32s, .+? reaches {N} mean IoU where FCN-8s reaches {N}',
+         [figures_of(COARSE)[2], shapes[2]]),
+        ('README.md', rf'\({N} M parameters\)', [large]),
+        ('README.md', rf'{N} mean IoU\*\*, {N} pixel accuracy, {N} mean accuracy and {N} '
+                      rf'frequency-weighted IoU, after {N} minutes',
+         [miou, aacc, macc, fwiou, minutes_of(LEAN)]),
+        ('README.md', rf'eager float32 \| {N} \| \| the same \| .+? \| {N} \|', file + d8),
+        ('README.md', rf'resizes and argmax \| {N} \|', labels),
+        ('README.md', rf"mmsegmentation's IoUMetric \| {N} \|", metric),
+        ('README.md', rf'plain PyTorch \| {N} \({N}\) \|', test),
+        ('fcn_plugin/weights/README.md', rf'{N} M parameters', [small]),
+        ('fcn_plugin/weights/README.md', rf'{N} minutes on two', [minutes_of(STREET)]),
+        ('fcn_plugin/weights/README.md', r'frequency-weighted IoU \| (?:\|---)+\| '
+         + ' '.join([rf'\| {N}'] * 4), street),
+        ('fcn_plugin/weights/README.md', r'bicyclist \| (?:\|---)+\| \| '
+         + ' '.join([rf'\| {N}'] * 11), list(by_class().values())),
+        ('fcn_plugin/weights/README.md', r'blurred \| (?:\|---)+\| '
+         + ' '.join([rf'\| {N}'] * 7), list(light.values())),
+        ('fcn_plugin/weights/README.md', rf'most \(IoU {N}\), .+? \({N}\), .+? \({N}\)',
+         re.search(rf'costs poles most \({N}\), .+? \({N}\), .+? \({N}\)', plain(
+             'configs/fcn/README.md')).groups()),
+        ('configs/fcn/README.md', ', '.join(rf'{key} {N}' for key in LIGHTS[1:]),
+         list(light.values())[1:]),
+        ('configs/fcn/README.md', rf'\({N} M parameters', [small]),
+        ('docs/speed.md', rf'mean IoU {N} instead of {N}', [None, miou]),
+        ('docs/export.md', rf'\({N} M parameters\)', [large]),
+    ]
+
+
+def plain(path):
+    return ' '.join(page(path).split())
+
+
+def rounds_to(said, measured):
+    return abs(float(said) - float(measured)) <= 0.5001 * 10 ** -len(said.partition('.')[2])
+
+
+def test_figures_in_prose_are_those_of_the_tables():
+    wrong = [
+        f'{path}: {said}, but {measured} in the table ({pattern})'
+        for path, pattern, figures in claims() for found in re.finditer(pattern, plain(path))
+        for said, measured in zip(found.groups(), figures, strict=True)
+        if measured is not None and not rounds_to(said, measured)]
+    assert not wrong, '\n'.join(wrong)
+
+
+@pytest.mark.parametrize('path', ['README.md', 'fcn_plugin/weights/README.md'])
+def test_no_figure_in_prose_is_without_a_table(path):
+    text = plain(path)
+    for where, pattern, _ in claims():
+        if where == path:
+            text = re.sub(pattern, '', text)
+    free = re.findall(r'.{,30}\d\.\d.{,10}', OTHERS.sub('', text))
+    assert not free, f'give each a line in claims(), or in OTHERS: {free}'
