@@ -4,17 +4,20 @@ import os
 import shutil
 from pathlib import Path
 from typing import Iterator
+from uuid import uuid4
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file beside its place and then renames it.
+
+    Several processes may write the same file: one of the texts is there in the end.
 
     Args:
         path (Path): Replaced where it exists; its folder is made where it does not.
         text (str): Encoded as UTF-8.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f'{path.name}.part')
+    beside = path.with_name(f'{path.name}.{uuid4().hex[:8]}.part')
     try:
         beside.write_text(text, encoding='utf-8')
         os.replace(beside, path)

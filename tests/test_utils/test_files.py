@@ -1,0 +1,78 @@
+"""Files are whole under their final name, or not there."""
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from fcn_plugin.utils.files import move_into, replacing, staging_folder, write_text
+
+
+def left(folder):
+    return {path.relative_to(folder).as_posix(): path.read_text()
+            for path in Path(folder).rglob('*') if path.is_file()}
+
+
+def test_text_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
+    write_text(tmp_path / 'new/page.html', 'ä\n')
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / 'new/page.html', 'longer than before\udc80')
+    assert left(tmp_path) == {'new/page.html': 'ä\n'}
+    write_text(tmp_path / 'new/page.html', 'b')
+    assert left(tmp_path) == {'new/page.html': 'b'}
+
+
+def test_a_reader_keeps_the_text_that_it_has_opened(tmp_path):
+    """As the file is renamed into its place, never written there."""
+    path = tmp_path / 'runs.md'
+    write_text(path, 'before')
+    with open(path) as reader:
+        write_text(path, 'after')
+        assert reader.read() == 'before'
+
+
+def test_several_that_write_the_same_file_at_once(tmp_path):
+    """As two calls of run_experiments.py in one work dir do."""
+    path, texts = tmp_path / 'runs.md', [str(number) * 9 for number in range(400)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(partial(write_text, path), texts))
+    assert list(left(tmp_path)) == ['runs.md'] and path.read_text() in texts
+
+
+def test_a_file_in_place_of_another(tmp_path):
+    path = tmp_path / 'iter_8.pth'
+    with replacing(path) as beside:
+        beside.write_text('whole')
+        assert beside.suffix == '.pth' and not path.exists()
+    with pytest.raises(KeyboardInterrupt):
+        with replacing(path) as beside:
+            beside.write_text('ha')
+            raise KeyboardInterrupt
+    assert left(tmp_path) == {'iter_8.pth': 'whole'}
+
+
+def test_a_staging_folder_is_empty_and_goes_away(tmp_path):
+    target = tmp_path / 'data'
+    leftover = tmp_path / 'data.part/old'
+    leftover.mkdir(parents=True)
+    (leftover / 'half.png').write_text('of a process that was killed')
+    with staging_folder(target) as staging:
+        assert not list(staging.iterdir())
+        (staging / 'a').write_text('1')
+        move_into(staging, target)
+    assert left(tmp_path) == {'data/a': '1'}
+    with pytest.raises(ZeroDivisionError):
+        with staging_folder(target) as staging:
+            (staging / 'a').write_text('2')
+            raise ZeroDivisionError
+    assert left(tmp_path) == {'data/a': '1'}
+
+
+def test_what_is_moved_in_replaces_files_of_the_same_names_alone(tmp_path):
+    source, target = tmp_path / 'source', tmp_path / 'target'
+    for path in (source / 'x/a', source / 'x/y/b', target / 'x/b'):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.relative_to(tmp_path).as_posix())
+    (target / 'x/a').write_text('old')
+    move_into(source, target)
+    assert left(target) == {'x/a': 'source/x/a', 'x/y/b': 'source/x/y/b', 'x/b': 'target/x/b'}
