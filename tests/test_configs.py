@@ -32,14 +32,14 @@ BACKBONES = {
     'hrnet-w18': dict(type='mmpretrain.HRNet', arch='w18'),
     'convnext-t': dict(type='mmpretrain.ConvNeXt', arch='tiny'),
     'swin-t': dict(type='mmpretrain.SwinTransformer', arch='tiny'),
-    'efficientnet-lite0': dict(type='mmpretrain.TIMMBackbone',
-                               model_name='tf_efficientnet_lite0'),
-    'efficientnet-lite0-fpn': dict(type='EfficientNetLite'),
+    'efficientnet-lite0': dict(type='EfficientNetLite', arch='lite0'),
+    'efficientnet-lite0-fpn': dict(type='EfficientNetLite', arch='lite0'),
 }
 DEFAULTS = {  # of what a config may leave out
     'FullyConvVGG': dict(fc_channels=4096),
     'mmpretrain.ResNet': dict(base_channels=64),
     'mmpretrain.MobileNetV2': dict(widen_factor=1),
+    'EfficientNetLite': dict(arch='lite0'),
 }
 DATA = {
     'voc12': ('PascalVOCDataset', ['SegmentationClass']),

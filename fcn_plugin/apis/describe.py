@@ -18,7 +18,7 @@ from prettytable import PrettyTable
 from torch import nn
 
 from ..models import FeatureMap, describe_backbone
-from ..models.packaged_weights import LITE0_WEIGHTS
+from ..models.packaged_weights import PACKAGES, SCHEME
 from ..utils.errors import InputError
 from .config import load_config
 from .explain import explain_errors
@@ -180,8 +180,11 @@ def find_weights(config: Dict[str, Any]) -> Optional[Weights]:
             return None
         mean, std = ([round(255 * value, 3) for value in values]
                      for values in (theirs.mean, theirs.std))
-        packaged = config['model_name'] == 'tf_efficientnet_lite0'
-        return Weights(LITE0_WEIGHTS if packaged else None, None, mean, std)
+        return Weights(None, None, mean, std)
+    if config['type'] == 'EfficientNetLite':
+        package = next(name for name, arch in PACKAGES.items()
+                       if arch == config.get('arch', 'lite0'))
+        return Weights(f'{SCHEME}{package}', None, [127.5] * 3, [127.5] * 3)
     if scope != 'mmpretrain':
         return None
     wanted = _architecture(config)

@@ -14,8 +14,7 @@ SHIPPED = {  # how one would ask for the backbones of the configs
     'fcn-4s_hrnet-w18': ['mmpretrain.HRNet', 'arch=w18', '--stride', 4],
     'fcn-8s_convnext-t': ['mmpretrain.ConvNeXt', 'arch=tiny'],
     'fcn-8s_swin-t': ['mmpretrain.SwinTransformer', 'arch=tiny'],
-    'fcn-4s_efficientnet-lite0': ['mmpretrain.TIMMBackbone', '--stride', 4,
-                                  'model_name=tf_efficientnet_lite0'],
+    'fcn-4s_efficientnet-lite0': ['EfficientNetLite', '--stride', 4],
 }
 
 

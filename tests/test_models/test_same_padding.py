@@ -1,0 +1,31 @@
+"""Convolutions with TensorFlow's padding, against mmcv's and a definition in a loop."""
+import numpy as np
+import pytest
+import torch
+from mmcv.cnn.bricks import Conv2dAdaptivePadding
+from torch import nn
+
+from fcn_plugin.models.same_padding import SamePadConv2d, same_padded
+
+
+@pytest.mark.parametrize('kernel, stride, dilation', [
+    (3, 1, 1), (5, 1, 2), (2, 1, 1), (1, 1, 1), (3, 2, 1), (5, 2, 1), (4, 2, 1), (7, 4, 1),
+    ((3, 5), (2, 1), 1)])
+@pytest.mark.parametrize('size', [(8, 12), (9, 7), (1, 2)])
+def test_as_mmcv_pads(kernel, stride, dilation, size):
+    ours = same_padded(4, 6, kernel, stride, padding=99, dilation=dilation, groups=2)
+    theirs = Conv2dAdaptivePadding(4, 6, kernel, stride, dilation=dilation, groups=2)
+    theirs.load_state_dict(ours.state_dict())
+    image = torch.randn(2, 4, *size)
+    torch.testing.assert_close(ours(image), theirs(image))
+    assert type(ours) is (SamePadConv2d if stride != 1 or kernel == 2 else nn.Conv2d)
+
+
+def test_one_more_zero_behind_than_before():
+    """By hand, in double precision: output i reads inputs 2i, 2i + 1 and 2i + 2."""
+    conv = same_padded(1, 1, 3, 2, bias=False).double()
+    row = torch.randn(1, 1, 1, 6, dtype=torch.float64)
+    padded = np.append(row.numpy().ravel(), [0, 0])
+    kernel = conv.weight.detach().numpy()[0, 0, 1]  # one row: its middle meets it
+    expected = [padded[2 * i:2 * i + 3] @ kernel for i in range(3)]
+    assert np.allclose(conv(row).detach().numpy().ravel(), expected)
