@@ -100,6 +100,18 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert (tmp_path / 'site/_images/network.png').is_file()
 
 
+def test_versions_in_the_faq_are_those_that_are_required():
+    faq, setup = text_of(ROOT / 'docs/faq.md'), text_of(ROOT / 'setup.py')
+    python, = re.findall(r"python_requires='>=(.+)'", setup)
+    assert f'\n{python} or newer.' in faq
+    setuptools, = re.findall(r"'setuptools(.+)'", setup)
+    assert f"'setuptools{setuptools}'" in faq
+    numpy, = re.findall(r"'numpy>=([\d.]+)'", setup)
+    assert f'NumPy {numpy} and newer' in faq
+    pinned, = re.findall(r'^numpy==(.+)$', text_of(ROOT / 'constraints.txt'), re.M)
+    assert f'run with ({pinned})' in faq
+
+
 def test_pages_name_nothing_outside_the_project():
     for page in PAGES:
         assert not re.search(r'/(work|tmp|home)/', text_of(page)), page

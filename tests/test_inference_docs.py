@@ -1,14 +1,20 @@
-"""The Python in docs/inference.md and docs/export.md runs as it stands there."""
+"""The Python in docs/inference.md, docs/export.md and docs/faq.md runs as it stands there."""
 import re
 
 import numpy as np
 import pytest
+import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from PIL import Image
 from tiny_runs import CONFIGS, ROOT, run_tool
 
 from fcn_plugin.apis.export import export
 from fcn_plugin.apis.images import VideoOutput
+from fcn_plugin.apis.loading import read_checkpoint
 
 
 def blocks(page, language):
@@ -48,6 +54,37 @@ def test_export_page(place, trained, capsys):
     assert capsys.readouterr().out.split('\n')[-2] in (
         'background', 'bar', 'ring', 'frame', 'cross', 'square', 'triangle',
         'striped disc', 'checked disc')
+
+
+def test_faq_four_channels(tmp_path):
+    config, = (code for code in blocks('faq.md', 'python') if 'channels = 4' in code)
+    (tmp_path / 'mine.py').write_text(config.replace("'./", f"'{CONFIGS}/fcn/"))
+    init_default_scope('mmseg')
+    model = MODELS.build(Config.fromfile(tmp_path / 'mine.py').model)
+    model.eval()
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 4), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / 'image.png')
+    plain, unchanged = (
+        LoadImageFromFile(**options)(dict(img_path=str(tmp_path / 'image.png')))['img']
+        for options in ({}, dict(color_type='unchanged')))
+    assert plain.shape == (40, 50, 3) and unchanged.shape == (40, 50, 4)
+    sample = SegDataSample(metainfo=dict(img_shape=(40, 50), ori_shape=(40, 50)))
+    with torch.no_grad():
+        result, = model.test_step(dict(
+            inputs=[torch.from_numpy(unchanged).permute(2, 0, 1)], data_samples=[sample]))
+    assert result.pred_sem_seg.data.shape == (1, 40, 50)
+
+
+def test_faq_refused_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    weights = dict(weight=torch.arange(3.))
+    torch.save(dict(state_dict=weights, meta=dict(made_in=tmp_path)), 'old.pth')
+    with pytest.raises(ValueError, match='more than tensors and plain data'):
+        read_checkpoint('old.pth')
+    code, = (code for code in blocks('faq.md', 'python') if 'old.pth' in code)
+    exec(code, {})
+    found = read_checkpoint('weights.pth')['state_dict']
+    assert torch.equal(found['weight'], weights['weight'])
 
 
 def test_tensorboard_on_the_command_line():
