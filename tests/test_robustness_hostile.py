@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_runs import run_tool, write_config
+from PIL import Image
+from tiny_runs import run_tool, succeed, write_config
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.apis.loading import load_model, read_checkpoint
@@ -124,6 +125,104 @@ def test_config_text_in_a_checkpoint_is_not_run(tmp_path, ran):
     torch.save(dict(state_dict={}, meta=dict(cfg=text)), tmp_path / 'bad.pth')
     with pytest.raises(ValueError, match='line 1 holds more than plain data'):
         FCNInferencer(tmp_path / 'bad.pth')
+
+
+NET = "dict(type='EncoderDecoder', backbone={backbone}, decode_head=dict(type='FCNHead'))"
+
+
+@pytest.fixture
+def beside(tmp_path, ran, monkeypatch):
+    """Modules that run code, in the folder from which Python is started."""
+    code = f"open({str(ran)!r}, 'w')"
+    (tmp_path / 'evil.py').write_text(code)
+    (tmp_path / 'evils').mkdir()
+    for name in ('__init__', 'registry', 'net'):
+        (tmp_path / 'evils' / f'{name}.py').write_text(code)
+    (tmp_path / 'evilspace').mkdir()  # no package, but Python imports from it
+    (tmp_path / 'evilspace' / 'registry.py').write_text(code)
+    for name in ('mmseg', 'mmpretrain'):  # Python has found its own before
+        (tmp_path / name).mkdir()
+        (tmp_path / name / '__init__.py').write_text(code)
+        (tmp_path / name / 'evil.py').write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize('text, words', [
+    ("custom_imports = dict(imports=['evil'])", "module 'evil'.*--allow-imports evil"),
+    ("custom_imports = dict(imports='evil')", "module 'evil'.*--allow-imports evil"),
+    ("custom_imports = dict(imports=['fcn_plugin', 'evils.net'], "
+     'allow_failed_imports=True)', "module 'evils.net'.*--allow-imports evils"),
+    ("custom_imports = dict(imports=['mmseg.evil'])",
+     "'mmseg.evil', which cannot be imported"),
+    ("custom_imports = dict(imports=['mmpretrain.evil'])",
+     "'mmpretrain.evil', which cannot be imported"),
+    ("custom_imports = dict(imports=['fcn_plugin_evil'])", 'fcn_plugin_evil'),
+    ("custom_imports = ['evil']", r"custom_imports is \['evil'\], expected dict"),
+    ('custom_imports = dict(imports=[1])', 'expected dict'),
+    # mmengine imports modules for types and scopes that it does not know
+    (f"model = {NET.format(backbone=dict(type='evil'))}", "type 'evil'.*name of a module"),
+    (f"model = {NET.format(backbone=dict(type='mmseg.evil'))}",
+     "type 'mmseg.evil'.*scope.Name"),
+    ("test_pipeline = [dict(type='evil')]", "type 'evil'.*name of a module"),
+    ("default_scope = 'evils'", "default_scope names the module 'evils'"),
+    ("default_scope = 'evilspace'", "default_scope names the module 'evilspace'"),
+    (f"model = {NET.format(backbone=dict(type='ResNet', _scope_='evils'))}",
+     "_scope_ names the module 'evils'"),
+    # mmengine.load unpickles, mmengine.dump writes files
+    ("model = dict(type='mmengine.load', file='evil.pkl')", "type 'mmengine.load'"),
+    ("model = dict(type='mmengine.dump', obj=1, file='RAN')", "type 'mmengine.dump'"),
+])
+def test_a_checkpoint_imports_nothing_that_lies_about(beside, text, words):
+    if 'model' not in text:
+        text += f'\nmodel = {NET.format(backbone=dict(type="ResNet"))}'
+    torch.save(dict(state_dict={}, meta=dict(cfg=text)), beside / 'bad.pth')
+    with pytest.raises(ValueError, match=f'(?s)config in the checkpoint.*{words}'):
+        FCNInferencer(beside / 'bad.pth')
+    done = run_tool('predict.py', '--img-path', Path(__file__).parents[1] / 'resources',
+                    '--weight-path', beside / 'bad.pth')
+    assert done.code == 2 and len(done.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize('given', ['mine', 'mine.parts', ['other', 'mine']])
+def test_a_module_that_was_allowed_is_imported(trained, tmp_path, monkeypatch, given):
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / '__init__.py').touch()
+    (tmp_path / 'mine' / 'parts.py').touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ('mine', 'mine.parts'):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    loaded = torch.load(trained / 'best.pth', weights_only=True)
+    loaded['meta']['cfg'] = loaded['meta']['cfg'].replace(
+        "'fcn_plugin'", "'fcn_plugin', 'mine.parts'")
+    torch.save(loaded, tmp_path / 'mine.pth')
+    with pytest.raises(ValueError, match="'mine.parts'.*--allow-imports mine "):
+        load_model(None, tmp_path / 'mine.pth', 'cpu', allow_imports=['other', 'min'])
+    assert 'mine' not in sys.modules
+    load_model(None, tmp_path / 'mine.pth', 'cpu', allow_imports=given)
+    assert 'mine.parts' in sys.modules
+    load_model(None, tmp_path / 'mine.pth', 'cpu')  # the program has it already
+
+
+def test_the_flag_of_the_tools(beside, trained, photos, tmp_path):
+    """It reaches the loading: there the module runs, and is what fails."""
+    (beside / 'agreed.py').write_text("raise ImportError('AGREED ' + __name__)")
+    loaded = torch.load(trained / 'best.pth', weights_only=True)
+    loaded['meta']['cfg'] = loaded['meta']['cfg'].replace("'fcn_plugin'", "'agreed'")
+    torch.save(loaded, tmp_path / 'agreed.pth')
+    given = ['--weight-path', tmp_path / 'agreed.pth']
+    show = ['--img-path', photos, '--out-dir', tmp_path / 'out']
+    for call in (['predict.py', *given, *show], ['predict_show.py', *given, *show],
+                 ['export.py', *given, '--out', tmp_path / 'net.onnx'],
+                 ['analysis_tools/evaluate_folder.py', tmp_path / 'agreed.pth', photos,
+                  photos]):
+        Image.new('L', (50, 70)).save(photos / 'A.png')
+        assert '--allow-imports agreed' in run_tool(*call).err, call
+        assert 'AGREED agreed' in run_tool(*call, '--allow-imports', 'agreed').err, call
+    # what only copies the config imports nothing
+    succeed('model_converters/publish_model.py', tmp_path / 'agreed.pth',
+            tmp_path / 'public.pth')
 
 
 # --- programs of torch.export ------------------------------------------------------------

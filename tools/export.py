@@ -24,7 +24,7 @@ def parse_args() -> dict:
                         help='images to check and time with (default: drawn ones)')
     parser.add_argument('--opset', type=int, default=17, metavar='N',
                         help="ONNX's operator set (default: %(default)s)")
-    parser.add_shared('--overwrite', '--cfg-options')
+    parser.add_shared('--overwrite', '--cfg-options', '--allow-imports')
     return parser.parse()
 
 

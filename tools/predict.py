@@ -25,7 +25,8 @@ def parse_args() -> dict:
     parser.add_argument('--video-suffix', default='.mp4', metavar='SUFFIX',
                         help='.mp4, .webm (for browsers), .avi, .mkv or .mov (default: '
                         '%(default)s)')
-    parser.add_shared('--overwrite', '--fast', '--tile', '--overlap', '--cfg-options')
+    parser.add_shared('--overwrite', '--fast', '--tile', '--overlap', '--cfg-options',
+                      '--allow-imports')
     return parser.parse()
 
 

@@ -24,7 +24,7 @@ def parse_args() -> dict:
     parser.add_shared('--crf', '--opacity', '--device', '--overwrite')
     parser.add_argument('--show', dest='window', action='store_true',
                         help='also open a window')
-    parser.add_shared('--cfg-options')
+    parser.add_shared('--cfg-options', '--allow-imports')
     return parser.parse()
 
 

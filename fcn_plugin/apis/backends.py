@@ -25,7 +25,7 @@ from torch import nn
 from .. import visualization as vis
 from ..ops import label_dtype
 from ..utils.errors import InputError, MissingPackageError
-from .loading import inner_dataset
+from .loading import inner_dataset, parse_device
 from .safe_config import check_types
 from .safe_program import load_program
 
@@ -283,14 +283,16 @@ class OnnxBackend(GraphBackend):
             raise MissingPackageError(
                 f"'{path}' is run by onnxruntime, which is not installed: pip install "
                 "'mmseg-fcn-plugin[export]'") from error
+        wanted = None if device == 'auto' else parse_device(device)
         gpu = 'CUDAExecutionProvider' in onnxruntime.get_available_providers()
-        if device not in ('auto', 'cpu') and not gpu:
+        if wanted is not None and wanted.type != 'cpu' and not (
+                gpu and wanted.type == 'cuda'):
             raise InputError(f"device '{device}' was asked for, but this onnxruntime "
                              'runs on the CPU alone: pip install onnxruntime-gpu, or '
                              'take --device cpu')
         providers = ['CPUExecutionProvider']
-        if device != 'cpu' and gpu:
-            index = int(device.partition(':')[2] or 0)
+        if gpu and (wanted is None or wanted.type == 'cuda'):
+            index = wanted.index or 0 if wanted is not None else 0
             providers.insert(0, ('CUDAExecutionProvider', dict(device_id=index)))
         try:
             self._session = onnxruntime.InferenceSession(str(path), providers=providers)
@@ -311,9 +313,13 @@ class ProgramBackend(GraphBackend):
 
     Args:
         path (Path): The file.
+        device (str): 'auto' or 'cpu'. Defaults to 'auto'.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: str = 'auto') -> None:
+        if device != 'auto' and parse_device(device).type != 'cpu':
+            raise InputError(f"device '{device}' was asked for, but '{path}' was exported "
+                             'for the CPU: take --device cpu, or the checkpoint')
         files = {META_KEY: ''}
         try:
             self._module = load_program(path, files).module()

@@ -11,7 +11,7 @@ from ..evaluation.conditions import find_conditions
 from ..evaluation.confusion import FIGURES, segmentation_metrics
 from ..utils.errors import InputError
 from ..utils.files import write_text
-from .images import list_images, read_image, save_picture
+from .images import ImageInput, list_images, read_image, save_picture
 from .inferencer import FCNInferencer, check_batch_size
 from .judge import Evaluation, choose_images, evaluate
 from .loading import PathLike
@@ -25,7 +25,8 @@ def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: Pa
                     conditions: Sequence[str] = ('as taken', ), pictures: int = 6,
                     max_images: Optional[int] = None, batch_size: int = 1,
                     device: str = 'auto', fast: bool = False, overwrite: bool = False,
-                    cfg_options: Optional[dict] = None) -> Dict[str, Evaluation]:
+                    cfg_options: Optional[dict] = None,
+                    allow_imports: Sequence[str] = ()) -> Dict[str, Evaluation]:
     """Prints the paper's four metrics, and those of each class.
 
     Args:
@@ -44,7 +45,7 @@ def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: Pa
             Defaults to ('as taken', ).
         pictures (int): How many images ``out_dir`` shows. Defaults to 6.
         max_images (int, optional): Judges so many, evenly spread. Defaults to None: all.
-        batch_size, device, fast, cfg_options: See ``FCNInferencer``.
+        batch_size, device, fast, cfg_options, allow_imports: See ``FCNInferencer``.
         overwrite (bool): Whether existing files may be replaced. Defaults to False.
 
     Returns:
@@ -68,7 +69,8 @@ def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: Pa
             Path(out_dir, f'comparison_{i + 1:02d}.png')
             for i in range(-(-shown // ROWS_PER_PICTURE))]
         check_outputs(files, overwrite)
-    segment = FCNInferencer(config, checkpoint, device, cfg_options=cfg_options, fast=fast)
+    segment = FCNInferencer(config, checkpoint, device, cfg_options=cfg_options, fast=fast,
+                            allow_imports=allow_imports)
     found = {}
     for name, change in changes.items():
         found[name] = evaluate(_predict(segment, pairs, change, ignore, batch_size, name),
@@ -114,10 +116,10 @@ def _predict(segment: FCNInferencer, pairs: Sequence[Tuple[Path, Path]], change,
              ignore: Sequence[int], batch_size: int, name: str) -> Iterator[Result]:
     for start in track(range(0, len(pairs), batch_size), name, disable=not name):
         batch = pairs[start:start + batch_size]
-        pixels = [change(read_image(path)) for path, _ in batch]
-        results = segment(pixels, batch_size=batch_size, progress=False)
-        for result, (path, mask) in zip(results, batch):
-            result.path, result.truth = path, _read_truth(mask, ignore, result)
+        images = [ImageInput(change(read_image(path)), path) for path, _ in batch]
+        results = segment(images, batch_size=batch_size, progress=False)
+        for result, (_, mask) in zip(results, batch):
+            result.truth = _read_truth(mask, ignore, result)
             yield result
 
 

@@ -35,7 +35,8 @@ def export(weight_path: Optional[PathLike], out: PathLike, config: Optional[Path
            backbone: Optional[str] = None, scores: bool = False,
            preprocess: bool = False, img_path: Optional[PathLike] = None,
            opset: int = 17, overwrite: bool = False,
-           cfg_options: Optional[dict] = None) -> Dict[str, float]:
+           cfg_options: Optional[dict] = None,
+           allow_imports: Sequence[str] = ()) -> Dict[str, float]:
     """Writes a network as one file, checked against PyTorch, and times both.
 
     The graph takes batches of any number and size: padding, and its removal, are in it.
@@ -46,7 +47,7 @@ def export(weight_path: Optional[PathLike], out: PathLike, config: Optional[Path
         weight_path (str or Path, optional): The checkpoint. None stands for the model
             that comes with the package, for streets.
         out (str or Path): ``.onnx``; or ``.pt2``, for ``torch.export``.
-        config, backbone, cfg_options: See :class:`FCNInferencer`.
+        config, backbone, cfg_options, allow_imports: See :class:`FCNInferencer`.
         scores (bool): Whether the graph returns the probabilities of all classes too.
             Defaults to False.
         preprocess (bool): Whether the graph takes images as they are read, (N, H, W, 3)
@@ -71,7 +72,8 @@ def export(weight_path: Optional[PathLike], out: PathLike, config: Optional[Path
         raise InputError(f"'{out}' must end in .onnx, or in .pt2 for torch.export")
     check_outputs([out], overwrite)
     images = _images(img_path)
-    model = load_model(config, weight_path, 'cpu', backbone, cfg_options)
+    model = load_model(config, weight_path, 'cpu', backbone, cfg_options,
+                       allow_imports=allow_imports)
     resize, keep_ratio = resize_of(model.cfg) if preprocess else (None, False)
     network = DeployedSegmentor(model, scores, preprocess, resize, keep_ratio).eval()
     out.parent.mkdir(parents=True, exist_ok=True)

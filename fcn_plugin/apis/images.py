@@ -151,6 +151,8 @@ class ImageInput:
 
     Args:
         source: See :func:`to_rgb`.
+        path (Path, optional): The file that it was made of. Defaults to None: the source,
+            if that is a path.
 
     Attributes:
         path (Path, optional): Where it lies, if it is a file.
@@ -158,9 +160,9 @@ class ImageInput:
     """
     count = 1
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, path: Optional[Path] = None) -> None:
         self._source = source
-        self.path = Path(source) if isinstance(source, (str, os.PathLike)) else None
+        self.path = Path(source) if isinstance(source, (str, os.PathLike)) else path
 
     def __iter__(self) -> Iterator[Tuple[None, np.ndarray]]:
         yield None, to_rgb(self._source)
@@ -225,7 +227,7 @@ def open_inputs(inputs: Any) -> Tuple[List[Input], bool]:
 
     Args:
         inputs: An image as in :func:`to_rgb`; the path of a video; a folder or a glob
-            of images and videos; or an iterable of any of these.
+            of images and videos; an :class:`ImageInput`; or an iterable of any of these.
 
     Returns:
         tuple: The images and videos, and whether it was a single image.
@@ -242,6 +244,8 @@ def open_inputs(inputs: Any) -> Tuple[List[Input], bool]:
         return found, path.is_file() and isinstance(found[0], ImageInput)
     if isinstance(inputs, (bytes, bytearray, memoryview, np.ndarray, Image.Image)):
         return [ImageInput(inputs)], True
+    if isinstance(inputs, ImageInput):
+        return [inputs], True
     if not hasattr(inputs, '__iter__') or hasattr(inputs, 'detach'):  # a tensor iterates
         to_rgb(inputs)  # says what is accepted
     opened = [item for one in inputs for item in open_inputs(one)[0]]

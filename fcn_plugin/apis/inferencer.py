@@ -1,5 +1,6 @@
 """Segmentation in two lines: an inferencer, and what it is called with."""
-from contextlib import ExitStack
+import errno
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
@@ -11,11 +12,12 @@ from torch import nn
 
 from .. import visualization as vis
 from ..models.speed_up import speed_up
-from ..utils.errors import InputError
+from ..utils.errors import InputError, LeftOutError, UserError
 from ..utils.files import replacing
-from .backends import GraphBackend, OnnxBackend, ProgramBackend, TorchBackend
+from .backends import (GraphBackend, LabelsAndScores, OnnxBackend, ProgramBackend,
+                       TorchBackend)
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
-from .loading import PathLike, load_model
+from .loading import PathLike, load_model, parse_device
 from .result import Result, check_outputs, output_files
 
 #: Bytes that the results of a video may take when they are returned as a list.
@@ -62,26 +64,30 @@ class FCNInferencer:
             memory does not grow with the image; see
             :class:`~fcn_plugin.models.FCNSegmentor`. There are no scores then. Defaults
             to None: whole.
-        overlap (int): Pixels that a tile sees beyond what it labels. Defaults to 128.
+        overlap (int, optional): Pixels that a tile sees beyond what it labels. Defaults
+            to None: 128.
         crf (bool): Whether a dense CRF refines the labels; see
             :func:`~fcn_plugin.apis.config.use_crf`. Defaults to False.
+        allow_imports (Sequence[str]): Packages that a config kept in the checkpoint may
+            import, which runs their code: those of your own that it was trained with.
+            Defaults to (): only fcn_plugin and OpenMMLab's.
 
     Raises:
         FileNotFoundError: If there is no such file or config.
-        ValueError: If config and weights do not fit one another, or a config has none.
+        ValueError: If config and weights do not fit one another, or a config has none; if
+            anything but ``device`` is given beside a model or an exported file, which are
+            taken as they are, or a ``device`` that is not the model's.
     """
 
     def __init__(self, model: Union[PathLike, Config, nn.Module, None] = None,
                  weights: Optional[PathLike] = None, device: str = 'auto',
                  backbone: Optional[str] = None,
                  cfg_options: Optional[dict] = None, fast: bool = False,
-                 tile: Optional[int] = None, overlap: int = 128,
-                 crf: bool = False) -> None:
-        if tile is not None:
-            tiles = dict(mode='tile', tile=tile, overlap=overlap)
-            cfg_options = {**(cfg_options or {}), 'model.test_cfg': tiles}
-        self._backend = _open_backend(model, weights, device, backbone, cfg_options, fast,
-                                      crf)
+                 tile: Optional[int] = None, overlap: Optional[int] = None,
+                 crf: bool = False, allow_imports: Sequence[str] = ()) -> None:
+        self._backend = _open_backend(
+            model, weights, device, fast, backbone=backbone, cfg_options=cfg_options,
+            tile=tile, overlap=overlap, crf=crf, allow_imports=allow_imports)
         meta = self._backend.meta
         self.class_names = tuple(meta['classes'])
         self.palette = meta['palette']
@@ -124,28 +130,29 @@ class FCNInferencer:
         return found[0] if single else found
 
     def stream(self, inputs: Any, batch_size: int = 1, scores: bool = False,
-               progress: bool = True, unreadable: Optional[list] = None
+               progress: bool = True, failed: Optional[list] = None
                ) -> Iterator[Result]:
         """Segments any number of images, one result at a time.
 
         Args:
             inputs, batch_size, scores, progress: As when called.
-            unreadable (list, optional): Takes the error of each image that cannot be
-                read, which is then left out. Without it the first such error is raised.
+            failed (list, optional): Takes an error for each image that cannot be read, or
+                that the test pipeline or the network cannot take; it is left out, and the
+                others come. Defaults to None: the first such error is raised, once the
+                results before it are given.
 
         Returns:
             Iterator[Result]: In the order of the inputs.
         """
         check_batch_size(batch_size)  # at once, not with the first result
-        found = self._stream(open_inputs(inputs)[0], batch_size, scores, progress,
-                             unreadable)
+        found = self._stream(open_inputs(inputs)[0], batch_size, scores, progress, failed)
         return (result for _, result in found)
 
     def _stream(self, opened: List[Input], batch_size: int, scores: bool,
-                progress: bool, unreadable: Optional[list] = None
+                progress: bool, failed: Optional[list] = None
                 ) -> Iterator[Tuple[int, Result]]:
         """Yields each result with the place of its input in ``opened``."""
-        reading: Iterable = _read(opened, unreadable)
+        reading: Iterable = _read(opened, failed)
         several = len(opened) > 1 or isinstance(opened[0], VideoInput)
         self._backend.show_tiles(progress and not several)
         if progress and several:
@@ -154,16 +161,35 @@ class FCNInferencer:
                             None if None in counts else sum(counts))
         images = iter(reading)
         while batch := list(islice(images, batch_size)):
-            try:
-                found = self._backend([image for _, _, image in batch], scores)
-            except ValueError as error:
-                names = ', '.join(str(opened[place].path or 'an image')
-                                  for place, _, _ in batch)
-                raise InputError(f'{names}: {error}') from error
-            for (place, frame, image), (labels, probabilities) in zip(batch, found):
+            for (place, frame, image), found in self._run(batch, scores, opened, failed):
+                labels, probabilities = found
                 yield place, Result(image, labels, self.class_names, self.palette,
                                     self.background, probabilities, opened[place].path,
                                     frame)
+
+    def _run(self, batch: list, scores: bool, opened: List[Input],
+             failed: Optional[list]) -> Iterator[Tuple[tuple, LabelsAndScores]]:
+        """Yields what :func:`_read` gave with what is found in it, unless that fails."""
+        try:
+            found = self._backend([image for *_, image in batch], scores)
+        except Exception as error:  # the network and its pipeline are anybody's
+            if len(batch) == 1:
+                (place, frame, _), = batch
+                name = _name(opened[place], frame)
+                if failed is not None:
+                    failed.append(_without_traceback(error, name))
+                    return
+                if isinstance(error, ValueError):
+                    raise InputError(f'{name}: {error}') from error
+                raise
+            found = None
+        if found is not None:
+            yield from zip(batch, found)
+            return
+        # One of them is at fault, or all are too large together; the error, which would
+        # keep what was computed in memory, is gone.
+        for one in batch:
+            yield from self._run([one], scores, opened, failed)
 
     def _check_memory(self, opened: List[Input], scores: bool) -> None:
         per_pixel = 4 + (4 * len(self.class_names) if scores else 0)
@@ -202,7 +228,10 @@ class FCNInferencer:
             list[Path]: The files written.
 
         Raises:
-            ValueError: After all others have been predicted, if images could not be read.
+            LeftOutError: A ValueError, when all others are written, if there were images
+                that cannot be read, that the test pipeline or the network cannot take, or
+                whose results cannot be written under their names.
+            OSError: At once, if nothing more can be written: the disk is full, say.
         """
         check_opacity(opacity)
         check_batch_size(batch_size)
@@ -217,23 +246,22 @@ class FCNInferencer:
         out_dir.mkdir(parents=True, exist_ok=True)
 
         written: List[Path] = []
-        unreadable: List[ValueError] = []
+        failed: List[Exception] = []
         stills = [i for i, item in enumerate(opened) if not isinstance(item, VideoInput)]
         if stills:
             for place, result in self._stream(
                     [opened[i] for i in stills], batch_size, heatmap is not None,
-                    progress, unreadable):
-                written += result.save(out_dir, opacity, heatmap, True,
-                                       stems[stills[place]])
+                    progress, failed):
+                stem = stems[stills[place]]
+                with _noting(failed, _name(opened[stills[place]], None)):
+                    written += result.save(out_dir, opacity, heatmap, True, stem)
         for item, files in zip(opened, outputs):
             if isinstance(item, VideoInput):
-                try:
+                with _noting(failed, str(item.path)):
                     written += self._save_video(item, files, batch_size, opacity, heatmap,
                                                 progress)
-                except ValueError as error:
-                    unreadable.append(error)
-        raise_unreadable(unreadable, len(opened), f'Of the others {len(written)} files '
-                         f'are written to {out_dir}')
+        raise_left_out(failed, len(opened), f'Of the others {len(written)} files are '
+                       f'written to {out_dir}')
         return written
 
     def _save_video(self, video: VideoInput, files: dict, batch_size: int,
@@ -258,28 +286,60 @@ class FCNInferencer:
         return list(files.values())
 
 
-def _open_backend(model, weights, device, backbone, cfg_options, fast, crf
+def _open_backend(model, weights, device, fast, **options
                   ) -> Union[TorchBackend, GraphBackend]:
     """See :class:`FCNInferencer`."""
+    # not by truth: an overlap of 0 is given, too
+    given = [name for name, value in dict(weights=weights, fast=fast, **options).items()
+             if not (value is None or value is False or value in ((), [], {}))]
     if isinstance(model, nn.Module):
-        return TorchBackend(model)
+        return TorchBackend(_check_model(model, device, given))
     graph = _path_of(('.onnx', '.pt2'), model, weights)
     if graph is not None:
-        if None not in (model, weights) or (
-                backbone or cfg_options or fast or crf):
-            raise InputError(f"'{graph}' holds weights and settings already: give "
-                             'nothing but the device beside it')
+        if model is None:
+            given.remove('weights')
+        if given:
+            raise InputError(f"'{graph}' holds weights and settings already: give nothing "
+                             f'but the device beside it, no {", ".join(given)}')
         if not graph.is_file():
             raise FileNotFoundError(f"there is no file '{graph}'")
         return OnnxBackend(graph, device) if graph.suffix == '.onnx' else (
-            ProgramBackend(graph))
-    if weights is None and _path_of(('.pth', '.pt'), model):
+            ProgramBackend(graph, device))
+    if _path_of(('.pth', '.pt'), model):
+        if weights is not None:
+            raise InputError(f"two checkpoints, '{model}' and '{weights}': give one of "
+                             'them, with a config before it or without')
         model, weights = None, model
     if weights is None and model is not None:
         raise InputError('no weights: name a checkpoint, as in '
                          f"FCNInferencer({model!r}, weights='best.pth')")
-    loaded = load_model(model, weights, device, backbone, cfg_options, crf=crf)
+    loaded = load_model(model, weights, device, **options)
     return TorchBackend(speed_up(loaded) if fast else loaded)
+
+
+def _check_model(model: nn.Module, device: str, given: Sequence[str]) -> nn.Module:
+    """A model of the user's own, which is run as it is or refused."""
+    if given:
+        others = [f'{name}=...' for name in given if name not in ('weights', 'fast')]
+        raise InputError(
+            f'{", ".join(given)} beside a model that is built already, which is run as it '
+            'is: give config and weights in its place, or build it by load_model('
+            + ', '.join(['config', 'weights', *others]) + ')'
+            + (' and prepare it by fcn_plugin.models.speed_up' if 'fast' in given else ''))
+    if 'background' not in (getattr(model, 'dataset_meta', None) or {}) or (
+            not hasattr(model, 'cfg')):
+        raise InputError(f'the model, a {type(model).__name__}, does not know its classes '
+                         'and its config: build it by fcn_plugin.apis.loading.load_model')
+    if model.training:
+        raise InputError('the model is in training mode, in which dropout and batch norms '
+                         'would change what it predicts: call model.eval() before')
+    here = next(model.parameters()).device
+    if device != 'auto':
+        wanted = parse_device(device)
+        if (wanted.type, wanted.index or 0) != (here.type, here.index or 0):
+            raise InputError(f"device '{device}' was asked for, but the model is on '{here}':"
+                             f" move it by model.to('{device}'), or leave the device out")
+    return model
 
 
 def _path_of(suffixes: Sequence[str], *arguments) -> Optional[Path]:
@@ -288,17 +348,49 @@ def _path_of(suffixes: Sequence[str], *arguments) -> Optional[Path]:
     return next((path for path in paths if path.suffix in suffixes), None)
 
 
-def _read(opened: Sequence[Input], unreadable: Optional[list]
+def _read(opened: Sequence[Input], failed: Optional[list]
           ) -> Iterator[Tuple[int, Optional[int], np.ndarray]]:
     """Yields the place of the input, the number of the frame, and the image."""
     for place, item in enumerate(opened):
         try:
             for frame, image in item:
                 yield place, frame, image
-        except ValueError as error:
-            if unreadable is None:
+        except Exception as error:  # whatever readers raise
+            if failed is None:
                 raise
-            unreadable.append(error)
+            failed.append(_without_traceback(error))
+
+
+@contextmanager
+def _noting(failed: list, name: str) -> Iterator[None]:
+    """Appends an error to the list, unless the disk is at fault."""
+    try:
+        yield
+    except Exception as error:
+        if _is_of_the_disk(error):
+            raise
+        failed.append(_without_traceback(error, name))
+
+
+def _without_traceback(error: Exception, name: str = '') -> InputError:
+    """An error to be kept: its traceback would keep the image in memory, too."""
+    text = ' '.join(str(error).split()) or type(error).__name__
+    if not isinstance(error, (UserError, OSError)):
+        text += f' ({type(error).__name__})'
+    return InputError(text if name in text else f'{name}: {text}')
+
+
+def _name(item: Input, frame: Optional[int]) -> str:
+    """What an error calls an image."""
+    name = 'an image' if item.path is None else str(item.path)
+    return name if frame is None else f'{name}, frame {frame}'
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether the next file could not be written either. What Pillow cannot encode is an
+    OSError without a number."""
+    return isinstance(error, OSError) and error.errno not in (
+        None, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 def output_stems(paths: Sequence[Optional[Path]]) -> List[str]:
@@ -338,15 +430,18 @@ def check_batch_size(batch_size: int) -> None:
         raise InputError(f'batch_size must be at least 1, but is {batch_size}')
 
 
-def raise_unreadable(errors: Sequence[Exception], total: int, written: str) -> None:
-    """Raises one ValueError for all images that could not be read, if any.
+def raise_left_out(errors: Sequence[Exception], total: int, done: str) -> None:
+    """Raises one error for all images that had to be left out, if any.
 
     Args:
-        errors (Sequence[Exception]): Of the images that could not be read.
+        errors (Sequence[Exception]): Of each of them.
         total (int): How many images there were.
-        written (str): In words, what came of the others.
+        done (str): In words, what came of the others.
+
+    Raises:
+        LeftOutError: With the first three.
     """
     if errors:
-        raise InputError(f'{len(errors)} of {total} images could not be read: '
-                         + '; '.join(map(str, errors[:3]))
-                         + ('; ...' if len(errors) > 3 else '') + f'. {written}')
+        raise LeftOutError(f'{len(errors)} of {total} images are left out: '
+                           + '; '.join(map(str, errors[:3]))
+                           + ('; ...' if len(errors) > 3 else '') + f'. {done}')

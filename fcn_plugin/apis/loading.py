@@ -136,11 +136,7 @@ def pick_device(device: str = 'auto') -> str:
     """'auto' to the GPU where there is one, else the CPU; others are checked."""
     if device == 'auto':
         return 'cuda:0' if torch.cuda.is_available() else 'cpu'
-    try:
-        kind = torch.device(device)
-    except RuntimeError as error:
-        raise InputError(
-            f"no device '{device}': write auto, cpu, cuda or cuda:0") from error
+    kind = parse_device(device)
     if kind.type == 'cuda' and (kind.index or 0) >= torch.cuda.device_count():
         raise InputError(f"device '{device}' was asked for, but torch sees "
                          f'{torch.cuda.device_count()} GPUs here; --device cpu works '
@@ -148,11 +144,45 @@ def pick_device(device: str = 'auto') -> str:
     return device
 
 
+def parse_device(device: str) -> torch.device:
+    """'cpu', 'cuda:0', ... as torch has it; ValueError where that is none."""
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise InputError(
+            f"no device '{device}': write auto, cpu, cuda or cuda:0") from error
+
+
+def use_tiles(config: Config, tile: Optional[int], overlap: Optional[int] = None) -> None:
+    """Has a config's segmentor label in tiles, in place; see :class:`FCNSegmentor`.
+
+    Args:
+        config (Config): With the model.
+        tile (int, optional): Side of a tile, in pixels. None leaves the config alone.
+        overlap (int, optional): Pixels that a tile sees beyond what it labels. Defaults
+            to None: 128.
+
+    Raises:
+        ValueError: If its segmentor is of another type, or there is an overlap alone.
+    """
+    if tile is None:
+        if overlap is not None:
+            raise InputError(f'an overlap of {overlap} pixels, but of no tiles: give their '
+                             'side as well (--tile), or leave --overlap out')
+        return
+    if config.model.type != 'FCNSegmentor':
+        raise InputError(f'tiles need an FCNSegmentor, but the model is a '
+                         f'{config.model.type}')
+    config.model.test_cfg = dict(config.model.get('test_cfg') or {}, mode='tile',
+                                 tile=tile, overlap=128 if overlap is None else overlap)
+
+
 def load_model(config: Union[PathLike, Config, None] = None,
                checkpoint: Optional[PathLike] = None,
                device: str = 'auto', backbone: Optional[str] = None,
                cfg_options: Optional[dict] = None, rescale: bool = True,
-               crf: bool = False, allow_imports: Sequence[str] = ()) -> nn.Module:
+               crf: bool = False, allow_imports: Sequence[str] = (),
+               tile: Optional[int] = None, overlap: Optional[int] = None) -> nn.Module:
     """Builds a segmentor and fills it from a checkpoint, wholly or not at all.
 
     Args:
@@ -166,6 +196,7 @@ def load_model(config: Union[PathLike, Config, None] = None,
             even where the config's ``test_cfg`` says otherwise. Defaults to True.
         crf (bool): See :func:`use_crf`. Defaults to False.
         allow_imports (Sequence[str]): See :func:`find_config`. Defaults to ().
+        tile, overlap (int, optional): See :func:`use_tiles`. Default to None: whole.
 
     Returns:
         nn.Module: In eval mode, with ``cfg`` and with ``dataset_meta``: 'classes' and
@@ -188,6 +219,7 @@ def load_model(config: Union[PathLike, Config, None] = None,
     cfg.merge_from_dict(cfg_options or {})
     if crf:
         use_crf(cfg)
+    use_tiles(cfg, tile, overlap)
     cfg.model.pop('auxiliary_head', None)  # only training needs it
     if rescale and 'rescale' in (cfg.model.get('test_cfg') or {}):
         cfg.model.test_cfg.rescale = True

@@ -18,7 +18,7 @@ from .. import visualization as vis
 from ..utils.errors import InputError
 from .backends import asking_for_logits, labels_and_scores
 from .images import list_images, save_picture
-from .inferencer import FCNInferencer, check_opacity, raise_unreadable
+from .inferencer import FCNInferencer, check_opacity, raise_left_out
 from .loading import PathLike, load_model
 from .result import Result, check_outputs, find_class
 
@@ -34,15 +34,16 @@ def predict_to_files(img_path: PathLike, weight_path: Optional[PathLike] = None,
                      video_suffix: str = '.mp4', overwrite: bool = False,
                      cfg_options: Optional[dict] = None,
                      fast: bool = False, tile: Optional[int] = None,
-                     overlap: int = 128, crf: bool = False) -> List[Path]:
+                     overlap: Optional[int] = None, crf: bool = False,
+                     allow_imports: Sequence[str] = ()) -> List[Path]:
     """Predicts images and videos into files, and says how many.
 
     Args:
         img_path (str or Path): An image, a video, a folder or a glob.
         weight_path (str or Path, optional): The checkpoint. Defaults to None: the model
             that comes with the package, for streets.
-        config, backbone, device, cfg_options, fast, tile, overlap, crf: See
-            :class:`FCNInferencer`.
+        config, backbone, device, cfg_options, fast, tile, overlap, crf, allow_imports:
+            See :class:`FCNInferencer`.
         out_dir (str or Path): Made where it does not exist. Defaults to
             'work_dirs/predict'.
         heatmap, opacity, batch_size, video_suffix, overwrite: See
@@ -53,7 +54,7 @@ def predict_to_files(img_path: PathLike, weight_path: Optional[PathLike] = None,
     """
     list_images(img_path, videos=True)  # before the seconds that loading takes
     infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast,
-                          tile, overlap, crf)
+                          tile, overlap, crf, allow_imports)
     _say_which(weight_path, infer.class_names)
     written = infer.save(img_path, out_dir, batch_size, opacity, heatmap, overwrite,
                          video_suffix)
@@ -141,7 +142,8 @@ def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = 
          out_dir: PathLike = 'work_dirs/predict_show', max_images: int = 6,
          heatmap: Optional[str] = None, opacity: float = 0.6, device: str = 'auto',
          overwrite: bool = False, window: bool = False,
-         cfg_options: Optional[dict] = None, crf: bool = False) -> List[Path]:
+         cfg_options: Optional[dict] = None, crf: bool = False,
+         allow_imports: Sequence[str] = ()) -> List[Path]:
     """Writes pictures that compare images with what is predicted.
 
     Image and prediction side by side for the images of ``img_path``; image, truth,
@@ -149,8 +151,8 @@ def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = 
     are ``comparison_01.png`` and so on, six images each.
 
     Args:
-        weight_path, config, backbone, heatmap, device, overwrite, cfg_options, crf: See
-            :func:`predict_to_files`; the heat map is one more column.
+        weight_path, config, backbone, heatmap, device, overwrite, cfg_options, crf,
+            allow_imports: See :func:`predict_to_files`; the heat map is one more column.
         img_path (str or Path, optional): See :func:`list_images`. Defaults to None.
         out_dir (str or Path): Defaults to 'work_dirs/predict_show'.
         max_images (int): How many, evenly spread over all. Defaults to 6.
@@ -170,11 +172,11 @@ def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = 
         # Of a data set the number is known once it is built.
         check_outputs(_pages(out_dir, min(len(paths), max_images)), overwrite)
     model = load_model(config, weight_path, device, backbone, cfg_options,
-                       rescale=paths is not None, crf=crf)
+                       rescale=paths is not None, crf=crf, allow_imports=allow_imports)
     meta = model.dataset_meta
     _say_which(weight_path, meta['classes'])
     shown = None if heatmap is None else find_class(heatmap, meta['classes'])
-    unreadable: List[ValueError] = []
+    failed: List[Exception] = []
     if paths is None:
         dataset = build_val_dataset(model.cfg)
         total, where = len(dataset), 'the validation set'
@@ -188,7 +190,7 @@ def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = 
         chosen = [paths[i] for i in spread(total, max_images)]
         count = len(chosen)
         found = list(FCNInferencer(model).stream(chosen, scores=shown is not None,
-                                                 unreadable=unreadable))
+                                                 failed=failed))
     files = _pages(out_dir, len(found))
     if files:
         out_dir.mkdir(parents=True, exist_ok=True)
@@ -200,7 +202,7 @@ def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = 
         print(f'{len(found)} of {total} images of {where}: {files[0]}{last}')
     if window:
         _open_window(files)
-    raise_unreadable(unreadable, count, 'The others are shown')
+    raise_left_out(failed, count, 'The others are shown')
     return files
 
 

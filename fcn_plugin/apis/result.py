@@ -1,4 +1,5 @@
 """What is found in one image: labels, and what can be made of them."""
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,7 +202,7 @@ def output_files(out_dir: Path, stem: str, source: Optional[Path],
 
 def check_outputs(files: Iterable[Path], overwrite: bool) -> None:
     """Raises FileExistsError for a file that exists, unless it may be overwritten."""
-    existing = [] if overwrite else [file for file in files if file.exists()]
+    existing = [] if overwrite else [file for file in files if os.path.exists(file)]
     if existing:
         more = f' and {len(existing) - 1} more' if len(existing) > 1 else ''
         raise FileExistsError(f"there is '{existing[0]}'{more} already: allow it to be "

@@ -103,8 +103,9 @@ def _import(custom_imports: Any, allowed: Sequence[str]) -> None:
     if not custom_imports:
         return
     names = custom_imports.get('imports') if isinstance(custom_imports, dict) else None
-    names = [names] if isinstance(names, str) else names or []
-    if not all(isinstance(name, str) for name in names):
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, (list, tuple)) or not all(
+            isinstance(name, str) for name in names):
         raise InputError(f"custom_imports is {custom_imports!r}, expected dict(imports=[...]) "
                          'with the names of modules')
     for name in names:  # before any of them is imported

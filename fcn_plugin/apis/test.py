@@ -13,13 +13,15 @@ from ..utils.paths import shown
 from .config import use_crf
 from .distributed import explain_lost_processes
 from .explain import check_checkpoint, check_classes, explain_errors
+from .loading import use_tiles
 from .train import build_runner, figure_lines
 
 
 def test(config: Config, checkpoint: str, *, tta: bool = False,
          original_size: bool = False, crf: bool = False, out: Optional[str] = None,
          show: bool = False, show_dir: Optional[str] = None, wait_time: float = 2.,
-         fast: bool = False, tile: Optional[int] = None, overlap: int = 128
+         fast: bool = False, tile: Optional[int] = None,
+         overlap: Optional[int] = None
          ) -> Dict[str, float]:
     """Evaluates, prints the metrics and writes them to the work dir.
 
@@ -38,7 +40,8 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         fast (bool): See :func:`fcn_plugin.models.speed_up`. Defaults to False.
         tile (int, optional): Labels images in tiles of that side, in pixels, to bound
             the memory. Defaults to None: whole.
-        overlap (int): Pixels that a tile shares with the next. Defaults to 128.
+        overlap (int, optional): Pixels that a tile sees beyond what it labels. Defaults to
+            None: 128.
 
     Returns:
         dict[str, float]: The metrics, also in ``<work_dir>/<time>/<time>.json``.
@@ -61,8 +64,7 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         use_crf(config)
     if original_size or tta:
         evaluate_at_original_size(config)
-    if tile is not None:
-        use_tiles(config, tile, overlap)
+    use_tiles(config, tile, overlap)
     if tta:
         if 'tta_pipeline' not in config or 'tta_model' not in config:
             raise InputError(f'{config.filename} has no tta_pipeline and tta_model, which '
@@ -106,19 +108,6 @@ def _summarise(runner: Runner, metrics: Dict[str, float], out: Optional[str],
     if show_dir:
         lines.append(f'pictures    {shown(show_dir)}/')
     print('\n' + '\n'.join(lines), flush=True)
-
-
-def use_tiles(config: Config, tile: int, overlap: int = 128) -> None:
-    """Has a config's segmentor label in tiles, in place; see :class:`FCNSegmentor`.
-
-    Raises:
-        ValueError: If its segmentor is of another type.
-    """
-    if config.model.type != 'FCNSegmentor':
-        raise InputError(f'tiles need an FCNSegmentor, but the model is a '
-                         f'{config.model.type}')
-    config.model.test_cfg = dict(config.model.get('test_cfg') or {}, mode='tile',
-                                 tile=tile, overlap=overlap)
 
 
 def evaluate_at_original_size(config: Config) -> None:

@@ -42,14 +42,18 @@ _SHARED: Dict[str, Dict[str, Any]] = {
         help='label images in tiles of N pixels a side, so that memory does not grow '
         'with the image'),
     '--overlap': dict(
-        type=int, default=128, metavar='N',
-        help='pixels that a tile sees beyond what it labels (default: %(default)s)'),
+        type=int, metavar='N',
+        help='pixels that a tile sees beyond what it labels (default: 128)'),
     '--opacity': dict(
         type=float, default=0.6, help='of the colours, 0 to 1 (default: %(default)s)'),
     '--overwrite': dict(action='store_true', help='replace files that exist'),
     '--cfg-options': dict(
         nargs='+', action=DictAction, type=key_and_value, metavar='KEY=VALUE',
         help='override settings of the config, such as train_dataloader.batch_size=8'),
+    '--allow-imports': dict(
+        nargs='+', default=(), metavar='PACKAGE',
+        help="packages that the checkpoint's own config may import, which runs their code "
+        '(default: only those of OpenMMLab and this one)'),
     '--launcher': dict(
         choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
         help='what starts the processes, where there are several (default: %(default)s)'),

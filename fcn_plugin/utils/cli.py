@@ -1,11 +1,11 @@
-"""How the command-line tools fail: one line, exit code 2."""
+"""How the command-line tools fail: one line, and an exit code."""
 import os
 import sys
 import traceback
 from pathlib import Path
 from typing import Callable
 
-from .errors import UserError
+from .errors import LeftOutError, UserError
 from .memory import keep_freed_memory
 
 
@@ -13,7 +13,8 @@ def run(main: Callable[[], None]) -> None:
     """Calls a tool's ``main`` and turns its errors into one line.
 
     An error is printed to stderr as ``error: ...`` and the process ends with
-    exit code 2 (130 after Ctrl-C). What is neither a :class:`UserError` nor an ``OSError``
+    exit code 2 (130 after Ctrl-C; 1 where all but a few inputs are done,
+    :class:`LeftOutError`). What is neither a :class:`UserError` nor an ``OSError``
     (of files, disks, connections) may be a fault of ours: the line says where it happened,
     too. With ``--debug`` among the arguments the traceback is shown instead. Freed memory is
     kept for the process (:func:`keep_freed_memory`).
@@ -35,7 +36,7 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(1)
     except Exception as error:
         print(f'error: {one_line(error)}', file=sys.stderr)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, LeftOutError) else 2)
 
 
 def one_line(error: Exception) -> str:

@@ -17,6 +17,10 @@ class InputError(UserError, ValueError):
     """A file, a config or an argument cannot be used."""
 
 
+class LeftOutError(InputError):
+    """Some of many inputs could not be used; what there is of the others is done."""
+
+
 class InputTypeError(UserError, TypeError):
     """A setting is of another type than expected."""
 

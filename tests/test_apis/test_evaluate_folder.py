@@ -94,3 +94,16 @@ def test_a_mask_that_is_missing_and_one_of_another_size(trained, folders, tmp_pa
     Image.new('L', (60, 40)).save(masks / '2.png')
     done = run_tool(*call)
     assert done.code == 2 and "0.png' is 60x40, but its image is 30x50" in done.err
+
+
+def test_an_image_that_cannot_be_segmented_is_named(trained, tmp_path):
+    """Figures of the others alone would not be those of the folder."""
+    for kind, mode in (('images', 'RGB'), ('masks', 'L')):
+        (tmp_path / kind).mkdir()
+        for name, size in (('a', (60, 40)), ('b', (500, 1))):
+            Image.new(mode, size).save(tmp_path / kind / f'{name}.png')
+    with pytest.raises(ValueError, match='images/b.png: .*500x1'):
+        evaluate_folder(trained / 'best.pth', tmp_path / 'images', tmp_path / 'masks',
+                        batch_size=2, device='cpu', cfg_options={'test_pipeline': [
+                            dict(type='Resize', scale=(64, 64), keep_ratio=True),
+                            dict(type='PackSegInputs')]})

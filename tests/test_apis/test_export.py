@@ -173,13 +173,18 @@ def test_files_that_are_none(exported, tmp_path):
         FCNInferencer(tmp_path / 'foreign.onnx')
 
 
-def test_types_named_in_a_file_are_checked(exported, tmp_path):
+@pytest.mark.parametrize('step, words', [
+    (dict(type='subprocess.Popen', args='x'), 'subprocess.Popen'),
+    (dict(type='mmengine.load', file='x'), "type 'mmengine.load'"),
+    (dict(type='antigravity'), "'antigravity' is also the name of a module"),
+    (dict(type='Resize', scale=9, _scope_='antigravity'), "_scope_ names the module")])
+def test_types_named_in_a_file_are_checked(exported, tmp_path, step, words):
     evil = onnx.load(str(exported['.onnx', False]))
     meta = json.loads(evil.metadata_props[0].value)
-    meta['pipeline'] = [dict(type='subprocess.Popen', args='x')]
+    meta['pipeline'] = [step]
     evil.metadata_props[0].value = json.dumps(meta)
     onnx.save(evil, tmp_path / 'evil.onnx')
-    with pytest.raises(ValueError, match='subprocess.Popen'):
+    with pytest.raises(ValueError, match=words):
         FCNInferencer(tmp_path / 'evil.onnx')
 
 

@@ -1,4 +1,5 @@
 """The inferencer and its results."""
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from fcn_plugin.apis import FCNInferencer, backends
 from fcn_plugin.apis.images import VideoInput, VideoOutput
 from fcn_plugin.apis.inferencer import output_stems
 from fcn_plugin.apis.loading import load_model
+from fcn_plugin.utils.errors import LeftOutError
+from tiny_runs import run_tool
 from tiny_trained import CLASSES
 
 NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
@@ -66,6 +69,55 @@ def test_ways_to_name_the_model(trained, segment):
 def test_config_of_the_project_by_name(trained, name):
     with pytest.raises(ValueError, match='does not fit the config .*r18-half'):
         FCNInferencer(name, trained / 'best.pth')  # of twice the width
+
+
+@pytest.mark.parametrize('given', [
+    dict(fast=True), dict(tile=96), dict(overlap=0), dict(crf=True), dict(weights='x.pth'),
+    dict(cfg_options=NATIVE), dict(backbone='vgg16'), dict(allow_imports=['mine'])], ids=str)
+def test_options_beside_what_is_built_already(trained, tmp_path, given):
+    """None is dropped without a word, and the user's model stays as it was."""
+    model = load_model(None, trained / 'best.pth', 'cpu')
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    name, = given
+    with pytest.raises(ValueError, match=f'^{name} beside a model .*load_model'):
+        FCNInferencer(model, **given)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    (tmp_path / 'net.onnx').touch()
+    for suffix in ('.onnx', '.pt2'):
+        with pytest.raises(ValueError, match=f"net{suffix}' holds.*no {name}$"):
+            FCNInferencer(tmp_path / f'net{suffix}', **given)
+
+
+def test_what_a_model_must_be(trained):
+    model = load_model(None, trained / 'best.pth', 'cpu')
+    with pytest.raises(ValueError, match=r"'cuda:1' was asked for.*on 'cpu'.*model.to\("):
+        FCNInferencer(model, device='cuda:1')
+    with pytest.raises(ValueError, match="no device 'gpu'"):
+        FCNInferencer(model, device='gpu')
+    with pytest.raises(ValueError, match=r'training mode.*model.eval\(\)'):
+        FCNInferencer(model.train())
+    with pytest.raises(ValueError, match='a Conv2d, does not know its classes.*load_model'):
+        FCNInferencer(torch.nn.Conv2d(3, 2, 1))
+
+
+def test_options_that_contradict_one_another(trained, tmp_path):
+    with pytest.raises(ValueError, match='overlap of 0 pixels, but of no tiles'):
+        FCNInferencer(trained / 'best.pth', overlap=0)
+    with pytest.raises(ValueError, match='two checkpoints'):
+        FCNInferencer(trained / 'best.pth', trained / 'bare.pth')
+    (tmp_path / 'stock.py').write_text((trained / 'config.py').read_text().replace(
+        "'FCNSegmentor'", "'EncoderDecoder'"))
+    with pytest.raises(ValueError, match='tiles need an FCNSegmentor.* EncoderDecoder'):
+        FCNInferencer(tmp_path / 'stock.py', trained / 'best.pth', tile=96)
+    (tmp_path / 'net.pt2').touch()
+    with pytest.raises(ValueError, match="'cuda:0' was asked for.*--device cpu"):
+        FCNInferencer(tmp_path / 'net.pt2', device='cuda:0')
+
+
+def test_load_model_takes_tiles(trained):
+    model = load_model(None, trained / 'best.pth', 'cpu', tile=96, overlap=32)
+    assert model.tiling == (32, 32)
+    assert load_model(None, trained / 'best.pth', 'cpu', tile=512).tiling == (256, 128)
 
 
 # --- results -----------------------------------------------------------------------
@@ -132,7 +184,7 @@ def test_stream_reads_as_it_goes(segment, photos):
     with pytest.raises(ValueError, match='a0.png'):
         next(results)
     errors = []
-    found = segment.stream(photos, progress=False, unreadable=errors)
+    found = segment.stream(photos, progress=False, failed=errors)
     assert [result.name for result in found] == ['A', 'b'] and len(errors) == 1
 
 
@@ -264,10 +316,131 @@ def test_a_broken_video_leaves_nothing(segment, clip, tmp_path, photos, monkeypa
 
     monkeypatch.setattr(VideoInput, '__iter__', two_frames)
     out = tmp_path / 'out'
-    with pytest.raises(ValueError, match='1 of 2.*clip.avi.*2 files are written'):
+    with pytest.raises(ValueError, match='1 of 2.*clip.avi ends.*2 files are written'):
         segment.save([clip, photos / 'b.png'], out, progress=False)
     assert sorted(file.name for file in out.iterdir()) == ['b_labels.png',
                                                            'b_overlay.png']
+
+
+# --- images that cannot be used ----------------------------------------------------
+
+
+@pytest.fixture
+def picky(trained, monkeypatch):
+    """Its pipeline keeps the ratio, and its network cannot take a black image."""
+    segment = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options={
+        'test_pipeline': [dict(type='LoadImageFromFile'),
+                          dict(type='Resize', scale=(64, 64), keep_ratio=True),
+                          dict(type='PackSegInputs')]})
+
+    def refuse(module, args):
+        if (args[0].flatten(1).std(1) < 0.5).any():
+            raise RuntimeError('nothing to see')
+
+    segment._backend.model.backbone.conv1.register_forward_pre_hook(refuse)
+    return segment
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Two of six images can be segmented: 0.png and 5.png."""
+    folder = tmp_path / 'mixed'
+    folder.mkdir()
+    for name in ('0', '3', '5'):
+        Image.fromarray(noise(40, 60)).save(folder / f'{name}.png')
+    Image.new('RGB', (500, 1)).save(folder / '1.png')
+    Image.new('RGB', (60, 40)).save(folder / '2.png')
+    (folder / '4.png').write_bytes(b'nonsense')
+    return folder
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 6])
+def test_one_image_does_not_stop_the_others(picky, mixed, tmp_path, batch_size):
+    out = tmp_path / 'out'
+    (out / '3_labels.png').mkdir(parents=True)  # no file can have that name
+    with pytest.raises(LeftOutError) as caught:
+        picky.save(mixed, out, batch_size, progress=False, overwrite=True)
+    message = str(caught.value)
+    assert message.startswith('4 of 6 images are left out: ')
+    assert message.endswith(f'4 files are written to {out}')
+    assert not [path for path in out.rglob('*') if '.part' in path.name]
+    written = [path for path in out.iterdir() if path.is_file() and path.name[0] != '3']
+    assert sorted(path.name for path in written) == [
+        '0_labels.png', '0_overlay.png', '5_labels.png', '5_overlay.png']
+    for name in '05':
+        alone = picky(mixed / f'{name}.png').labels
+        assert (np.asarray(Image.open(out / f'{name}_labels.png')) == alone).mean() > 0.99
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 6])
+def test_a_stream_leaves_out_or_stops(picky, mixed, batch_size):
+    failed = []
+    found = picky.stream(mixed, batch_size, progress=False, failed=failed)
+    assert [result.name for result in found] == ['0', '3', '5']
+    assert [error.__traceback__ for error in failed] == [None] * 3
+    said = sorted(map(str, failed))
+    assert all(words in text for text, words in zip(said, (
+        '1.png: ', '2.png: nothing to see (RuntimeError)', "cannot read the image '")))
+    given = [mixed / f'{i}.png' for i in (0, 3, 1)]
+    results = picky.stream(given, batch_size, progress=False)
+    assert [next(results).name, next(results).name] == ['0', '3']
+    with pytest.raises(ValueError, match='1.png: .*500x1'):
+        next(results)
+    with pytest.raises(RuntimeError, match='^nothing to see$'):  # a fault keeps its type
+        picky(mixed / '2.png')
+
+
+def test_images_in_one_after_another_vanish(segment, photos):
+    failed = []
+    results = segment.stream(photos, progress=False, failed=failed)
+    (photos / 'b.png').unlink()
+    assert [result.name for result in results] == ['A']
+    assert 'b.png' in str(*failed)
+
+
+def test_a_name_that_is_too_long(segment, tmp_path):
+    (tmp_path / 'photos').mkdir()
+    for name in ('b', 'x' * 245):
+        Image.fromarray(noise(9, 9)).save(tmp_path / 'photos' / f'{name}.png')
+    with pytest.raises(LeftOutError, match='1 of 2.*xxx.*too long.*2 files are written'):
+        segment.save(tmp_path / 'photos', tmp_path / 'out', progress=False)
+
+
+def test_a_full_disk_stops(segment, photos, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(Image.Image, 'save', full)
+    with pytest.raises(OSError, match='No space left') as caught:
+        segment.save(photos, tmp_path / 'out', progress=False)
+    assert not isinstance(caught.value, ValueError)
+    assert not any((tmp_path / 'out').iterdir())
+
+
+def test_a_frame_that_fails_takes_its_video_along(segment, clip, photos, tmp_path,
+                                                  monkeypatch):
+    run, seen = segment._backend, []
+
+    def third_fails(images, scores=False):
+        seen.append(images)
+        if len(seen) == 3:
+            raise RuntimeError('no third')
+        return run(images, scores)
+
+    third_fails.show_tiles = run.show_tiles
+    monkeypatch.setattr(segment, '_backend', third_fails)
+    with pytest.raises(LeftOutError, match=r'1 of 2.*clip.avi.*no third \(RuntimeError\)'):
+        segment.save([photos / 'b.png', clip], tmp_path / 'out', progress=False)
+    assert len(list((tmp_path / 'out').iterdir())) == 2
+
+
+def test_the_exit_code_of_the_tools(trained, mixed, tmp_path):
+    given = ['--weight-path', trained / 'best.pth', '--img-path', mixed, '--device', 'cpu']
+    for tool in ('predict.py', 'predict_show.py'):
+        done = run_tool(tool, *given, '--out-dir', tmp_path / tool)
+        assert done.code == 1, done.err
+        assert done.err.startswith('error: 1 of 6 images are left out: cannot read')
+        assert len(done.err.splitlines()) == 1 and any((tmp_path / tool).iterdir())
 
 
 def test_output_stems():

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from fcn_plugin.apis import backends, loading, predict
+from fcn_plugin.apis import backends, loading, predict, safe_config
 from tiny_trained import CLASSES
 
 @pytest.fixture(scope='module')
@@ -85,7 +85,7 @@ def test_default_config_does_not_fit(trained):
 ])
 def test_a_checkpoint_runs_no_code(trained, tmp_path, text, words):
     with pytest.raises(ValueError, match=words):
-        loading.config_from_text(text)
+        safe_config.config_from_text(text)
     torch.save(dict(meta=dict(cfg=text), state_dict={}), tmp_path / 'evil.pth')
     with pytest.raises(ValueError, match='--config'):
         loading.load_model(None, tmp_path / 'evil.pth', 'cpu')
@@ -104,7 +104,7 @@ def test_objects_in_a_checkpoint_are_refused(tmp_path):
 def test_config_text_round_trip(trained):
     config = Config.fromfile(trained / 'config.py')
     config.odd = dict(a=float('inf'), b=-1.5e-3, c=(1, ), d={1: 'x', 'y-z': None})
-    read = loading.config_from_text(config.pretty_text)
+    read = safe_config.config_from_text(config.pretty_text)
     assert read.to_dict() == config.to_dict()
 
 
@@ -152,7 +152,7 @@ def test_predict_to_files(trained, photos, tmp_path, capsys):
 
 def test_unreadable_among_others(trained, photos, tmp_path):
     (photos / 'a0.png').write_bytes(b'nonsense')
-    with pytest.raises(ValueError, match=r'1 of 3 images could not be read.*a0.png.*'
+    with pytest.raises(ValueError, match=r'1 of 3 images are left out.*a0.png.*'
                        r'4 files are written to .*out'):
         predict.predict_to_files(photos, trained / 'best.pth', out_dir=tmp_path / 'out',
                                  device='cpu')

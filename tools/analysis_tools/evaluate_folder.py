@@ -29,7 +29,7 @@ def parse_args() -> dict:
                         help='judge so many, evenly spread (default: all)')
     parser.add_argument('--batch-size', type=int, default=1, metavar='N',
                         help='images at once (default: %(default)s)')
-    parser.add_shared('--device', '--fast', '--overwrite', '--cfg-options')
+    parser.add_shared('--device', '--fast', '--overwrite', '--cfg-options', '--allow-imports')
     return parser.parse()
 
 
