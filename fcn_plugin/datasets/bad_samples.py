@@ -1,7 +1,7 @@
 """Images and masks that cannot be used: named, or left out and counted."""
 import multiprocessing
 import os
-from typing import Any, Iterator, Optional
+from typing import Any, Iterable, Iterator, Optional, Tuple
 
 import numpy as np
 from mmengine.logging import print_log
@@ -76,7 +76,8 @@ class SampleGuard:
             for path in filter(None, (image, mask)):
                 _check_file(path)
             if image and mask:
-                _check_sizes(image, mask)
+                steps = getattr(getattr(self.dataset, 'pipeline', None), 'transforms', ())
+                _check_sizes(image, mask, steps)
             data = self.prepare(idx)
             self._check_labels(data, image, mask)
             return data
@@ -150,27 +151,48 @@ def _check_file(path: str) -> None:
         raise BadSampleError(f"cannot use '{path}': {error}") from error
 
 
-def _check_sizes(image: str, mask: str) -> None:
-    """Raises BadSampleError if a mask is not as large as its image, as it is shown."""
+def _check_sizes(image: str, mask: str, steps: Iterable[Any]) -> None:
+    """Raises BadSampleError if a mask is not as large as its image, as both are read."""
     if not (os.path.isfile(image) and os.path.isfile(mask)):
         return
+    follow = _follow_exif(steps)
     try:
-        sizes = [_shown_size(path) for path in (image, mask)]
+        (size, turned), (mask_size, _) = (
+            _read_size(path, follows) for path, follows in zip((image, mask), follow))
     except Image.UnidentifiedImageError:
         return
-    if sizes[0] != sizes[1]:
+    if size != mask_size:
+        how = '' if not turned else (
+            ' (turned by its EXIF data)' if follow[0] else
+            ' (as stored: color_type says not to turn it by its EXIF data)')
         raise BadSampleError(
-            f"cannot use '{image}': it has {sizes[0][0]}x{sizes[0][1]} pixels, but its "
-            f"mask '{mask}' has {sizes[1][0]}x{sizes[1][1]}")
-    if 1 in sizes[1]:
+            f"cannot use '{image}': it has {size[0]}x{size[1]} pixels{how}, but its "
+            f"mask '{mask}' has {mask_size[0]}x{mask_size[1]}")
+    if 1 in mask_size:
         raise BadSampleError(f"cannot use '{image}': its mask '{mask}' is one pixel wide "
                              "or high, which mmseg's LoadAnnotations cannot read")
 
 
-def _shown_size(path: str) -> tuple:
+def _follow_exif(steps: Iterable[Any]) -> Tuple[bool, bool]:
+    """Whether a pipeline turns images, and whether it turns masks, as EXIF data say.
+
+    mmcv does so for ``color_type`` 'color' and 'grayscale', with OpenCV and Pillow.
+    mmseg's LoadAnnotations reads masks 'unchanged'.
+    """
+    for step in steps:
+        if hasattr(step, 'color_type'):
+            backend = getattr(step, 'imdecode_backend', None) or 'cv2'
+            return (step.color_type in ('color', 'grayscale')
+                    and backend in ('cv2', 'pillow')), False
+    return True, False
+
+
+def _read_size(path: str, follows_exif: bool) -> Tuple[Tuple[int, int], bool]:
+    """(W, H) of a picture as it is read, and whether its EXIF data exchange these."""
     with Image.open(path) as picture:
+        size = picture.size
         turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-        return picture.size[::-1] if turned else picture.size
+    return size[::-1] if turned and follows_exif else size, turned
 
 
 def leaves(dataset: Any) -> Iterator[Any]:

@@ -86,7 +86,7 @@ FAILS = {
     '1x1': (sized(1, 1), 'one pixel wide'),
     '1x5000': (sized(1, 5000), 'one pixel wide'),
     '5000x1': (sized(5000, 1), 'one pixel wide'),
-    'turned image': (turned, '24x32 pixels.*32x24'),
+    'turned image': (turned, r'24x32 pixels \(turned by its EXIF data\).*32x24'),
     'label beyond the classes': (
         lambda folder: Image.new('L', (32, 24), 2).save(folder / MASK),
         "label 2 in its mask '.*b.png' is not one of the 2 classes"),
@@ -101,8 +101,9 @@ def folder(tmp_path):
 
 
 def build(folder, how='error', **options):
+    options.setdefault('pipeline', PIPELINE)
     dataset = DATASETS.build(dict(
-        type='BaseSegDataset', data_root=str(folder), pipeline=PIPELINE,
+        type='BaseSegDataset', data_root=str(folder),
         data_prefix=dict(img_path='img', seg_map_path='mask'),
         metainfo=dict(classes=('x', 'y')), **options))
     guard(dataset, how, num_classes=2)
@@ -144,6 +145,47 @@ def test_is_left_out(folder, case, test_mode):
 def test_names_in_any_script(folder, name):
     write(folder, name)
     assert len([build(folder)[i] for i in range(4)]) == 4
+
+
+def save_turned(folder, orientation, mask_size=(32, 24), mask_turned=False):
+    """An image of 32x24 pixels as stored, and a mask."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture(24, 32).save(folder / IMAGE, exif=exif)
+    Image.new('L', mask_size, 1).save(folder / MASK, **(
+        dict(exif=exif) if mask_turned else {}))
+
+
+@pytest.mark.parametrize('load, mask_size', [
+    (dict(color_type='color'), (24, 32)),
+    (dict(color_type='color', imdecode_backend='pillow'), (24, 32)),
+    (dict(color_type='color_ignore_orientation'), (32, 24)),
+    (dict(color_type='unchanged'), (32, 24)),
+    (dict(color_type='unchanged', imdecode_backend='pillow'), (32, 24)),
+])
+@pytest.mark.parametrize('orientation', [3, 5, 6, 8])
+def test_sizes_are_those_that_the_pipeline_reads(folder, load, mask_size, orientation):
+    pipeline = [dict(type='LoadImageFromFile', **load), *PIPELINE[1:]]
+    dataset = build(folder, pipeline=pipeline)
+    if orientation == 3:  # turned by half: of the same size
+        mask_size = (32, 24)
+    save_turned(folder, orientation, mask_size)
+    data = dataset[1]
+    assert data['inputs'].shape[1:] == data['data_samples'].gt_sem_seg.shape[-2:]
+    save_turned(folder, orientation, mask_size[::-1])
+    with pytest.raises(BadSampleError, match='b.jpg.*b.png'):
+        dataset[1]
+
+
+def test_masks_are_read_as_stored(folder):
+    """mmseg turns no mask, whatever its own EXIF data say."""
+    dataset = build(folder)
+    save_turned(folder, 6, (24, 32), mask_turned=True)
+    data = dataset[1]
+    assert data['inputs'].shape[1:] == data['data_samples'].gt_sem_seg.shape[-2:]
+    save_turned(folder, 6, (32, 24), mask_turned=True)
+    with pytest.raises(BadSampleError, match='24x32 pixels.*32x24'):
+        dataset[1]
 
 
 def test_none_is_left(folder):
