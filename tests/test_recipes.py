@@ -169,3 +169,7 @@ def test_stages_train_one_after_the_other_and_go_on(tmp_path):
 
     again = succeed('train_staged.py', *args)
     assert again.count('finished already') == 2
+    # A coarse stage that was trained otherwise is no stage of this run.
+    other = run_tool('train_staged.py', *args[:-1], 'optim_wrapper.optimizer.lr=0.25')
+    assert other.code == 2 and 'optim_wrapper.optimizer.lr was' in other.err
+    assert str(tmp_path / 'work' / 'coarse') in other.err and best.is_file()

@@ -1,14 +1,17 @@
 """Staged training: FCN-32s, then 16s from its weights, then 8s from those (paper, 4.2)."""
+import argparse
+import copy
 import subprocess
 import sys
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
-import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 
 from ..utils.errors import FailedRunError, InputError
 from .config import read_config
+from .work_dir import (checkpoint_of, is_finished, keep_settings, require_same_settings,
+                       settings_of)
 
 
 def stages(config: str) -> List[Path]:
@@ -45,7 +48,7 @@ def require_coarser(config: Config) -> None:
             ``load_from`` nor a checkpoint to resume; it says which command trains all
             stages.
     """
-    resumes = config.get('resume') and result(Path(config.work_dir), 'last')
+    resumes = config.get('resume') and checkpoint_of(Path(config.work_dir), 'last')
     if config.get('coarser') and not (config.get('load_from') or resumes):
         raise InputError(
             f'{config.filename} is a stage that starts from the weights of '
@@ -54,62 +57,68 @@ def require_coarser(config: Config) -> None:
             '--cfg-options load_from=CHECKPOINT')
 
 
-def result(work_dir: Path, which: str = 'best') -> Optional[Path]:
-    """The checkpoint that a run has left.
+def with_options(config: Config, options: Sequence[str]) -> Config:
+    """A copy of a config with what ``--cfg-options`` says on top, as train.py reads it.
 
     Args:
-        work_dir (Path): The run's work dir.
-        which (str): 'best', falling back to the last where none was judged, or 'last'.
-
-    Returns:
-        Path: Or None, if there is none yet.
+        config (Config): Of a run.
+        options (Sequence[str]): ``KEY=VALUE`` each.
     """
-    if which == 'best':
-        best = sorted(work_dir.glob('best_*.pth'), key=lambda p: p.stat().st_mtime)
-        if best:
-            return best[-1]
-    pointer = work_dir / 'last_checkpoint'
-    if not pointer.is_file():
-        return None
-    # By name: the work dir may have been moved since.
-    last = work_dir / Path(pointer.read_text().strip()).name
-    return last if last.is_file() else None
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    config = copy.deepcopy(config)
+    if options:
+        config.merge_from_dict(parser.parse_args(['--cfg-options', *options]).cfg_options)
+    return config
 
 
-def is_finished(work_dir: Path, max_iters: int) -> bool:
-    """Whether a run has reached its last iteration."""
-    last = result(work_dir, 'last')
-    if last is None:
-        return False
-    meta = torch.load(last, map_location='cpu', mmap=True, weights_only=True)['meta']
-    return meta['iter'] >= max_iters
+def require_iterations(name: str, config: Config) -> None:
+    """Refuses a run of which it cannot be told where it ends.
+
+    Raises:
+        ValueError: If its ``train_cfg`` counts no iterations.
+    """
+    max_iters = (config.get('train_cfg') or {}).get('max_iters')
+    if not isinstance(max_iters, int) or max_iters < 1:
+        raise InputError(
+            f'{name}: train_cfg.max_iters is {max_iters}, expected a number of iterations '
+            "after which the run ends: train_cfg=dict(type='IterBasedTrainLoop', "
+            'max_iters=...)')
 
 
-def run_to_its_end(title: str, config: str, work_dir: Path, max_iters: int,
+def run_to_its_end(title: str, file: str, config: Config, work_dir: Path,
                    train_tool: Path, arguments: Sequence[str] = (),
-                   options: Sequence[str] = (), start: Sequence[str] = ()) -> None:
+                   options: Sequence[str] = (), start: Sequence[str] = (),
+                   settings: Optional[Dict[str, str]] = None) -> None:
     """Trains one config in a process of its own, unless that has been done.
 
     Args:
         title (str): What it is called in messages.
-        config (str): The config file.
+        file (str): The config file.
+        config (Config): What it and ``options`` say together.
         work_dir (Path): Of the run; one that was cut off there is resumed.
-        max_iters (int): Where it ends.
         train_tool (Path): The script that trains one config.
         arguments (Sequence[str]): For the script, such as ``--amp``.
         options (Sequence[str]): ``--cfg-options``.
         start (Sequence[str]): More of them, for a run that is not resumed.
+        settings (dict, optional): What decides how it ends. Defaults to None: those of
+            ``config`` and ``arguments``, see :func:`settings_of`.
 
     Raises:
+        ValueError: If the work dir holds a run that was made with other settings.
         RuntimeError: If the training fails; its checkpoints are kept.
     """
-    if is_finished(work_dir, max_iters):
+    if settings is None:
+        settings = settings_of(config, arguments)
+    require_same_settings({work_dir: settings})
+    if is_finished(work_dir, config):
         print(f'{title}: finished already', flush=True)
         return
-    command = [sys.executable, str(train_tool), config, '--work-dir', str(work_dir),
+    keep_settings(work_dir, settings)
+    command = [sys.executable, str(train_tool), file, '--work-dir', str(work_dir),
                *arguments]
     options = [*options]
-    if result(work_dir, 'last') is not None:
+    if checkpoint_of(work_dir, 'last') is not None:
         command.append('--resume')
     else:
         options += start
@@ -119,6 +128,12 @@ def run_to_its_end(title: str, config: str, work_dir: Path, max_iters: int,
     if code:
         raise FailedRunError(f'{title}: training ended with exit code {code}. Run '
                              'the same command again to go on from there')
+    if not is_finished(work_dir, config):
+        raise FailedRunError(
+            f'{title}: training has ended, but {work_dir} holds no checkpoint of iteration '
+            f'{config.train_cfg.max_iters} with the validation after it: '
+            'default_hooks.checkpoint must save the last one (by_epoch=False, '
+            'save_last=True)')
 
 
 def train_staged(config: str, work_dir: str, train_tool: Path,
@@ -139,18 +154,27 @@ def train_staged(config: str, work_dir: str, train_tool: Path,
         start_from (str): 'best' or 'last' checkpoint of the stage before.
 
     Raises:
+        ValueError: Before anything is trained, if the work dir holds a stage that was made
+            with other settings, or a stage does not count iterations.
         RuntimeError: If a stage fails; the ones before are kept.
     """
-    before: Optional[Path] = None
     chain = stages(config)
-    for number, path in enumerate(chain, 1):
-        folder = Path(work_dir, path.stem)
-        overrides = dict(option.split('=', 1) for option in options)
-        max_iters = int(overrides.get('train_cfg.max_iters')
-                        or read_config(str(path)).train_cfg.max_iters)
-        title = f'stage {number} of {len(chain)}, {path.stem}'
+    read = [with_options(read_config(str(path)), options) for path in chain]
+    folders = [Path(work_dir, path.stem) for path in chain]
+    settings: List[Dict[str, str]] = []
+    for path, each in zip(chain, read):
+        require_iterations(str(path), each)
+        own = settings_of(each, arguments)
+        if settings:  # what it starts from is what the stages before were made with
+            own.update({f'before: {key}': value for key, value in settings[-1].items()},
+                       start_from=start_from)
+        settings.append(own)
+    require_same_settings(dict(zip(folders, settings)))
+    before: Optional[Path] = None
+    for number, (path, folder) in enumerate(zip(chain, folders)):
+        title = f'stage {number + 1} of {len(chain)}, {path.stem}'
         print(f'{title}: from {before or "its own initialisation"}', flush=True)
         start = [] if before is None else [f'load_from={before}']
-        run_to_its_end(title, str(path), folder, max_iters, train_tool, arguments, options,
-                       start)
-        before = result(folder, start_from)
+        run_to_its_end(title, str(path), read[number], folder, train_tool, arguments, options,
+                       start, settings[number])
+        before = checkpoint_of(folder, start_from)

@@ -1,5 +1,5 @@
 """Plans of runs that differ in one thing each."""
-import re
+import json
 
 import pytest
 import torch
@@ -11,8 +11,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from tiny_runs import CONFIGS, run_tool, succeed, write_config
 
-from fcn_plugin.apis import experiments
-from fcn_plugin.apis.experiments import finished_runs, read_plan
+from fcn_plugin.apis.experiments import Plan, finished_runs, run_plan
+from fcn_plugin.apis.work_dir import keep_settings
 
 TOOL = 'analysis_tools/run_experiments.py'
 PLAN = """
@@ -22,6 +22,8 @@ changes = dict(
     summed={'model.decode_head.loss_decode.type': 'CrossEntropyLoss',
             'optim_wrapper.optimizer.lr': 0.5})
 """
+# A train.py that does nothing, or fails: its exit code is all there is to it.
+NOTHING, FAILS = 'raise SystemExit(0)', 'raise SystemExit(3)'
 
 
 @pytest.fixture
@@ -30,91 +32,240 @@ def plan(tmp_path):
     return write_config(tmp_path, PLAN, 'plan.py')
 
 
-def test_runs_are_trained_compared_and_not_repeated(plan, tmp_path, capfd):
-    work = tmp_path / 'work'
-    out = succeed(TOOL, plan, '--work-dir', work, '--cfg-options', 'train_cfg.max_iters=4')
-    rows = re.findall(r'^\| (\w+) +\|(.+)\|$', (work / 'runs.md').read_text(), re.M)
-    assert [name for name, _ in rows] == ['base', 'summed'] and '+0.00' in rows[0][1]
+@pytest.fixture
+def work(tmp_path):
+    return tmp_path / 'work'
+
+
+def finish(run, step=4, **figures):
+    """Writes what a finished training of a run leaves in its work dir."""
+    keep_settings(run.work_dir, run.settings)
+    name = f'best_mIoU_iter_{step}.pth'
+    for file in (name, f'iter_{step}.pth'):
+        torch.save(dict(meta=dict(iter=step), state_dict={}), run.work_dir / file)
+    (run.work_dir / 'last_checkpoint').write_text(f'/elsewhere/iter_{step}.pth')
+    scalars = run.work_dir / '20260101_000000/vis_data/scalars.json'
+    scalars.parent.mkdir(parents=True)
+    lines = [dict(loss=1., time=0.5, step=1), dict(figures, step=step)]
+    scalars.write_text('\n'.join(map(json.dumps, lines if figures else lines[:1])))
+
+
+def rows(work):
+    """The cells of runs.md by the name of the change, and the lines below."""
+    lines = (work / 'runs.md').read_text().splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip('|').split('|')]
+             for line in lines if line.startswith('|') and ':--' not in line]
+    return ({row[0]: dict(zip(cells[0][1:], row[1:])) for row in cells[1:]},
+            [line for line in lines if line and not line.startswith('|')])
+
+
+def compared(plan, work, tmp_path, **given):
+    """The table where nothing is left to train."""
+    run_plan(plan, work, write_config(tmp_path, FAILS, 'train.py'), **given)
+    return rows(work)
+
+
+def figures(value):
+    return dict(aAcc=value, mAcc=value, mIoU=value, fwIoU=value)
+
+
+def test_runs_are_trained_compared_and_not_repeated(plan, work):
+    out = succeed(TOOL, plan, '--work-dir', work, '--cfg-options', 'train_cfg.max_iters=2')
+    table, notes = rows(work)
+    assert list(table) == ['base', 'summed'] and table['base']['difference'] == '+0.00'
+    assert float(table['base']['minutes']) >= 0 and not notes
     trained = Config.fromfile(work / 'summed/seed0/summed.py')  # what train.py wrote
-    assert trained.optim_wrapper.optimizer.lr == 0.5
-    assert all(row in out for _, row in rows)
+    assert trained.optim_wrapper.optimizer.lr == 0.5 and trained.train_cfg.max_iters == 2
+    assert (work / 'runs.md').read_text().partition('\n\n')[2].strip() in out
     assert (work / 'runs.png').stat().st_size > 1000
-    again = succeed(TOOL, plan, '--work-dir', work)
-    assert again.count('finished already') == 2 and rows[1][1] in again
+    again = succeed(TOOL, plan, '--work-dir', work, '--cfg-options', 'train_cfg.max_iters=2')
+    assert again.count('finished already') == 2 and rows(work)[0] == table
+    # of four iterations, as the config says, these are not; nothing is trained or lost
+    before = (work / 'runs.md').read_text()
+    done = run_tool(TOOL, plan, '--work-dir', work)
+    assert done.code == 2 and 'train_cfg.max_iters was 2 and is 4 now' in done.err
+    assert str(work / 'base/seed0') in done.err and '--work-dir' in done.err
+    assert (work / 'base/seed0/iter_2.pth').is_file()
+    assert (work / 'runs.md').read_text() == before
 
 
-def test_the_table_holds_what_earlier_calls_trained(plan, tmp_path):
-    work = tmp_path / 'work'
-    options = '--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2'
-    succeed(TOOL, plan, '--work-dir', work, '--seeds', 0, 1, '--only', 'base', *options)
-    cut_off = work / 'summed/seed5'
-    cut_off.mkdir(parents=True)
-    out = succeed(TOOL, plan, '--work-dir', work, '--seeds', 1, '--only', 'summed', *options)
-    rows = {row[0]: row for row in (
-        [cell.strip() for cell in line.strip('|').split('|')]
-        for line in (work / 'runs.md').read_text().splitlines() if line.startswith('| '))}
-    assert rows['base'][-1] == '0 1' and rows['summed'][-1] == '1'
-    assert rows['base'][5] == '+0.00 ± 0.00'
-    figures = finished_runs(work, ['base', 'summed'])
+def test_a_run_that_was_cut_off_in_its_last_validation_goes_on(plan, work):
+    """The last checkpoint is there before the last figures are."""
+    options = '--only', 'base', '--cfg-options', 'train_cfg.max_iters=2'
+    succeed(TOOL, plan, '--work-dir', work, *options)
+    expected = rows(work)[0]['base']['mIoU']
+    scalars, = work.glob('base/seed0/*/vis_data/scalars.json')
+    lines = [line for line in scalars.read_text().splitlines() if 'mIoU' not in line]
+    scalars.write_text('\n'.join(lines) + '\n')
+    checkpoint = work / 'base/seed0/iter_2.pth'
+    found = torch.load(checkpoint, weights_only=True)
+    for key in ('validated_iter', 'best_score', 'best_ckpt'):
+        del found['message_hub']['runtime_info'][key]
+    torch.save(found, checkpoint)
+    out = succeed(TOOL, plan, '--work-dir', work, *options)
+    assert 'finished already' not in out and rows(work)[0]['base']['mIoU'] == expected
+
+
+def test_a_run_that_starts_from_another(plan, work):
+    """From the best weights of the same seed, and not before they are there."""
+    plan.write_text(PLAN + "after = dict(summed='base')\n")
+    args = TOOL, plan, '--work-dir', work, '--seeds', 3, '--cfg-options', (
+        'train_cfg.max_iters=2')
+    base = Plan(plan, work, ['--launcher', 'none'], ['train_cfg.max_iters=2']).run('base', 3)
+    finish(base, 1, **figures(50.))  # cut off
+    done = run_tool(*args, '--only', 'summed')
+    assert done.code == 2 and 'base/seed3, where no run is finished' in done.err
+    for path in base.work_dir.glob('*.pth'):
+        path.unlink()
+    succeed(*args)
+    trained = Config.fromfile(work / 'summed/seed3/summed.py')
+    assert trained.load_from == str(next(work.glob('base/seed3/best_*.pth')))
+    # what it starts from is a part of what it is
+    plan.write_text(plan.read_text().replace('base=dict()', "base={'custom_hooks.0.a': 1}")
+                    .replace('config =', 'custom = 1\nconfig ='))
+    write_config(plan.parent, (plan.parent / 'tiny.py').read_text()
+                 + "custom_hooks = [dict(type='FiniteLossHook')]\n")
+    done = run_tool(*args, '--only', 'summed')
+    assert done.code == 2 and 'summed/seed3' in done.err
+
+
+# --- what is compared with what ---------------------------------------------------------
+
+
+def test_the_table_holds_every_finished_run_of_the_plan(plan, work, tmp_path):
+    read = Plan(plan, work)
+    for name, seed, value in (('base', 0, 50.), ('base', 1, 60.), ('summed', 1, 63.)):
+        finish(read.run(name, seed), **figures(value))
+    finish(read.run('summed', 5), step=3, **figures(1.))  # cut off
+    (work / 'base/seed07').mkdir()  # no name that this gives
+    table, notes = compared(plan, work, tmp_path, seeds=[1], only=['summed'])
+    assert table['base'] == {
+        **dict.fromkeys(('aAcc', 'mAcc', 'mIoU', 'fwIoU'), '55.00 ± 5.00'),
+        'difference': '+0.00 ± 0.00', 'minutes': '0.0', 'seeds': '0 1'}
     # of the same seed, not of the mean over both
-    apart = figures['summed'][1]['mIoU'] - figures['base'][1]['mIoU']
-    assert rows['summed'][5] == f'{apart:+.2f}' and rows['summed'][3] in out
-    assert set(figures['base']) == {0, 1} and figures['base'][0]['minutes'] > 0
+    assert table['summed']['difference'] == '+3.00' and table['summed']['seeds'] == '1'
+    assert not notes
 
 
-def test_every_change_and_seed_is_a_run_of_its_own(plan, tmp_path):
-    found = read_plan(plan, tmp_path / 'work', [0, 7])
+def test_differences_are_from_the_plan_s_first_change_alone(plan, work, tmp_path):
+    """Whichever runs are finished first."""
+    read = Plan(plan, work)
+    finish(read.run('summed', 0), **figures(63.))
+    table, notes = compared(plan, work, tmp_path, only=['summed'])
+    assert table['summed']['mIoU'] == '63.00' and table['summed']['difference'] == ''
+    assert notes == ['No differences: no run of base, which the others are compared with, is '
+                     'finished.']
+    finish(read.run('base', 1), **figures(50.))
+    table, notes = compared(plan, work, tmp_path, only=['summed'])
+    assert table['summed']['difference'] == ''
+    assert notes == ['No difference of summed: no seed with a mean IoU of it and of base.']
+
+
+def test_a_run_of_another_plan_is_none_of_this_one(plan, work, tmp_path):
+    """A plan that was changed since is not finished by what it ran before."""
+    read = Plan(plan, work)
+    for run in read.runs([0, 1]):
+        finish(run, **figures(50.))
+    kept = {path: path.read_bytes() for path in work.rglob('*') if path.is_file()}
+    plan.write_text(PLAN.replace('0.5', '0.25'))
+    tool = write_config(tmp_path, FAILS, 'train.py')
+    with pytest.raises(ValueError, match=r'optimizer.lr was 0.5 and is 0.25 now.*Move or '
+                       r'delete those folders.*--work-dir'):
+        run_plan(plan, work, tool, [0, 1])
+    assert kept == {path: path.read_bytes() for path in work.rglob('*') if path.is_file()}
+    table, notes = compared(plan, work, tmp_path, only=['base'])
+    assert list(table) == ['base'] and len(notes) == 2
+    assert notes[0].startswith('Left out, made with other settings: summed, seed 0 (')
+    with pytest.raises(ValueError, match="arguments was .* and is '?--amp"):
+        run_plan(plan, work, tool, only=['base'], arguments=['--amp'])
+    (work / 'base/seed0/settings.json').unlink()
+    with pytest.raises(ValueError, match='has no settings.json'):
+        run_plan(plan, work, tool, only=['base'])
+
+
+def test_what_does_not_change_a_run_may_change(plan, work, tmp_path):
+    finish(Plan(plan, work).run('base', 0), **figures(50.))
+    table, _ = compared(plan, work, tmp_path, only=['base'], options=[
+        'train_dataloader.num_workers=1', 'default_hooks.logger.interval=9',
+        'test_dataloader.batch_size=1', 'log_level=WARNING'])
+    assert table['base']['mIoU'] == '50.00'
+
+
+def test_figures_that_are_no_number_or_not_there(plan, work, tmp_path):
+    read = Plan(plan, work)
+    finish(read.run('base', 0), **figures(float('nan')))
+    finish(read.run('base', 1), **figures(50.))
+    finish(read.run('summed', 0), mIoU=60.)
+    finish(read.run('summed', 1), **figures(70.))
+    log, = (work / 'summed/seed1').glob('*/vis_data/scalars.json')
+    log.unlink()  # a checkpoint and no log
+    table, notes = compared(plan, work, tmp_path, seeds=[0, 1])
+    assert table['base']['mIoU'] == table['base']['difference'] == 'nan'
+    assert (table['summed']['mIoU'], table['summed']['aAcc']) == ('60.00', '')
+    assert table['summed']['seeds'] == '0 1'
+    assert notes == ['No figure in the log of summed, seed 1.']
+    done, left_out = finished_runs(read.runs([0, 1]))
+    assert 'minutes' not in done['summed'][1] and not left_out
+
+
+def test_every_change_and_seed_is_a_run_of_its_own(plan, work):
+    found = Plan(plan, work).runs([0, 7, 0])
     assert [(each.name, each.seed) for each in found] == [
         ('base', 0), ('base', 7), ('summed', 0), ('summed', 7)]
     assert len({each.work_dir for each in found}) == 4
     assert [each.config.optim_wrapper.optimizer.lr == 0.5 for each in found] == [
         False, False, True, True]
     assert found[3].config.randomness.seed == 7
-    assert [each.name for each in read_plan(plan, tmp_path, only=['summed'])] == ['summed']
+    assert [each.name for each in Plan(plan, work).runs(only=['summed'])] == ['summed']
 
 
-def test_a_run_that_starts_from_another(plan, tmp_path):
-    """From the best weights of the same seed, and not before they are there."""
-    plan.write_text(PLAN + "after = dict(summed='base')\n")
-    args = TOOL, plan, '--work-dir', tmp_path / 'work', '--seeds', 3, '--cfg-options', (
-        'train_cfg.max_iters=2'), 'train_cfg.val_interval=2'
-    done = run_tool(*args, '--only', 'summed')
-    assert done.code == 2 and 'base/seed3, where there is no checkpoint' in done.err
-    succeed(*args)
-    trained = Config.fromfile(tmp_path / 'work/summed/seed3/summed.py')
-    assert trained.load_from == str(next(tmp_path.glob('work/base/seed3/best_*.pth')))
-
-
-def test_a_run_that_fails_leaves_the_others(plan, tmp_path, monkeypatch):
-    def fail(title, *args):
-        raise RuntimeError(f'{title}: training ended with exit code 1')
-
-    monkeypatch.setattr(experiments, 'run_to_its_end', fail)
-    done = run_tool(TOOL, plan, '--work-dir', tmp_path / 'work')
-    assert done.code == 2 and 'run 1 of 2, base: training ended' in done.err
+@pytest.mark.parametrize('text, words', [
+    (FAILS, 'run 1 of 2, base: training ended with exit code 3'),
+    (NOTHING, 'base/seed0 holds no checkpoint of iteration 4'),
+])
+def test_a_run_that_fails_leaves_the_others(plan, work, tmp_path, text, words):
+    finish(Plan(plan, work).run('summed', 0), **figures(50.))
+    with pytest.raises(RuntimeError, match=words):
+        run_plan(plan, work, write_config(tmp_path, text, 'train.py'))
+    assert (work / 'summed/seed0/iter_4.pth').is_file()
 
 
 @pytest.mark.parametrize('text, args, words', [
     (None, [], "there is no plan '"),
     ("config = 'tiny.py'", [], 'has no changes'),
-    ('changes = dict()', [], 'has no config'),
+    ("config = 'tiny.py'\nchanges = dict()", [], 'has no changes'),
+    ('changes = dict(base=dict())', [], 'has no config'),
+    ("config = 'tiny.py'\nchanges = {'../base': {}}", [], "'../base' = {}: expected the name"),
+    ("config = 'tiny.py'\nchanges = dict(base=None)", [], "'base' = None: expected the name"),
+    (PLAN.replace('optim_wrapper.optimizer.lr', 'train_pipeline.9.prob'), [],
+     "the change 'summed' does not fit the config"),
     (PLAN + "after = dict(base='summed')", [], "'base' after 'summed': expected a change"),
     (PLAN + "after = dict(bsae='base')", [], "'bsae' after 'base': expected a change"),
     (PLAN, ['--only', 'bsae'], "has no change 'bsae', but base, summed"),
+    (PLAN, ['--seeds', '-1'], '--seeds: -1, expected 0 to'),
+    (PLAN, ['--cfg-options', 'val_cfg=None', 'val_dataloader=None', 'val_evaluator=None'],
+     "'base': the run does not end with a validation"),
+    (PLAN, ['--cfg-options', 'train_cfg.val_begin=9'], 'does not end with a validation'),
+    (PLAN, ['--cfg-options', 'train_cfg.max_iters=None'], 'train_cfg.max_iters is None'),
+    (PLAN.replace('base=dict()', "base=dict(train_cfg=dict(_delete_=True, by_epoch=True, "
+                  "max_epochs=2))"), ['--only', 'summed'], 'train_cfg.max_iters is None'),
 ])
-def test_bad_plans(plan, tmp_path, text, args, words):
+def test_bad_plans(plan, work, tmp_path, text, args, words):
     path = tmp_path / 'none.py' if text is None else write_config(tmp_path, text, 'bad.py')
-    done = run_tool(TOOL, path, '--work-dir', tmp_path / 'work', *args)
+    done = run_tool(TOOL, path, '--work-dir', work, *args)
     assert done.code == 2 and done.err.startswith('error: ') and words in done.err
-    assert not (tmp_path / 'work').exists()
+    assert not work.exists()
+
+
+# --- the plans of the project -----------------------------------------------------------
 
 
 @pytest.mark.parametrize('path', sorted((CONFIGS / 'experiments').glob('*.py')),
                          ids=lambda path: path.stem)
 def test_every_change_of_the_plans_changes_something(path, tmp_path):
-    found = {each.name: each for each in read_plan(path, tmp_path)}
+    found = {each.name: each for each in Plan(path, tmp_path).runs()}
     texts = {name: each.config.pretty_text for name, each in found.items()}
-    assert len({(texts[name], each.after) for name, each in found.items()}) == len(texts) >= 8
+    assert len({tuple(each.settings.items()) for each in found.values()}) == len(texts) >= 8
     if 'no_averaging' in found:
         assert not found['no_averaging'].config.custom_hooks
     # read back as it is trained
@@ -124,7 +275,7 @@ def test_every_change_of_the_plans_changes_something(path, tmp_path):
 
 @pytest.mark.parametrize('plan', ['camvid_300', 'camvid_vgg16_300'])
 def test_every_network_of_the_plans_is_built_and_learns(plan, tmp_path):
-    for each in read_plan(CONFIGS / f'experiments/{plan}.py', tmp_path):
+    for each in Plan(CONFIGS / f'experiments/{plan}.py', tmp_path).runs():
         model = each.config.model
         model.backbone.init_cfg = None
         if model.backbone.get('fc_channels') == 4096:

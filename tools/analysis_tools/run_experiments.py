@@ -3,8 +3,10 @@
     python tools/analysis_tools/run_experiments.py configs/experiments/camvid.py --amp
     python tools/analysis_tools/run_experiments.py PLAN --seeds 0 1 2 --only base stride_8
 
-What is finished is passed over, and what was cut off goes on. The table and its picture are
-in the work dir after each run: runs.md, runs.png.
+What is finished is passed over, and what was cut off goes on; a run that was made with other
+settings than those of now is neither, and the tool says so before it trains. The table and its
+picture are in the work dir after each run: runs.md, runs.png. Differences are from the plan's
+first change, seed by seed.
 """
 from pathlib import Path
 

@@ -1,0 +1,229 @@
+"""What a training leaves in its work dir: checkpoints, scalars, and what it was made with."""
+import json
+import pickle
+import re
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import torch
+from mmengine.config import Config
+
+from ..utils.errors import InputError
+from ..utils.files import write_text
+
+_SETTINGS = 'settings.json'
+#: What changes neither the weights nor the figures of validation.
+_LEFT_OUT = ('work_dir', 'resume', 'launcher', 'log_level', 'log_processor', 'visualizer',
+             'vis_backends', 'env_cfg', 'default_hooks.timer', 'default_hooks.logger',
+             'default_hooks.visualization', 'test_dataloader', 'test_evaluator', 'test_cfg',
+             'tta_model', 'tta_pipeline')
+_OF_LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
+
+
+# --- checkpoints ----------------------------------------------------------------------
+
+
+def checkpoint_of(work_dir: Path, which: str = 'best') -> Optional[Path]:
+    """The checkpoint that a run has left.
+
+    Args:
+        work_dir (Path): The run's work dir.
+        which (str): 'best', falling back to the last where none was judged, or 'last'.
+            Of several that were the best, it is that by mean IoU where there is one, and
+            of these the one written last. When it was written is read from the
+            checkpoint: a file's own time changes where a folder is copied.
+
+    Returns:
+        Path: Or None, if there is none yet.
+    """
+    if which == 'best':
+        # not what a killed process left while it wrote, best_..._iter_8.part.pth
+        best = [(match[1], path) for path in work_dir.glob('best_*.pth')
+                if (match := re.fullmatch(r'best_(.+)_(?:iter|epoch)_\d+\.pth', path.name))]
+        by_figure = [path for metric, path in best if metric == 'mIoU']
+        found = by_figure or [path for _, path in best]
+        if found:
+            return max(found, key=_written) if len(found) > 1 else found[0]
+    pointer = work_dir / 'last_checkpoint'
+    if not pointer.is_file():
+        return None
+    # By name: the work dir may have been moved since.
+    last = work_dir / Path(pointer.read_text().strip()).name
+    return last if last.is_file() else None
+
+
+def _written(checkpoint: Path) -> Tuple[str, int]:
+    meta = _read(checkpoint).get('meta') or {}
+    return meta.get('time', ''), meta.get('iter', 0)
+
+
+def _read(checkpoint: Path) -> dict:
+    try:
+        return torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError):  # cut: train.py goes past it
+        return {}
+
+
+def is_finished(work_dir: Path, config: Config) -> bool:
+    """Whether a run has reached its last iteration and was validated there.
+
+    The last checkpoint is written before the last validation, in which a run may be cut
+    off. Where nothing was logged, the checkpoint alone counts.
+
+    Args:
+        work_dir (Path): The run's work dir.
+        config (Config): Of the run; ``train_cfg`` is read, and whether it validates.
+    """
+    last = checkpoint_of(work_dir, 'last')
+    max_iters = config.train_cfg.max_iters
+    found = _read(last) if last else {}
+    if (found.get('meta') or {}).get('iter', 0) < max_iters:
+        return False
+    # Written again after a validation that was the best.
+    known = (found.get('message_hub') or {}).get('runtime_info') or {}
+    if not validates_at_its_end(config) or known.get('validated_iter') == max_iters:
+        return True
+    train, val = read_log(work_dir)
+    return not (train or val) or any(values['step'] >= max_iters for values in val)
+
+
+def validates_at_its_end(config: Config) -> bool:
+    """Whether a run of so many iterations ends with a validation."""
+    loop = config.train_cfg
+    return bool(config.get('val_cfg')) and loop.get('val_begin', 1) <= loop.max_iters
+
+
+# --- scalars --------------------------------------------------------------------------
+
+
+def read_log(work_dir: Path) -> Tuple[List[dict], List[dict]]:
+    """The scalars of all starts of a run: of training, and of validation.
+
+    Returns:
+        tuple: Two lists of dicts with 'step', in its order. What a start did again counts
+        once, and of a run that was begun anew in the same folder nothing of the one
+        before is left.
+    """
+    train: List[dict] = []
+    val: List[dict] = []
+    for start in log_starts(work_dir):
+        more_train, more_val = read_scalars(start / 'vis_data/scalars.json')
+        first = min((values['step'] for values in more_train), default=None)
+        judged = min((values['step'] for values in more_val), default=None)
+        # A resumed run may begin by validating the step that it goes on from.
+        train = [values for values in train if (first is None or values['step'] < first)
+                 and (judged is None or values['step'] <= judged)] + more_train
+        val = [values for values in val if (first is None or values['step'] < first)
+               and (judged is None or values['step'] < judged)] + more_val
+    return train, val
+
+
+def log_starts(work_dir: Path) -> List[Path]:
+    """The folder of each start of a training that has logged a scalar, the last at the end."""
+    return [path.parents[1] for path in sorted(work_dir.glob('*/vis_data/scalars.json'))
+            if any(read_scalars(path))]
+
+
+def read_scalars(path: Path) -> Tuple[List[dict], List[dict]]:
+    """The lines of mmengine's ``scalars.json``: of training, and of validation."""
+    train: List[dict] = []
+    val: List[dict] = []
+    for line in path.read_text(encoding='utf-8').splitlines():
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError:  # cut off where the run was killed
+            continue
+        if isinstance(values, dict) and 'step' in values:
+            (train if any('loss' in key for key in values) else val).append(values)
+    return train, val
+
+
+# --- settings -------------------------------------------------------------------------
+
+
+def settings_of(config: Config, arguments: Sequence[str] = ()) -> Dict[str, str]:
+    """What decides how a run ends, setting by setting.
+
+    Args:
+        config (Config): With all overrides and the seed.
+        arguments (Sequence[str]): Of the script that trains, such as ``--amp``.
+
+    Returns:
+        dict: Dotted names to values as Python writes them, lists and tuples alike. Where
+        the run lies, how it logs, loads and is tested is left out.
+    """
+    found = {key: value for key, value in _flat(config.to_dict())
+             if key.rpartition('.')[2] not in _OF_LOADING
+             and not any(f'{key}.'.startswith(f'{name}.') for name in _LEFT_OUT)}
+    return dict(found, arguments=' '.join(arguments))
+
+
+def _flat(value: Any, key: str = '') -> Iterator[Tuple[str, str]]:
+    if isinstance(value, tuple):
+        value = list(value)
+    parts: Any = None
+    if isinstance(value, dict) and value:
+        parts = value.items()
+    elif isinstance(value, list) and any(isinstance(v, (dict, list, tuple)) for v in value):
+        parts = enumerate(value)
+    if parts is None:
+        yield key, repr(value)
+        return
+    for name, part in parts:
+        yield from _flat(part, f'{key}.{name}' if key else str(name))
+
+
+def keep_settings(work_dir: Path, settings: Dict[str, str]) -> None:
+    """Writes what a run is made with into its work dir, before it begins."""
+    write_text(work_dir / _SETTINGS, json.dumps(settings, indent=1, sort_keys=True) + '\n')
+
+
+def other_settings(work_dir: Path, settings: Dict[str, str]) -> Optional[str]:
+    """How the run whose checkpoints are in a work dir differs from one that is wanted.
+
+    Args:
+        work_dir (Path): Of the run.
+        settings (dict): Those that are wanted, see :func:`settings_of`.
+
+    Returns:
+        str: For people; None where they are the same, or nothing has been trained.
+
+    Raises:
+        ValueError: If the file that says so cannot be read.
+    """
+    if not any(work_dir.glob('*.pth')):
+        return None
+    path = work_dir / _SETTINGS
+    if not path.is_file():
+        return f'it has no {_SETTINGS}, which says with what it was trained'
+    try:
+        kept = dict(json.loads(path.read_text(encoding='utf-8')))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"'{path}' cannot be read ({error}): expected the settings that the "
+                         'run was trained with') from error
+    apart = [key for key in {**kept, **settings} if kept.get(key) != settings.get(key)]
+    if not apart:
+        return None
+    key = apart[0]
+    more = f', and {len(apart) - 1} more' if len(apart) > 1 else ''
+    return (f'{key} was {kept.get(key, "not set")} and is '
+            f'{settings.get(key, "not set")} now{more}')
+
+
+def require_same_settings(wanted: Dict[Path, Dict[str, str]]) -> None:
+    """Refuses to go on with, or to take for finished, runs that were made otherwise.
+
+    Args:
+        wanted (dict): Work dirs to settings.
+
+    Raises:
+        ValueError: With the runs, a setting that differs and the way out.
+    """
+    others = [f"'{work_dir}' ({words})" for work_dir, settings in wanted.items()
+              if (words := other_settings(work_dir, settings))]
+    if others:
+        raise InputError(
+            f'other settings than those asked for: {"; ".join(others)}. Move or delete '
+            f'{"that folder" if len(others) == 1 else "those folders"} to train with the '
+            'settings of now, ask for those of then, or give another --work-dir')
+
