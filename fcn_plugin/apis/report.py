@@ -2,6 +2,7 @@
 import base64
 import io
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,6 @@ import numpy as np
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from mmengine.config import Config
-from mmengine.runner import find_latest_checkpoint
 from PIL import Image
 from rich.progress import track
 
@@ -23,11 +23,13 @@ from ..utils.errors import InputError
 from ..utils.files import write_text
 from ..version import __version__
 from .config import load_config
+from .explain import explain_errors
 from .inferencer import check_opacity
 from .judge import Evaluation, choose_images, evaluate
 from .loading import PathLike, load_model
 from .predict import build_val_dataset, predict_dataset, spread
 from .result import Result
+from .work_dir import checkpoint_of, log_starts, read_log
 
 _FIGURES = dict(mIoU=FIGURES['mIoU']) | FIGURES  # that one first
 #: More classes than this make a table that nobody reads.
@@ -65,9 +67,10 @@ def read_run(work_dir: PathLike, config: Optional[PathLike] = None,
 
     Args:
         work_dir (str or Path): The folder.
-        config (str or Path, optional): Defaults to None: the one that the run wrote.
+        config (str or Path, optional): Defaults to None: the one that the run wrote, of
+            several runs the last.
         weight_path (str or Path, optional): Defaults to None: the best checkpoint,
-            without one the last.
+            without one the last; see :func:`~fcn_plugin.apis.work_dir.checkpoint_of`.
         cfg_options (dict, optional): Overrides of the config.
 
     Returns:
@@ -75,25 +78,17 @@ def read_run(work_dir: PathLike, config: Optional[PathLike] = None,
 
     Raises:
         FileNotFoundError: If it is no work dir.
+        ValueError: If several configs are in it, and nothing says which is the last run's.
     """
     folder = Path(work_dir).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder '{work_dir}'")
     if config is None:
-        configs = sorted(folder.glob('*.py'), key=lambda path: path.stat().st_mtime)
-        if not configs:
-            raise FileNotFoundError(
-                f"'{work_dir}' holds no config (*.py), which a training writes into its "
-                'work dir: name the work dir itself, or give --config')
-        config = configs[-1]
-    checkpoint = Path(weight_path) if weight_path else _find_checkpoint(folder)
+        config = _config_of(folder)
+    checkpoint = Path(weight_path) if weight_path else checkpoint_of(folder)
     if weight_path and not checkpoint.is_file():
         raise FileNotFoundError(f"there is no checkpoint '{weight_path}'")
-    run = Run(folder, load_config(str(config), cfg_options), checkpoint)
-    for start in sorted(folder.glob('*/vis_data/scalars.json')):
-        train, val = read_scalars(start)
-        _continue(run.train, train)
-        _continue(run.val, val)
+    run = Run(folder, load_config(str(config), cfg_options), checkpoint, *read_log(folder))
     logs = sorted(folder.glob('*/*.log'))
     # test.py leaves logs too
     logs = [log for log in logs if (log.parent / 'vis_data/scalars.json').is_file()] or logs
@@ -102,36 +97,24 @@ def read_run(work_dir: PathLike, config: Optional[PathLike] = None,
     return run
 
 
-def _find_checkpoint(folder: Path) -> Optional[Path]:
-    best = sorted(folder.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
-    if best:
-        return best[-1]
-    last = find_latest_checkpoint(str(folder)) if (
-        folder / 'last_checkpoint').is_file() else None
-    # a work dir that was moved names the place where it was
-    here = folder / Path(last).name if last else None
-    return here if here and here.is_file() else None
-
-
-def read_scalars(path: Path) -> tuple:
-    """The lines of mmengine's ``scalars.json``: of training, and of validation."""
-    train: List[dict] = []
-    val: List[dict] = []
-    for line in path.read_text(encoding='utf-8').splitlines():
-        try:
-            values = json.loads(line)
-        except json.JSONDecodeError:  # cut off where the run was killed
-            continue
-        if 'step' in values:
-            (train if any('loss' in key for key in values) else val).append(values)
-    return train, val
-
-
-def _continue(before: List[dict], more: List[dict]) -> None:
-    """Appends scalars, in place of those that they repeat."""
-    if more:
-        first = min(values['step'] for values in more)
-        before[:] = [values for values in before if values['step'] < first] + more
+def _config_of(folder: Path) -> Path:
+    """The config of a work dir, of the last training where there were several."""
+    found = sorted(folder.glob('*.py'))
+    if not found:
+        raise FileNotFoundError(
+            f"'{folder}' holds no config (*.py), which a training writes into its "
+            'work dir: name the work dir itself, or give --config')
+    if len(found) == 1:
+        return found[0]
+    # Each start keeps its config beside its scalars, and one under its own name above.
+    copies = [start / 'vis_data/config.py' for start in log_starts(folder)]
+    text = copies[-1].read_text('utf-8') if copies and copies[-1].is_file() else None
+    same = [path for path in found if path.read_text('utf-8') == text]
+    if not same:
+        raise InputError(f"'{folder}' holds several configs "
+                         f'({", ".join(path.name for path in found)}), and nothing says which '
+                         'is that of the last training: give --config')
+    return same[0]
 
 
 def _environment(log: Path) -> str:
@@ -203,11 +186,11 @@ def _last_validation(run: Run) -> dict:
     last = run.val[-1] if run.val else {}
     judged = f'last validation, after {last["step"]} iterations' if last else ''
     return dict(figures=_figures(last), judged=judged, classes=[], table=None,
-                confusions=[], cards=[])
+                confusions=[], cards=[], choice='')
 
 
 def _figures(values: dict) -> List[dict]:
-    return [dict(title=title, value=f'{values[name]:.2f}')
+    return [dict(title=title, value='–' if np.isnan(values[name]) else f'{values[name]:.2f}')
             for name, title in _FIGURES.items() if name in values]
 
 
@@ -243,9 +226,10 @@ def _judge(run: Run, images: int, max_images: Optional[int], opacity: float,
                                 'path, or --images 0 for a page without predictions')
     model = load_model(run.config, run.checkpoint, device, rescale=False)
     try:
-        dataset = build_val_dataset(model.cfg)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
+        with explain_errors(model.cfg):
+            dataset = build_val_dataset(model.cfg)
+    except (FileNotFoundError, InputError) as error:
+        raise InputError(
             f'the validation set cannot be read: {error}. Give its place by '
             '--cfg-options val_dataloader.dataset.data_root=DIR, or --images 0 for a '
             'page without predictions') from error
@@ -257,13 +241,20 @@ def _judge(run: Run, images: int, max_images: Optional[int], opacity: float,
     chosen = choose_images(found, images)
     shown = predict_dataset(model, dataset,
                             track([indices[i] for i in chosen], 'drawing'))
-    cards = [_card(result, place, found, meta, opacity)
-             for result, place in zip(shown, chosen)]
+    cards, paths = [], []
+    for result, place in zip(shown, chosen):
+        cards.append(_card(result, place, found, meta, opacity))
+        paths.append(Path(result.path))
+    for card, name in zip(cards, _names(paths)):
+        card['name'] = name
+    judged = int(np.isfinite(found.image_iou).sum())
     values = segmentation_metrics(found.matrix)
     of_all = '' if len(indices) == len(dataset) else f' of {len(dataset)}'
+    plural = 'image' if len(dataset) == 1 else 'images'
     return dict(
         figures=_figures({name: 100 * values[name] for name in _FIGURES}),
-        judged=f'{run.checkpoint.name} on {len(indices)}{of_all} validation images',
+        judged=f'{run.checkpoint.name} on {len(indices)}{of_all} validation {plural}',
+        choice=_choice(len(cards), judged),
         classes=_class_rows(values, found.matrix, meta),
         table=_table(found.matrix) if len(classes) <= _LARGEST_TABLE else None,
         confusions=_confusions(found.matrix, classes), cards=cards)
@@ -309,7 +300,7 @@ def _card(result: Result, place: int, found: Evaluation, meta: dict,
                              opacity, result.ignore_index, meta['background'])
     ious = {i: round(100 * float(found.iou[place, i]), 1)
             for i in np.flatnonzero(found.in_truth[place])}
-    return dict(name=result.path.name, iou=_per_cent(found.image_iou[place]),
+    return dict(iou=_per_cent(found.image_iou[place]),
                 ious=json.dumps({str(i): iou for i, iou in ious.items()}),
                 classes=', '.join(f'{meta["classes"][i]} {iou:.0f}'
                                   for i, iou in ious.items()),
@@ -318,12 +309,39 @@ def _card(result: Result, place: int, found: Evaluation, meta: dict,
                           zip(('image', 'truth', 'prediction', 'errors'), row)])
 
 
+def _names(paths: Sequence[Path]) -> List[str]:
+    """What tells files apart: their paths below the folder that holds all of them."""
+    try:
+        root = os.path.commonpath([path.parent for path in paths]) if paths else ''
+    except ValueError:  # of several drives
+        return [path.as_posix() for path in paths]
+    return [Path(os.path.relpath(path, root or '.')).as_posix() for path in paths]
+
+
+def _choice(shown: int, judged: int) -> str:
+    """Which of the images that were judged are on the page."""
+    if shown == judged:
+        return f'All {judged} images.' if judged > 1 else 'The only image.'
+    return (f'{shown} of {judged} images, chosen among the worst, the middle and the best of '
+            'all and of each class.')
+
+
 def _rank(values: np.ndarray, place: int) -> str:
-    """In words, where one of several values stands."""
-    judged = np.isfinite(values).sum()
-    rank = 1 + int((values > values[place]).sum())
-    words = {1: 'the best', (judged + 1) // 2: 'the median', judged: 'the worst'}
-    return f'{words.get(rank, f"number {rank}")} of {judged}'
+    """In words, where one of several values stands; those that are NaN do not count."""
+    judged = int(np.isfinite(values).sum())
+    better = int((values > values[place]).sum())
+    equal = int((values == values[place]).sum())
+    if judged == equal:
+        return f'all {judged} alike' if judged > 1 else 'the only one'
+    alike = '' if equal == 1 else f'one of the {equal} '
+    if better == 0:
+        return f'{alike or "the "}best of {judged}'
+    if better + equal == judged:
+        return f'{alike or "the "}worst of {judged}'
+    middle = judged // 2  # so many are before the median of an odd number
+    if judged % 2 and better <= middle < better + equal:
+        return f'the median of {judged}'
+    return f'number {better + 1} of {judged} from the best'
 
 
 def _picture(picture: np.ndarray) -> dict:

@@ -1,23 +1,36 @@
 """A training run as a page, and the page in a browser."""
+import base64
+import io
 import json
+import os
 import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny_runs import SHAPES, run_tool, succeed, write_config
 
 from fcn_plugin.apis.judge import Evaluation, choose_images, evaluate
-from fcn_plugin.apis.report import read_run, read_scalars, report
+from fcn_plugin import visualization as vis
+from fcn_plugin.apis.loading import load_model
+from fcn_plugin.apis.predict import build_val_dataset, predict_dataset
+from fcn_plugin.apis.report import _names, _rank, read_run, report
 from fcn_plugin.apis.result import Result
 
 TENSORBOARD = """
 visualizer = dict(vis_backends=[
     dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')])
 """
+
+
+CAMVID = {'val_dataloader.dataset': dict(
+    _delete_=True, type='CamVidDataset', data_root='nowhere', img_suffix='.png',
+    data_prefix=dict(img_path='a', seg_map_path='b'), pipeline=[])}
 
 
 @pytest.fixture(scope='module')
@@ -62,10 +75,10 @@ class Elements(HTMLParser):
     (dict(weight_path='none.pth'), "no checkpoint 'none.pth'"),
     (dict(images=-1), '--images must be at least 0'),
     (dict(max_images=0), '--max-images at least 1'),
-    (dict(cfg_options={'val_dataloader.dataset': dict(
-        _delete_=True, type='CamVidDataset', data_root='nowhere', img_suffix='.png',
-        data_prefix=dict(img_path='a', seg_map_path='b'), pipeline=[])}),
-     'nowhere.*--images 0'),
+    (dict(cfg_options=CAMVID), 'nowhere.*--images 0'),
+    (dict(cfg_options={**CAMVID, 'val_dataloader.dataset.data_root': '.',
+                       'val_dataloader.dataset.data_prefix.img_path': ''}),
+     'finds no images.*--images 0'),
 ])
 def test_bad_arguments(work_dir, tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
@@ -99,11 +112,68 @@ def test_resumed_run(work_dir, tmp_path):
     lines = [dict(loss=9., lr=1., step=step) for step in (3, 4, 5)]
     lines.append(dict(mIoU=7., step=4))
     scalars.write_text('\n'.join(map(json.dumps, lines)) + '\n{"loss": 1')
-    assert len(read_scalars(scalars)[0]) == 3
     run = read_run(moved)
     assert [values['step'] for values in run.train] == [1, 2, 3, 4, 5]
     assert run.train[-1]['loss'] == 9 and run.val[-1]['mIoU'] == 7
     assert run.checkpoint == moved / 'iter_4.pth'  # last_checkpoint names the old place
+
+
+@pytest.fixture
+def two_runs(work_dir, tmp_path):
+    """A work dir in which another training was begun later, and cut off at its first step."""
+    folder = tmp_path / 'two'
+    shutil.copytree(work_dir, folder)
+    old, = folder.glob('*/vis_data/config.py')
+    new = folder / '20990101_000000/vis_data'
+    new.mkdir(parents=True)
+    text = old.read_text().replace('max_iters=4', 'max_iters=9')
+    (new / 'config.py').write_text(text)
+    (new / 'scalars.json').write_text(json.dumps(dict(loss=9., step=1)) + '\n')
+    # a copied folder says nothing by its files' times
+    (folder / 'another.py').write_text(text)
+    for path in (folder / 'another.py', *folder.glob('best_*.pth')):
+        os.utime(path, (1, 1))
+    return folder
+
+
+def test_the_last_of_two_runs_in_one_folder(two_runs):
+    """Its config and its scalars, and none of the other's figures."""
+    run = read_run(two_runs)
+    assert Path(run.config.filename).name == 'another.py'
+    assert run.config.train_cfg.max_iters == 9
+    assert [line['loss'] for line in run.train] == [9.] and run.val == []
+    shutil.rmtree(two_runs / '20990101_000000')
+    run = read_run(two_runs)
+    assert Path(run.config.filename).name == 'tiny.py' and len(run.val) == 2
+    (two_runs / 'tiny.py').unlink()
+    (two_runs / 'third.py').write_text('a = 1')
+    with pytest.raises(ValueError, match='several configs .another.py, third.py.*--config'):
+        read_run(two_runs)
+
+
+@pytest.mark.parametrize('left, which', [
+    ({'best_mIoU_iter_80.pth': (80, '20260101_000009'),
+      'best_mIoU_iter_120.pth': (120, '20260101_000010')}, 'best_mIoU_iter_120.pth'),
+    # of the run that was begun anew, which is behind the one before
+    ({'best_mIoU_iter_80.pth': (80, '20260103_000000'),
+      'best_mIoU_iter_120.pth': (120, '20260101_000000')}, 'best_mIoU_iter_80.pth'),
+    # by another figure, later
+    ({'best_mIoU_iter_80.pth': (80, '20260101_000000'),
+      'best_mAcc_iter_120.pth': (120, '20260102_000000')}, 'best_mIoU_iter_80.pth'),
+    # what was cut while it was written
+    ({'best_mIoU_iter_80.pth': (80, '20260101_000000'),
+      'best_mIoU_iter_120.part.pth': (120, '20260102_000000')}, 'best_mIoU_iter_80.pth'),
+    ({'best_own_figure_epoch_3.pth': (80, '20260101_000000')}, 'best_own_figure_epoch_3.pth'),
+    ({'iter_4.pth': (4, '20260101_000000')}, 'iter_4.pth'),
+    ({}, None)])
+def test_which_checkpoint_is_the_best(tmp_path, left, which):
+    (tmp_path / 'config.py').write_text('a = 1')
+    (tmp_path / 'last_checkpoint').write_text('/where/it/was/iter_4.pth')
+    for age, (name, (step, time)) in enumerate(left.items()):
+        torch.save(dict(meta=dict(iter=step, time=time)), tmp_path / name)
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    found = read_run(tmp_path).checkpoint
+    assert (found and found.name) == which
 
 
 # --- what is judged ----------------------------------------------------------------
@@ -139,6 +209,33 @@ def test_choose_images():
     assert 7 not in choose_images(found, 30)
 
 
+@pytest.mark.parametrize('values, words', [
+    ([.5], ['the only one']),
+    ([.5, np.nan], ['the only one']),
+    ([.9, .5], ['the best of 2', 'the worst of 2']),
+    ([.9, .5, .1], ['the best of 3', 'the median of 3', 'the worst of 3']),
+    ([.9, .5, .4, .1], ['the best of 4', 'number 2 of 4 from the best',
+                        'number 3 of 4 from the best', 'the worst of 4']),
+    ([.9, .8, .5, .2, .1], ['the best of 5', 'number 2 of 5 from the best', 'the median of 5',
+                            'number 4 of 5 from the best', 'the worst of 5']),
+    ([.5, .5], ['all 2 alike'] * 2),
+    ([.9, .5, .5], ['the best of 3'] + ['one of the 2 worst of 3'] * 2),
+    ([.9, .9, .5], ['one of the 2 best of 3'] * 2 + ['the worst of 3']),
+])
+def test_what_is_said_of_an_image(values, words):
+    assert [_rank(np.array(values), place) for place in range(len(words))] == words
+
+
+def test_images_of_the_same_name_are_told_apart():
+    def names(*paths):
+        return _names([Path(path) for path in paths])
+
+    assert names('d/val/a/1.png', 'd/val/b/1.png') == ['a/1.png', 'b/1.png']
+    assert names('/d/val/a/1.png', '/d/val/a/2.png') == ['1.png', '2.png']
+    assert names('/d/1.png', '/d/val/1.png') == ['1.png', 'val/1.png']
+    assert names('image 3') == ['image 3'] and names() == []
+
+
 # --- the page ----------------------------------------------------------------------
 
 
@@ -164,7 +261,74 @@ def test_page_is_self_contained(page):
     assert len(elements.of_class('card')) == 3  # all there are
     assert len([tag for tag, _ in elements.tags if tag == 'svg']) == 3
     assert len(elements.of_class('track')) == 9
-    assert 'the best of 3' in page and 'the worst of 3' in page
+    captions = re.findall(r'<span class="dim">\((.*?)\)', page)
+    assert sorted(captions) == sorted(_rank(shown_ious(page), place) for place in range(3))
+    assert 'All 3 images.' in elements.text
+
+
+def shown_ious(page):
+    return np.array([float(iou) for iou in re.findall(r'data-iou="(.*?)"', page)])
+
+
+def test_pictures_show_what_they_are_called(work_dir, page):
+    """Truth is the truth and prediction the prediction."""
+    run = read_run(work_dir)
+    model = load_model(run.config, run.checkpoint, 'cpu', rescale=False)
+    found = {result.path.name: result for result in predict_dataset(
+        model, build_val_dataset(model.cfg), range(3))}
+    meta = model.dataset_meta
+    cards = re.findall(r'<figcaption>.*? · (.*?) <span.*?</figure>', page, re.S)
+    assert sorted(cards) == sorted(found)
+    for name, card in zip(cards, page.split('<figure ')[1:]):
+        result = found[name]
+        assert (result.labels != result.truth).any()
+        row = vis.comparison_row(result.image, result.labels, None, meta['palette'], 0.6,
+                                 255, meta['background'])
+        expected = dict(image=row[0], prediction=row[1], truth=vis.comparison_row(
+            result.image, result.truth, None, meta['palette'], 0.6, 255,
+            meta['background'])[1])
+        shown = {title: np.array(Image.open(io.BytesIO(base64.b64decode(code))).convert('RGB'))
+                 for code, title in re.findall(r'base64,(.*?)".*?alt="(.*?)"', card)}
+        assert set(shown) == {'image', 'truth', 'prediction', 'errors'}
+        for title, picture in expected.items():
+            picture = cv2.resize(picture, shown[title].shape[1::-1],
+                                 interpolation=cv2.INTER_AREA)
+            apart = {other: np.abs(shown[other].astype(int) - picture).mean()
+                     for other in shown}
+            assert min(apart, key=apart.get) == title and apart[title] < 8, apart
+
+
+@pytest.mark.parametrize('judged, shown, words', [
+    (1, 9, 'The only image.'), (2, 9, 'All 2 images.'),
+    (3, 1, '1 of 3 images, chosen among the worst')])
+def test_pages_of_few_images(work_dir, tmp_path, judged, shown, words):
+    page = report(work_dir, tmp_path / 'page.html', images=shown, max_images=judged,
+                  device='cpu').read_text()
+    elements = Elements(page)
+    names = re.findall(r'<figcaption>.*? · (.*?) <span', page)
+    assert len(set(names)) == len(names) == min(shown, judged)
+    assert words in elements.text
+    said = re.findall(r'<span class="dim">\((.*?)\)', page)
+    assert said == {1: ['the only one'], 2: ['the worst of 2', 'the best of 2'],
+                    3: ['the worst of 3']}[judged]
+
+
+def test_a_page_of_a_run_without_a_log(work_dir, tmp_path):
+    folder = tmp_path / 'copied'
+    shutil.copytree(work_dir, folder, ignore=shutil.ignore_patterns('2*', 'test'))
+    (folder / 'report.html').unlink(missing_ok=True)
+    elements = Elements(report(folder, images=0).read_text())
+    assert not elements.of_class('figure') and 'best_mIoU' in elements.text
+
+
+def test_figures_that_are_no_number(work_dir, tmp_path):
+    folder = tmp_path / 'copied'
+    shutil.copytree(work_dir, folder)
+    log, = folder.glob('*/vis_data/scalars.json')
+    with log.open('a') as file:
+        file.write('{"mIoU": NaN, "aAcc": 50.0, "step": 4}\n')
+    page = report(folder, tmp_path / 'page.html', images=0).read_text()
+    assert re.findall(r'<b>(.*?)</b>', page) == ['–', '50.00']
 
 
 def test_page_without_predictions(work_dir, tmp_path):
