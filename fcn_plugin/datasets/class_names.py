@@ -1,0 +1,155 @@
+"""Names of classes in the files that annotation programs leave beside masks."""
+import codecs
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from ..utils.errors import InputError
+
+_COLOUR = re.compile(r'(.+?)\s*:\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*(?::.*)?')
+_DO_NOT_COUNT = {'void', 'ignore', 'ignored', 'ignoreme', 'unlabelled', 'unlabeled',
+                 'notlabelled', 'notlabeled', 'unknown', 'undefined', 'unclassified',
+                 'dontcare', 'donotcare', 'outofroi'}
+
+
+class ClassNames(NamedTuple):
+    """Names of classes, as a file gives them.
+
+    Attributes:
+        file (str): Its path in the data set's folder.
+        names (dict[int, str]): Name of each value, in the order of the file.
+        kind (str): What the values are: 'order' of the lines alone, 'values' of masks, or
+            'colours' as 0xRRGGBB.
+    """
+    file: str
+    names: Dict[int, str]
+    kind: str
+
+
+def read_class_names(root: Path) -> Tuple[Optional[ClassNames], List[str]]:
+    """Looks for names in a folder and those in it.
+
+    ``classes.txt`` or labelme's ``class_names.txt`` (a name a line), ``labelmap.txt`` (CVAT:
+    ``name:r,g,b:parts:actions``) or ``_classes.csv`` (Roboflow: ``value, name``). Empty
+    lines and lines that begin with # are left out; labelme's ``__ignore__`` is no class.
+
+    Args:
+        root (Path): The folder.
+
+    Returns:
+        tuple: The names of the first such file, or None, and notes.
+
+    Raises:
+        ValueError: If a name, a value or a colour stands in it twice, or a line is of
+            another form than the others.
+    """
+    found: List[ClassNames] = []
+    notes = []
+    for file in sorted([*root.glob('*'), *root.glob('*/*')]):
+        reader = _READERS.get(file.name.lower())
+        if reader is None or not file.is_file():
+            continue
+        shown = file.relative_to(root).as_posix()
+        names = reader(shown, _text(file))
+        if names is None:
+            notes.append(f'{shown} holds no names of the form that its name promises, and is '
+                         'not read')
+        elif not found:
+            found.append(names)
+        elif names.names != found[0].names:
+            notes.append(f'{shown} differs from {found[0].file} and is not read')
+    return (found[0] if found else None), notes
+
+
+def check_names(names: Sequence[str], where: str) -> None:
+    """Raises ValueError if two classes have one name, or one has none.
+
+    Args:
+        names (Sequence[str]): Of all classes.
+        where (str): What gives them.
+    """
+    if any(not name.strip() for name in names):
+        raise InputError(f'{where}: a class has an empty name')
+    twice = [name for name, n in Counter(names).items() if n > 1]
+    if twice:
+        places = [str(i) for i, name in enumerate(names, 1) if name == twice[0]]
+        raise InputError(f'{where}: {twice[0]!r} is the name of several classes (number '
+                         f'{", ".join(places)}): give each class a name of its own')
+
+
+def does_not_count(name: str) -> bool:
+    """Whether a name sounds like pixels without a label: void, __ignore__, don't care."""
+    return re.sub('[^a-z]', '', name.lower()) in _DO_NOT_COUNT
+
+
+def _text(file: Path) -> str:
+    """A text file in UTF-8, UTF-16 or, as older Windows programs write, cp1252."""
+    data = file.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode('utf-16', errors='replace')
+    try:
+        return data.decode('utf-8-sig')
+    except UnicodeDecodeError:
+        return data.decode('cp1252', errors='replace')
+
+
+def _lines(text: str) -> List[str]:
+    lines = (line.strip() for line in re.split('\r\n|\r|\n', text))
+    return [line for line in lines if line and not line.startswith('#')]
+
+
+def _read_order(file: str, text: str) -> Optional[ClassNames]:
+    names = _lines(text)
+    if names and names[0] == '__ignore__':  # labelme counts it as -1
+        names = names[1:]
+    check_names(names, file)
+    return ClassNames(file, dict(enumerate(names)), 'order') if names else None
+
+
+def _read_colours(file: str, text: str) -> Optional[ClassNames]:
+    lines = _lines(text)
+    found = [_COLOUR.fullmatch(line) for line in lines]
+    if not any(found):
+        return None
+    names: List[Tuple[int, str]] = []
+    for line, match in zip(lines, found):
+        if match is None or max(map(int, match.groups()[1:])) > 255:
+            raise InputError(f'{file}: {line!r} is not of the form NAME:R,G,B::, with R, G '
+                             'and B from 0 to 255')
+        red, green, blue = map(int, match.groups()[1:])
+        names.append((red << 16 | green << 8 | blue, match[1].strip()))
+    return _checked(file, names, 'colours')
+
+
+def _read_values(file: str, text: str) -> Optional[ClassNames]:
+    rows = [[cell.strip() for cell in row] for row in
+            csv.reader(_lines(text), skipinitialspace=True) if any(map(str.strip, row))]
+    columns = 2
+    if rows and not rows[0][0].isdigit():  # the header
+        columns, rows = len(rows[0]), rows[1:]
+    if not rows:
+        return None
+    names = []
+    for row in rows:
+        if len(row) < 2 or not row[0].isdigit() or not row[1]:
+            raise InputError(f'{file}: {", ".join(row)!r} is not of the form VALUE, NAME')
+        # A name with a comma that is not quoted fills two cells; a colour fills three.
+        more = columns == 2 and not all(cell.isdigit() for cell in row[2:] if cell)
+        names.append((int(row[0]), ', '.join(filter(None, row[1:])) if more else row[1]))
+    return _checked(file, names, 'values')
+
+
+def _checked(file: str, names: List[Tuple[int, str]], kind: str) -> ClassNames:
+    check_names([name for _, name in names], file)
+    value, count = Counter(value for value, _ in names).most_common(1)[0]
+    if count > 1:
+        shown = f'#{value:06x}' if kind == 'colours' else str(value)
+        both = ' and '.join(repr(name) for v, name in names if v == value)
+        raise InputError(f'{file}: {shown} stands for {both}: give each class its own')
+    return ClassNames(file, dict(names), kind)
+
+
+_READERS = {'classes.txt': _read_order, 'class_names.txt': _read_order,
+            'labelmap.txt': _read_colours, '_classes.csv': _read_values}
