@@ -1,13 +1,21 @@
 """Images and random states by their place in a run."""
 import random
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from tiny_runs import forget_runs
+from torch import distributed, nn
+from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 
-from fcn_plugin.engine.resume import make_repeatable, seeded
+from fcn_plugin.engine.resume import (Draw, ExactResumeHook, SeededImages, make_repeatable,
+                                      resume_exactly, seeded)
 
 
 def draws():
@@ -94,3 +102,86 @@ def test_other_samplers_are_drawn_from_the_start(kind):
         found.append(loader(**kind))
         assert not make_repeatable(found[-1], 7, batches=done)
     assert take(found[0], 3) == take(found[1], 3)
+
+
+# --- what random numbers depend on --------------------------------------------------------
+
+
+@contextmanager
+def in_process(rank):
+    """As the process of that rank, of two that exchange nothing."""
+    distributed.init_process_group('fake', store=FakeStore(), rank=rank, world_size=2)
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def of_step(seed, step):
+    ExactResumeHook().before_train_iter(SimpleNamespace(seed=seed, iter=step), 0)
+    return draws()
+
+
+def of_image(seed, place):
+    return SeededImages(Noise(), seed)([Draw.at(0, 0, place)])[0][1:]
+
+
+@pytest.mark.parametrize('numbers', [of_step, of_image])
+def test_random_numbers_are_of_a_seed_a_place_and_a_process(numbers):
+    """Two processes that drew the same would drop and flip alike."""
+    def all_of():
+        return [numbers(seed, place) for seed in (3, 4) for place in (0, 1)]
+
+    found = []
+    for rank in (0, 1):
+        with in_process(rank):
+            found.append(all_of())
+            assert found[-1] == all_of()
+    assert found[0] == all_of()  # one process is the first of several
+    assert len({numbers for each in found for numbers in each}) == 8
+
+
+class Drawing(BaseModel):
+    """Notes the images and the random numbers of each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.seen = nn.Parameter(torch.zeros(1)), []
+
+    def forward(self, mode, **images):
+        self.seen.append((images, draws()))
+        return dict(loss=self.weight.sum())
+
+
+def seen(folder, own, meta=None):
+    """What a run of three steps sees, whose config has a seed of its own."""
+    forget_runs()
+    loop = dict(by_epoch=False, max_iters=3)
+    runner = Runner(
+        Drawing(), str(folder), train_cfg=loop, cfg=dict(train_cfg=loop),
+        train_dataloader=dict(
+            dataset=Noise(), batch_size=2, num_workers=0, collate_fn=_named,
+            sampler=dict(type='InfiniteSampler', shuffle=True)),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)), randomness=dict(seed=own),
+        default_hooks=dict(logger=None, checkpoint=None), experiment_name=folder.name,
+        log_level='WARNING', default_scope='mmengine')
+    resume_exactly(runner, meta)
+    runner.train()
+    return runner.seed, runner.model.seen
+
+
+def _named(images):
+    return dict(images=images)
+
+
+def test_the_seed_of_the_run_that_is_gone_on_with_is_kept(tmp_path, capfd):
+    """Whatever the config says by now: all images and steps are that run's."""
+    seed, expected = seen(tmp_path / 'unbroken', 5)
+    assert seed == 5 and len(expected) == 3
+    assert seen(tmp_path / 'new', 1)[1] != expected
+    assert seen(tmp_path / 'resumed', 1, dict(seed=5, iter=0, epoch=0)) == (5, expected)
+    said = capfd.readouterr()
+    assert 'randomness.seed=1' in said.out + said.err
+    assert seen(tmp_path / 'unsaid', None, dict(seed=5, iter=0, epoch=0)) == (5, expected)
+    said = capfd.readouterr()
+    assert 'randomness.seed' not in said.out + said.err
