@@ -116,7 +116,7 @@ def evaluate_at_original_size(config: Config) -> None:
     Predictions are brought back to the size that the image had in its file, and
     the truth is loaded behind whatever resizes the image.
     """
-    config.model.test_cfg.rescale = True
+    config.model.test_cfg = dict(config.model.get('test_cfg') or {}, rescale=True)
     pipeline = config.test_dataloader.dataset.get('pipeline', [])
     load = [step for step in pipeline if step['type'] == 'LoadAnnotations']
     rest = [step for step in pipeline if step['type'] != 'LoadAnnotations']

@@ -7,7 +7,7 @@ from mmcv.cnn.utils import fuse_conv_bn
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from ..utils.errors import InputError
+from ..utils.errors import InputError, InputTypeError
 from .segmentors import FCNSegmentor
 
 # Another order of the sums; more than this, relative, and something else has happened.
@@ -36,8 +36,8 @@ def speed_up(model: nn.Module, dtype: Optional[torch.dtype] = None) -> nn.Module
         TypeError: If it is no ``FCNSegmentor``.
     """
     if not isinstance(model, FCNSegmentor):
-        raise TypeError(f'speed_up: the model is a {type(model).__name__}, expected an '
-                        'FCNSegmentor')
+        raise InputTypeError(f'speed_up: the model is a {type(model).__name__}, expected '
+                             'an FCNSegmentor')
     model.eval()
     device = next(model.parameters()).device
     done: List[str] = [_fold_batch_norms(model)]

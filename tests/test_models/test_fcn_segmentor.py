@@ -200,7 +200,7 @@ def test_one_channel_is_a_threshold():
 
 
 def test_views_are_averaged_over_their_probabilities():
-    model = build()
+    model = build(test_cfg=dict(logits=True))
     tta = MODELS.build(dict(type='FCNTTAModel', module=model))
     data, mirrored = image_data((32, 64)), image_data((32, 64))
     mirrored['inputs'] = [data['inputs'][0].flip(-1)]

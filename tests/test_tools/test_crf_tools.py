@@ -49,6 +49,54 @@ def test_test(folder, tmp_path):
     assert any((a != b).any() for a, b in zip(plain, crf))
 
 
+STOCK = """
+model = dict(
+    _delete_=True, type='EncoderDecoder',
+    data_preprocessor=dict(type='SegDataPreProcessor', mean=[100] * 3, std=[50] * 3,
+                           bgr_to_rgb=True),
+    backbone=dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
+                  out_indices=(3, )),
+    decode_head=dict(type='FCNHead', in_channels=64, in_index=0, channels=8, num_convs=1,
+                     num_classes=9),
+    train_cfg=dict(), test_cfg=dict(mode='whole'))
+test_dataloader = dict(batch_size=1, dataset=dict(
+    _delete_=True, type='BaseSegDataset', metainfo=dict(classes=tuple('abcdefghi')),
+    data_root='{folder}', img_suffix='.png', data_prefix=dict(img_path='i', seg_map_path='m'),
+    pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
+              dict(type='PackSegInputs')]))
+tta_pipeline = [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=[
+    [dict(type='Resize', scale_factor=factor, keep_ratio=True) for factor in (0.75, 1.5)],
+    [dict(type='RandomFlip', prob=0.), dict(type='RandomFlip', prob=1.)],
+    [dict(type='LoadAnnotations')], [dict(type='PackSegInputs')]])]
+"""
+
+
+def test_test_of_mmsegs_own_segmentor_with_views(tmp_path):
+    """It knows nothing of logits and of a post processor."""
+    config = write_config(tmp_path, SHAPES + STOCK.replace('{folder}', str(tmp_path)))
+    for name in 'im':
+        (tmp_path / name).mkdir()
+    for i, size in enumerate(((50, 40), (45, 61))):
+        patches = np.random.RandomState(i).randint(0, 256, (4, 5, 3)).astype(np.uint8)
+        Image.fromarray(patches).resize(size, Image.NEAREST).save(tmp_path / 'i' / f'{i}.png')
+        Image.new('L', size).save(tmp_path / 'm' / f'{i}.png')
+    torch.manual_seed(0)
+    init_default_scope('mmseg')
+    weights = MODELS.build(Config.fromfile(config).model).state_dict()
+    for name in ('weight', 'bias'):
+        weight = weights[f'decode_head.conv_seg.{name}']
+        weights[f'decode_head.conv_seg.{name}'] = torch.randn_like(weight) * (name == 'weight')
+    torch.save(dict(state_dict=weights), tmp_path / 'random.pth')
+    found = {}
+    for name, flags in dict(plain=(), tta=('--tta', ), both=('--tta', '--crf')).items():
+        succeed('test.py', config, tmp_path / 'random.pth', '--work-dir', tmp_path / 'work',
+                '--out', tmp_path / name, *flags)
+        found[name] = [labels(path) for path in sorted((tmp_path / name).iterdir())]
+    for one, other in (('plain', 'tta'), ('tta', 'both')):
+        assert len(found[one]) == len(found[other]) == 2
+        assert any((a != b).any() for a, b in zip(found[one], found[other])), (one, other)
+
+
 def test_predict(folder, tmp_path):
     for name, more in dict(plain=(), crf=('--crf', )).items():
         succeed('predict.py', '--config', folder / 'tiny.py', '--weight-path',

@@ -20,6 +20,7 @@ from ...utils.errors import InputError
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
 from ..geometry import pad_to_multiple, windows_of
+from ..post_processors.base import log_scores
 from .post_processing import PostProcessing
 
 
@@ -338,16 +339,51 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
 
 @MODELS.register_module()
 class FCNTTAModel(SegTTAModel):
-    """mmseg's test-time augmentation, over an :class:`FCNSegmentor`.
+    """Test-time augmentation of any segmentor of mmseg: the mean of its probabilities.
 
-    It averages probabilities, so it asks its segmentor for logits.
+    mmseg's ``SegTTAModel`` takes the sigmoid of what is a probability already where the
+    segmentor has one channel, and returns the scores of a single view beside the labels of
+    all.
 
     Args:
-        module (dict | nn.Module): The segmentor.
+        module (dict | nn.Module): The segmentor. A config of an :class:`FCNSegmentor` need
+            not ask for logits.
         **kwargs: As in ``SegTTAModel``.
+
+    Raises:
+        ValueError: If ``module`` is an :class:`FCNSegmentor` that gives no logits.
     """
 
     def __init__(self, module, **kwargs) -> None:
+        if isinstance(module, dict):  # to the others of mmseg it says nothing
+            module = dict(module, test_cfg=ConfigDict(
+                {'mode': 'whole', **(module.get('test_cfg') or {}), 'logits': True}))
         super().__init__(module, **kwargs)
-        self.module.test_cfg.logits = True
-        self.module.tiling = self.module._check_tiling()
+        if isinstance(self.module, FCNSegmentor) and not self.module.test_cfg.logits:
+            raise InputError('FCNTTAModel averages probabilities, but the FCNSegmentor gives '
+                             'labels alone: build it with test_cfg=dict(logits=True)')
+
+    def merge_preds(self, data_samples_list: List[SampleList]) -> SampleList:
+        """The mean over the views of each image.
+
+        Args:
+            data_samples_list (list[list[SegDataSample]]): The views of each image, with
+                ``seg_logits`` of one size.
+
+        Returns:
+            list[SegDataSample]: The first view of each, with ``pred_sem_seg``, data
+            (1, H, W), and ``seg_logits``, whose softmax is the mean; with a single
+            channel they are the mean itself.
+        """
+        return [self._merge(views) for views in data_samples_list]
+
+    def _merge(self, views: SampleList) -> SegDataSample:
+        merged = views[0]
+        single = len(merged.seg_logits.data) == 1
+        mean = torch.stack([view.seg_logits.data if single else
+                            view.seg_logits.data.softmax(0) for view in views]).mean(0)
+        labels = mean > self.module.decode_head.threshold if single else (
+            mean.argmax(0, keepdim=True))
+        merged.pred_sem_seg = PixelData(data=labels.to(merged.pred_sem_seg.data.dtype))
+        merged.seg_logits = PixelData(data=mean if single else log_scores(mean))
+        return merged
