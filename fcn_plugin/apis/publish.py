@@ -35,8 +35,8 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
         Path: The file.
 
     Raises:
-        ValueError: If the checkpoint keeps no config or no classes, a weight is not
-            finite in that type, or the type is unknown.
+        ValueError: If the checkpoint keeps no config or no classes, a weight or a statistic
+            is not finite or not in that type, or the type is unknown.
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype is '{dtype}', expected {', '.join(DTYPES)}")
@@ -66,7 +66,13 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
 
 
 def _cast(key: str, value: Tensor, dtype: torch.dtype) -> Tensor:
-    if not value.is_floating_point() or value.dim() < 2:
+    if not value.is_floating_point():
+        return value
+    wrong = value[~value.isfinite()]
+    if len(wrong):
+        raise InputError(f"'{key}' holds {float(wrong[0])}, which is no number that a model "
+                         'computes with: publish a checkpoint from before training diverged')
+    if value.dim() < 2:
         return value
     cast = value.to(dtype)
     if not cast.isfinite().all():

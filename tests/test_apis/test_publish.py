@@ -51,6 +51,10 @@ def test_it_loads_as_a_model(of_a_run, tmp_path):
     (lambda found: found['meta'].pop('dataset_meta'), {}, 'run.pth. keeps no classes'),
     (lambda found: found['state_dict']['backbone.conv1.weight'].fill_(1e6), {},
      "backbone.conv1.weight' holds 1e.06, which float16 does not"),
+    (lambda found: found['state_dict']['backbone.bn1.running_var'].fill_(float('nan')), {},
+     "'backbone.bn1.running_var' holds nan, which is no number that a model computes with"),
+    (lambda found: found['state_dict']['backbone.conv1.weight'].fill_(float('inf')),
+     dict(dtype='float32'), "'backbone.conv1.weight' holds inf, which is no number"),
     (lambda found: None, dict(dtype='int8'), "dtype is 'int8', expected float32"),
     (lambda found: None, dict(out='run.pth'), 'overwrite')])
 def test_what_cannot_be_given_away(of_a_run, tmp_path, spoil, change, words):
