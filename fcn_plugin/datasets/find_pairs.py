@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..utils.errors import InputError
 
-SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
+SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.pgm', '.ppm', '.tif', '.tiff', '.webp')
 _SPLITS = dict(train='train', training='train', val='val', valid='val', validation='val',
                dev='val', test='test', testing='test')
 _MASK_WORDS = {'mask', 'label', 'gt', 'groundtruth', 'truth', 'annotation', 'annot', 'ann',
@@ -18,7 +18,7 @@ _IMAGE_WORDS = {'image', 'img', 'jpegimage', 'photo', 'picture', 'rgb', 'input',
                 'leftimg8bit', 'sat', 'original'}
 # Beside masks of classes these are other pictures of the same.
 _OTHER_WORDS = {'object', 'instance', 'instanceid', 'color', 'colour', 'overlay', 'vis',
-                'polygon'}
+                'visualization', 'visualisation', 'polygon'}
 
 
 class Pair(NamedTuple):

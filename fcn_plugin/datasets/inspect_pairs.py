@@ -4,14 +4,18 @@ from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+import mmcv
 import numpy as np
 from PIL import Image
 
 from .find_pairs import Pair
-from .mask_values import IGNORE, Encoding, count_values, read_mask
+from .mask_blur import MOST_KEPT, Surroundings, count_values, look_around
+from .mask_values import IGNORE, Encoding, nearest_labels, read_mask
 
 _ROTATED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 _ORIENTATION = 0x0112
+# What OpenCV, by which training reads images, reads for certain.
+_SURE_FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM')
 
 
 class Inspected(NamedTuple):
@@ -20,23 +24,31 @@ class Inspected(NamedTuple):
     Attributes:
         pair (Pair): The files.
         fault (str | None): Why it cannot be trained on.
-        size (tuple[int, int]): (H, W) of the image as stored.
-        turned (bool): Whether EXIF says to turn the image, but the mask is not turned.
+        size (tuple[int, int]): (H, W) of the image as it is shown.
+        orientation (int): How its EXIF data turn it, 1 (not at all) to 8.
+        turned (bool): Whether the mask lies on the image as stored, so that it must be
+            turned like it.
+        unsure (bool): Whether the sizes leave open if it does.
         image_mode (str): PIL's mode of the image.
         mask_mode (str): What the mask is, in words.
         digest (str): Of the image's pixels.
-        counts (dict[int, int]): Pixels of each value of the mask.
+        counts (dict[int, int]): Pixels of each value of the mask; ``None`` stands for the
+            rarest of more than :data:`~fcn_plugin.datasets.mask_blur.MOST_KEPT`.
+        around (Surroundings | None): Of these, where there are three or more.
         colours (bool): Whether these are 0xRRGGBB.
         plain (bool): Whether the mask can be read as labels as it is.
     """
     pair: Pair
     fault: Optional[str] = None
     size: Tuple[int, int] = (0, 0)
+    orientation: int = 1
     turned: bool = False
+    unsure: bool = False
     image_mode: str = ''
     mask_mode: str = ''
     digest: str = ''
-    counts: Dict[int, int] = {}
+    counts: Dict[Optional[int], int] = {}
+    around: Optional[Surroundings] = None
     colours: bool = False
     plain: bool = True
 
@@ -61,24 +73,66 @@ def _inspect(pair: Pair) -> Inspected:
     try:
         with Image.open(pair.image) as image:
             image.load()
-            mode, size = image.mode, image.size[::-1]
-            turns = image.getexif().get(_ORIENTATION) in _ROTATED
-            digest = hashlib.sha1(image.tobytes() + repr(image.size).encode()).hexdigest()
+            mode, size, kind = image.mode, image.size[::-1], image.format
+            orientation = image.getexif().get(_ORIENTATION)
+            pixels = image.tobytes() + bytes(image.getpalette() or ())
+            digest = hashlib.sha1(pixels + repr((mode, size)).encode()).hexdigest()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return Inspected(pair, f'{pair.image}: it cannot be read: {error}')
+    orientation = orientation if orientation in range(2, 9) else 1
+    shown = size[::-1] if orientation in _ROTATED else size
+    if orientation != 1 or kind not in _SURE_FORMATS:
+        fault = _fault_of_opencv(pair, shown)
+        if fault:
+            return Inspected(pair, fault)
     try:
         mask = read_mask(pair.mask)
     except ValueError as error:
         return Inspected(pair, f'{pair.mask}: {error}')
-    shown = size[::-1] if turns else size
     shape = mask.values.shape
-    turned = turns and shape == size != shown
+    turned = shape == size != shown
     fault = None
     if shape != shown and not turned:
         fault = (f'{pair.mask}: the mask is {shape[1]}x{shape[0]}, but its image is '
                  f'{shown[1]}x{shown[0]}')
-    return Inspected(pair, fault, size if turned else shown, turned, mode, mask.mode, digest,
-                     count_values(mask.values), mask.colours, mask.plain)
+    counts: Dict[Optional[int], int] = {**count_values(mask.values)}
+    if len(counts) > MOST_KEPT:
+        order = sorted(counts, key=lambda value: (-counts[value], value))
+        rest = sum(counts.pop(value) for value in order[MOST_KEPT:])
+        counts[None] = rest
+    around = look_around(mask.values, counts, mask.colours) if len(counts) > 2 else None
+    return Inspected(pair, fault, shown, orientation, turned,
+                     orientation != 1 and size == shown, mode, mask.mode, digest, counts,
+                     around, mask.colours, mask.plain)
+
+
+def _fault_of_opencv(pair: Pair, shown: Tuple[int, int]) -> Optional[str]:
+    """Why training would not see the image as Pillow and viewers do."""
+    try:
+        image = mmcv.imread(pair.image)
+    except Exception as error:  # every decoder has its own
+        return f'{pair.image}: OpenCV, which training reads images by, cannot: {error}'
+    if image is None:
+        return (f'{pair.image}: OpenCV, which training reads images by, cannot read it; save '
+                'it as PNG')
+    if image.shape[:2] != shown:
+        return (f'{pair.image}: it is shown as {shown[1]}x{shown[0]}, but OpenCV, which '
+                f'training reads images by, reads {image.shape[1]}x{image.shape[0]}; save it '
+                'as PNG')
+    return None
+
+
+def turn(values: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns a mask as viewers turn an image.
+
+    Args:
+        values (np.ndarray): (H, W).
+        orientation (int): Of EXIF, 1 to 8.
+    """
+    if orientation in _ROTATED:
+        values = values.T
+    mirrored_rows, mirrored_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return values[::-1 if mirrored_rows else 1, ::-1 if mirrored_columns else 1]
 
 
 def doubles(found: Sequence[Inspected]) -> List[List[Inspected]]:
@@ -134,16 +188,14 @@ def class_shares(found: Sequence[Inspected], encoding: Encoding) -> ClassShares:
         found (Sequence[Inspected]): The pairs.
         encoding (Encoding): Of their masks.
     """
-    known = np.array(sorted(encoding.label_map))
     number = len(encoding.classes)
+    every = {value for item in found for value in item.counts if value is not None}
+    labels: Dict[Optional[int], int] = {**nearest_labels(every, encoding), None: IGNORE}
     pixels, images, beside = (np.zeros(number, np.int64) for _ in range(3))
     for item in found:
         of_image: Counter = Counter()
         for value, count in item.counts.items():
-            label = encoding.label_map.get(value)
-            if label is None:  # blurred: close enough for a share
-                label = encoding.label_map[int(known[np.abs(known - value).argmin()])]
-            of_image[label] += count
+            of_image[labels[value]] += count
         of_image.pop(IGNORE, None)
         total = sum(of_image.values())
         for label, count in of_image.items():

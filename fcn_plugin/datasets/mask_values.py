@@ -2,22 +2,22 @@
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import matplotlib.colors
 import numpy as np
 from mmseg.registry import DATASETS
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..utils.errors import InputError
+from .class_names import ClassNames, check_names, does_not_count
+from .mask_blur import (Surroundings, as_written, distance, find_levels,
+                        nothing_seen)
 
 IGNORE = 255
 _BORDER = 0xE0E0C0  # what VOC paints its borders in
-# More values than this are no classes but what blurred borders leave: values of a smaller
-# share of the pixels than _RARE, or nearer to a frequent one than _BLUR.
-_MOST_VALUES = 64
-_RARE = 0.002
-_BLUR = 24
+_DEEP_IGNORE = 65535  # what 255 is in 8 bits
+_MOST_CLASSES = 255  # labels are stored in 8 bits, and 255 is left for ignored pixels
 _NAMELESS = 'no names are known: --classes NAME ..., in the order of the table, gives them'
 
 
@@ -40,8 +40,9 @@ def read_mask(path: Path) -> Mask:
     """Reads a mask of any kind: palette, grey of 1, 8 or 16 bits, RGB, RGBA.
 
     Args:
-        path (Path): The file. Grey stored in three channels counts as grey; of RGBA, what
-            is wholly transparent counts as black.
+        path (Path): The file, which is turned as its own EXIF data say, if it has any. Grey
+            stored in three channels counts as grey; of RGBA, what is wholly transparent
+            counts as black.
 
     Raises:
         ValueError: If the file is empty or cannot be read.
@@ -49,8 +50,10 @@ def read_mask(path: Path) -> Mask:
     if path.stat().st_size == 0:
         raise InputError('the file is empty (0 bytes)')
     try:
-        with Image.open(path) as image:
-            mode = image.mode
+        with Image.open(path) as file:
+            mode = file.mode
+            turned = file.getexif().get(0x0112, 1) in range(2, 9)
+            image = ImageOps.exif_transpose(file) if turned else file
             if mode in ('PA', 'LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
                 mode = 'RGBA'
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
@@ -62,7 +65,9 @@ def read_mask(path: Path) -> Mask:
         pixels = pixels.astype(np.int64)
         kind = dict(P='palette', L='grey')
         kind['1'] = 'black and white'
-        plain = mode in ('P', 'L', '1') or (0 <= pixels.min() and pixels.max() <= 255)
+        # mmcv reads masks without turning them.
+        plain = not turned and (
+            mode in ('P', 'L', '1') or (0 <= pixels.min() and pixels.max() <= 255))
         return Mask(pixels, False, plain, kind.get(mode, f'grey of 16 bits or more ({mode})'))
     if pixels.shape[2] == 4:
         pixels = np.where(pixels[..., 3:] == 0, 0, pixels[..., :3])
@@ -70,43 +75,6 @@ def read_mask(path: Path) -> Mask:
     if (red == green).all() and (green == blue).all():
         return Mask(red, False, False, f'grey in {len(mode)} channels')
     return Mask((red << 16) | (green << 8) | blue, True, False, mode)
-
-
-def count_values(values: np.ndarray) -> Dict[int, int]:
-    """How many pixels have each value."""
-    if values.size and 0 <= values.min() and values.max() < 65536:
-        counts = np.bincount(values.ravel())
-        return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
-    found, counts = np.unique(values, return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist()))
-
-
-def read_class_names(root: Path) -> Optional[Tuple[str, Dict[int, str]]]:
-    """Names that annotation programs leave beside masks.
-
-    ``classes.txt`` (a name a line), ``labelmap.txt`` (CVAT: ``name:r,g,b::``) or
-    ``_classes.csv`` (Roboflow: ``value, name``), in the folder or one below.
-
-    Returns:
-        tuple or None: The file, and the name of each value, colours as 0xRRGGBB.
-    """
-    for file in sorted([*root.glob('*'), *root.glob('*/*')]):
-        if file.name not in ('classes.txt', 'labelmap.txt', '_classes.csv'):
-            continue
-        lines = [line.strip() for line in
-                 file.read_text(encoding='utf-8', errors='replace').splitlines()
-                 if line.strip() and not line.startswith('#')]
-        if file.name == 'classes.txt':
-            names = dict(enumerate(lines))
-        elif file.name == 'labelmap.txt':
-            found = [re.match(r'([^:]+):(\d+),(\d+),(\d+)', line) for line in lines]
-            names = {_packed(m.groups()[1:]): m[1] for m in found if m}
-        else:
-            found = [re.match(r'(\d+)\s*,\s*(.+)', line) for line in lines]
-            names = {int(m[1]): m[2] for m in found if m}
-        if names:
-            return str(file.relative_to(root)), names
-    return None
 
 
 class Encoding(NamedTuple):
@@ -135,8 +103,10 @@ class Encoding(NamedTuple):
 
 def find_encoding(counts: Dict[int, int], colours: bool,
                   classes: Optional[Sequence[str]] = None,
-                  ignore: Sequence[int] = (),
-                  names_of: Optional[Dict[int, str]] = None) -> Encoding:
+                  ignore: Sequence[Union[int, str]] = (),
+                  names: Optional[ClassNames] = None,
+                  around: Optional[Surroundings] = None, lossy: bool = False,
+                  blurred: bool = False) -> Encoding:
     """Proposes a class for every value that occurs.
 
     Args:
@@ -144,75 +114,229 @@ def find_encoding(counts: Dict[int, int], colours: bool,
         colours (bool): Whether the values are 0xRRGGBB.
         classes (Sequence[str], optional): Names of the classes, in the order of their
             values; what is known best. Defaults to None: found out.
-        ignore (Sequence[int]): Values of pixels that do not count. Defaults to none but
-            255, where it cannot be a class.
-        names_of (dict[int, str], optional): From :func:`read_class_names`; used where it
-            names every value and ``classes`` is None.
+        ignore (Sequence[int or str]): Values of pixels that do not count, colours as
+            '#rrggbb'. Their classes are left out. Defaults to none but 255, where it cannot
+            be a class.
+        names (ClassNames, optional): What a file names; used where ``classes`` is None.
+        around (Surroundings, optional): What lies around the pixels of each value. Defaults
+            to None: nothing is taken for blur.
+        lossy (bool): Whether most masks are JPEG. Defaults to False.
+        blurred (bool): Whether the masks are blurred for certain. Defaults to False.
+
+    Raises:
+        ValueError: If ``ignore`` has a value that no mask has, or two classes have one name.
     """
     notes: List[str] = []
-    kept = _without_blur(counts, notes, colours)
-    wanted = set(kept) - set(ignore) - (set() if colours else {IGNORE})
-    if classes is None and names_of and wanted <= set(names_of):
-        label_map = {**dict.fromkeys(ignore, IGNORE),
-                     **({IGNORE: IGNORE} if not colours and IGNORE in kept else {}),
-                     **{value: i for i, value in enumerate(names_of)}}
-        palette = [list(unpacked(value)) for value in names_of] if colours else []
-        return Encoding(label_map, list(names_of.values()), palette, colours, notes, [])
-    if colours:
-        return _find_colours(kept, classes, ignore, notes)
-    values = sorted(set(kept) - set(ignore))
     faults: List[str] = []
-    map_ = {value: IGNORE for value in ignore}
-    if values == [0, IGNORE] and len(classes or ()) in (0, 2):
-        notes.append('masks of 0 and 255: 255 is the object, not ignored')
+    if classes is not None:
+        check_names(classes, '--classes')
+    if names is not None and (classes is not None or not _fits(names, colours, notes)):
+        names = None
+    source = '--classes'
+    if names is not None and names.kind == 'order':
+        classes, source, names = list(names.names.values()), names.file, None
+    kept = {value: n for value, n in counts.items() if value is not None}
+    named = list(names.names) if names else []
+    is_blurred = False
+    fits = not colours and source == '--classes' and classes is not None and all(
+        0 <= v < len(classes) or v == IGNORE for v in counts if v is not None)
+    if blurred or not fits:  # else all values have names
+        levels = find_levels(counts, colours, around or nothing_seen(), lossy, blurred, named)
+        kept, is_blurred = levels.kept, levels.blurred
+        notes += filter(None, [levels.note])
+        faults += filter(None, [levels.fault])
+    left_out = [_ignored(value, kept, colours, is_blurred) for value in ignore]
+    if faults:  # of labels that cannot be told, nothing more can be said
+        return Encoding({value: IGNORE for value in kept}, list(classes or ['class 0']), [],
+                        colours, notes, faults)
+    if names is not None:
+        found = _by_names(kept, colours, names, left_out)
+    elif colours:
+        found = _find_colours(kept, classes, source, left_out)
+    else:
+        found = _find_values(kept, classes, source, left_out)
+    if len(found.classes) > _MOST_CLASSES:
+        found.faults.append(
+            f'{len(found.classes)} classes, but at most {_MOST_CLASSES} can be trained: '
+            'labels are stored in 8 bits, and 255 stands for ignored pixels. Are these masks '
+            'of instances, or pictures?')
+    suspects = [value for value, label in found.label_map.items()
+                if value in kept and label < len(found.classes)
+                and does_not_count(found.classes[label])]
+    if suspects:
+        shown = ', '.join(repr(found.classes[found.label_map[v]]) for v in suspects)
+        options = ' '.join(_quoted(v, colours) for v in suspects)
+        found.notes.append(f'{shown} is trained like any class; if its pixels do not count: '
+                           f'--ignore {options}')
+    return found._replace(notes=notes + found.notes)
+
+
+def _fits(names: ClassNames, colours: bool, notes: List[str]) -> bool:
+    """Whether a file's names can be given to what the masks hold."""
+    if colours == (names.kind == 'colours'):
+        return True
+    has, hold = ('colours', 'values') if names.kind == 'colours' else (
+        'no colours', 'colours')
+    notes.append(f'the names of {names.file} are not used: it gives {has}, but the masks hold '
+                 f'{hold}; --classes NAME ... gives them in the order of the table')
+    return False
+
+
+def _quoted(value: int, colours: bool) -> str:
+    return f"'{as_written(value, colours)}'" if colours else str(value)
+
+
+def _share(value: int, counts: Dict[int, int], colours: bool) -> str:
+    """A value and its share of the pixels."""
+    share = 100 * counts.get(value, 0) / max(1, sum(counts.values()))
+    return f'{as_written(value, colours)} ({share:.2g} %)'
+
+
+def _ignored(value: Union[int, str], counts: Dict[int, int], colours: bool,
+             blurred: bool) -> int:
+    """The value that --ignore names, which masks must have."""
+    wanted: Optional[int] = None
+    if isinstance(value, str) and re.fullmatch('#[0-9a-fA-F]{6}', value):
+        reason = 'is a colour, but the masks hold values'
+        wanted = int(value[1:], 16) if colours else None
+    elif isinstance(value, str):
+        reason = "is no value; expected one such as 11, or a colour such as '#ff0000'"
+    else:
+        reason = "is no colour, but the masks hold colours; expected one such as '#ff0000'"
+        wanted = None if colours else int(value)
+    if wanted is not None:
+        if wanted in counts:
+            return wanted
+        near = min(counts, key=lambda v: distance(v, wanted, colours))
+        if blurred and distance(near, wanted, colours) <= 24:
+            return near
+        reason = 'is in no mask'
+    most = sorted(counts, key=lambda v: (-counts[v], v))
+    raise InputError(f'--ignore {value}: that {reason}. There are '
+                     + ', '.join(_share(v, counts, colours) for v in most[:12])
+                     + (f' and {len(most) - 12} more' if len(most) > 12 else ''))
+
+
+def _by_names(counts: Dict[int, int], colours: bool, names: ClassNames,
+              ignored: Sequence[int]) -> Encoding:
+    """Classes of a file that gives each value a name."""
+    notes, faults = [f'the names are from {names.file}'], []
+    map_ = dict.fromkeys(ignored, IGNORE)
+    void = _BORDER if colours else IGNORE
+    if void in counts and void not in names.names and void not in ignored:
+        map_[void] = IGNORE
+        notes.append(_void_note(void, colours))
+    missing = sorted(set(counts) - set(names.names) - set(map_))
+    if missing:
+        shown = ', '.join(_share(v, counts, colours) for v in missing[:12])
+        more = f' and {len(missing) - 12} more' if len(missing) > 12 else ''
+        faults.append(
+            f'values without a name in {names.file}: {shown}{more}. Name them there, or '
+            'leave their pixels out: --ignore '
+            + ' '.join(_quoted(v, colours) for v in missing[:12]))
+    unused = [repr(name) for value, name in names.names.items()
+              if value not in counts and value not in map_]
+    if unused:
+        notes.append(f'classes of {names.file} that no mask has: {", ".join(unused)}')
+    all_names = {**names.names, **{v: as_written(v, colours) for v in missing}}
+    order = [value for value in all_names if value not in map_]
+    map_.update({value: i for i, value in enumerate(order)})
+    palette = [list(unpacked(value)) for value in order] if colours else []
+    return Encoding(map_, [all_names[v] for v in order], palette, colours, notes, faults)
+
+
+def _void_note(value: int, colours: bool) -> str:
+    if colours:
+        return "VOC's border (224, 224, 192) is taken for pixels that do not count"
+    return f'{value} is taken for pixels that do not count'
+
+
+# --- values -------------------------------------------------------------------------
+
+
+def _find_values(counts: Dict[int, int], classes: Optional[Sequence[str]], source: str,
+                 ignored: Sequence[int]) -> Encoding:
+    notes: List[str] = [] if source == '--classes' else [f'the names are from {source}']
+    faults: List[str] = []
+    map_ = dict.fromkeys(ignored, IGNORE)
+    values = sorted(set(counts) - set(ignored))
+    if values in ([0, IGNORE], [0, _DEEP_IGNORE]) and len(classes or ()) in (0, 2):
+        notes.append(f'masks of 0 and {values[1]}: {values[1]} is the object, not ignored')
         names = list(classes or ('background', 'object'))
-        return Encoding({**map_, 0: 0, IGNORE: 1}, names, [], False, notes, faults)
-    if IGNORE in values and IGNORE not in ignore:
-        values.remove(IGNORE)
-        map_[IGNORE] = IGNORE
-        notes.append('255 is taken for pixels that do not count')
+        return Encoding({**map_, 0: 0, values[1]: 1}, names, [], False, notes, faults)
+    whole, gaps = list(values), np.diff(values)
+    even = len(values) > 2 and values[-1] == IGNORE and gaps.min() > 8 and np.ptp(gaps) <= 2
+    if even and not classes:
+        notes.append('values evenly apart up to 255 are taken for one class each, in their '
+                     f'order: {", ".join(map(str, values))}. (If 255 stands for pixels that '
+                     'do not count: --ignore 255)')
+    for void in (IGNORE, _DEEP_IGNORE, -1):
+        if even and not classes or classes and whole[-1] == void and (
+                len(classes) == len(whole) and whole[-2:][0] >= len(classes)):
+            break  # white, a class like the other greys
+        # 255 between other values of 16 bits is a class number, or one too many.
+        if void in values and (void != IGNORE or max(set(values) - {
+                _DEEP_IGNORE}) == void):
+            values.remove(void)
+            map_[void] = IGNORE
+            notes.append(_void_note(void, False))
     if not values:
         faults.append('the masks have no label but ignored ones')
         return Encoding(map_, list(classes or ['class 0']), [], False, notes, faults)
-    labels = {value: value for value in values}
     count = len(classes) if classes else values[-1] + 1
+    everything = sorted({*values, *(v for v in ignored if v not in (IGNORE, _DEEP_IGNORE))})
+    shift, by_order = 0, False
     if values[0] < 0:
         faults.append(f'there are negative values, such as {values[0]}')
-        labels = {value: IGNORE for value in values if value < 0}
+        values = [value for value in values if value >= 0] or [0]
     elif classes and values[-1] < count:
         pass
     elif classes and values[0] >= 1 and values[-1] == count:
         notes.append(f'labels count from 1 to {count}: 1 is taken off')
-        labels = {value: value - 1 for value in values}
-    elif classes and len(values) == count:
+        shift = 1
+    elif classes and count in (len(values), len(everything)):
+        by_order = True
+        everything = everything if count == len(everything) else values
         notes.append('values in their order are the classes: '
-                     + ', '.join(f'{v} {name}' for v, name in zip(values, classes)))
-        labels = {value: i for i, value in enumerate(values)}
+                     + ', '.join(f'{v} {name}' for v, name in zip(everything, classes)))
     elif classes:
         beyond = [value for value in values if value >= count]
-        shown = ', '.join(f'{v} ({100 * kept[v] / sum(kept.values()):.2g} %)'
-                          for v in beyond[:8])
+        shown = ', '.join(_share(v, counts, False) for v in beyond[:8])
+        of = '' if source == '--classes' else f' of {source}'
+        hint = ''
+        if source != '--classes' and values == list(range(count + 1)):
+            hint = f' If {source} leaves out the background, make it the first line.'
         faults.append(
-            f'values beyond the {count} classes: {shown}. Name all classes by --classes, or '
-            f'leave these pixels out by --ignore {" ".join(map(str, beyond[:8]))}')
-        labels = {value: value if value < count else IGNORE for value in values}
+            f'values beyond the {count} classes{of}: {shown}. Name all classes, or leave '
+            f'these pixels out by --ignore {" ".join(map(str, beyond[:8]))}.{hint}')
+        map_.update(dict.fromkeys(beyond, IGNORE))
+        values = [value for value in values if value < count]
     elif values[0] == 1 and values == list(range(1, values[-1] + 1)) and len(values) > 1:
         notes.append(f'labels count from 1 to {values[-1]} and there is no 0: 1 is taken '
                      'off. (If 0 is a class that just does not occur, give --classes)')
-        labels, count = {value: value - 1 for value in values}, values[-1]
-    elif values[-1] >= 2 * len(values) and len(values) > 1:
-        notes.append('values far apart are taken for one class each, in their order: '
-                     + ', '.join(map(str, values))
-                     + '. (If they are class numbers, give --classes)')
-        labels, count = {value: i for i, value in enumerate(values)}, len(values)
-    else:
-        absent = sorted(set(range(count)) - set(values))
+        shift, count = 1, values[-1]
+    elif even or values[-1] >= 2 * len(everything) and len(values) > 1:
+        if not even:
+            notes.append('values far apart are taken for one class each, in their order: '
+                         + ', '.join(map(str, values))
+                         + '. (If they are class numbers, give --classes)')
+        by_order, everything, count = True, values, len(values)
+    # Places of classes, of which those that are ignored are then left out.
+    places = {v: i for i, v in enumerate(everything)} if by_order else {
+        v: v - shift for v in everything if 0 <= v - shift < count}
+    gone = {places[v] for v in ignored if v in places}
+    names = list(classes or _numbered(count))
+    order = [i for i in range(count) if i not in gone]
+    new = {place: i for i, place in enumerate(order)}
+    if not by_order:
+        absent = [i for i in order if i + shift not in values]
         if absent:
-            notes.append('labels that never occur: ' + ', '.join(map(str, absent)))
+            notes.append('labels that never occur: ' + ', '.join(
+                f'{i + shift} ({names[i]})' if classes else str(i + shift) for i in absent))
     if not classes:
         notes.append(_NAMELESS)
-    names = list(classes or _numbered(count))
-    return Encoding({**map_, **labels}, names, [], False, notes, faults)
+    map_.update({v: new[places[v]] for v in values if v in places})
+    return Encoding(map_, [names[i] for i in order], [], False, notes, faults)
 
 
 def _numbered(count: int) -> List[str]:
@@ -221,74 +345,48 @@ def _numbered(count: int) -> List[str]:
     return [f'class {i}' for i in range(count)]
 
 
-def _without_blur(counts: Dict[int, int], notes: List[str],
-                  colours: bool) -> Dict[int, int]:
-    """Without the many values that JPEG or a smooth resize leaves around the few meant."""
-    if len(counts) <= _MOST_VALUES and (colours or not _is_blurred_binary(counts)):
-        return counts
-    total = sum(counts.values())
-    meant: List[int] = []
-    for value in sorted(counts, key=counts.get, reverse=True):
-        if counts[value] <= _RARE * total or len(meant) > 255:
-            break
-        if all(_distance(value, other, colours) > _BLUR for other in meant):
-            meant.append(value)
-    if not meant:
-        return counts
-    notes.append(f'there are {len(counts)} values, but most are rare and near one of '
-                 f'{len(meant)}: JPEG or a smooth resize has blurred the borders. Each pixel '
-                 'takes the nearest of these')
-    return {value: counts[value] for value in meant}
-
-
-def _distance(one: int, other: int, colours: bool) -> float:
-    if not colours:
-        return abs(one - other)
-    return sum((a - b) ** 2 for a, b in zip(unpacked(one), unpacked(other))) ** 0.5
-
-
-def _is_blurred_binary(counts: Dict[int, int]) -> bool:
-    """Mostly 0 and 255, with values between, of which some are just below 255.
-
-    These last tell it from labels 0, 1, 2, ... and 255 for ignored pixels.
-    """
-    total = sum(counts.values())
-    near = sum(n for v, n in counts.items() if v <= _BLUR or 255 - _BLUR <= v <= 255)
-    return (len(counts) > 2 and near > 0.9 * total
-            and counts.get(0, 0) + counts.get(255, 0) > 0.5 * total
-            and any(255 - _BLUR <= v < 255 for v in counts))
-
-
 # --- colours ------------------------------------------------------------------------
 
 
-def _find_colours(counts: Dict[int, int], classes: Optional[Sequence[str]],
-                  ignore: Sequence[int], notes: List[str]) -> Encoding:
+def _find_colours(counts: Dict[int, int], classes: Optional[Sequence[str]], source: str,
+                  ignored: Sequence[int]) -> Encoding:
+    notes: List[str] = []
     faults: List[str] = []
-    map_ = {value: IGNORE for value in ignore}
-    if _BORDER in counts and len(counts) > 2:
+    map_ = dict.fromkeys(ignored, IGNORE)
+    if _BORDER in counts and len(counts) > 2 and _BORDER not in ignored:
         map_[_BORDER] = IGNORE
-        notes.append("VOC's border (224, 224, 192) is taken for pixels that do not count")
+        notes.append(_void_note(_BORDER, True))
     # Black, mostly the background, is 0; the others by frequency, which is stable.
     found = sorted(set(counts) - set(map_), key=lambda c: (c != 0, -counts[c], c))
-    known = _known_palette(found)
+    everything = sorted({*found, *ignored} - {_BORDER} | (set(ignored) & {_BORDER}),
+                        key=lambda c: (c != 0, -counts[c], c))
+    known = _known_palette(found) or _known_palette(everything)
     if classes is None and known:
         name, names, palette = known
         notes.append(f'the colours are those of {name}, and so the names')
         place = {_packed(rgb): i for i, rgb in reversed(list(enumerate(palette)))}
-        map_.update({colour: place[colour] for colour in found})
-        return Encoding(map_, list(names), [list(c) for c in palette], True, notes, faults)
-    if classes is not None and len(classes) != len(found):
-        faults.append(f'{len(found)} colours for {len(classes)} classes: '
-                      + ', '.join(f'#{c:06x}' for c in found[:12]))
-    map_.update({colour: i for i, colour in enumerate(found)})
+        gone = {place[colour] for colour in ignored if colour in place}
+        order = [i for i in range(len(names)) if i not in gone]
+        map_.update({colour: order.index(place[colour]) for colour in found})
+        return Encoding(map_, [names[i] for i in order], [list(palette[i]) for i in order],
+                        True, notes, faults)
     if classes is None:
+        named = dict(zip(found, _colour_names(found)))
         notes.append(f'{_NAMELESS}; here they are called after their colours')
         if 0 in found and len(found) > 2:
             notes.append("black is taken for a class; if it stands for pixels that do not "
                          "count: --ignore '#000000'")
-    names = list(classes or ()) if len(classes or ()) == len(found) else _colour_names(found)
-    return Encoding(map_, names, [list(unpacked(c)) for c in found], True, notes, faults)
+    elif len(classes) in (len(found), len(everything)):
+        named = dict(zip(found if len(classes) == len(found) else everything, classes))
+        notes.append('colours, black first and then by frequency, are the classes: '
+                     + ', '.join(f'{as_written(c, True)} {name}' for c, name in named.items()))
+    else:
+        named = dict(zip(found, _colour_names(found)))
+        faults.append(f'{len(found)} colours for {len(classes)} classes of {source}: '
+                      + ', '.join(as_written(c, True) for c in found[:12]))
+    map_.update({colour: i for i, colour in enumerate(found)})
+    return Encoding(map_, [named[c] for c in found], [list(unpacked(c)) for c in found], True,
+                    notes, faults)
 
 
 def unpacked(colour: int) -> Tuple[int, int, int]:
@@ -329,6 +427,32 @@ def _colour_names(found: Sequence[int]) -> List[str]:
     return names
 
 
+def nearest_labels(values: Iterable[int], encoding: Encoding) -> Dict[int, int]:
+    """The class of each value: its own, or that of the nearest that is known.
+
+    Args:
+        values (Iterable[int]): Of :class:`Mask`.
+        encoding (Encoding): From :func:`find_encoding`.
+
+    Returns:
+        dict[int, int]: Value to class, or to 255.
+    """
+    def spread(whole):
+        return np.stack([whole >> 16, whole >> 8 & 255, whole & 255], 1) if (
+            encoding.colours) else whole[:, None]
+    values = set(values)
+    labels = {value: encoding.label_map[value] for value in values & set(encoding.label_map)}
+    known = np.array(sorted(encoding.label_map))
+    places = spread(known)
+    strange = np.array(sorted(values - set(labels)), np.int64)
+    for start in range(0, len(strange), 4096):  # of 100,000 colours at once 1 GB
+        some = strange[start:start + 4096]
+        far = ((spread(some)[:, None] - places) ** 2).sum(2)
+        for value, place in zip(some.tolist(), far.argmin(1).tolist()):
+            labels[value] = encoding.label_map[int(known[place])]
+    return labels
+
+
 def to_labels(values: np.ndarray, encoding: Encoding) -> np.ndarray:
     """Values of a mask to classes; a value that is not known to the nearest that is.
 
@@ -340,11 +464,6 @@ def to_labels(values: np.ndarray, encoding: Encoding) -> np.ndarray:
         np.ndarray: (H, W) uint8, 255 for pixels that do not count.
     """
     distinct, inverse = np.unique(values, return_inverse=True)
-    known = np.array(sorted(encoding.label_map))
-    labels = np.array([encoding.label_map[value] for value in known.tolist()])
-    spread = np.stack([known >> 16, known >> 8 & 255, known & 255], 1) if (
-        encoding.colours) else known[:, None]
-    ours = np.stack([distinct >> 16, distinct >> 8 & 255, distinct & 255], 1) if (
-        encoding.colours) else distinct[:, None]
-    nearest = [int(((spread - value) ** 2).sum(1).argmin()) for value in ours]
-    return labels[nearest][inverse].reshape(values.shape).astype(np.uint8)
+    found = nearest_labels(distinct.tolist(), encoding)
+    labels = np.array([found[value] for value in distinct.tolist()], np.uint8)
+    return labels[inverse].reshape(values.shape)

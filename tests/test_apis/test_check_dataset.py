@@ -1,15 +1,20 @@
 """Own data, as tools/misc/check_dataset.py finds it: layouts, values, faults, config."""
+import io
 import re
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
 from mmseg.registry import DATASETS
-from PIL import Image
+from PIL import Image, ImageOps
 from tiny_runs import run_tool, succeed
 
 from fcn_plugin.apis.check_dataset import check_dataset, report, write_config
 from fcn_plugin.apis.config import load_config
+from fcn_plugin.datasets.inspect_pairs import Inspected, class_shares
+from fcn_plugin.datasets.mask_values import Encoding, to_labels
 from fcn_plugin.visualization import default_palette
 
 TOOL = 'misc/check_dataset.py'
@@ -180,11 +185,12 @@ def test_a_split_is_made_once_and_for_all(tmp_path):
 # --- values ----------------------------------------------------------------------
 
 
-def spread(tmp_path, saver, values=(0, 1, 2)):
-    """Pairs whose masks a function writes; the config, and labels as training sees them."""
+def spread(tmp_path, saver, values=(0, 1, 2), size=SIZE):
+    """Pairs whose masks a function writes."""
+    size = max(size[0], 3 * len(values)), size[1]  # thinner bands would be a gradient
     for number in range(4):
-        save(tmp_path / f'images/{number}.png', picture(number))
-        saver(tmp_path / f'masks/{number}.png', labels(number, values))
+        save(tmp_path / f'images/{number}.png', picture(number, size))
+        saver(tmp_path / f'masks/{number}.png', labels(number, values, size))
     return tmp_path
 
 
@@ -197,7 +203,18 @@ def spread(tmp_path, saver, values=(0, 1, 2)):
     ((1, 2), dict(classes=['x', 'y', 'z']), {1: 1, 2: 2}),
     ((0, 100, 200), {}, {0: 0, 100: 1, 200: 2}),
     ((50, 150), dict(classes=['x', 'y']), {50: 0, 150: 1}),
+    ((0, 128, 255), {}, {0: 0, 128: 1, 255: 2}),
+    ((0, 64, 255), dict(classes=['x', 'y', 'z']), {0: 0, 64: 1, 255: 2}),
+    ((0, 128, 255), dict(ignore=[255]), {0: 0, 128: 1, 255: 255}),
     ((0, 1, 11), dict(ignore=[11]), {0: 0, 1: 1, 11: 255}),
+    ((0, 1, 2), dict(ignore=[1]), {0: 0, 1: 255, 2: 1}),
+    ((0, 1, 2), dict(ignore=[0]), {0: 255, 1: 0, 2: 1}),
+    ((0, 1, 2), dict(ignore=[1], classes=['x', 'y', 'z']), {0: 0, 1: 255, 2: 1}),
+    ((0, 1, 2), dict(ignore=[1], classes=['x', 'z']), {0: 0, 1: 255, 2: 1}),
+    ((0, 255), dict(ignore=[255]), {0: 0, 255: 255}),
+    (tuple(range(75)), {}, {i: i for i in range(75)}),
+    ((*range(150), 255), {}, {**{i: i for i in range(150)}, 255: 255}),
+    (tuple(range(254)), {}, {i: i for i in range(254)}),
     ((0, 0, 0, *range(10), 255), {}, {**{i: i for i in range(10)}, 255: 255}),
 ])
 def test_values_become_classes(tmp_path, values, options, expected):
@@ -304,6 +321,293 @@ def test_names_that_annotation_programs_leave(tmp_path, file, text, colours, exp
     assert np.array_equal(read(dataset, 0), places[drawn])
 
 
+# --- what does not count ----------------------------------------------------------
+
+
+COLOURED = np.array([[0, 0, 0], [255, 0, 0], [0, 0, 255], [224, 224, 192]], np.uint8)
+LABELMAP = ('# label:color_rgb:parts:actions\nbackground:0,0,0::\nsea:0,0,255::\n'
+            'fire:255,0,0::\n')
+
+
+def coloured(path, array):
+    save(path, COLOURED[array])
+
+
+@pytest.mark.parametrize('ignore, colour', [('#000000', 0), ('#ff0000', 1), ('#0000ff', 2)])
+@pytest.mark.parametrize('way', ['colours', 'label map', 'classes', 'all classes'])
+def test_ignored_colours_are_no_classes(tmp_path, ignore, colour, way):
+    spread(tmp_path, coloured)
+    options = {}
+    if way == 'label map':
+        (tmp_path / 'labelmap.txt').write_text(LABELMAP)
+    elif way == 'classes':
+        options['classes'] = ['x', 'y']
+    elif way == 'all classes':
+        options['classes'] = ['x', 'y', 'z']
+    before = check_dataset(tmp_path, **({} if way == 'classes' else options)).encoding
+    checked = check_dataset(tmp_path, ignore=[ignore], **options)
+    gone = before.label_map[int(ignore[1:], 16)]
+    assert not checked.faults and len(checked.encoding.classes) == 2
+    if way != 'classes':
+        kept = [i for i in range(3) if i != gone]
+        assert checked.encoding.classes == [before.classes[i] for i in kept]
+        assert checked.encoding.palette == [before.palette[i] for i in kept]
+    for name, item in seen_labels(checked, tmp_path / 'out').items():
+        drawn = labels(int(name))
+        assert np.array_equal(item['gt_seg_map'] == 255, drawn == colour)
+        for other in {0, 1, 2} - {colour}:  # each with its own colour beside its name
+            label, = np.unique(item['gt_seg_map'][drawn == other])
+            assert checked.encoding.palette[label] == COLOURED[other].tolist()
+
+
+def test_an_ignored_colour_of_a_known_data_set(tmp_path):
+    voc = DATASETS.get('PascalVOCDataset').METAINFO
+    table = np.array([*voc['palette'], [224, 224, 192]], np.uint8)
+    spread(tmp_path, lambda path, array: save(path, table[array]), (0, 7, 15, 12, 21))
+    encoding = check_dataset(tmp_path, ignore=['#000000']).encoding
+    assert encoding.classes == list(voc['classes'][1:])
+    assert encoding.palette == [list(c) for c in voc['palette'][1:]]
+    assert encoding.label_map[0] == 255 and encoding.label_map[0xC08080] == 14
+
+
+@pytest.mark.parametrize('saver, ignore, said', [
+    (coloured, 0, '--ignore 0: that is no colour, but the masks hold colours.*There are '
+     r"#000000 \(3\d %\), #"),
+    (coloured, '#00ff00', '--ignore #00ff00: that is in no mask. There are #'),
+    (save_palette, '#ff0000', '--ignore #ff0000: that is a colour, but the masks hold values'),
+    (save_palette, 7, r'--ignore 7: that is in no mask. There are 0 \(3\d %\), 1'),
+    (save_palette, 255, '--ignore 255: that is in no mask'),
+    (save_palette, 'void', "--ignore void: that is no value; expected one such as 11"),
+])
+def test_what_is_ignored_must_be_there(tmp_path, saver, ignore, said):
+    spread(tmp_path, saver)
+    with pytest.raises(ValueError, match=said):
+        check_dataset(tmp_path, ignore=[ignore])
+
+
+def test_ignored_on_the_command_line(tmp_path):
+    spread(tmp_path, coloured)
+    succeed(TOOL, tmp_path, '--ignore', '#0000FF', '--out', tmp_path / 'out')
+    assert Config.fromfile(tmp_path / 'out/config.py').classes == ('background', 'red')
+    done = run_tool(TOOL, tmp_path, '--ignore', '0')
+    assert done.code == 2 and 'is no colour' in done.err and len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize('name', ['void', 'Unlabelled', '__ignore__', "don't care",
+                                  'ignore', 'unknown'])
+def test_names_that_sound_like_ignored(tmp_path, name):
+    spread(tmp_path, save_palette)
+    note, = (note for note in check_dataset(tmp_path, classes=['ground', 'car', name]).notes
+             if '--ignore' in note)
+    assert repr(name) in note and note.endswith('--ignore 2')
+    quiet = check_dataset(tmp_path, classes=['ground', 'car', name], ignore=[2])
+    assert quiet.encoding.classes == ['ground', 'car']
+    assert not any('--ignore' in note for note in quiet.notes)
+
+
+# --- names ----------------------------------------------------------------------------
+
+
+HARD = ['Straße', 'a, "b"', "it's", 'c: d', '道路', '🚗', r'back\slash', '{{ fileDirname }}',
+        '${x}', 'a' * 300]
+
+
+def test_any_names_are_kept_as_they_are(tmp_path):
+    root = tmp_path / "Bob's data, groß 道路"
+    spread(root, save_palette, range(10))
+    done = succeed(TOOL, root, '--out', tmp_path / "Bob's 2", '--classes', *HARD)
+    config = load_config(str(tmp_path / "Bob's 2" / 'config.py'))
+    assert list(config.classes) == HARD
+    assert '道路' in done
+    assert Image.open(tmp_path / "Bob's 2" / 'overview.png').width > 100
+    dataset = build(config)
+    stem = Path(dataset.get_data_info(0)['img_path']).stem
+    assert np.array_equal(read(dataset, 0), labels(int(stem), range(10)))
+
+
+def test_a_name_of_two_classes(tmp_path):
+    spread(tmp_path, save_palette)
+    done = run_tool(TOOL, tmp_path, '--classes', 'x', 'y', 'x')
+    assert done.code == 2 and "--classes: 'x' is the name of several classes" in done.err
+
+
+def write_names(root, name, text):
+    (root / name).write_text(text, encoding='utf-8')
+
+
+def test_values_without_a_name(tmp_path):
+    """The other names are kept, and no config is written."""
+    spread(tmp_path, save_palette, (0, 1, 2, 7))
+    write_names(tmp_path, '_classes.csv', 'Pixel Value, Class\n0, ground\n1, car\n9, tree\n')
+    checked = check_dataset(tmp_path)
+    fault, = checked.faults
+    assert 'without a name in _classes.csv: 2 (25 %), 7 (25 %)' in fault
+    assert '--ignore 2 7' in fault
+    assert "classes of _classes.csv that no mask has: 'tree'" in checked.notes
+    assert checked.encoding.classes == ['ground', 'car', 'tree', '2', '7']
+    with pytest.raises(ValueError, match='no config is written'):
+        write_config(checked, tmp_path / 'out')
+    checked = check_dataset(tmp_path, ignore=[2, 7])
+    assert checked.encoding.classes == ['ground', 'car', 'tree'] and not checked.faults
+
+
+def test_colours_without_a_name(tmp_path):
+    spread(tmp_path, coloured, (0, 1, 2, 3))
+    write_names(tmp_path, 'labelmap.txt', LABELMAP.replace('fire', 'b:fire').replace(
+        '255,0,0', '255,255,0'))
+    checked = check_dataset(tmp_path)
+    fault, = checked.faults
+    assert 'labelmap.txt: #ff0000 (25 %)' in fault and "--ignore '#ff0000'" in fault
+    assert checked.encoding.classes == ['background', 'sea', 'b:fire', '#ff0000']
+    assert checked.encoding.label_map[0xE0E0C0] == 255
+
+
+@pytest.mark.parametrize('values, text, expected', [
+    ((0, 255), 'ground\ncar\n', {0: 0, 255: 1}),
+    ((1, 2, 3), 'a\nb\nc\n', {1: 0, 2: 1, 3: 2}),
+    ((0, 1, 2, 255), 'a\nb\nc\n', {0: 0, 1: 1, 2: 2, 255: 255}),
+    ((0, 100, 200), 'a\nb\nc\n', {0: 0, 100: 1, 200: 2}),
+    ((0, 1, 2), 'a\nb\nc\nnever\n', {0: 0, 1: 1, 2: 2}),
+    ((0, 1, 2, 3), 'a\nb\nc\n', 'If classes.txt leaves out the background'),
+])
+def test_a_list_of_names_is_read_like_classes(tmp_path, values, text, expected):
+    spread(tmp_path, save_palette, values)
+    write_names(tmp_path, 'classes.txt', text)
+    checked = check_dataset(tmp_path)
+    if isinstance(expected, str):
+        assert expected in checked.faults[0]
+        return
+    assert checked.encoding.classes == text.split() and not checked.faults
+    assert {v: checked.encoding.label_map[v] for v in values} == expected
+
+
+def test_names_that_do_not_fit_the_kind_of_masks(tmp_path):
+    spread(tmp_path / 'a', coloured)
+    write_names(tmp_path / 'a', 'classes.txt', 'x\ny\nz\n')
+    checked = check_dataset(tmp_path / 'a')
+    assert any('names of classes.txt are not used: it gives no colours' in note
+               for note in checked.notes)
+    assert checked.encoding.classes[0] == 'background'
+    spread(tmp_path / 'b', save_palette)
+    write_names(tmp_path / 'b', 'labelmap.txt', LABELMAP)
+    checked = check_dataset(tmp_path / 'b')
+    assert any('it gives colours, but the masks hold values' in note
+               for note in checked.notes)
+
+
+# --- blur ------------------------------------------------------------------------------
+
+
+def test_what_may_be_blur_is_a_fault_with_a_choice(tmp_path):
+    for number in range(4):
+        save(tmp_path / f'images/{number}.png', picture(number, (120, 96)))
+        grey = np.random.RandomState(number).randint(0, 200, (120, 96)).astype(np.uint8)
+        save(tmp_path / f'masks/{number}.png', cv2.GaussianBlur(grey, (0, 0), 3))
+    done = run_tool(TOOL, tmp_path, '--out', tmp_path / 'out')
+    assert done.code == 2 and '--blurred' in done.err and 'no config is written' in done.err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_blurred_on_request(tmp_path):
+    """Thin lines, halved: nothing but 0 has a region, and 200 is no end of the scale."""
+    for number in range(4):
+        mask = np.zeros((160, 160), np.uint8)
+        for i in range(12):
+            ends = np.random.RandomState(100 * number + i).randint(0, 160, (2, 2))
+            cv2.line(mask, *map(tuple, ends.tolist()), 200, 3)
+        small = Image.fromarray(mask).resize((80, 80), Image.BILINEAR)
+        save(tmp_path / f'images/{number}.png', picture(number, (80, 80)))
+        save(tmp_path / f'masks/{number}.png', np.asarray(small))
+    assert check_dataset(tmp_path).encoding.faults
+    checked = check_dataset(tmp_path, blurred=True)
+    assert not checked.faults and checked.convert
+    succeed(TOOL, tmp_path, '--blurred', '--out', tmp_path / 'out')
+
+
+def test_shares_and_labels_of_blurred_colours_agree(tmp_path):
+    """Nearest in RGB, not among 0xRRGGBB as numbers."""
+    near_red, near_blue = 0xE00A0A, 0x0A0AE0
+    encoding = Encoding({0: 0, 0xFF0000: 1, 0x0000FF: 2, 0xC8FF00: 3}, list('abcd'), [], True,
+                        [], [])
+    values = np.array([[near_red, near_blue, 0x000A00, 0xFF0000]])
+    assert to_labels(values, encoding).tolist() == [[1, 2, 0, 1]]
+    item = Inspected(None, counts={near_red: 1, near_blue: 1, 0x000A00: 1, 0xFF0000: 1},
+                     colours=True)
+    assert class_shares([item], encoding).pixels.tolist() == [1, 2, 1, 0]
+
+
+# --- details -----------------------------------------------------------------------------
+
+
+def test_transparent_is_black(tmp_path):
+    """Whatever colour lies below it."""
+    for number in range(4):
+        drawn = labels(number, (0, 1, 2))
+        alpha = np.where(drawn == 2, 0, 255).astype(np.uint8)
+        save(tmp_path / f'images/{number}.png', picture(number))
+        save(tmp_path / f'masks/{number}.png', np.dstack([COLOURED[drawn], alpha]))
+    checked = check_dataset(tmp_path)
+    assert checked.encoding.classes == ['background', 'red']
+    for name, item in seen_labels(checked, tmp_path / 'out').items():
+        assert np.array_equal(item['gt_seg_map'], labels(int(name), (0, 1, 0)))
+
+
+def test_names_that_fit_twice_make_no_pair(tmp_path):
+    make(tmp_path, count=3)
+    for folder in ('a', 'b'):  # neither is the folder of the image
+        save(tmp_path / f'masks/{folder}/x.png', labels(0).astype(np.uint8))
+    save(tmp_path / 'images/x.jpg', picture(9))
+    checked = check_dataset(tmp_path)
+    assert any('1 images have no mask of their name: images/x.jpg' in fault
+               for fault in checked.faults)
+    assert any('2 masks have no image' in fault for fault in checked.faults)
+    assert {item.pair.image.stem for items in checked.splits.values()
+            for item in items} == {'000', '001', '002'}
+
+
+def test_the_same_name_in_several_folders(tmp_path):
+    for folder in 'ab':
+        for number in range(3):
+            save(tmp_path / f'images/{folder}/{number}.png', picture(number + ord(folder)))
+            save(tmp_path / f'masks/{folder}/{number}.png',
+                 labels(number + ord(folder)).astype(np.uint8))
+    checked = check_dataset(tmp_path)
+    pairs = [item.pair for items in checked.splits.values() for item in items]
+    assert len(pairs) == 6 and not checked.faults
+    assert all(pair.image.parent.name == pair.mask.parent.name for pair in pairs)
+
+
+def test_images_of_one_colour_and_several_sizes_are_no_doubles(tmp_path):
+    for number, size in enumerate([(20, 60), (60, 20), (30, 40), (40, 30)]):
+        save(tmp_path / f'images/{number}.png', np.zeros((*size, 3), np.uint8))
+        save(tmp_path / f'masks/{number}.png', labels(number, size=size).astype(np.uint8))
+    assert not any('the same image' in note for note in check_dataset(tmp_path).notes)
+
+
+def test_links_that_lead_elsewhere(tmp_path):
+    """A folder of links to the real files, as those make who share a disk."""
+    spread(tmp_path / 'store', FORMATS['rgb'])
+    for file in (tmp_path / 'store').rglob('*.png'):
+        link = tmp_path / 'data' / file.relative_to(tmp_path / 'store')
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(file)
+    items = seen_labels(check_dataset(tmp_path / 'data'), tmp_path / 'out')
+    for name, item in items.items():
+        assert np.array_equal(item['gt_seg_map'] == 0, labels(int(name)) == 0)
+
+
+@pytest.mark.parametrize('size, crop, scale', [
+    ((70, 200), (64, 192), (200, 70)), ((200, 70), (192, 64), (200, 70)),
+    ((3000, 600), (512, 192), (1024, 205))])
+def test_crops_are_as_tall_and_wide_as_the_images(tmp_path, size, crop, scale):
+    for number in range(3):
+        save(tmp_path / f'images/{number}.png', picture(number, size))
+        save(tmp_path / f'masks/{number}.png', labels(number, size=size).astype(np.uint8))
+    config = Config.fromfile(write_config(check_dataset(tmp_path), tmp_path / 'out'))
+    assert tuple(config.crop_size) == crop
+    assert tuple(config.train_pipeline[2].scale) == scale
+
+
 # --- faults ------------------------------------------------------------------------
 
 
@@ -345,18 +649,74 @@ def test_doubles_stay_on_one_side_of_a_split_that_is_made(tmp_path):
     assert not sides[0] & sides[1] and not checked.faults
 
 
-def test_images_that_exif_turns(tmp_path):
-    for number in range(4):
-        image = Image.fromarray(picture(number))
-        exif = image.getexif()
-        exif[0x0112] = 6
-        (tmp_path / 'images').mkdir(exist_ok=True)
-        image.save(tmp_path / f'images/{number}.jpg', exif=exif)
-        save(tmp_path / f'masks/{number}.png', labels(number).astype(np.uint8))
+def save_turned(root, number, orientation, stored=True, size=SIZE, copied=False):
+    """A pair whose image is turned by EXIF, and the labels as they are shown."""
+    image = Image.fromarray(picture(number, size))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    (root / 'images').mkdir(parents=True, exist_ok=True)
+    image.save(root / f'images/{number}.jpg', exif=exif)
+    drawn = labels(number, size=size).astype(np.uint8)
+    drawn[: size[0] // 3, : size[1] // 4] = 0  # unlike its mirror images
+    mask = io.BytesIO()
+    Image.fromarray(drawn).save(mask, 'PNG', exif=exif)
+    shown = np.asarray(ImageOps.exif_transpose(Image.open(mask)))
+    save(root / f'masks/{number}.png', drawn if stored else shown,
+         **(dict(exif=exif) if copied else {}))
+    return shown
+
+
+def seen_labels(checked, out, split='train'):
+    """Labels as training sees them, by the image's stem."""
+    dataset = build(Config.fromfile(write_config(checked, out)), split)
+    return {Path(dataset.get_data_info(i)['img_path']).stem: dataset[i]
+            for i in range(len(dataset))}
+
+
+@pytest.mark.parametrize('stored', [False, True, 'both', 'copied'])
+@pytest.mark.parametrize('orientation', [5, 6, 7, 8])
+def test_images_that_exif_turns(tmp_path, orientation, stored):
+    """Masks drawn on the image as stored, as shown, or stored with the same EXIF data."""
+    shown = {str(n): save_turned(tmp_path, n, orientation,
+                                 n % 2 == 0 if stored == 'both' else bool(stored),
+                                 copied=stored == 'copied') for n in range(6)}
     checked = check_dataset(tmp_path)
-    assert checked.turned and not checked.faults
-    item = build(Config.fromfile(write_config(checked, tmp_path / 'out')))[0]
-    assert item['img'].shape[:2] == item['gt_seg_map'].shape == SIZE
+    assert not checked.faults and checked.convert == bool(stored)
+    assert any('their masks are not' in note for note in checked.notes) == (
+        stored in (True, 'both'))
+    for name, item in seen_labels(checked, tmp_path / 'out').items():
+        assert item['img'].shape[:2] == item['gt_seg_map'].shape == SIZE[::-1]
+        assert np.array_equal(item['gt_seg_map'], shown[name])
+
+
+@pytest.mark.parametrize('orientation', [2, 3, 4, 6])
+def test_turns_that_sizes_do_not_tell(tmp_path, orientation):
+    """Half turns, mirrors and squares: as others, or as shown unless the user says."""
+    size = (40, 40) if orientation == 6 else SIZE
+    shown = {str(n): save_turned(tmp_path / 'a', n, orientation, size=size)
+             for n in range(6)}
+    checked = check_dataset(tmp_path / 'a')
+    assert not checked.convert and any(
+        '6 images are turned or mirrored' in note and '--unturned-masks' in note
+        for note in checked.notes)
+    checked = check_dataset(tmp_path / 'a', unturned_masks=True)
+    for name, item in seen_labels(checked, tmp_path / 'out').items():
+        assert np.array_equal(item['gt_seg_map'], shown[name])
+    # One whose size tells it shows the way for all.
+    shown['9'] = save_turned(tmp_path / 'a', 9, 8)
+    checked = check_dataset(tmp_path / 'a')
+    assert any('as they are stored; those of others are' in note for note in checked.notes)
+    for name, item in seen_labels(checked, tmp_path / 'out2').items():
+        assert np.array_equal(item['gt_seg_map'], shown[name])
+    # Two that contradict one another: nothing is guessed.
+    save_turned(tmp_path / 'a', 10, 8, stored=False)
+    save(tmp_path / 'a/images/11.jpg', picture(11))
+    save(tmp_path / 'a/masks/11.png', labels(11).astype(np.uint8))
+    checked = check_dataset(tmp_path / 'a')
+    fault, = checked.faults
+    assert fault.startswith('6 pairs cannot be used') and '--unturned-masks' in fault
+    assert {item.pair.image.stem for items in checked.splits.values()
+            for item in items} == {'9', '10', '11'}
 
 
 def test_labels_and_colours_mixed(tmp_path):

@@ -6,16 +6,18 @@
 
 The exit code is 0 if nothing is wrong with the data, 1 if something is, 2 after an error.
 """
+import re
 import sys
+from typing import Union
 
 from fcn_plugin.apis.check_dataset import check_and_write
 from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
 
 
-def value(text: str) -> int:
+def value(text: str) -> Union[int, str]:
     """A label, or a colour as #rrggbb."""
-    return int(text[1:], 16) if text.startswith('#') else int(text)
+    return text.lower() if re.fullmatch('#[0-9a-fA-F]{6}', text) else int(text)
 
 
 def parse_args() -> dict:
@@ -27,7 +29,14 @@ def parse_args() -> dict:
     parser.add_argument('--classes', nargs='+', metavar='NAME',
                         help='names of the classes, in the order of their values')
     parser.add_argument('--ignore', nargs='+', type=value, default=(), metavar='VALUE',
-                        help='values of pixels that do not count, colours as #rrggbb')
+                        help='values of pixels that do not count and are no classes, '
+                        "colours as '#rrggbb'")
+    parser.add_argument('--blurred', action='store_true',
+                        help='each pixel takes the nearest of the frequent values, also '
+                        'where it is not proven that JPEG or a resize made the others')
+    parser.add_argument('--unturned-masks', action='store_true',
+                        help='masks lie on images as they are stored, where EXIF data turn '
+                        'these and the sizes leave it open')
     parser.add_argument('--val-share', type=float, default=0.2, metavar='SHARE',
                         help='of validation, where there is no split (default: '
                         '%(default)s)')
@@ -38,7 +47,7 @@ def parse_args() -> dict:
                         'there')
     parser.add_argument('--base', metavar='NAME',
                         help='which of configs/fcn the config inherits (default: FCN-8s on '
-                        'EfficientNet-Lite0, without timm on ResNet-18)')
+                        'EfficientNet-Lite0)')
     parser.add_argument('--class-weights', action='store_true',
                         help='weigh classes in the loss by the weights of the report')
     parser.add_shared('--overwrite', help='replace what an earlier call has written')
