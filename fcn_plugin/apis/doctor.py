@@ -16,6 +16,8 @@ from mmseg.registry import DATASETS, MODELS
 from packaging.requirements import Requirement
 
 from .. import __version__, compat
+from ..ops import label_scores, sample_axis
+from ..ops.labels import numba_fault
 from ..utils.paths import python_command
 from .config import load_config
 from .describe import quiet
@@ -143,6 +145,38 @@ def machine() -> Iterator[Finding]:
                       'train_dataloader.num_workers=0 train_dataloader.'
                       'persistent_workers=False by --cfg-options')
     yield from gpus()
+    yield from kernels()
+
+
+def kernels() -> Iterator[Finding]:
+    """Whether the compiled ways from scores to labels run, and agree with plain PyTorch."""
+    engines = dict(numba=('cpu', 'pip install -c constraints.txt numba'))
+    if torch.cuda.is_available():
+        engines['triton'] = 'cuda', 'pip install triton, or install a CUDA build of torch'
+    for engine, (device, fix) in engines.items():
+        what = f'from scores to labels by {engine}'
+        fault = numba_fault() if engine == 'numba' else None
+        if fault is not None:
+            yield Finding(f'{what}: it does not run ({fault[0]}); plain PyTorch serves, '
+                          'which takes longer', fault[1])
+            continue
+        finding, same = _try(f'{what}: it runs and agrees with plain PyTorch',
+                             lambda: _agrees(engine, device), fix)
+        if same is None:
+            finding = Finding(f'{what}: {finding.what}', fix)
+        elif not same:
+            finding = Finding(f'{what}: labels are others than those of plain PyTorch', fix)
+        yield finding
+
+
+def _agrees(engine: str, device: str) -> bool:
+    # Of one decimal, so that classes tie, and of the size of an image, so that all
+    # threads take part.
+    scores = torch.randn(5, 30, 41, generator=torch.Generator().manual_seed(0))
+    scores = (10 * scores).round().div(10).to(device)
+    axes = sample_axis(30, 8, 235, 500), sample_axis(41, 8, 321, 641, flip=True)
+    found, plain = (label_scores(scores, *axes, engine=name) for name in (engine, 'torch'))
+    return torch.equal(found, plain)
 
 
 def gpus() -> Iterator[Finding]:

@@ -10,12 +10,14 @@ resizing to the original image are thereby one interpolation instead of two, and
 logits nor probabilities exist at full resolution.
 """
 import functools
+import logging
 import threading
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 # Below this many multiplications threads cost more than they bring.
@@ -182,15 +184,33 @@ def _label_torch(scores: Tensor, rows: Axis, columns: Axis) -> Tensor:
 # --- numba -----------------------------------------------------------------------
 
 
-@functools.cache
 def compiled():
     """The module of compiled CPU kernels, or None where numba does not run."""
+    return _numba()[0]
+
+
+def numba_fault() -> Optional[Tuple[str, str]]:
+    """Why numba does not run here and what to do; None where it runs."""
+    return _numba()[1]
+
+
+@functools.cache  # so that what it logs is logged once
+def _numba() -> Tuple[Any, Optional[Tuple[str, str]]]:
     try:
         from . import numba_kernels
         numba_kernels.warm_up()
-    except Exception:  # absent, or of a numpy it does not know: the plain path serves
-        return None
-    return numba_kernels
+        return numba_kernels, None
+    # Absent, of a numpy that it does not know, without a folder to keep what it compiles:
+    # the plain path serves.
+    except Exception as error:
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        fix = 'pip install -c constraints.txt numba'
+        if 'cannot cache' in reason:
+            fix = 'set NUMBA_CACHE_DIR to a folder that can be written'
+    print_log(f'plain PyTorch computes labels and metrics on the CPU, which takes longer: '
+              f'numba does not run here ({reason}). To mend it: {fix}', 'current',
+              logging.WARNING)
+    return None, (reason, fix)
 
 
 def _label_numba(scores: Tensor, rows: Axis, columns: Axis) -> Tensor:
@@ -230,7 +250,10 @@ def in_threads(run, count: int, threads: int) -> None:
 def _triton():
     try:
         from . import triton_kernels
-    except ImportError:
+    except ImportError as error:
+        print_log(f'plain PyTorch computes labels on the GPU, which takes longer: Triton, '
+                  f'which comes with torch for CUDA on Linux, is not there ({error})',
+                  'current', logging.WARNING)
         return None
     return triton_kernels
 

@@ -11,6 +11,7 @@ from tiny_runs import ROOT, SHAPES, run_tool, succeed, write_config
 
 from fcn_plugin import compat
 from fcn_plugin.apis import doctor
+from fcn_plugin.ops import labels
 from fcn_plugin.utils.paths import python_command
 
 TOOL = 'misc/doctor.py'
@@ -35,6 +36,7 @@ def test_a_config_that_does_not_exist(tmp_path):
 def test_this_installation():
     out = succeed(TOOL)
     assert out.endswith('no faults\n')
+    assert 'by numba: it runs and agrees with plain PyTorch' in out
     assert f'torch {torch.__version__}' in out
     assert all(sentence in out for sentence in compat.in_force())
 
@@ -84,6 +86,30 @@ def test_too_little_shared_memory(monkeypatch):
     if os.path.isdir('/dev/shm'):
         finding, = [f for f in doctor.machine() if 'shared memory' in f.what]
         assert '--shm-size' in finding.fix
+
+
+def test_the_compiled_path_without_numba():
+    code = """
+import sys
+sys.modules['numba'] = None
+from fcn_plugin.apis import doctor
+print(*doctor.kernels())
+"""
+    done = subprocess.run([sys.executable, '-c', code], check=True, text=True,
+                          capture_output=True)
+    finding = done.stdout.splitlines()[-1]
+    assert 'by numba: it does not run (' in finding and 'pip install' in finding
+
+
+def test_the_compiled_path_that_computes_something_else(monkeypatch):
+    assert not faults(doctor.kernels())
+    monkeypatch.setitem(labels._ENGINES, 'numba', lambda scores, rows, columns: torch.zeros(
+        len(rows), len(columns), dtype=torch.uint8))
+    finding, = [each for each in doctor.kernels() if 'numba' in each.what]
+    assert 'others than those of plain PyTorch' in finding.what and finding.fix
+    monkeypatch.setitem(labels._ENGINES, 'numba', lambda *args: 1 / 0)
+    finding, = [each for each in doctor.kernels() if 'numba' in each.what]
+    assert 'division by zero' in finding.what and finding.fix
 
 
 # --- configs ----------------------------------------------------------------------------

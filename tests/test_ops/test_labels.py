@@ -151,7 +151,27 @@ assert (found[:8] == 0).all() and (found[8:] == 1).all()
 assert count_pairs(torch.tensor([0, 1]), torch.tensor([1, 1]), 2, 255).tolist() == [[0, 0],
                                                                                    [1, 1]]
 """
-    subprocess.run([sys.executable, '-c', code], check=True)
+    done = subprocess.run([sys.executable, '-c', code], check=True, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said, = [line for line in done.stdout.splitlines() if 'numba' in line]  # once
+    assert 'WARNING' in said and 'numba does not run here (' in said
+    assert said.endswith('To mend it: pip install -c constraints.txt numba')
+
+
+def test_where_nothing_can_be_cached_the_warning_says_so(tmp_path):
+    """As in a container whose packages and home cannot be written."""
+    code = """
+import sys
+import numba.core.caching as caching
+caching.CacheImpl._locator_classes = []
+caching.CodeLibraryCacheImpl._locator_classes = []
+from fcn_plugin.ops import labels
+print(labels.numba_fault()[1])
+"""
+    done = subprocess.run([sys.executable, '-c', code], check=True, text=True,
+                          capture_output=True)
+    assert done.stdout.splitlines()[-1] == (
+        'set NUMBA_CACHE_DIR to a folder that can be written')
 
 
 def test_the_triton_kernel_by_its_interpreter():
