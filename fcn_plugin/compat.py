@@ -54,8 +54,7 @@ def in_force() -> List[str]:
     elif _torchvision_schemas:
         found.append("torchvision's compiled part does not load with this torch: its Python "
                      'part, which timm needs, works')
-    if torch.__version__ >= '2.6':
-        found.append("torch loads checkpoints as plain data: mmengine's own are let through")
+    found.append("torch loads checkpoints as plain data: mmengine's own are let through")
     if _weighs_classes:
         found.append("mmseg's cross-entropy takes class weights where pixels are ignored")
     if not torch.cuda.is_available():
@@ -179,14 +178,11 @@ def _history_buffer_statistic(owner, name):
 def allow_mmengine_checkpoints() -> None:
     """Lets ``torch.load(weights_only=True)`` read mmengine's own checkpoints.
 
-    Since torch 2.6 that is the default, and mmengine 0.10.7 stores its message
-    hub (HistoryBuffer, numpy arrays) beside the weights, so resuming and
-    testing fail. Only what those need is allowed; ``weights_only=False`` is
-    never used. Steps aside with an older torch; harmless where mmengine has learnt
-    it itself.
+    That is the default, and mmengine 0.10.7 stores its message hub (HistoryBuffer,
+    numpy arrays) beside the weights, so resuming and testing fail. Only what those
+    need is allowed; ``weights_only=False`` is never used. Harmless where mmengine has
+    learnt it itself.
     """
-    if torch.__version__ < '2.6':  # TorchVersion compares by number
-        return
     from mmengine.logging.history_buffer import HistoryBuffer
     multiarray = importlib.import_module(
         'numpy._core.multiarray' if hasattr(np, '_core') else 'numpy.core.multiarray')

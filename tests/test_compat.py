@@ -283,13 +283,6 @@ def test_both_spellings_of_numpy(spelling):
     assert found['scalar'] == expected['scalar']
 
 
-def test_older_torch_is_left_alone(monkeypatch):
-    """Before 2.6 not all of what is called exists."""
-    monkeypatch.setattr(torch, '__version__', type(torch.__version__)('2.5.1+cpu'))
-    monkeypatch.delattr(torch.serialization, 'add_safe_globals')
-    compat.allow_mmengine_checkpoints()
-
-
 # --- configs ---------------------------------------------------------------
 
 
