@@ -53,7 +53,7 @@ def declared():
 
 
 def imports(folder):
-    """Pairs of a package that is imported and whether its import waits in a function."""
+    """Pairs of a package that is imported and whether its import waits until it is needed."""
     found = {}
     for path in sorted((ROOT / folder).rglob('*.py')):
         if '.mim' in path.parts:
@@ -71,6 +71,7 @@ def imports(folder):
                     and isinstance(node.args[0], ast.Constant)
                     and re.search(r'importorskip|import_module', ast.unparse(node.func))):
                 names = [node.args[0].value]
+                waiting.add(id(node))
             for name in {name.partition('.')[0] for name in names}:
                 if name not in sys.stdlib_module_names:
                     found.setdefault((name, id(node) in waiting), str(path))
@@ -98,8 +99,8 @@ def test_every_import_is_declared(folder):
     for (name, waits), path in found.items():
         if own(name) or name in ELSEWHERE:
             continue
-        allowed = always | extras['test'] | extras['browser'] if folder == 'tests' else (
-            always | later if waits else always)
+        allowed = always | later if waits else (
+            always | extras['test'] if folder == 'tests' else always)
         assert distributions(name) & allowed, (
             f'{path} imports {name}, of {distributions(name)}, which setup.py does not '
             f'declare{"" if waits else " among what is always installed"}')
