@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..ops import label_dtype
 from ..utils.errors import InputError
 from .decode_heads import FCNSkipHead
+from .symbolic_sizes import for_any_size
 
 
 class DeployedSegmentor(nn.Module):
@@ -38,7 +39,8 @@ class DeployedSegmentor(nn.Module):
                  keep_ratio: bool = False) -> None:
         super().__init__()
         _check_exportable(model)
-        self.model, self.with_scores, self.preprocess = model, scores, preprocess
+        self.model = for_any_size(model)
+        self.with_scores, self.preprocess = scores, preprocess
         self.resize, self.keep_ratio = resize, keep_ratio
         head = model.decode_head
         self.grid = head.image_grid if isinstance(head, FCNSkipHead) else None

@@ -11,7 +11,7 @@ from PIL import Image
 from tiny_runs import CONFIGS, run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.apis.export import export, resize_of
+from fcn_plugin.apis.export import compare_backends, export, resize_of
 
 onnx = pytest.importorskip('onnx', reason="the extra 'export' is not installed")
 pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
@@ -127,6 +127,62 @@ def test_overlays_from_onnx(exported, photos, tmp_path):
     files = FCNInferencer(exported['.onnx', True]).save(
         photos, tmp_path / 'out', heatmap='ring', progress=False)
     assert len(files) == 6 and all(file.is_file() for file in files)
+
+
+# --- what passes as the same ----------------------------------------------------------
+
+
+class Answers:
+    """A backend that says what it was told, alone and in a batch."""
+
+    def __init__(self, probabilities, labels=None, in_batch=None, scores=False):
+        self.meta = dict(scores=scores)
+        labels = probabilities.argmax(0) if labels is None else labels
+        self.alone = (labels, probabilities)
+        self.in_batch = (labels if in_batch is None else in_batch, probabilities)
+
+    def __call__(self, images, scores=False):
+        labels, probabilities = self.alone if len(images) == 1 else self.in_batch
+        return [(labels, probabilities if scores else None) for _ in images]
+
+
+IMAGE = np.zeros((2, 2, 3), np.uint8)
+#: Certain in the first three pixels, undecided to rounding in the last.
+SURE = np.array([[[.9, .1], [.9, .5]], [[.1, .9], [.1, .4999]]], np.float32)
+LABELS = SURE.argmax(0)
+WRONG = np.array([[1, 1], [0, 0]])
+NAN = np.where(SURE > 2, SURE, np.nan).astype(np.float32)
+
+
+@pytest.mark.parametrize('graph', [
+    Answers(SURE, WRONG), Answers(SURE, in_batch=WRONG),
+    Answers(SURE + np.float32(.01), scores=True), Answers(NAN, LABELS, scores=True),
+    Answers(SURE, LABELS[:1]),
+], ids=['a label', 'a label in a batch', 'a score', 'no number', 'a size'])
+def test_a_graph_that_computes_something_else(graph):
+    with pytest.raises(ValueError, match='does not compute what PyTorch does'):
+        compare_backends(Answers(SURE), graph, [IMAGE], 1e-3)
+
+
+def test_a_reference_of_no_numbers():
+    with pytest.raises(ValueError, match='a score differs by nan'):
+        compare_backends(Answers(NAN, LABELS), Answers(SURE, WRONG), [IMAGE], 1e-3)
+
+
+def test_what_rounding_leaves_undecided_may_differ():
+    other = np.array([[0, 1], [0, 1]])
+    found = compare_backends(Answers(SURE), Answers(SURE, other), [IMAGE], 1e-3)
+    assert found['equal'] == 0.75 and 0 < found['gap'] < 1e-3
+
+
+def test_one_channel_decides_by_its_threshold():
+    """mmseg's default is 0.3: the label is not always the more probable class."""
+    labels = (SURE[1] > 0.3).astype(np.int64)
+    assert (labels != LABELS).any()
+    reference = Answers(SURE, labels)
+    assert compare_backends(reference, Answers(SURE, labels), [IMAGE], 1e-3, 0.3)['equal'] == 1
+    with pytest.raises(ValueError, match='25.00 % of the labels'):
+        compare_backends(reference, Answers(SURE, LABELS), [IMAGE], 1e-3, 0.3)
 
 
 # --- errors -------------------------------------------------------------------------

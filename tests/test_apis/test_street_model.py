@@ -81,6 +81,16 @@ def test_predict_takes_it_where_none_is_named(street, tmp_path):
     assert (tmp_path / 'out/street_overlay.png').is_file()
 
 
+def test_it_can_be_exported(street, tmp_path):
+    """By the command of the documentation; labels of sizes other than the traced one."""
+    pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
+    file = tmp_path / 'street.onnx'
+    assert '100.000 % of labels equal' in succeed('export.py', '--out', file)
+    graph, network = FCNInferencer(file, device='cpu'), FCNInferencer(device='cpu')
+    for image in (street, street[:131, :97]):
+        assert (graph(image).labels == network(image).labels).mean() > 0.9999
+
+
 def test_a_config_without_weights_is_not_filled_from_it(trained):
     with pytest.raises(ValueError, match='no weights: name a checkpoint beside the config'):
         load_model(trained / 'config.py')
