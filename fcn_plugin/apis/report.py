@@ -29,7 +29,7 @@ from .judge import Evaluation, choose_images, evaluate
 from .loading import PathLike, load_model
 from .predict import build_val_dataset, predict_dataset, spread
 from .result import Result
-from .work_dir import checkpoint_of, log_starts, read_log
+from .work_dir import checkpoint_of, of_last_run, read_log, starts_of_last_run
 
 _FIGURES = dict(mIoU=FIGURES['mIoU']) | FIGURES  # that one first
 #: More classes than this make a table that nobody reads.
@@ -70,7 +70,8 @@ def read_run(work_dir: PathLike, config: Optional[PathLike] = None,
         config (str or Path, optional): Defaults to None: the one that the run wrote, of
             several runs the last.
         weight_path (str or Path, optional): Defaults to None: the best checkpoint,
-            without one the last; see :func:`~fcn_plugin.apis.work_dir.checkpoint_of`.
+            without one the last, of the last run; see
+            :func:`~fcn_plugin.apis.work_dir.checkpoint_of`.
         cfg_options (dict, optional): Overrides of the config.
 
     Returns:
@@ -88,10 +89,12 @@ def read_run(work_dir: PathLike, config: Optional[PathLike] = None,
     checkpoint = Path(weight_path) if weight_path else checkpoint_of(folder)
     if weight_path and not checkpoint.is_file():
         raise FileNotFoundError(f"there is no checkpoint '{weight_path}'")
+    if checkpoint and not weight_path and not of_last_run(checkpoint):
+        checkpoint = None
     run = Run(folder, load_config(str(config), cfg_options), checkpoint, *read_log(folder))
-    logs = sorted(folder.glob('*/*.log'))
-    # test.py leaves logs too
-    logs = [log for log in logs if (log.parent / 'vis_data/scalars.json').is_file()] or logs
+    # test.py leaves logs too, without scalars
+    starts = starts_of_last_run(folder)
+    logs = sorted((starts[-1] if starts else folder).glob('*.log' if starts else '*/*.log'))
     if logs:
         run.environment = _environment(logs[-1])
     return run
@@ -107,7 +110,7 @@ def _config_of(folder: Path) -> Path:
     if len(found) == 1:
         return found[0]
     # Each start keeps its config beside its scalars, and one under its own name above.
-    copies = [start / 'vis_data/config.py' for start in log_starts(folder)]
+    copies = [start / 'vis_data/config.py' for start in starts_of_last_run(folder)]
     text = copies[-1].read_text('utf-8') if copies and copies[-1].is_file() else None
     same = [path for path in found if path.read_text('utf-8') == text]
     if not same:
@@ -222,8 +225,8 @@ def _judge(run: Run, images: int, max_images: Optional[int], opacity: float,
            device: str) -> dict:
     """What the page shows of the checkpoint on the validation set."""
     if run.checkpoint is None:
-        raise FileNotFoundError(f"'{run.folder}' holds no checkpoint: give --weight-"
-                                'path, or --images 0 for a page without predictions')
+        raise FileNotFoundError(f"'{run.folder}' holds no checkpoint of its last run: give "
+                                '--weight-path, or --images 0 for a page without predictions')
     model = load_model(run.config, run.checkpoint, device, rescale=False)
     try:
         with explain_errors(model.cfg):

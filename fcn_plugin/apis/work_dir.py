@@ -106,7 +106,7 @@ def read_log(work_dir: Path) -> Tuple[List[dict], List[dict]]:
     """
     train: List[dict] = []
     val: List[dict] = []
-    for start in log_starts(work_dir):
+    for start in starts_of_last_run(work_dir):
         more_train, more_val = read_scalars(start / 'vis_data/scalars.json')
         first = min((values['step'] for values in more_train), default=None)
         judged = min((values['step'] for values in more_val), default=None)
@@ -118,8 +118,30 @@ def read_log(work_dir: Path) -> Tuple[List[dict], List[dict]]:
     return train, val
 
 
-def log_starts(work_dir: Path) -> List[Path]:
-    """The folder of each start of a training that has logged a scalar, the last at the end."""
+def starts_of_last_run(work_dir: Path) -> List[Path]:
+    """The folders of the starts of a run, of the last one where there were several.
+
+    They are those that have logged a scalar, from the last that did not resume on.
+    """
+    found: List[Path] = []
+    for start in _log_starts(work_dir):
+        config = start / 'vis_data/config.py'
+        if config.is_file() and not re.search(r'^resume = True$', config.read_text('utf-8'),
+                                              re.M):
+            found = []
+        found.append(start)
+    return found
+
+
+def of_last_run(checkpoint: Path) -> bool:
+    """Whether a checkpoint was written since the last run in its folder was begun."""
+    starts = starts_of_last_run(checkpoint.parent)
+    time, _ = _written(checkpoint)
+    return not starts or not time or time >= starts[0].name
+
+
+def _log_starts(work_dir: Path) -> List[Path]:
+    """The folder of each start that has logged a scalar, of all runs; the last at the end."""
     return [path.parents[1] for path in sorted(work_dir.glob('*/vis_data/scalars.json'))
             if any(read_scalars(path))]
 

@@ -142,6 +142,17 @@ def test_the_last_of_two_runs_in_one_folder(two_runs):
     assert Path(run.config.filename).name == 'another.py'
     assert run.config.train_cfg.max_iters == 9
     assert [line['loss'] for line in run.train] == [9.] and run.val == []
+    assert run.checkpoint is None and run.environment == ''
+    # validated later than the other was: nothing of that is left before it
+    scalars = two_runs / '20990101_000000/vis_data/scalars.json'
+    scalars.write_text(json.dumps(dict(mIoU=7., step=3)) + '\n')
+    assert [line['step'] for line in read_run(two_runs).val] == [3]
+    # where the run was resumed, all before that step is its own
+    config = scalars.with_name('config.py')
+    config.write_text(config.read_text().replace('resume = False', 'resume = True'))
+    run = read_run(two_runs, two_runs / 'tiny.py')
+    assert [line['step'] for line in run.val] == [2, 3]
+    assert run.checkpoint.name.startswith('best_mIoU_')
     shutil.rmtree(two_runs / '20990101_000000')
     run = read_run(two_runs)
     assert Path(run.config.filename).name == 'tiny.py' and len(run.val) == 2
