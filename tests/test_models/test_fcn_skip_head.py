@@ -6,7 +6,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from fcn_plugin.models import FCNSkipHead, FeatureMap
+from fcn_plugin.models import FCNSkipHead, FeatureMap, FullyConvVGG
+from fcn_plugin.ops import label_scores, sample_axis
 
 STRIDES, CHANNELS = (4, 8, 16, 32), (5, 6, 7, 8)
 
@@ -194,6 +195,16 @@ def test_dropout_is_elementwise_and_on_the_coarsest_map_only():
     assert ((per_channel > 0) & (per_channel < 1)).all()  # no channel goes as a whole
 
 
+def test_dropout_leaves_the_skips_alone():
+    head, seen = build(3, dropout_ratio=0.5).train(), {}
+    for stride, layer in head.score.items():
+        layer.register_forward_pre_hook(
+            lambda module, args, stride=stride: seen.update({stride: args[0]}))
+    head([torch.ones_like(feature) for feature in maps()])
+    assert (seen['stride32'] == 0).any()
+    assert (seen['stride16'] == 1).all() and (seen['stride8'] == 1).all()
+
+
 def test_loss_is_the_mean_over_pixels_that_count():
     head, features = build().eval(), maps(32, 32)
     labels = torch.randint(0, 3, (2, 1, 30, 32))
@@ -217,6 +228,44 @@ def test_accuracy_and_several_losses_on_request():
     losses = head.loss(maps(32, 32), samples, None)
     assert set(losses) == {'loss_ce', 'loss_dice', 'acc_seg'}
     assert float(losses['loss_ce'].detach()) == pytest.approx(2 * np.log(3), rel=0.5)
+
+
+def test_losses_of_one_name_add_up():
+    once = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+    one, two = build(loss_decode=once), build(loss_decode=[once, dict(once, loss_weight=3)])
+    two.load_state_dict(one.state_dict())
+    features, samples = maps(32, 32), [sample(torch.randint(0, 3, (1, 32, 32)))] * 2
+    with torch.no_grad():
+        single, both = (head.loss(features, samples, None)['loss_ce'] for head in (one, two))
+    torch.testing.assert_close(both, 4 * single)
+
+
+def test_accuracy_is_that_of_pixels_that_count():
+    head, features = build(with_accuracy=True).eval(), maps(32, 32)
+    with torch.no_grad():
+        best = head.to_image(head(features), (32, 32)).argmax(1, keepdim=True)
+        labels = best.clone()
+        labels[:, :, :8] = (labels[:, :, :8] + 1) % 3  # wrong in a quarter
+        labels[:, :, 16:] = 255
+        found = head.loss(features, [sample(label) for label in labels], None)
+    assert float(found['acc_seg']) == pytest.approx(50)
+
+
+@pytest.mark.parametrize('count, offset', [(1, 19), (2, 27), (3, 31)])
+def test_scores_lie_in_the_image_where_the_deconvolution_puts_them(count, offset):
+    """In the caffe alignment: score i at ``stride (i + 0.5) - start``."""
+    head = build(count, alignment='caffe')
+    with torch.device('meta'):
+        trunk = FullyConvVGG(16, alignment='caffe', out_indices=(2, 3, 5))
+    grids = [None, *trunk.grids]  # as the head counts its maps
+    head.align(grids)
+    stride = STRIDES[4 - count]
+    assert head.image_grid == (stride, offset - stride / 2)
+    scores = torch.randn(1, 3, 24, 20)
+    expected = head.to_image(scores, (60, 50))[0].argmax(0)  # fades at borders, in all alike
+    axes = [sample_axis(size, stride, length, length, head.image_grid[1])
+            for size, length in ((24, 60), (20, 50))]
+    assert torch.equal(label_scores(scores[0], *axes).long(), expected)
 
 
 def test_binary_with_one_channel():

@@ -218,6 +218,30 @@ def test_dropout_is_elementwise_and_in_training_only():
         assert torch.equal(vgg(image)[0], vgg(image)[0])
 
 
+def test_conv6_is_dropped_out_before_conv7():
+    vgg, seen = FullyConvVGG(11, out_indices=(5, ), fc_channels=64, fc_kernel_size=3), []
+    nn.init.constant_(vgg.conv6.conv.bias, 10)  # so that zeros are dropped ones
+    vgg.conv7.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    with torch.no_grad():
+        vgg.train()(torch.randn(1, 3, 64, 64))
+        vgg.eval()(torch.randn(1, 3, 64, 64))
+    assert seen[0].eq(0).float().mean() == pytest.approx(0.5, abs=0.15)
+    assert (seen[1] > 0).all()
+
+
+def test_poolings_round_up_with_switches_as_without():
+    vgg = FullyConvVGG(11, ceil_mode=True, with_switches=True, **LEAN).eval()
+    plain = FullyConvVGG(11, ceil_mode=True, **LEAN).eval()
+    plain.load_state_dict(vgg.state_dict())
+    image = torch.randn(1, 3, 40, 76)
+    with torch.no_grad():
+        *maps, pool4_at, pool5_at = vgg(image)
+        for ours, theirs in zip(maps, plain(image), strict=True):
+            assert torch.equal(ours, theirs)
+    assert [tuple(each.shape[-2:]) for each in maps] == [(5, 10), (3, 5), (2, 3)]
+    assert pool4_at.shape[-2:] == (3, 5) and pool5_at.shape[-2:] == (2, 3)
+
+
 def test_frozen_stages_are_not_trained():
     vgg = FullyConvVGG(11, frozen_stages=2, **LEAN)
     vgg.train()

@@ -9,6 +9,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from fcn_plugin.models import DenseCRF
+from fcn_plugin.models.post_processors import PostProcessor
 from fcn_plugin.models.segmentors import with_post_processing
 
 BACKBONE = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
@@ -148,6 +149,22 @@ def test_one_channel_for_two_classes():
     torch.testing.assert_close(found.seg_logits.data, expected, atol=1e-4, rtol=0)
     assert torch.equal(found.pred_sem_seg.data, (expected > 0.4).to(
         found.pred_sem_seg.data))
+
+
+@pytest.mark.parametrize('threshold, labels', [(0.2, [0, 1, 1, 1]), (0.7, [0, 0, 0, 1]),
+                                               (None, [0, 0, 1, 1])])
+def test_the_threshold_of_one_channel(threshold, labels):
+    class Unchanged(PostProcessor):
+        def refine(self, scores, image):
+            return scores
+
+    sample = SegDataSample()
+    sample.seg_logits = PixelData(data=torch.tensor([[[0.1, 0.3, 0.6, 0.8]]]))
+    sample.pred_sem_seg = PixelData(data=torch.zeros(1, 1, 4, dtype=torch.uint8))
+    Unchanged().process(torch.zeros(1, 3, 1, 4), [sample], torch.nn.Identity(), threshold)
+    assert sample.pred_sem_seg.data.tolist() == [[labels]]
+    torch.testing.assert_close(sample.seg_logits.data[0, 0],
+                               torch.tensor([0.1, 0.3, 0.6, 0.8]))
 
 
 def test_any_segmentor():

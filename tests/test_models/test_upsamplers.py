@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fcn_plugin.models import BilinearDeconv, BilinearUpsample, MaxUnpool
-from fcn_plugin.models.geometry import bilinear_kernel, crop_to, pad_to_multiple
+from fcn_plugin.models import BilinearDeconv, BilinearUpsample, FCNSkipHead, MaxUnpool
+from fcn_plugin.models.geometry import (Grid, bilinear_kernel, crop_to,
+                                        pad_to_multiple)
 
 
 @pytest.mark.parametrize('upsampler', [BilinearDeconv, BilinearUpsample])
@@ -104,6 +105,27 @@ def test_unpooling_is_initialised_to_be_heard():
     unpool.init_weights()
     switches = F.max_pool2d(torch.randn(1, 64, 8, 8), 2, 2, return_indices=True)[1]
     assert unpool(torch.randn(1, 3, 4, 4), switches).std() > 0.05
+
+
+def test_a_head_does_not_silence_its_unpooling():
+    """Its own initialisation is for score layers: a deviation of 0.01."""
+    head = FCNSkipHead((32, 32), (0, 1), (16, 32), num_classes=3,
+                       upsampler=dict(type='MaxUnpool'), switch_index=(2, ),
+                       switch_channels=(64, ))
+    head.init_weights()
+    unpool = head.upsample['stride32']
+    assert head.score['stride16'].weight.detach().std() < 0.02
+    # Kaiming's with a gain of 1: the root of 1 / fan out
+    assert unpool.spread.weight.detach().std() == pytest.approx(64**-0.5, rel=0.2)
+    assert unpool.gather.weight.detach().std() == pytest.approx((3 * 9)**-0.5, rel=0.2)
+    assert (unpool.spread.bias == 0).all() and (unpool.gather.bias == 0).all()
+
+
+def test_one_grid_on_another():
+    assert Grid(8, -20).offset_of(Grid(8, 4)) == 3 and Grid(8, 4).offset_of(Grid(8, 4)) == 0
+    for other in (Grid(8, -4), Grid(8, 8), Grid(4, 12)):  # before it, between, finer
+        with pytest.raises(ValueError, match='does not lie on'):
+            Grid(8, 4).offset_of(other)
 
 
 @pytest.mark.parametrize('size, padded', [((1, 1), (32, 32)), ((32, 64), (32, 64)),

@@ -99,6 +99,20 @@ def test_the_plain_path_in_blocks_of_one_row(monkeypatch):
 
 
 @pytest.mark.parametrize('engine', engines())
+def test_where_only_a_window_of_the_scores_is_at_hand(engine):
+    """Beyond it the outermost of them count; no other memory is read."""
+    scores = torch.randn(3, 8, 8)
+    axis = sample_axis(8, 8, 64, 64)
+    part = axis[12:36].within(2, 2)  # which wants the scores 1 to 4
+    assert (part.low.min(), part.low.max()) == (part.high.min(), part.high.max()) == (0, 1)
+    window = scores[:, 2:4, 2:4]
+    found = label_scores(window.contiguous(), part, part, engine)
+    padded = F.pad(window[None], (2, 4, 2, 4), mode='replicate')[0]
+    expected = label_scores(padded, axis[12:36], axis[12:36], 'torch')
+    assert torch.equal(found.cpu(), expected)
+
+
+@pytest.mark.parametrize('engine', engines())
 def test_of_equal_classes_the_lower_one(engine):
     scores = torch.tensor([0., 2., 2., 1., 2.])[:, None, None].repeat(1, 3, 3)
     axis = sample_axis(3, 8, 24, 24)

@@ -157,6 +157,17 @@ def test_data_in_pieces(read):
     np.testing.assert_array_equal(found, values)
 
 
+@pytest.mark.parametrize('legacy_first', [True, False])
+def test_of_two_shapes_the_old_one_counts(read, legacy_first):
+    """As in Caffe's Blob::FromProto: where there is num, channels, ..., shape is not read."""
+    legacy = b''.join(number(i, dim) for i, dim in enumerate(WEIGHT.shape, 1))
+    shape = message(7, message(1, varint(WEIGHT.size)))
+    content = message(5, WEIGHT.tobytes())
+    content = legacy + shape + content if legacy_first else shape + legacy + content
+    found, = read(message(100, message(7, content))).layers[0].blobs
+    np.testing.assert_array_equal(found, WEIGHT)
+
+
 def test_one_value_needs_no_shape(read):
     found, = read(message(100, message(7, message(5, b'\0' * 4)))).layers[0].blobs
     assert found.shape == () and found == 0

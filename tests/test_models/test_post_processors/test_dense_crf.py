@@ -161,6 +161,15 @@ def test_no_weight_changes_nothing():
     np.testing.assert_allclose(found, p, atol=1e-4)
 
 
+@pytest.mark.parametrize('engine', ENGINES)
+def test_probabilities_below_the_floor_count_as_it(engine):
+    p = np.zeros((3, 4, 5), np.float32)
+    p[1] = 1
+    found = DenseCRF(0, 1, 0, 1, 1, steps=1, floor=0.2, engine=engine)(
+        p, np.zeros((4, 5, 3), np.uint8))
+    np.testing.assert_allclose(found, np.where(p == 1, 1, 0.2) / 1.4, atol=1e-4)
+
+
 def test_gradients_through_all_steps():
     image = torch.randint(0, 256, (4, 5, 3), dtype=torch.uint8)
     scores = torch.randn(3, 4, 5, dtype=torch.double, requires_grad=True)

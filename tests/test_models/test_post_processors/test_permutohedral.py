@@ -5,6 +5,7 @@ import torch
 
 from fcn_plugin.models.post_processors.permutohedral import (PermutohedralFilter,
                                                              appearance_filter,
+                                                             position_features,
                                                              smoothness_filter)
 
 
@@ -39,6 +40,15 @@ def test_smoothness_of_a_grid_is_close():
     exact = exact_filter(features, values)
     found = smoothness_filter(30, 40, 3, like)(values).double()
     assert (found - exact).norm() / exact.norm() < 0.02
+
+
+def test_smoothness_of_another_deviation_is_another_filter():
+    """Filters are kept by what they depend on."""
+    values = torch.rand(70, 2)
+    found = [smoothness_filter(10, 7, sigma, values)(values) for sigma in (3., 1.5, 3.)]
+    assert torch.equal(found[0], found[2]) and not torch.allclose(found[0], found[1])
+    fresh = PermutohedralFilter(position_features(10, 7, 1.5, values))(values)
+    assert torch.equal(found[1], fresh)
 
 
 def test_a_colour_edge_stops_the_filter():
