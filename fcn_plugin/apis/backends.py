@@ -6,10 +6,9 @@ A backend is called with RGB images and returns, for each, labels and scores; it
 import copy
 import json
 from collections import defaultdict
-from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -23,6 +22,7 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
+from ..models.segmentors import FCNSegmentor
 from ..ops import label_dtype
 from ..utils.errors import InputError, MissingPackageError
 from .loading import inner_dataset, parse_device
@@ -83,6 +83,7 @@ class TorchBackend:
         self.model = model
         self.meta = model.dataset_meta
         self.pipeline = build_pipeline(model.cfg)
+        self._track: Callable[[list], Iterable] = iter
 
     @torch.no_grad()
     def __call__(self, images: Sequence[np.ndarray],
@@ -106,10 +107,10 @@ class TorchBackend:
         found = {}
         for indices in _by_shape([item['inputs'] for item in data]):
             size = tuple(data[indices[0]]['inputs'].shape[-2:])
-            with asking_for_logits(self.model, scores), in_tiles_if_large(self.model, size):
-                samples = self.model.test_step(
-                    dict(inputs=[data[i]['inputs'] for i in indices],
-                         data_samples=[data[i]['data_samples'] for i in indices]))
+            samples = self.model.test_step(
+                dict(inputs=[data[i]['inputs'] for i in indices],
+                     data_samples=[data[i]['data_samples'] for i in indices]),
+                **step_options(self.model, size, scores, self._track))
             for i, sample in zip(indices, samples):
                 found[i] = labels_and_scores(sample, images[i].shape[:2], scores,
                                              len(self.meta['classes']))
@@ -117,9 +118,7 @@ class TorchBackend:
 
     def show_tiles(self, shown: bool) -> None:
         """Whether a bar shows the tiles of an image, where it is labelled in tiles."""
-        if hasattr(self.model, 'track_tiles'):
-            bar = partial(track, description='tiles')
-            self.model.track_tiles = bar if shown else iter  # type: ignore[assignment]
+        self._track = partial(track, description='tiles') if shown else iter
 
 
 def _by_shape(arrays: Sequence) -> Iterable[List[int]]:
@@ -130,49 +129,41 @@ def _by_shape(arrays: Sequence) -> Iterable[List[int]]:
     return places.values()
 
 
-@contextmanager
-def in_tiles_if_large(model: nn.Module, size: Tuple[int, int]) -> Iterator[None]:
-    """Has a network label an image in tiles that would not fit into memory as a whole.
+def step_options(model: nn.Module, size: Tuple[int, int], scores: bool,
+                 track: Callable[[list], Iterable] = iter) -> Dict[str, Any]:
+    """What a segmentor's ``test_step`` is to be given beside the data.
 
     Args:
-        model (nn.Module): Any segmentor of mmseg; what it does otherwise than whole
-            is left as it is.
-        size (tuple[int, int]): (H, W) that the network gets.
+        model (nn.Module): Any segmentor of mmseg; an :class:`FCNSegmentor` has options, the
+            others give scores anyway.
+        size (tuple[int, int]): (H, W) that the network gets. Where that does not fit into
+            memory as a whole, it is labelled in tiles.
+        scores (bool): Whether they are wanted.
+        track (Callable): See ``FCNSegmentor.test_step``. Defaults to none.
 
     Raises:
-        ValueError: If it can not, with what can be done.
+        ValueError: If an image is too large and tiles cannot serve, with what can be done.
     """
+    options: Dict[str, Any] = {}
+    if isinstance(model, FCNSegmentor):  # None: as its test_cfg says
+        options = dict(logits=True if scores else None, track=track)
     mode = (getattr(model, 'test_cfg', None) or {}).get('mode')
     if size[0] * size[1] <= MOST_PIXELS or mode != 'whole':
-        yield
-        return
+        return options
     large = (f'{size[1]}x{size[0]} pixels do not fit into memory as a whole (more than '
              f'{MOST_PIXELS / 1e6:.0f} megapixels)')
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(model.in_tiles(_TILE, _OVERLAP))
-        except (AttributeError, ValueError) as error:
-            raise InputError(
-                f'{large}, and tiles (--tile) give labels only, of an FCNSegmentor whose '
-                "alignment is 'same' and without a CRF: make the image smaller, or leave "
-                'the heat map out') from error
-        print_log(f'{large}: labelled in tiles of {_TILE} that see {_OVERLAP} pixels of '
-                  'one another; --tile and --overlap choose others', 'current', 30)
-        yield
-
-
-@contextmanager
-def asking_for_logits(model: nn.Module, wanted: bool = True) -> Iterator[None]:
-    """Has an FCNSegmentor add logits to what it predicts; mmseg's do so anyway."""
-    test_cfg = getattr(model, 'test_cfg', None) or {}
-    before = test_cfg.get('logits')
-    if wanted and before is not None:
-        test_cfg['logits'] = True
+    refused = (f'{large}, and tiles (--tile) give labels only, of an FCNSegmentor whose '
+               "alignment is 'same' and without a CRF: make the image smaller, or leave the "
+               'heat map out')
+    if not isinstance(model, FCNSegmentor) or scores or model.test_cfg.logits:
+        raise InputError(refused)
     try:
-        yield
-    finally:
-        if before is not None:
-            test_cfg['logits'] = before
+        options['tiling'] = model.tiling_of(_TILE, _OVERLAP)
+    except ValueError as error:
+        raise InputError(refused) from error
+    print_log(f'{large}: labelled in tiles of {_TILE} that see {_OVERLAP} pixels of one '
+              'another; --tile and --overlap choose others', 'current', 30)
+    return options
 
 
 def labels_and_scores(sample: BaseDataElement, size: Tuple[int, int],

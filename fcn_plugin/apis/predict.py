@@ -16,7 +16,7 @@ from torch import nn
 
 from .. import visualization as vis
 from ..utils.errors import InputError
-from .backends import asking_for_logits, labels_and_scores
+from .backends import labels_and_scores, step_options
 from .images import list_images, save_picture
 from .inferencer import FCNInferencer, check_opacity, raise_left_out
 from .loading import PathLike, load_model
@@ -115,8 +115,8 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
             # before the model: it may pad what it is given
             truth = sample.gt_sem_seg.data[0].cpu().numpy().copy()
         path = Path(sample.get('img_path') or f'image {index}')
-        with asking_for_logits(model, scores):
-            result = model.test_step(dict(inputs=[inputs], data_samples=[sample]))[0]
+        result, = model.test_step(dict(inputs=[inputs], data_samples=[sample]),
+                                  **step_options(model, tuple(inputs.shape[-2:]), scores))
         size = tuple(result.pred_sem_seg.shape[-2:]) if truth is None else truth.shape
         if image.shape[:2] != size:
             image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)

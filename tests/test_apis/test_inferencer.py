@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
+from mmseg.structures import SegDataSample
 from PIL import Image
 
 from fcn_plugin.apis import FCNInferencer, backends
@@ -86,6 +87,21 @@ def test_options_beside_what_is_built_already(trained, tmp_path, given):
     for suffix in ('.onnx', '.pt2'):
         with pytest.raises(ValueError, match=f"net{suffix}' holds.*no {name}$"):
             FCNInferencer(tmp_path / f'net{suffix}', **given)
+
+
+def test_a_model_of_the_users_own_is_not_changed(trained):
+    """Neither while it is asked for scores nor by the bar of its tiles."""
+    model = load_model(None, trained / 'best.pth', 'cpu')
+    settings, attributes = model.test_cfg.to_dict(), set(vars(model))
+    seen = []
+    model.backbone.register_forward_hook(lambda *_: seen.append(model.test_cfg.to_dict()))
+    image = noise(30, 40)
+    assert FCNInferencer(model)(image, scores=True).scores is not None
+    assert seen == [settings] and set(vars(model)) == attributes
+    sample, = model.test_step(dict(
+        inputs=[torch.from_numpy(image.transpose(2, 0, 1).copy())],
+        data_samples=[SegDataSample(metainfo=dict(img_shape=(30, 40), ori_shape=(30, 40)))]))
+    assert 'seg_logits' not in sample
 
 
 def test_what_a_model_must_be(trained):
@@ -171,8 +187,8 @@ def test_batches(native, batch_size):
 
 def test_batch_is_run_at_once(native, monkeypatch):
     seen, step = [], native._backend.model.test_step
-    monkeypatch.setattr(native._backend.model, 'test_step', lambda data: (
-        seen.append(len(data['inputs'])), step(data))[1])
+    monkeypatch.setattr(native._backend.model, 'test_step', lambda data, **options: (
+        seen.append(len(data['inputs'])), step(data, **options))[1])
     native([noise(40, 50)] * 5, 4, progress=False)
     assert seen == [4, 1]
 
@@ -200,6 +216,14 @@ def test_video_too_long_for_a_list(segment, clip, monkeypatch):
     monkeypatch.setattr('fcn_plugin.apis.inferencer._MOST_IN_MEMORY', 50_000)
     with pytest.raises(ValueError, match=r'FCNInferencer.stream\(\)'):
         segment(clip)
+
+
+def test_scores_count_where_memory_is_checked(segment, clip, monkeypatch):
+    """5 frames of 60x44 are 53 kB; with the probabilities of 9 classes 528 kB."""
+    monkeypatch.setattr('fcn_plugin.apis.inferencer._MOST_IN_MEMORY', 100_000)
+    assert len(segment(clip, progress=False)) == 5
+    with pytest.raises(ValueError, match=r'FCNInferencer.stream\(\)'):
+        segment(clip, scores=True)
 
 
 def test_fast(trained):

@@ -7,7 +7,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from fcn_plugin.models import describe_backbone, speed_up
-from fcn_plugin.models.speed_up import PackedConv2d
+from fcn_plugin.models.speed_up import PackedConv2d, _change_backbone
 
 RESNET = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
               out_indices=(1, 2, 3))
@@ -217,16 +217,20 @@ def test_views_are_averaged_over_their_probabilities():
     assert torch.equal(merged.pred_sem_seg.data.long().squeeze(), expected)
 
 
-def test_a_flipped_view_is_flipped_back():
+@pytest.mark.parametrize('direction, dim', [('horizontal', -1), ('vertical', -2)])
+def test_a_flipped_view_is_flipped_back(direction, dim):
     model, data = build(), image_data((32, 64))
+    for layer in model.decode_head.score.values():  # classes that differ from row to row
+        torch.nn.init.normal_(layer.weight)
     mirrored = image_data((32, 64))
-    mirrored['inputs'] = [data['inputs'][0].flip(-1)]
-    mirrored['data_samples'][0].set_metainfo(dict(flip=True, flip_direction='horizontal'))
+    mirrored['inputs'] = [data['inputs'][0].flip(dim)]
+    mirrored['data_samples'][0].set_metainfo(dict(flip=True, flip_direction=direction))
     with torch.no_grad():
         a, = model.test_step(mirrored)
         b, = model.test_step(dict(inputs=mirrored['inputs'],
                                   data_samples=image_data((32, 64))['data_samples']))
-    assert torch.equal(a.pred_sem_seg.data, b.pred_sem_seg.data.flip(-1))
+    assert torch.equal(a.pred_sem_seg.data, b.pred_sem_seg.data.flip(dim))
+    assert not torch.equal(a.pred_sem_seg.data, b.pred_sem_seg.data)
 
 
 def test_preprocessing_is_mmsegs():
@@ -278,10 +282,10 @@ def test_tiles_give_the_labels_of_the_whole(size, ori):
     whole, tiled = build(), build(test_cfg=TILES)
     tiled.load_state_dict(whole.state_dict())
     seen = []
-    tiled.track_tiles = lambda tiles: seen.append(len(tiles)) or tiles
     with torch.no_grad():
         a, = whole.test_step(image_data(size, ori=ori))
-        b, = tiled.test_step(image_data(size, ori=ori))
+        b, = tiled.test_step(image_data(size, ori=ori),
+                             track=lambda tiles: seen.append(len(tiles)) or tiles)
     assert torch.equal(a.pred_sem_seg.data, b.pred_sem_seg.data)
     assert seen == [-(-size[0] // 32) * -(-size[1] // 32)]  # cores of 352 - 2 * 160
 
@@ -459,6 +463,31 @@ def test_norms_that_come_before_their_convolution_are_not_folded(capsys):
     for a, b in zip(before, after):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
     assert any(isinstance(m, torch.nn.BatchNorm2d) for m in model.backbone.modules())
+
+
+@pytest.mark.parametrize('stage', ['layer2', 'layer4'])
+def test_a_backbone_that_computes_nan_is_not_taken(stage):
+    """Neither in the first of its maps nor in the last alone."""
+    model = build()
+    before = model.backbone
+
+    def spoil(backbone):
+        for parameter in getattr(backbone, stage).parameters():
+            torch.nn.init.constant_(parameter, float('nan'))
+        return backbone
+
+    assert 'nan' in _change_backbone(model, spoil)
+    assert model.backbone is before
+
+
+def test_a_neck_computes_in_sixteen_bits_too():
+    model = build(head=dict(RESNET_HEAD, in_channels=(16, 16, 16)), neck=dict(
+        type='FPN', in_channels=[16, 32, 64], out_channels=16, num_outs=3))
+    speed_up(model, torch.bfloat16)
+    assert {p.dtype for p in model.neck.parameters()} == {torch.bfloat16}
+    with torch.no_grad():
+        sample, = model.test_step(image_data((70, 90)))
+    assert sample.pred_sem_seg.shape == (70, 90)
 
 
 def test_only_an_fcn_segmentor_is_sped_up():

@@ -1,8 +1,7 @@
 """EncoderDecoder for images of any size."""
 import itertools
 from collections import defaultdict
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import torch
 from mmengine.config import ConfigDict
@@ -22,6 +21,11 @@ from ..feature_maps import describe_backbone
 from ..geometry import pad_to_multiple, windows_of
 from ..post_processors.base import log_scores
 from .post_processing import PostProcessing
+
+
+_NOT_IN_TILES = (
+    "test_cfg: mode='tile' gives labels only, with alignment='same': take mode='whole', or "
+    "'slide', for logits, for a post processor and for alignment='caffe'")
 
 
 @MODELS.register_module()
@@ -110,8 +114,6 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                 head.check_backbone(maps)
             self._align(head)
         self.tiling = self._check_tiling()
-        # Wrapped around the list of an image's windows, to show a bar for instance.
-        self.track_tiles: Callable[[list], Iterable] = iter
         # What the backbone computes in, where that is not what its input comes in.
         self.feature_dtype: Optional[torch.dtype] = None
         self.memory_format = torch.contiguous_format
@@ -125,16 +127,30 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
 
     def _check_tiling(self) -> Optional[Tuple[int, int]]:
         """The core and the overlap of windows, in pixels, where they are asked for."""
-        config, divisor = self.test_cfg, self.size_divisor
+        config = self.test_cfg
         if config.mode != 'tile':
             return None
-        if config.logits or self.post_processor is not None or (
+        if config.logits:
+            raise InputError(_NOT_IN_TILES)
+        return self.tiling_of(config.get('tile', 1024), config.get('overlap', 128))
+
+    def tiling_of(self, tile: int, overlap: int) -> Tuple[int, int]:
+        """What :meth:`test_step` takes as ``tiling``.
+
+        Args:
+            tile, overlap (int): In pixels, as in ``test_cfg``.
+
+        Returns:
+            tuple[int, int]: The pixels that each window contributes, and those that it sees
+            beyond, along each axis.
+
+        Raises:
+            ValueError: If this network cannot label in tiles, or not in such.
+        """
+        divisor = self.size_divisor
+        if self.post_processor is not None or (
                 divisor == 1 and isinstance(self.decode_head, FCNSkipHead)):
-            raise InputError(
-                "test_cfg: mode='tile' gives labels only, with alignment='same': take "
-                "mode='whole', or 'slide', for logits, for a post processor and for "
-                "alignment='caffe'")
-        tile, overlap = config.get('tile', 1024), config.get('overlap', 128)
+            raise InputError(_NOT_IN_TILES)
         if not (isinstance(tile, int) and isinstance(overlap, int) and overlap >= 0):
             raise InputError(f'test_cfg: tile={tile!r} and overlap={overlap!r}, expected '
                              'integers, in pixels')
@@ -146,21 +162,6 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                 f'multiple of the stride {divisor}), expected at least '
                 f'{2 * overlap + divisor}')
         return core, overlap
-
-    @contextmanager
-    def in_tiles(self, tile: int, overlap: int) -> Iterator[None]:
-        """Labels images in tiles within the block, see ``test_cfg``.
-
-        Raises:
-            ValueError: If this network cannot.
-        """
-        before = self.test_cfg, self.tiling
-        self.test_cfg = ConfigDict(self.test_cfg, mode='tile', tile=tile, overlap=overlap)
-        try:
-            self.tiling = self._check_tiling()
-            yield
-        finally:
-            self.test_cfg, self.tiling = before
 
     def _align(self, head: FCNSkipHead) -> None:
         theirs = getattr(self.backbone, 'alignment', 'same')
@@ -206,13 +207,31 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
 
     # --- prediction ----------------------------------------------------------
 
-    def test_step(self, data: dict) -> SampleList:
-        """As in mmengine's ``BaseModel``; in tiles where ``test_cfg`` says so."""
-        return super().test_step(data) if self.tiling is None else self._label_tiles(data)
+    def test_step(self, data: dict, logits: Optional[bool] = None,
+                  tiling: Optional[Tuple[int, int]] = None,
+                  track: Callable[[list], Iterable] = iter) -> SampleList:
+        """As in mmengine's ``BaseModel``; in tiles where that is said.
+
+        Args:
+            data (dict): 'inputs' and 'data_samples', as pipelines and collating give them.
+            logits (bool, optional): As in ``test_cfg``. Defaults to None: what is there.
+            tiling (tuple[int, int], optional): From :meth:`tiling_of`; labels alone are
+                found. Defaults to None: as ``test_cfg`` says.
+            track (Callable): Wrapped around the list of an image's windows, to show a bar
+                for instance. Defaults to none.
+
+        Returns:
+            list[SegDataSample]: See :meth:`predict`.
+        """
+        tiling = tiling or self.tiling
+        if tiling is not None:
+            return self._label_tiles(data, tiling, track)
+        return self.predict(**self.data_preprocessor(data, False), logits=logits)
 
     val_step = test_step
 
-    def predict(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
+    def predict(self, inputs: Tensor, data_samples: OptSampleList = None,
+                logits: Optional[bool] = None) -> SampleList:
         """Labels at the size that ``test_cfg['rescale']`` says.
 
         They come from the scores at the head's stride by one interpolation, whatever
@@ -222,14 +241,18 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         Args:
             inputs (Tensor): (N, 3, H, W), padded to the largest of the batch.
             data_samples (list[SegDataSample], optional): Their meta information.
+            logits (bool, optional): As in ``test_cfg``. Defaults to None: what is there.
 
         Returns:
             list[SegDataSample]: With ``pred_sem_seg``, data (1, H, W) of uint8 (int16 above
-            255 classes), and on request (``test_cfg['logits']``) ``seg_logits``, float32
+            255 classes), and on request (``logits``) ``seg_logits``, float32
             (C, H, W), in the order of the inputs.
         """
         if data_samples is None:
             data_samples = [SegDataSample() for _ in inputs]
+        # a post processor needs them
+        logits = (self.test_cfg.logits if logits is None else logits) or (
+            self.post_processor is not None)
         by_size = defaultdict(list)
         for i, sample in enumerate(data_samples):
             left, right, top, bottom = sample.metainfo.get('img_padding_size', (0, ) * 4)
@@ -242,7 +265,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                 sample.set_metainfo(dict(img_padding_size=(0, ) * 4,
                                          padding_size=(0, ) * 4,
                                          pad_shape=(height, width)))
-                self._finish(each, stride, start, sample, (height, width))
+                self._finish(each, stride, start, sample, (height, width), logits)
             self.post_process(images[..., :height, :width], chosen)
         return data_samples
 
@@ -288,7 +311,8 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                 for count, length, out, flipped in zip(counts, size, out_size,
                                                        ('vertical', 'horizontal'))]
 
-    def _label_tiles(self, data: dict) -> SampleList:
+    def _label_tiles(self, data: dict, tiling: Tuple[int, int],
+                     track: Callable[[list], Iterable]) -> SampleList:
         """Labels images (3, H, W), as they come from the pipeline, window by window.
 
         They stay where they are and of the type that they have; what is computed for a
@@ -296,9 +320,9 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         """
         for image, sample in zip(data['inputs'], data['data_samples']):
             size, labels = tuple(image.shape[-2:]), None
-            windows = list(itertools.product(*(windows_of(length, *self.tiling)
+            windows = list(itertools.product(*(windows_of(length, *tiling)
                                                for length in size)))
-            for window in self.track_tiles(windows):
+            for window in track(windows):
                 rows, columns = (slice(each.start, each.stop) for each in window)
                 # A sample of its own: preprocessors note in it how they pad.
                 batch = self.data_preprocessor(dict(inputs=[image[:, rows, columns]],
@@ -319,10 +343,10 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         return data['data_samples']
 
     def _finish(self, scores: Tensor, stride: int, start: float, sample: SegDataSample,
-                size: Tuple[int, int]) -> None:
+                size: Tuple[int, int], with_logits: bool) -> None:
         """Scores (C, h, w) of an input of ``size`` to a sample's predictions."""
         axes = self._axes(scores.shape[-2:], stride, start, sample, size)
-        if self.test_cfg.logits or self.post_processor is not None:
+        if with_logits:
             logits = resample_scores(scores, *axes)
             # For a single channel mmseg gives its probability.
             sample.seg_logits = PixelData(
