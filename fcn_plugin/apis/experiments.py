@@ -99,7 +99,8 @@ class Plan:
         """
         config = copy.deepcopy(self.base)
         try:
-            config.merge_from_dict(dict(self.changes[name]))
+            # A copy: merging takes _delete_ out of what is merged.
+            config.merge_from_dict(copy.deepcopy(dict(self.changes[name])))
         except (KeyError, TypeError, AssertionError) as error:
             raise InputError(f"the plan '{self.path}': the change '{name}' does not fit the "
                              f'config ({" ".join(map(str, error.args))})') from error

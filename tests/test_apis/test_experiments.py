@@ -219,6 +219,16 @@ def test_every_change_and_seed_is_a_run_of_its_own(plan, work):
     assert [each.name for each in Plan(plan, work).runs(only=['summed'])] == ['summed']
 
 
+def test_every_seed_of_a_change_is_trained_alike(plan, work):
+    """What replaces a part of the config does so for each of them."""
+    plan.write_text(PLAN.replace("lr': 0.5", "lr': 0.5, 'optim_wrapper.optimizer': dict("
+                                 "_delete_=True, type='SGD', lr=0.5)"))
+    first, second = (run.settings for run in Plan(plan, work).runs([0, 1], ['summed']))
+    assert {key for key in {**first, **second} if first.get(key) != second.get(key)} == {
+        'randomness.seed'}
+    assert 'optim_wrapper.optimizer.weight_decay' not in {**first, **second}
+
+
 @pytest.mark.parametrize('text, words', [
     (FAILS, 'run 1 of 2, base: training ended with exit code 3'),
     (NOTHING, 'base/seed0 holds no checkpoint of iteration 4'),
