@@ -116,6 +116,16 @@ def test_sliding_windows():
     assert sample.pred_sem_seg.shape == (50, 70)
 
 
+@pytest.mark.parametrize('logits', [None, True])
+def test_a_step_is_a_call_of_the_module(logits):
+    """On whose hooks a sharded network gathers its parameters."""
+    model, called = build(), []
+    model.register_forward_pre_hook(lambda *_: called.append(True))
+    with torch.no_grad():
+        sample, = model.test_step(image_data((40, 50)), logits=logits)
+    assert called == [True] and ('seg_logits' in sample) == (logits is True)
+
+
 # --- values ----------------------------------------------------------------------
 
 

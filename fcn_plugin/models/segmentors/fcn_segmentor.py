@@ -226,9 +226,22 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         tiling = tiling or self.tiling
         if tiling is not None:
             return self._label_tiles(data, tiling, track)
-        return self.predict(**self.data_preprocessor(data, False), logits=logits)
+        # by a call of the module, on which a sharded network gathers its parameters
+        return self(**self.data_preprocessor(data, False), mode='predict', logits=logits)
 
     val_step = test_step
+
+    def forward(self, inputs: Tensor, data_samples: OptSampleList = None,
+                mode: str = 'tensor', logits: Optional[bool] = None) -> Any:
+        """As in mmseg's ``BaseSegmentor``.
+
+        Args:
+            inputs, data_samples, mode: As there.
+            logits (bool, optional): See :meth:`predict`; read in that mode alone.
+        """
+        if mode == 'predict':
+            return self.predict(inputs, data_samples, logits)
+        return super().forward(inputs, data_samples, mode)
 
     def predict(self, inputs: Tensor, data_samples: OptSampleList = None,
                 logits: Optional[bool] = None) -> SampleList:
