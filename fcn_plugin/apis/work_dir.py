@@ -17,6 +17,8 @@ _LEFT_OUT = ('work_dir', 'resume', 'launcher', 'log_level', 'log_processor', 'vi
              'vis_backends', 'env_cfg', 'default_hooks.timer', 'default_hooks.logger',
              'default_hooks.visualization', 'test_dataloader', 'test_evaluator', 'test_cfg',
              'tta_model', 'tta_pipeline')
+# Neither bad_step.pth nor what a killed process left while it wrote, iter_8.part.pth.
+_CHECKPOINT = re.compile(r'(?:best_(.+)_)?(?:iter|epoch)_\d+\.pth')
 _OF_LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
@@ -37,9 +39,8 @@ def checkpoint_of(work_dir: Path, which: str = 'best') -> Optional[Path]:
         Path: Or None, if there is none yet.
     """
     if which == 'best':
-        # not what a killed process left while it wrote, best_..._iter_8.part.pth
         best = [(match[1], path) for path in work_dir.glob('best_*.pth')
-                if (match := re.fullmatch(r'best_(.+)_(?:iter|epoch)_\d+\.pth', path.name))]
+                if (match := _CHECKPOINT.fullmatch(path.name))]
         by_figure = [path for metric, path in best if metric == 'mIoU']
         found = by_figure or [path for _, path in best]
         if found:
@@ -213,7 +214,7 @@ def other_settings(work_dir: Path, settings: Dict[str, str]) -> Optional[str]:
     Raises:
         ValueError: If the file that says so cannot be read.
     """
-    if not any(work_dir.glob('*.pth')):
+    if not any(_CHECKPOINT.fullmatch(path.name) for path in work_dir.glob('*.pth')):
         return None
     path = work_dir / _SETTINGS
     if not path.is_file():

@@ -183,6 +183,19 @@ def test_a_run_of_another_plan_is_none_of_this_one(plan, work, tmp_path):
         run_plan(plan, work, tool, only=['base'])
 
 
+def test_a_run_without_a_checkpoint_is_begun_with_the_settings_of_now(plan, work, tmp_path):
+    """One that diverged at once leaves its bad step alone."""
+    run = Plan(plan, work).run('summed', 0)
+    keep_settings(run.work_dir, run.settings)
+    for name in ('bad_step.pth', 'iter_4.part.pth'):
+        (run.work_dir / name).write_bytes(b'')
+    plan.write_text(PLAN.replace('0.5', '0.25'))
+    with pytest.raises(RuntimeError, match='training ended with exit code 3'):
+        run_plan(plan, work, write_config(tmp_path, FAILS, 'train.py'), only=['summed'])
+    assert json.loads((run.work_dir / 'settings.json').read_text())[
+        'optim_wrapper.optimizer.lr'] == '0.25'
+
+
 def test_what_does_not_change_a_run_may_change(plan, work, tmp_path):
     finish(Plan(plan, work).run('base', 0), **figures(50.))
     table, _ = compared(plan, work, tmp_path, only=['base'], options=[
