@@ -231,6 +231,7 @@ class FCNInferencer:
             LeftOutError: A ValueError, when all others are written, if there were images
                 that cannot be read, that the test pipeline or the network cannot take, or
                 whose results cannot be written under their names.
+            ValueError: If these were all.
             OSError: At once, if nothing more can be written: the disk is full, say.
         """
         check_opacity(opacity)
@@ -440,8 +441,10 @@ def raise_left_out(errors: Sequence[Exception], total: int, done: str) -> None:
 
     Raises:
         LeftOutError: With the first three.
+        InputError: The same, if there are no others.
     """
+    reasons = '; '.join(map(str, errors[:3])) + ('; ...' if len(errors) > 3 else '')
+    if len(errors) >= max(total, 1):
+        raise InputError(f'none of {total} images could be segmented: {reasons}')
     if errors:
-        raise LeftOutError(f'{len(errors)} of {total} images are left out: '
-                           + '; '.join(map(str, errors[:3]))
-                           + ('; ...' if len(errors) > 3 else '') + f'. {done}')
+        raise LeftOutError(f'{len(errors)} of {total} images are left out: {reasons}. {done}')

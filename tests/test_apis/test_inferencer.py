@@ -458,6 +458,12 @@ def test_a_frame_that_fails_takes_its_video_along(segment, clip, photos, tmp_pat
     assert len(list((tmp_path / 'out').iterdir())) == 2
 
 
+def test_where_none_is_left_it_is_an_error_like_any_other(picky, mixed, tmp_path):
+    with pytest.raises(ValueError, match='none of 2 images .*1.png.*2.png') as caught:
+        picky.save([mixed / '1.png', mixed / '2.png'], tmp_path / 'out', progress=False)
+    assert not isinstance(caught.value, LeftOutError)
+
+
 def test_the_exit_code_of_the_tools(trained, mixed, tmp_path):
     given = ['--weight-path', trained / 'best.pth', '--img-path', mixed, '--device', 'cpu']
     for tool in ('predict.py', 'predict_show.py'):
