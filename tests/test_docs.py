@@ -51,6 +51,34 @@ def test_files_named_in_pages_exist(page):
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
+# The paper's words, each of which the glossary must explain.
+WORDS = ('convolutionalisation', 'score layer', 'skip', 'fusion', 'stride', 'FCN-32s', '16s',
+         '8s', 'at once', 'staged', 'in-network upsampling', 'deconvolution',
+         'bilinear initialisation', 'shift-and-stitch', 'patch-wise training',
+         'loss sampling', 'heavy learning', 'offset', 'crop', 'pixel accuracy',
+         'mean accuracy', 'mean IoU', 'frequency-weighted IoU', 'trimap')
+
+
+def glossary():
+    """Word, meaning and file of each row."""
+    rows = re.findall(r'^\| (.+?) \| (.+) \| (.+?) \|$',
+                      text_of(ROOT / 'docs/glossary.md'), re.M)
+    return [row for row in rows if row[0] != 'word']
+
+
+def test_the_glossary_explains_every_word():
+    explained = ' '.join(word for word, _, _ in glossary())
+    assert [word for word in WORDS if word not in explained] == []
+
+
+@pytest.mark.parametrize('row', glossary(), ids=lambda row: row[0])
+def test_the_files_of_the_glossary_exist(row):
+    word, meaning, where = row
+    files = [name for name in re.findall(r'`([^`]+)`', where) if '/' in name]
+    assert files or where.startswith('none') and '**Not used**' in meaning
+    assert [name for name in files if not (ROOT / name).is_file()] == []
+
+
 # --- the README in two languages ------------------------------------------------
 
 
