@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from prettytable import PrettyTable
 from rich.progress import track
 
-from ..datasets.class_names import read_class_names
+from ..datasets.class_names import ClassNames, read_class_names
 from ..datasets.find_pairs import Pairing, find_pairs
 from ..datasets.inspect_pairs import (Inspected, class_shares, common_size, doubles,
                                       inspect_pairs, make_split, median_frequency_weights,
@@ -102,6 +102,8 @@ def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] 
             total.update(part)
     names, name_notes = read_class_names(folder)
     notes += name_notes
+    if names and names.kind == 'colours' and not usable[0].colours:
+        names = _through_palette(names, usable)
     lossy = 2 * sum(map(_is_lossy, usable)) > len(usable)
     encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore, names, around,
                              lossy, blurred)
@@ -117,6 +119,23 @@ def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] 
         item.turned or not item.plain for item in usable)
     return Checked(folder, pairing, splits, encoding, median_frequency_weights(shares), notes,
                    faults, convert)
+
+
+def _through_palette(names: ClassNames, found: List[Inspected]) -> ClassNames:
+    """Names of colours as names of values, where all masks have one palette."""
+    palettes = set()
+    for item in found:
+        with Image.open(item.pair.mask) as mask:
+            palettes.add(bytes((mask.getpalette() or ()) if mask.mode == 'P' else ()))
+    entries = palettes.pop()
+    if palettes or not entries:
+        return names
+    used = sorted({value for item in found for value in item.counts if value is not None})
+    values = {int.from_bytes(entries[3 * v:3 * v + 3], 'big'): v for v in reversed(used)}
+    # Colours that no mask has keep their places in the list under values that none has.
+    renamed = {values.get(colour, 1000 + i): name
+               for i, (colour, name) in enumerate(names.names.items())}
+    return names._replace(names=renamed, kind='values')
 
 
 def _turned(found: List[Inspected], unturned_masks: bool, notes: List[str]

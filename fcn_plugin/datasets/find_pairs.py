@@ -2,7 +2,8 @@
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional,
+                    Sequence, Tuple)
 
 from PIL import Image
 
@@ -133,10 +134,18 @@ def find_pairs(root: Path, images: Optional[str] = None,
                    [f.path for f in labels if f.path not in paired], notes)
 
 
+def _files(root: Path, pattern: str) -> Iterator[Path]:
+    """All below a folder, without what tools/misc/check_dataset.py has written there."""
+    written = {config.parent for config in root.rglob('config.py')
+               if (config.parent / 'overview.png').is_file()
+               and (config.parent / 'train.txt').is_file()}
+    return (path for path in root.rglob(pattern) if not written & set(path.parents))
+
+
 def _sort_out(root: Path, images: Optional[str], masks: Optional[str],
               notes: List[str]) -> Dict[str, List[Path]]:
     """Every picture below a folder, by role."""
-    files = sorted(path for path in root.rglob('*')
+    files = sorted(path for path in _files(root, '*')
                    if path.suffix.lower() in SUFFIXES and path.is_file()
                    and not any(part.startswith('.') for part in path.relative_to(root).parts))
     roles: Dict[str, List[Path]] = dict(image=[], mask=[])
@@ -283,7 +292,7 @@ def _splits_of_lists(root: Path, pairs: List[Pair], notes: List[str]) -> List[Pa
     if any(pair.split for pair in pairs):
         return pairs
     split_of: Dict[str, str] = {}
-    for file in sorted(root.rglob('*.txt')):
+    for file in sorted(_files(root, '*.txt')):
         split = _SPLITS.get(file.stem.lower())
         if split is None or 'ImageSets' in file.parts and file.parent.name != 'Segmentation':
             continue

@@ -101,9 +101,9 @@ def _inspect(pair: Pair) -> Inspected:
         rest = sum(counts.pop(value) for value in order[MOST_KEPT:])
         counts[None] = rest
     around = look_around(mask.values, counts, mask.colours) if len(counts) > 2 else None
-    return Inspected(pair, fault, shown, orientation, turned,
-                     orientation != 1 and size == shown, mode, mask.mode, digest, counts,
-                     around, mask.colours, mask.plain)
+    unsure = orientation != 1 and size == shown and not mask.turned
+    return Inspected(pair, fault, shown, orientation, turned, unsure, mode, mask.mode, digest,
+                     counts, around, mask.colours, mask.plain)
 
 
 def _fault_of_opencv(pair: Pair, shown: Tuple[int, int]) -> Optional[str]:

@@ -152,6 +152,8 @@ def find_levels(counts: Dict[int, int], colours: bool, around: Surroundings,
     if binary:
         levels = binary
     proven = bool(binary) or _is_blur(levels, counts, around, colours, lossy)
+    if not proven and lossy and _are_apart(_frequent(whole, colours), whole, colours):
+        proven, levels = True, _frequent(whole, colours)
     if not proven and blurred:
         levels = levels if len(levels) > 1 else _frequent(whole, colours)
     elif not proven:
@@ -222,6 +224,18 @@ def _is_blur(levels, counts, around: Surroundings, colours: bool, lossy: bool) -
         return True
     return lossy and all(value is not None and distance(
         value, _nearest(value, levels, colours), colours) <= _NEAR for value in rest)
+
+
+def _are_apart(levels, counts, colours: bool) -> bool:
+    """Whether levels are too far apart for JPEG to mix them up, with little between.
+
+    Of masks without any flat region, such as those of small things.
+    """
+    if len(levels) < 2 or _gap(levels, colours) < 2 * _NEAR:
+        return False
+    near = sum(n for value, n in counts.items() if distance(
+        value, _nearest(value, levels, colours), colours) <= _NEAR)
+    return near > 0.8 * sum(counts.values())
 
 
 def _binary(counts, around: Surroundings) -> Optional[List[int]]:

@@ -29,11 +29,13 @@ class Mask(NamedTuple):
         colours (bool): Whether they are colours.
         plain (bool): Whether mmcv reads the file as labels: one channel of 8 bits.
         mode (str): What the file is, in words.
+        turned (bool): Whether its own EXIF data have turned it.
     """
     values: np.ndarray
     colours: bool
     plain: bool
     mode: str
+    turned: bool = False
 
 
 def read_mask(path: Path) -> Mask:
@@ -68,13 +70,14 @@ def read_mask(path: Path) -> Mask:
         # mmcv reads masks without turning them.
         plain = not turned and (
             mode in ('P', 'L', '1') or (0 <= pixels.min() and pixels.max() <= 255))
-        return Mask(pixels, False, plain, kind.get(mode, f'grey of 16 bits or more ({mode})'))
+        return Mask(pixels, False, plain, kind.get(mode, f'grey of 16 bits or more ({mode})'),
+                    turned)
     if pixels.shape[2] == 4:
         pixels = np.where(pixels[..., 3:] == 0, 0, pixels[..., :3])
     red, green, blue = (pixels[..., i].astype(np.int64) for i in range(3))
     if (red == green).all() and (green == blue).all():
-        return Mask(red, False, False, f'grey in {len(mode)} channels')
-    return Mask((red << 16) | (green << 8) | blue, True, False, mode)
+        return Mask(red, False, False, f'grey in {len(mode)} channels', turned)
+    return Mask((red << 16) | (green << 8) | blue, True, False, mode, turned)
 
 
 class Encoding(NamedTuple):

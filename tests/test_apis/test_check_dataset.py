@@ -488,11 +488,25 @@ def test_names_that_do_not_fit_the_kind_of_masks(tmp_path):
     assert any('names of classes.txt are not used: it gives no colours' in note
                for note in checked.notes)
     assert checked.encoding.classes[0] == 'background'
-    spread(tmp_path / 'b', save_palette)
+    spread(tmp_path / 'b', FORMATS['16 bits'])
     write_names(tmp_path / 'b', 'labelmap.txt', LABELMAP)
     checked = check_dataset(tmp_path / 'b')
     assert any('it gives colours, but the masks hold values' in note
                for note in checked.notes)
+
+
+def test_colours_of_a_palette_have_names(tmp_path):
+    """By the palette's colours, not by its numbers; a palette of others is named."""
+    spread(tmp_path, save_palette)
+    rgb = [','.join(map(str, colour)) for colour in default_palette(4).tolist()]
+    write_names(tmp_path, 'labelmap.txt', f'b:{rgb[2]}::\nnever:{rgb[3]}::\na:{rgb[1]}::\n'
+                                          f'ground:{rgb[0]}::\n')
+    checked = check_dataset(tmp_path)
+    assert checked.encoding.classes == ['b', 'never', 'a', 'ground'] and not checked.faults
+    for name, item in seen_labels(checked, tmp_path / 'out').items():
+        assert np.array_equal(item['gt_seg_map'], np.array([3, 2, 0])[labels(int(name))])
+    write_names(tmp_path, 'labelmap.txt', f'b:{rgb[2]}::\na:{rgb[1]}::\n')
+    assert 'without a name in labelmap.txt: 0 (3' in check_dataset(tmp_path).faults[0]
 
 
 # --- blur ------------------------------------------------------------------------------
@@ -702,6 +716,12 @@ def test_turns_that_sizes_do_not_tell(tmp_path, orientation):
     checked = check_dataset(tmp_path / 'a', unturned_masks=True)
     for name, item in seen_labels(checked, tmp_path / 'out').items():
         assert np.array_equal(item['gt_seg_map'], shown[name])
+    # Masks with the same EXIF data as their images are sure.
+    copied = {str(n): save_turned(tmp_path / 'b', n, orientation, size=size, copied=True)
+              for n in range(3)}
+    for name, item in seen_labels(check_dataset(tmp_path / 'b', unturned_masks=True),
+                                  tmp_path / 'out3').items():
+        assert np.array_equal(item['gt_seg_map'], copied[name])
     # One whose size tells it shows the way for all.
     shown['9'] = save_turned(tmp_path / 'a', 9, 8)
     checked = check_dataset(tmp_path / 'a')
@@ -758,6 +778,16 @@ def test_nothing_is_written_unasked_or_over(tmp_path):
     done = run_tool(TOOL, tmp_path / 'data', '--out', tmp_path / 'out')
     assert done.code == 2 and 'give --overwrite' in done.err
     succeed(TOOL, tmp_path / 'data', '--out', tmp_path / 'out', '--overwrite')
+
+
+def test_what_was_written_into_the_folder_is_no_data(tmp_path):
+    """Neither its copies of masks nor its picture and lists."""
+    root = spread(tmp_path / 'data', FORMATS['rgb'])
+    succeed(TOOL, root, '--out', root / 'fcn', '--seed', '1')
+    first = split_names(check_dataset(root, seed=2))
+    said = succeed(TOOL, root, '--out', root / 'fcn', '--seed', '2', '--overwrite')
+    assert '4 pairs to use' in said and 'is the list of' not in said
+    assert first == split_names(check_dataset(root, seed=2))
 
 
 def test_class_weights_are_in_force_on_request(tmp_path):
