@@ -1,11 +1,9 @@
 """Files that mean harm: nothing in them runs, and nothing of theirs fills the memory."""
-import json
 import os
 import pickle
 import struct
 import subprocess
 import sys
-import zipfile
 import zlib
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from tiny_runs import run_tool, succeed, write_config
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.apis.loading import load_model, read_checkpoint
-from fcn_plugin.apis.safe_program import load_program
 
 
 class Payload:
@@ -35,22 +32,6 @@ def ran(tmp_path):
     path = tmp_path / 'RAN'
     yield path
     assert not path.exists()
-
-
-@pytest.fixture
-def network(tmp_path):
-    """A program of torch.export, as a zip of names and bytes."""
-    class Net(torch.nn.Module):
-        def forward(self, image):
-            return image[..., :-1] + 1
-
-    size = torch.export.Dim('width', min=3, max=99)
-    program = torch.export.export(Net(), (torch.zeros(2, 8), ),
-                                  dynamic_shapes=({1: size}, ))
-    path = tmp_path / 'net.pt2'
-    torch.export.save(program, path)
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 # --- checkpoints ---------------------------------------------------------------------
@@ -223,81 +204,6 @@ def test_the_flag_of_the_tools(beside, trained, photos, tmp_path):
     # what only copies the config imports nothing
     succeed('model_converters/publish_model.py', tmp_path / 'agreed.pth',
             tmp_path / 'public.pth')
-
-
-# --- programs of torch.export ------------------------------------------------------------
-
-
-def write(path, files):
-    with zipfile.ZipFile(path, 'w') as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
-
-
-def test_program_that_means_no_harm(tmp_path, network):
-    found = load_program(write(tmp_path / 'net.pt2', network)).module()
-    assert torch.equal(found(torch.zeros(2, 5)), torch.ones(2, 4))
-
-
-def with_expression(files, code):
-    name, = (name for name in files if name.endswith('models/model.json'))
-    text = files[name].decode()
-    found = json.loads(text)
-    symbol = next(one for one in _strings(found, 'expr_str'))
-    return {**files, name: text.replace(json.dumps(symbol), json.dumps(code))}
-
-
-def _strings(value, key, at=None):
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _strings(inner, key, name)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner, key, at)
-    elif at == key and isinstance(value, str):
-        yield value
-
-
-@pytest.mark.parametrize('kind', ['expression', 'string in an expression', 'guard',
-                                  'operator', 'file operator', 'pickle', 'library',
-                                  'twice', 'sample inputs'])
-def test_code_in_a_program_is_refused(tmp_path, ran, network, kind):
-    model = next(name for name in network if name.endswith('models/model.json'))
-    root = model.partition('/')[0]
-    code = f"open({str(ran)!r}, 'w')"
-    files = dict(network)
-    if kind == 'expression':
-        files = with_expression(network, f'Integer({code})')
-    elif kind == 'string in an expression':
-        files = with_expression(network, f'Integer({code!r})')
-    elif kind == 'guard':
-        found = json.loads(network[model])
-        found['guards_code'] = [f'{code} != 1']
-        files[model] = json.dumps(found)
-    elif kind in ('operator', 'file operator'):
-        other = dict(operator='torch.hub.load')
-        files[model] = network[model].replace(
-            b'torch.ops.aten.add.Tensor',
-            other.get(kind, 'torch.ops.aten.from_file.default').encode())
-        assert files[model] != network[model]
-    elif kind == 'pickle':
-        torch.save(Payload(ran), tmp_path / 'bad.pth')
-        files[f'{root}/data/weights/weight_0'] = (tmp_path / 'bad.pth').read_bytes()
-        files[f'{root}/data/weights/model_weights_config.json'] = json.dumps(
-            dict(config=dict(x=dict(path_name='weight_0', use_pickle=True))))
-    elif kind == 'sample inputs':
-        torch.save(Payload(ran), tmp_path / 'bad.pth')
-        files[f'{root}/data/sample_inputs/model.pt'] = (
-            tmp_path / 'bad.pth').read_bytes()
-    elif kind == 'library':
-        files[f'{root}/data/aotinductor/model/model.so'] = b'\x7fELF'
-    path = write(tmp_path / 'bad.pt2', files)
-    if kind == 'twice':
-        with zipfile.ZipFile(path, 'a') as archive, pytest.warns(UserWarning):
-            archive.writestr(model, network[model])
-    with pytest.raises(ValueError, match="cannot load '.*bad.pt2' as a program"):
-        FCNInferencer(path)
 
 
 # --- ONNX -------------------------------------------------------------------------------

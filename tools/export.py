@@ -1,4 +1,4 @@
-"""Writes a network as one file that takes batches of any size: ONNX, or torch.export's.
+"""Writes a network as one file that takes batches of any size, ONNX.
 
     python tools/export.py --weight-path best.pth --out best.onnx --preprocess
 
@@ -13,7 +13,7 @@ def parse_args() -> dict:
     parser = ToolParser(__doc__)
     parser.add_shared('--weight-path')
     parser.add_argument('--out', required=True, metavar='FILE',
-                        help='.onnx, or .pt2 for torch.export')
+                        help='a name that ends in .onnx')
     parser.add_shared('--config', '--backbone')
     parser.add_argument('--scores', action='store_true',
                         help='also return the probabilities of all classes')

@@ -1,4 +1,4 @@
-"""What runs a network for the inferencer: PyTorch, onnxruntime, or an exported program.
+"""What runs a network for the inferencer: PyTorch or onnxruntime.
 
 A backend is called with RGB images and returns, for each, labels and scores; its
 ``meta`` has the classes' names and colours.
@@ -27,7 +27,6 @@ from ..ops import label_dtype
 from ..utils.errors import InputError, MissingPackageError
 from .loading import inner_dataset, parse_device
 from .safe_config import check_types
-from .safe_program import load_program
 
 #: Pixels of an image, as a network gets it, above which it is labelled in tiles: 6000x6000.
 #: Whole, such an image takes some ten GB.
@@ -74,15 +73,14 @@ class TorchBackend:
 
     Args:
         model (nn.Module): From :func:`fcn_plugin.apis.loading.load_model`.
-
-    Attributes:
-        pipeline (Compose): What an image goes through first, of the model's config.
+        pipeline (Compose, optional): What an image goes through first. Defaults to None:
+            the test pipeline of the model's config.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, pipeline: Optional[Compose] = None) -> None:
         self.model = model
         self.meta = model.dataset_meta
-        self.pipeline = build_pipeline(model.cfg)
+        self.pipeline = pipeline or build_pipeline(model.cfg)
         self._track: Callable[[list], Iterable] = iter
 
     @torch.no_grad()
@@ -196,6 +194,8 @@ class GraphBackend:
     Args:
         path (Path): The file.
         text (str, optional): What stands in it under :data:`META_KEY`.
+        pipeline (Compose, optional): What an image goes through first, for a graph without
+            preprocessing. Defaults to None: what the file says.
 
     Attributes:
         meta (dict): 'classes', 'palette' and 'background'; 'preprocess' and 'scores' as
@@ -208,14 +208,15 @@ class GraphBackend:
         ValueError: If the file does not say what it is.
     """
 
-    def __init__(self, path: Path, text: Optional[str]) -> None:
+    def __init__(self, path: Path, text: Optional[str],
+                 pipeline: Optional[Compose] = None) -> None:
         if not text:
             raise InputError(f"'{path}' was not written by tools/export.py: it has no "
                              f"metadata '{META_KEY}' with classes and preprocessing")
         self.path = path
         self.meta = json.loads(text)
-        self.pipeline = None
-        if not self.meta['preprocess']:
+        self.pipeline = pipeline
+        if not self.meta['preprocess'] and pipeline is None:
             check_types(self.meta['pipeline'])  # the file may come from anywhere
             self.pipeline = build_pipeline(Config(
                 dict(test_pipeline=self.meta['pipeline'])))
@@ -265,9 +266,11 @@ class OnnxBackend(GraphBackend):
         path (Path): The file.
         device (str): 'auto', 'cpu' or 'cuda:0'. A GPU needs onnxruntime-gpu.
             Defaults to 'auto'.
+        pipeline (Compose, optional): As in :class:`GraphBackend`.
     """
 
-    def __init__(self, path: Path, device: str = 'auto') -> None:
+    def __init__(self, path: Path, device: str = 'auto',
+                 pipeline: Optional[Compose] = None) -> None:
         try:
             import onnxruntime
         except ImportError as error:
@@ -292,46 +295,11 @@ class OnnxBackend(GraphBackend):
             reason = str(error).splitlines()[0]
             raise InputError(f"cannot load '{path}' as ONNX: {reason}") from error
         properties = self._session.get_modelmeta().custom_metadata_map
-        super().__init__(path, properties.get(META_KEY))
+        super().__init__(path, properties.get(META_KEY), pipeline)
 
     def run(self, batch: np.ndarray) -> List[np.ndarray]:
         """See :meth:`GraphBackend.run`."""
         return self._session.run(None, {self._session.get_inputs()[0].name: batch})
-
-
-class ProgramBackend(GraphBackend):
-    """Runs a program of ``torch.export``, on the CPU; see :func:`load_program`.
-
-    Args:
-        path (Path): The file.
-        device (str): 'auto' or 'cpu'. Defaults to 'auto'.
-    """
-
-    def __init__(self, path: Path, device: str = 'auto') -> None:
-        if device != 'auto' and parse_device(device).type != 'cpu':
-            raise InputError(f"device '{device}' was asked for, but '{path}' was exported "
-                             'for the CPU: take --device cpu, or the checkpoint')
-        files = {META_KEY: ''}
-        try:
-            self._module = load_program(path, files).module()
-        except Exception as error:  # zipfile's, pickle's, torch's
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(f"cannot load '{path}' as a program of torch.export: "
-                             f'{reason}') from error
-        super().__init__(path, files[META_KEY])
-
-    @torch.no_grad()
-    def run(self, batch: np.ndarray) -> List[np.ndarray]:
-        """See :meth:`GraphBackend.run`."""
-        try:
-            outputs = self._module(torch.from_numpy(np.ascontiguousarray(batch)))
-        except AssertionError as error:  # a guard on the size
-            raise InputError(
-                f"'{self.path}' cannot take a batch of shape {batch.shape}: programs of "
-                'torch.export want images larger than the coarsest stride (32) in both '
-                'directions, ONNX takes any') from error
-        outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-        return [output.numpy() for output in outputs]
 
 
 def _resize_scores(scores: np.ndarray, size: Tuple[int, int]) -> np.ndarray:

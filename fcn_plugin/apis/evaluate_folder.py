@@ -31,7 +31,7 @@ def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: Pa
 
     Args:
         checkpoint (str or Path, optional): As ``FCNInferencer`` takes weights: a .pth
-            file, or a network exported to .onnx or .pt2. Without one, the model that
+            file, or a network exported to .onnx. Without one, the model that
             comes with the package.
         images (str or Path): Folder or glob of the images.
         labels (str or Path): Folder of PNG masks whose pixels are class numbers, of

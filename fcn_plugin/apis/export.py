@@ -16,8 +16,7 @@ from ..models.deployed import DeployedSegmentor
 from ..utils.errors import InputError, MissingPackageError
 from ..utils.files import replacing
 from ..version import __version__
-from .backends import (META_KEY, GraphBackend, OnnxBackend, ProgramBackend, TorchBackend,
-                       build_pipeline)
+from .backends import META_KEY, GraphBackend, OnnxBackend, TorchBackend, build_pipeline
 from .images import list_images, read_image
 from .loading import STREET_MODEL, PathLike, inner_dataset, load_model
 from .result import check_outputs
@@ -46,7 +45,7 @@ def export(weight_path: Optional[PathLike], out: PathLike, config: Optional[Path
     Args:
         weight_path (str or Path, optional): The checkpoint. None stands for the model
             that comes with the package, for streets.
-        out (str or Path): ``.onnx``; or ``.pt2``, for ``torch.export``.
+        out (str or Path): Ends in ``.onnx``.
         config, backbone, cfg_options, allow_imports: See :class:`FCNInferencer`.
         scores (bool): Whether the graph returns the probabilities of all classes too.
             Defaults to False.
@@ -68,8 +67,8 @@ def export(weight_path: Optional[PathLike], out: PathLike, config: Optional[Path
             else; then no file is left.
     """
     out = Path(out).expanduser()
-    if out.suffix not in ('.onnx', '.pt2'):
-        raise InputError(f"'{out}' must end in .onnx, or in .pt2 for torch.export")
+    if out.suffix != '.onnx':
+        raise InputError(f"'{out}' must end in .onnx")
     check_outputs([out], overwrite)
     images = _images(img_path)
     model = load_model(config, weight_path, 'cpu', backbone, cfg_options,
@@ -79,16 +78,12 @@ def export(weight_path: Optional[PathLike], out: PathLike, config: Optional[Path
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as beside:
         text = json.dumps(_meta(model, scores, preprocess, Path(weight_path or STREET_MODEL)))
-        if out.suffix == '.onnx':
-            write_onnx(network, beside, text, opset)
-            graph: GraphBackend = OnnxBackend(beside, 'cpu')
-        else:
-            write_program(network, beside, text)
-            graph = ProgramBackend(beside)
-        reference = TorchBackend(model)
-        if not preprocess:  # the graph knows nothing of the pipeline's resizing
-            reference.pipeline = graph.pipeline = build_pipeline(
-                Config(dict(test_pipeline=[dict(type='PackSegInputs')])))
+        write_onnx(network, beside, text, opset)
+        # A plain graph knows nothing of the pipeline's resizing.
+        as_it_is = None if preprocess else build_pipeline(
+            Config(dict(test_pipeline=[dict(type='PackSegInputs')])))
+        graph = OnnxBackend(beside, 'cpu', as_it_is)
+        reference = TorchBackend(model, as_it_is)
         tolerance = _TOLERANCE if resize is None else _TOLERANCE_RESIZED
         threshold = network.threshold if network.model.decode_head.out_channels == 1 else None
         found = compare_backends(reference, graph, images, tolerance, threshold)
@@ -187,36 +182,6 @@ def write_onnx(network: DeployedSegmentor, path: Path, text: str, opset: int) ->
     onnx.save(written, str(path))
 
 
-def write_program(network: DeployedSegmentor, path: Path, text: str) -> None:
-    """Writes a program of ``torch.export`` with dynamic batch, height and width.
-
-    Args:
-        network, path, text: As in :func:`write_onnx`.
-
-    Raises:
-        ValueError: If the network cannot be traced so.
-    """
-    auto, example = torch.export.Dim.AUTO, _example(network)
-    sizes = (1, 2) if network.preprocess else (2, 3)
-    if network.keep_ratio:
-        raise InputError('torch.export cannot resize to a size that depends on the image '
-                         '(keep_ratio=True): export without --preprocess, or to .onnx')
-    try:
-        with torch.no_grad():
-            program = torch.export.export(
-                network, (example, ),
-                dynamic_shapes=dict(image={0: auto, **{dim: auto for dim in sizes}}))
-    # its errors have no common base
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f'torch.export cannot trace the network: {reason}. Export to '
-                         '.onnx') from error
-    with open(path, 'wb') as file, warnings.catch_warnings():
-        # of weights that share memory, and load all the same
-        warnings.filterwarnings('ignore', 'No complete tensor found in the group')
-        torch.export.save(program, file, extra_files={META_KEY: text})
-
-
 # --- checking ----------------------------------------------------------------------
 
 
@@ -306,10 +271,9 @@ def _print(out: Path, network: DeployedSegmentor, model: nn.Module,
     if network.with_scores:
         gives += f', scores (N, {len(model.dataset_meta["classes"])}, H, W) float32'
     height, width = images[0].shape[:2]
-    runs = 'onnxruntime' if out.suffix == '.onnx' else 'the exported program'
     print(f'{out} ({out.stat().st_size / 1e6:.1f} MB)\n'
           f'image   {takes} -> {gives}\n'
           f'parity  {len(images)} images: {100 * found["equal"]:.3f} % of labels equal, '
           f'scores within {found["gap"]:.1e}\n'
           f'time    {width}x{height} on the CPU, {torch.get_num_threads()} threads: '
-          f'PyTorch {found["torch_ms"]:.0f} ms, {runs} {found["graph_ms"]:.0f} ms')
+          f'PyTorch {found["torch_ms"]:.0f} ms, onnxruntime {found["graph_ms"]:.0f} ms')

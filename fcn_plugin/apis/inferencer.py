@@ -14,8 +14,7 @@ from .. import visualization as vis
 from ..models.speed_up import speed_up
 from ..utils.errors import InputError, LeftOutError, UserError
 from ..utils.files import replacing
-from .backends import (GraphBackend, LabelsAndScores, OnnxBackend, ProgramBackend,
-                       TorchBackend)
+from .backends import GraphBackend, LabelsAndScores, OnnxBackend, TorchBackend
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
 from .loading import PathLike, load_model, parse_device
 from .result import Result, check_outputs, output_files
@@ -49,7 +48,7 @@ class FCNInferencer:
             one of the project's, or the config itself; or a model that ``load_model``
             has returned. Defaults to None: the config kept in the checkpoint.
             A checkpoint (.pth, .pt) may be given here too, and what tools/export.py has
-            written: ONNX (.onnx), run by onnxruntime, or a program (.pt2).
+            written: ONNX (.onnx), run by onnxruntime.
         weights (str or Path, optional): The checkpoint. Defaults to None: with no model
             either, the one that comes with the package, for streets.
         device (str): 'auto' (a GPU where there is one), 'cpu', 'cuda:0', ...
@@ -295,7 +294,11 @@ def _open_backend(model, weights, device, fast, **options
              if not (value is None or value is False or value in ((), [], {}))]
     if isinstance(model, nn.Module):
         return TorchBackend(_check_model(model, device, given))
-    graph = _path_of(('.onnx', '.pt2'), model, weights)
+    old = _path_of(('.pt2', ), model, weights)
+    if old is not None:
+        raise InputError(f"'{old}' is a program of torch.export, which version 0.2 no longer "
+                         'runs: export the checkpoint to .onnx')
+    graph = _path_of(('.onnx', ), model, weights)
     if graph is not None:
         if model is None:
             given.remove('weights')
@@ -304,8 +307,7 @@ def _open_backend(model, weights, device, fast, **options
                              f'but the device beside it, no {", ".join(given)}')
         if not graph.is_file():
             raise FileNotFoundError(f"there is no file '{graph}'")
-        return OnnxBackend(graph, device) if graph.suffix == '.onnx' else (
-            ProgramBackend(graph, device))
+        return OnnxBackend(graph, device)
     if _path_of(('.pth', '.pt'), model):
         if weights is not None:
             raise InputError(f"two checkpoints, '{model}' and '{weights}': give one of "

@@ -38,7 +38,7 @@ def exported(trained, tmp_path_factory):
     """Files by (suffix, preprocess), with scores, of a net at the images' own sizes."""
     folder = tmp_path_factory.mktemp('exported')
     files = {}
-    for suffix, preprocess in (('.onnx', True), ('.onnx', False), ('.pt2', True)):
+    for suffix, preprocess in (('.onnx', True), ('.onnx', False)):
         files[suffix, preprocess] = folder / f'net_{preprocess}{suffix}'
         export(trained / 'best.pth', files[suffix, preprocess], scores=True,
                preprocess=preprocess, cfg_options=NATIVE)
@@ -65,17 +65,6 @@ def test_any_size_and_batch(trained, exported, kind):
     assert graph.class_names == reference.class_names
     assert graph.palette == reference.palette and graph.background == 0
     assert len(np.unique([len(np.unique(one.labels)) for one in expected])) > 1
-
-
-def test_program_of_torch_export(trained, exported):
-    reference = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options=NATIVE)
-    program = FCNInferencer(exported['.pt2', True])
-    images = [noise(48, 64), noise(48, 64), noise(33, 65), noise(130, 97)]
-    for ours, theirs in zip(program(images, 2, scores=True, progress=False),
-                            reference(images, scores=True, progress=False)):
-        assert_same(ours, theirs)
-    with pytest.raises(ValueError, match=r'\(1, 20, 20, 3\).*ONNX takes any'):
-        program(noise(20, 20))
 
 
 @pytest.mark.parametrize('options', [None, SHORT_SIDE])
@@ -195,7 +184,6 @@ def test_one_channel_decides_by_its_threshold():
     (dict(cfg_options={'model.test_cfg.mode': 'slide'}), 'model.test_cfg.mode=whole'),
     (dict(cfg_options={'test_pipeline': [dict(type='RandomFlip', prob=1.)]},
           preprocess=True), "'RandomFlip'.*without --preprocess"),
-    (dict(cfg_options=SHORT_SIDE, preprocess=True, out='net.pt2'), 'or to .onnx'),
 ])
 def test_bad_arguments(trained, tmp_path, monkeypatch, change, words):
     monkeypatch.chdir(tmp_path)
@@ -214,10 +202,9 @@ def test_a_graph_that_computes_something_else_is_refused(trained, tmp_path, monk
 
 
 def test_files_that_are_none(exported, tmp_path):
-    for suffix in ('.onnx', '.pt2'):
-        (tmp_path / f'empty{suffix}').write_bytes(b'')
-        with pytest.raises(ValueError, match=f'empty{suffix}'):
-            FCNInferencer(tmp_path / f'empty{suffix}')
+    (tmp_path / 'empty.onnx').write_bytes(b'')
+    with pytest.raises(ValueError, match='empty.onnx'):
+        FCNInferencer(tmp_path / 'empty.onnx')
     with pytest.raises(FileNotFoundError, match='none.onnx'):
         FCNInferencer('none.onnx')
     with pytest.raises(ValueError, match='nothing but the device'):

@@ -11,8 +11,8 @@ from fcn_plugin.utils.cli import run
 
 def parse_args() -> dict:
     parser = ToolParser(__doc__)
-    parser.add_argument('checkpoint', help='a .pth file, or a network exported to .onnx '
-                        'or .pt2')
+    parser.add_argument('checkpoint', help='a .pth file, or a network exported to '
+                        '.onnx')
     parser.add_argument('images', help='folder or glob')
     parser.add_argument('labels', help='folder of PNG masks named as the images, whose '
                         'pixels are class numbers')
