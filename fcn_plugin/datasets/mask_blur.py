@@ -5,7 +5,7 @@ tells them apart lies in space. Classes have regions, and at a border one value 
 directly beside the other. Blur has no region of its own, and lies between the two sides.
 """
 from collections import Counter
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -144,23 +144,23 @@ def find_levels(counts: Dict[int, int], colours: bool, around: Surroundings,
             these are meant. Defaults to none.
     """
     whole = {value: n for value, n in counts.items() if value is not None}
-    levels = _solid(counts, around, colours)
+    levels, strays = _solid(counts, around, colours, lossy)
     few = len(counts) < 3 or (len(counts) == len(levels) and not lossy)
     if few and not blurred and not _is_smoothed(around, colours):
         return Levels(whole)
     binary = None if colours else _binary(counts, around)
     if binary:
         levels = binary
-    proven = bool(binary) or _is_blur(levels, counts, around, colours, lossy)
+    proven = bool(binary) or _is_blur(levels, strays, counts, around, colours, lossy)
     if not proven and lossy and _are_apart(_frequent(whole, colours), whole, colours):
         proven, levels = True, _frequent(whole, colours)
     if not proven and blurred:
         levels = levels if len(levels) > 1 else _frequent(whole, colours)
     elif not proven:
-        soft = _is_smoothed(around, colours) or (
-            lossy and len(whole) > 2 and _gap(list(whole), colours) < _NEAR) or (
+        mixed = lossy and len(whole) > 2 and _gap(list(whole), colours) < _NEAR
+        soft = len(whole) > 3 and _is_smoothed(around, colours) or (
             len(whole) > 254 and sum(around.inside.values()) < 0.01 * sum(counts.values()))
-        if None in counts or soft and len(whole) > 3:
+        if None in counts or mixed or soft:
             return Levels(whole, fault=_unclear(whole, levels, None in counts, colours))
         return Levels(whole)
     if named:
@@ -191,8 +191,9 @@ def distance(one: int, other: int, colours: bool) -> float:
                for shift in (0, 8, 16)) ** 0.5
 
 
-def _solid(counts, around: Surroundings, colours: bool) -> List[int]:
-    """Values that have regions, without those that JPEG's rounding has set apart."""
+def _solid(counts, around: Surroundings, colours: bool, lossy: bool
+           ) -> Tuple[List[int], List[int]]:
+    """Values that have regions, and apart those that are so by JPEG's rounding alone."""
     regions = {}
     for value, n in counts.items():
         seen = around.pixels[value]
@@ -201,19 +202,22 @@ def _solid(counts, around: Surroundings, colours: bool) -> List[int]:
         if value is not None and inside >= _INSIDE * n:
             regions[value] = inside
     found: List[int] = []
+    strays: List[int] = []
     slack = 3 * 3 ** 0.5 if colours else 2
     for value in sorted(regions, key=lambda v: (-regions[v], v)):
         few = 0.001 if regions[value] < 0.5 * counts[value] else 0
-        if not any(distance(value, other, colours) <= (
-                _NEAR if counts[value] < few * counts[other] else slack)
-                and counts[value] < 0.1 * counts[other] for other in found):
-            found.append(value)
-    return sorted(found)
+        stray = any(distance(value, other, colours) <= (
+            _NEAR if counts[value] < few * counts[other] else slack)
+            and (lossy or colours or counts[value] < 0.1 * counts[other])
+            for other in found)
+        (strays if stray else found).append(value)
+    return sorted(found), strays
 
 
-def _is_blur(levels, counts, around: Surroundings, colours: bool, lossy: bool) -> bool:
+def _is_blur(levels, strays, counts, around: Surroundings, colours: bool,
+             lossy: bool) -> bool:
     """Whether what is left beside the levels has no region and lies between."""
-    rest = [value for value in counts if value not in set(levels)]
+    rest = list(set(counts) - {*levels, *strays})
     pixels, inside, between = (sum(part[value] for value in rest) for part in around[:3])
     if len(levels) < 2 or not pixels or inside > _STRAY * pixels or (
             pixels > _MOST_BLURRED * sum(counts.values())):

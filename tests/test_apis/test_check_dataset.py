@@ -543,11 +543,33 @@ def test_shares_and_labels_of_blurred_colours_agree(tmp_path):
     near_red, near_blue = 0xE00A0A, 0x0A0AE0
     encoding = Encoding({0: 0, 0xFF0000: 1, 0x0000FF: 2, 0xC8FF00: 3}, list('abcd'), [], True,
                         [], [])
-    values = np.array([[near_red, near_blue, 0x000A00, 0xFF0000]])
-    assert to_labels(values, encoding).tolist() == [[1, 2, 0, 1]]
-    item = Inspected(None, counts={near_red: 1, near_blue: 1, 0x000A00: 1, 0xFF0000: 1},
-                     colours=True)
+    values = near_red, near_blue, 0x000A00, 0xFF0000
+    found = [to_labels(np.array([[value]]), encoding).item() for value in values]
+    assert found == [1, 2, 0, 1]
+    item = Inspected(None, counts=dict.fromkeys(values, 1), colours=True)
     assert class_shares([item], encoding).pixels.tolist() == [1, 2, 1, 0]
+
+
+@pytest.mark.parametrize('colours', [False, True])
+def test_no_third_class_runs_along_a_blurred_border(tmp_path, colours):
+    """Between 0 and 160 lies 80, and between black and yellow olive; both are classes."""
+    table = np.array([[0, 0, 0], [120, 120, 0], [240, 240, 0]] if colours else
+                     [[80 * i] * 3 for i in range(3)], np.uint8)
+    for number in range(4):
+        drawn = np.zeros((96, 120), int)
+        drawn[20:60, 10 + number:60] = 2
+        drawn[70:, 80:] = 1
+        save(tmp_path / f'images/{number}.png', picture(number, drawn.shape))
+        smooth = cv2.GaussianBlur(table[drawn], (0, 0), 0.8)
+        save(tmp_path / f'masks/{number}.png', smooth if colours else smooth[..., 0])
+    checked = check_dataset(tmp_path)
+    assert not checked.faults and len(checked.encoding.classes) == 3
+    black, olive, yellow = (checked.encoding.label_map[v] for v in (
+        (0, 0x787800, 0xF0F000) if colours else (0, 80, 160)))
+    for item in seen_labels(checked, tmp_path / 'out').values():
+        found = item['gt_seg_map']
+        assert not (found[:64] == olive).any() and (found[70:, 80:] == olive).mean() > 0.95
+        assert (found[20:60, 16:60] == yellow).mean() > 0.97 and (found[:17] == black).all()
 
 
 # --- details -----------------------------------------------------------------------------

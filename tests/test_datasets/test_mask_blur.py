@@ -223,10 +223,23 @@ def test_what_cannot_be_told_is_a_fault(name):
     assert ('--classes NAME' in found.fault) == (len(counts) < 256)
 
 
-def test_labels_near_one_another_in_jpeg_are_a_fault():
+@pytest.mark.parametrize('number, step', [(2, 1), (3, 1), (3, 10), (11, 1)])
+def test_labels_near_one_another_in_jpeg_are_a_fault(number, step):
     """They have regions, but JPEG's ringing is as large as their distance."""
-    counts, colours, around = gathered([jpeg(m, 90) for m in greys(3, 10)])
-    assert 'regions have 0, 10, 20' in find_levels(counts, colours, around, lossy=True).fault
+    counts, colours, around = gathered([jpeg(m, 90) for m in greys(number, step)])
+    assert len(counts) > number and find_levels(counts, colours, around, lossy=True).fault
+    assert find_levels({0: 5, 1: 5}, False, nothing_seen(), lossy=True).fault is None
+
+
+def test_a_rounded_colour_is_no_other_class():
+    """JPEG and WebP render one flat colour as two that nobody can tell apart."""
+    table = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0]], np.uint8)
+    masks = [jpeg(table[m], 80).copy() for m in scenes(3, falling=0.5)]
+    for mask in masks[::2]:
+        mask[(mask == 0).all(2)] = 1
+    counts, colours, around = gathered(masks)
+    found = find_levels(counts, colours, around)
+    assert found.blurred and len(found.kept) == 3
 
 
 def test_blur_that_the_user_vouches_for():
