@@ -6,6 +6,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '2')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
 import random  # noqa: E402
+import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -18,6 +19,8 @@ import fcn_plugin  # noqa: E402,F401  before any test imports mmseg
 from tiny_trained import write_trained  # noqa: E402
 
 torch.set_num_threads(2)
+# Where the instruments beside the tools import each other, as their scripts do.
+sys.path.append(str(Path(__file__).resolve().parents[1] / 'tools' / 'analysis_tools'))
 
 
 @pytest.fixture(scope='session')

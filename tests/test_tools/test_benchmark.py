@@ -3,12 +3,11 @@ import json
 
 import pytest
 import torch
+from benchmarking import Timing, measure
+from benchmarking.contenders import NAMES, build_model
+from benchmarking.tasks import TASKS, Case, normalise, read_by_hand, write_images
 from mmengine.config import Config
 from tiny_runs import run_tool, succeed, write_config
-
-from fcn_plugin.benchmark import Timing, measure
-from fcn_plugin.benchmark.contenders import NAMES, build_model
-from fcn_plugin.benchmark.tasks import TASKS, Case, normalise, read_by_hand, write_images
 
 TOOL = 'analysis_tools/benchmark.py'
 
@@ -57,9 +56,8 @@ def test_all_contenders_have_the_same_weights_and_labels(case):
     with torch.no_grad():
         expected = plain(images)[0, :, :72, :72].argmax(0)
     path = str(write_images(case) / 'img' / '00000.jpg')
+    from benchmarking.tasks import _with_mmengine
     from mmengine.dataset import Compose
-
-    from fcn_plugin.benchmark.tasks import _with_mmengine
     pipeline = Compose([dict(type='LoadImageFromFile'), dict(type='PackSegInputs')])
     for name in ('stock', 'ours', 'ours-fast'):
         model = build_model(name, case.config, None, 'cpu')

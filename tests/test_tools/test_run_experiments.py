@@ -3,6 +3,7 @@ import json
 
 import pytest
 import torch
+from experimenting import Plan, finished_runs, run_plan
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
@@ -11,7 +12,6 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from tiny_runs import CONFIGS, run_tool, succeed, write_config
 
-from fcn_plugin.apis.experiments import Plan, finished_runs, run_plan
 from fcn_plugin.apis.work_dir import keep_settings
 
 TOOL = 'analysis_tools/run_experiments.py'

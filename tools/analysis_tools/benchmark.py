@@ -13,11 +13,11 @@ config's layers in mmsegmentation's EncoderDecoder), ours, and ours-fast (--fast
 """
 import os
 
+from benchmarking import run_benchmark
+from benchmarking.contenders import NAMES
+from benchmarking.tasks import TASKS
 from fcn_plugin import compat
 from fcn_plugin.apis.config import load_config
-from fcn_plugin.benchmark import run_benchmark
-from fcn_plugin.benchmark.contenders import NAMES
-from fcn_plugin.benchmark.tasks import TASKS
 from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
 from fcn_plugin.utils.errors import InputError

@@ -8,7 +8,7 @@ from mmengine.config import Config, ConfigDict
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..utils.errors import InputError
+from fcn_plugin.utils.errors import InputError
 
 NAMES = ('backbone', 'plain', 'mmseg-d8', 'stock', 'ours', 'ours-fast')
 """What can be compared:
@@ -88,7 +88,7 @@ def build_model(name: str, config: Config, num_classes: Optional[int],
                              'hand does not; leave it out of --contenders')
         return PlainFCN(model.backbone, model.decode_head)
     if name == 'ours-fast':
-        from ..models import speed_up
+        from fcn_plugin.models import speed_up
         speed_up(model)
     return model
 

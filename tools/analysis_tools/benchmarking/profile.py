@@ -11,7 +11,7 @@ from mmengine.dataset import Compose
 from mmengine.optim import OptimWrapper
 from mmengine.structures import PixelData
 
-from ..evaluation import FCNMetric
+from fcn_plugin.evaluation import FCNMetric
 from .contenders import build_model
 from .tasks import Case, as_samples, optim_wrapper, random_batch, write_images
 

@@ -15,7 +15,7 @@ from mmengine.registry import init_default_scope
 from prettytable import PrettyTable
 from rich.progress import track
 
-from ..utils.errors import InputError
+from fcn_plugin.utils.errors import InputError
 from .contenders import NAMES
 from .profile import profile_test, profile_train
 from .tasks import TASKS, Case
@@ -49,11 +49,11 @@ def run_benchmark(config: Config,
 
     Args:
         config (Config): The run whose model is compared.
-        tasks (Sequence[str]): Keys of :data:`fcn_plugin.benchmark.tasks.TASKS`.
+        tasks (Sequence[str]): Keys of :data:`benchmarking.tasks.TASKS`.
         sizes (Sequence[int]): Sides of the images, in pixels.
         batches (Sequence[int]): Images in a batch; ``file`` takes one at a time.
         classes (Sequence[int]): Numbers of classes; None for the config's.
-        contenders (Sequence[str]): Of :data:`fcn_plugin.benchmark.contenders.NAMES`.
+        contenders (Sequence[str]): Of :data:`benchmarking.contenders.NAMES`.
         device (str): 'cpu' or 'cuda'. Defaults to 'cpu'.
         amp (bool): Training and the loops written by hand in bfloat16. Defaults to
             False.

@@ -20,11 +20,11 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 from torch import Tensor, nn
 
-from .. import compat
-from ..datasets import ShapesDataset
-from ..engine import CPUAmpOptimWrapper
-from ..evaluation import FCNMetric
-from ..ops import label_dtype, label_scores, sample_axis
+from fcn_plugin import compat
+from fcn_plugin.datasets import ShapesDataset
+from fcn_plugin.engine import CPUAmpOptimWrapper
+from fcn_plugin.evaluation import FCNMetric
+from fcn_plugin.ops import label_dtype, label_scores, sample_axis
 from .contenders import PlainFCN, build_model
 
 Calls = Dict[str, Callable[[], object]]
