@@ -19,7 +19,9 @@ from setuptools.command.develop import develop
 ROOT = Path(__file__).resolve().parent
 PACKAGE = 'fcn_plugin'
 MIM_SOURCES = ('configs', 'tools', 'model-index.yml')
-NOT_SHIPPED = shutil.ignore_patterns('__pycache__', '*.py[cod]', '.*')
+# What measures the project stays with its sources.
+INSTRUMENTS = ('benchmark.py', 'benchmarking', 'run_experiments.py', 'experimenting.py')
+NOT_SHIPPED = shutil.ignore_patterns('__pycache__', '*.py[cod]', '.*', *INSTRUMENTS)
 
 
 def version() -> str:

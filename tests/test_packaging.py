@@ -15,9 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import setuptools  # noqa: F401  brings distutils where Python no longer does
+from distutils.core import run_setup
 from tiny_runs import BUILT_IN
-
-pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ('fcn_plugin', 'configs', 'tools', 'model-index.yml')
@@ -25,6 +25,8 @@ PACKAGING = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md'
              'CHANGELOG.md', 'CITATION.cff', 'constraints.txt')
 # README's first command, whatever its schedule is called.
 CONFIG = f'fcn/{BUILT_IN.name}'
+# What measures this project stays with its sources.
+INSTRUMENTS = {'benchmark.py', 'benchmarking', 'run_experiments.py', 'experimenting.py'}
 
 GET_CONFIG = """
 import os, sys
@@ -59,7 +61,8 @@ def sources(root):
         for path in paths:
             file = path.relative_to(root)
             if (path.is_file() and file.suffix not in ('.pyc', '.pyo')
-                    and not any(part.startswith('.') for part in file.parts)):
+                    and not any(part.startswith('.') for part in file.parts)
+                    and not INSTRUMENTS & set(file.parts)):
                 yield file
 
 
@@ -148,6 +151,20 @@ def wheel(environment, checkout):
     return wheel
 
 
+def test_instruments_are_not_shipped(monkeypatch):
+    """By the list of what a build writes, without a build."""
+    monkeypatch.chdir(ROOT)  # from there setup.py finds its packages
+    build = run_setup('setup.py', stop_after='init').get_command_obj('build_py')
+    build.ensure_finalized()
+    found = {Path(file).relative_to(build.build_lib)
+             for file in build.get_outputs(include_bytecode=False)}
+    tools = Path('fcn_plugin', '.mim', 'tools')
+    assert {tools / 'train.py', tools / 'analysis_tools' / 'report.py'} <= found
+    assert all((ROOT / 'tools' / 'analysis_tools' / name).exists() for name in INSTRUMENTS)
+    assert [file for file in found if INSTRUMENTS & set(file.parts)] == []
+
+
+@pytest.mark.slow
 def test_editable(environment, checkout):
     assert environment.package() == checkout / 'fcn_plugin'
     mim = checkout / 'fcn_plugin' / '.mim'
@@ -155,6 +172,7 @@ def test_editable(environment, checkout):
     assert os.readlink(mim / 'configs') == '../../configs'
 
 
+@pytest.mark.slow
 def test_wheel_contents(wheel, checkout):
     with zipfile.ZipFile(wheel) as archive:
         entries = {e.filename: e for e in archive.infolist()}
@@ -173,6 +191,7 @@ def test_wheel_contents(wheel, checkout):
     assert wheel.name == f'mmseg_fcn_plugin-{version}-py3-none-any.whl'
 
 
+@pytest.mark.slow
 def test_the_wheel_names_the_terms_of_code_and_weights(wheel):
     with zipfile.ZipFile(wheel) as archive:
         metadata, = [f for f in archive.namelist() if f.endswith('.dist-info/METADATA')]
@@ -186,6 +205,7 @@ def test_the_wheel_names_the_terms_of_code_and_weights(wheel):
     assert 'by-nc/4.0' in shipped['fcn_plugin/weights/LICENSE']
 
 
+@pytest.mark.slow
 def test_wheel_from_sdist(environment, wheel, checkout):
     out = environment.outside / 'sdist'
     environment.python('setup.py', '-q', 'sdist', '-d', out, cwd=checkout)
@@ -196,6 +216,7 @@ def test_wheel_from_sdist(environment, wheel, checkout):
         assert sorted(one.namelist()) == sorted(other.namelist())
 
 
+@pytest.mark.slow
 def test_editable_survives_the_builds(environment, wheel, checkout):
     test_editable(environment, checkout)
 
@@ -211,6 +232,7 @@ def installed(environment, wheel, checkout):
     return environment
 
 
+@pytest.mark.slow
 def test_wheel_installs_cleanly(installed):
     installed.pip('check')
     package = installed.package()
@@ -220,12 +242,14 @@ def test_wheel_installs_cleanly(installed):
     assert not any(p.is_symlink() for p in (package / '.mim').rglob('*'))
 
 
+@pytest.mark.slow
 def test_wheel_can_be_inherited_from(installed):
     output = installed.python('-c', INHERIT, CONFIG)
     assert 'is not installed' not in output  # the scope was found
     assert re.findall(r'^built (\w+)', output, re.M) == ['fcn_plugin'] * 3, output
 
 
+@pytest.mark.slow
 def test_wheel_trains_and_predicts(installed):
     tools = installed.package() / '.mim' / 'tools'
     installed.python(
