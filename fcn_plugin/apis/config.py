@@ -10,6 +10,7 @@ from torch import nn
 
 from ..models.segmentors import with_post_processing
 from ..utils.errors import InputError, MissingPackageError
+from ..utils.paths import config_file
 
 
 def load_config(path: str,
@@ -19,7 +20,7 @@ def load_config(path: str,
     """Reads a config file and puts what the command line says on top.
 
     Args:
-        path (str): The config file.
+        path (str): The config's file, or the name of one of the package's own.
         options (dict, optional): ``--cfg-options``: dotted keys and values.
         work_dir (str, optional): Where the run writes. Without it the config's
             ``work_dir`` counts, and without that ``work_dirs/<name of the config>``.
@@ -29,19 +30,13 @@ def load_config(path: str,
         Config: With ``work_dir`` and ``launcher`` set.
 
     Raises:
-        FileNotFoundError: If there is no such file; it lists what lies beside it.
+        FileNotFoundError: If there is none; see :func:`config_file`.
         ImportError: If a module of its ``custom_imports`` cannot be imported.
         NotADirectoryError: If the work dir is a file.
         ValueError: If it is no Python.
     """
-    file = Path(path)
-    if not file.is_file():
-        folder = file if file.is_dir() else file.parent
-        names = ', '.join(sorted(p.name for p in folder.glob('*.py'))[:20])
-        raise FileNotFoundError(
-            f'{path}: no such config file' +
-            (f'; {folder} holds {names}' if names else f', and {folder} has none either'))
-    config = read_config(path)
+    file = config_file(path)
+    config = read_config(str(file))
     if options:
         config.merge_from_dict(options)
     config.launcher = launcher

@@ -20,6 +20,7 @@ from torch import nn
 from ..models import FeatureMap, describe_backbone
 from ..models.packaged_weights import PACKAGES, SCHEME
 from ..utils.errors import InputError
+from ..utils.paths import config_names
 from .config import load_config
 from .explain import explain_errors
 
@@ -285,8 +286,8 @@ def print_backbone(source: str, options: Optional[dict] = None, finest: int = 8)
     """Prints a backbone's maps and the config that puts an FCN on it.
 
     Args:
-        source (str): A type such as 'mmpretrain.ConvNeXt', or a config file, whose
-            backbone is described.
+        source (str): A type such as 'mmpretrain.ConvNeXt', or a config's file or name,
+            whose backbone is described.
         options (dict, optional): Arguments of the type, or entries to override in the
             config.
         finest (int): Stride of the finest skip. Defaults to 8, FCN-8s.
@@ -296,7 +297,7 @@ def print_backbone(source: str, options: Optional[dict] = None, finest: int = 8)
         ValueError: If the backbone cannot be built or has no maps to score.
     """
     init_default_scope('mmseg')
-    is_config = source.endswith('.py')
+    is_config = source.endswith('.py') or source in config_names()
     if is_config:
         config = load_config(source, options).model.backbone.to_dict()
         config.pop('init_cfg', None)

@@ -20,9 +20,9 @@ from mmseg.registry import DATASETS
 from torch import nn
 
 from ..utils.errors import InputError, UserError
-from ..utils.paths import config_path
+from ..utils.paths import config_file, config_path
 from ..visualization import default_palette
-from .config import use_crf
+from .config import read_config, use_crf
 from .safe_config import config_from_text
 
 PathLike = Union[str, Path]
@@ -98,8 +98,8 @@ def find_config(config: Union[PathLike, Config, None], meta: Dict[str, Any],
     if isinstance(config, Config):
         found, source = copy.deepcopy(config), 'the config given'
     elif config is not None:
-        path = Path(config) if Path(config).is_file() else config_path(str(config))
-        found, source = Config.fromfile(str(path)), f"the config '{path}'"
+        path = config_file(config)
+        found, source = read_config(str(path)), f"the config '{path}'"
     elif meta.get('cfg'):
         source = 'the config in the checkpoint'
         try:

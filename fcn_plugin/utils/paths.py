@@ -31,21 +31,60 @@ def config_path(name: str) -> Path:
     Args:
         name (str): Path under the folder of the configs, such as
             ``'fcn/fcn-8s_r50_1xb16-20k_voc12-224x224.py'``, or the file's name
-            alone, with or without ``.py``.
+            alone; each with or without ``.py``.
 
     Raises:
         FileNotFoundError: If there is none of that name; similar ones are listed.
     """
     folder = config_root()
-    if (folder / name).is_file():
-        return folder / name
-    runs = {path.stem: path for path in sorted(folder.glob('[!_]*/*.py'))}
-    stem = Path(name).stem if name.endswith('.py') else Path(name).name
-    if stem in runs and name in (stem, f'{stem}.py'):
+    for path in (folder / name, folder / f'{name}.py'):
+        if path.is_file():
+            return path
+    runs = config_names()
+    stem = name.removesuffix('.py')
+    if stem in runs:
         return runs[stem]
-    similar = difflib.get_close_matches(stem, runs, n=5, cutoff=0.5) or list(runs)
+    similar = difflib.get_close_matches(Path(stem).name, runs, n=3, cutoff=0)
     raise FileNotFoundError(f"no config '{name}' in {folder}"
-                            + (f'; there are {", ".join(similar)}' if similar else ''))
+                            + (f'; the closest are {", ".join(similar)}' if similar else ''))
+
+
+def config_names() -> dict[str, Path]:
+    """The package's configs by name; plans of experiments are none."""
+    return {path.stem: path for path in sorted(config_root().glob('[!_]*/*.py'))
+            if path.parent.name != 'experiments'}
+
+
+def config_file(config: Union[str, Path]) -> Path:
+    """The file of a config that is given by its path or, failing that, by its name.
+
+    Args:
+        config (str or Path): A path, or a name as :func:`config_path` takes it.
+
+    Raises:
+        FileNotFoundError: If it is neither; what lies beside it, or similar names, are
+            listed.
+    """
+    path = Path(config)
+    if path.is_file():
+        return path
+    missing = f'{config}: no such config file'
+    folder = path if path.is_dir() else path.parent
+    named = path.parts and not path.is_absolute() and '..' not in path.parts
+    if named and (config_root() / path.parent).is_dir():
+        try:
+            return config_path(str(config))
+        except FileNotFoundError as error:
+            if not path.is_dir():
+                raise FileNotFoundError(f'{missing}, and {error}') from None
+    beside = ', '.join(sorted(p.name for p in folder.glob('*.py'))[:20])
+    missing += f'; {folder} holds {beside}' if beside else f', and {folder} has none either'
+    similar = difflib.get_close_matches(path.stem, config_names(), n=3, cutoff=0.8)
+    if similar:
+        missing += f'; by name there is {", ".join(similar)}'
+    elif not path.suffix:
+        missing += f", and no config of the package is called '{path.name}'"
+    raise FileNotFoundError(missing)
 
 
 def shown(path: Union[str, Path]) -> str:
