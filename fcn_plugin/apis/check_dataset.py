@@ -193,7 +193,13 @@ def _faults_of_names(pairing: Pairing, root: Path) -> List[str]:
         return [str(path.relative_to(root)) for path in files]
     faults = _some(names(pairing.lone_images), 'images have no mask of their name')
     faults += _some(names(pairing.lone_masks), 'masks have no image of their name')
-    if faults and not pairing.pairs:
+    if pairing.unclear:
+        first = names(pairing.unclear[0])
+        faults.append(
+            f'several masks would fit {len(pairing.unclear)} images, such as {first[0]}: '
+            f'{", ".join(first[1:4])}. Name the folder of the right ones by --masks, or move '
+            'the others away')
+    elif faults and not pairing.pairs:
         faults.append('call a mask like its image, or NAME_mask.png, or name the folders by '
                       '--images and --masks')
     return faults

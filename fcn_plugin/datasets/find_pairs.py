@@ -19,7 +19,7 @@ _IMAGE_WORDS = {'image', 'img', 'jpegimage', 'photo', 'picture', 'rgb', 'input',
                 'leftimg8bit', 'sat', 'original'}
 # Beside masks of classes these are other pictures of the same.
 _OTHER_WORDS = {'object', 'instance', 'instanceid', 'color', 'colour', 'overlay', 'vis',
-                'visualization', 'visualisation', 'polygon'}
+                'visualization', 'visualisation', 'polygon', 'human'}
 
 
 class Pair(NamedTuple):
@@ -37,11 +37,13 @@ class Pairing(NamedTuple):
         lone_images (list[Path]): Images without a mask.
         lone_masks (list[Path]): Masks without an image.
         notes (list[str]): What was assumed.
+        unclear (list[list[Path]]): An image of those and the masks that would all fit it.
     """
     pairs: List[Pair]
     lone_images: List[Path]
     lone_masks: List[Path]
     notes: List[str]
+    unclear: List[List[Path]]
 
 
 class _File(NamedTuple):
@@ -130,8 +132,13 @@ def find_pairs(root: Path, images: Optional[str] = None,
              for image, mask in matched]
     pairs = _splits_of_lists(root, sorted(pairs), notes)
     paired = {path for pair in pairs for path in pair[:2]}
-    return Pairing(pairs, [f.path for f in pictures if f.path not in paired],
-                   [f.path for f in labels if f.path not in paired], notes)
+    lone = [f for f in pictures if f.path not in paired]
+    lone_masks = [f for f in labels if f.path not in paired]
+    of_stem = defaultdict(list)
+    for file in lone_masks:
+        of_stem[file.stem].append(file.path)
+    unclear = [[f.path, *of_stem[f.stem]] for f in lone if len(of_stem[f.stem]) > 1]
+    return Pairing(pairs, [f.path for f in lone], [f.path for f in lone_masks], notes, unclear)
 
 
 def _files(root: Path, pattern: str) -> Iterator[Path]:
@@ -204,7 +211,17 @@ def _file(root: Path, path: Path, named: Optional[str]) -> _File:
 
 def _without_other_pictures(files: List[_File], notes: List[str]) -> List[_File]:
     """Without instances and coloured copies, where there are masks of classes too."""
+    trained = {file.path.stem.removesuffix('labelTrainIds') for file in files
+               if file.path.stem.endswith('labelTrainIds')}
+
+    stems = {file.stem for file in files}
+
     def other(file):
+        if file.path.stem.removesuffix('labelIds') in trained:  # Cityscapes has both
+            return True
+        head, _, last = file.stem.rpartition('_')  # x_gtFine_color beside x_gtFine_labelIds
+        if set(words(last)) & _OTHER_WORDS and _strip_role(head)[0] in stems:
+            return True
         return set(words(file.path.parent.name)) & _OTHER_WORDS or set(
             words(file.path.stem.removeprefix(file.stem))) & _OTHER_WORDS
     kept = [file for file in files if not other(file)]

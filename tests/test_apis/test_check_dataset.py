@@ -171,6 +171,23 @@ def test_instances_beside_classes_are_left_alone(tmp_path):
     assert any('SegmentationObject are left alone' in note for note in checked.notes)
 
 
+@pytest.mark.parametrize('mask, others', [
+    ('gtFine/{}_gtFine_labelTrainIds.png', ['gtFine/{}_gtFine_labelIds.png',
+                                            'gtFine/{}_gtFine_color.png']),
+    ('masks_machine/{}.png', ['masks_human/{}.png']),
+    ('SegmentationClassPNG/{}.png', ['SegmentationClassVisualization/{}.jpg']),
+])
+def test_other_pictures_of_masks_are_left_alone(tmp_path, mask, others):
+    make(tmp_path, 'img/{}.png', mask)
+    for other in others:
+        for number in range(6):
+            save(tmp_path / other.format(f'{number:03d}'), picture(number))
+    checked = check_dataset(tmp_path)
+    assert not checked.faults and any('are left alone' in note for note in checked.notes)
+    assert {item.pair.mask.name for items in checked.splits.values() for item in items} == {
+        Path(mask.format(f'{number:03d}')).name for number in range(6)}
+
+
 def test_a_split_is_made_once_and_for_all(tmp_path):
     make(tmp_path, count=20)
     first = split_names(check_dataset(tmp_path, seed=1))
@@ -597,6 +614,8 @@ def test_names_that_fit_twice_make_no_pair(tmp_path):
     assert any('1 images have no mask of their name: images/x.jpg' in fault
                for fault in checked.faults)
     assert any('2 masks have no image' in fault for fault in checked.faults)
+    assert any('several masks would fit 1 images, such as images/x.jpg: masks/a/x.png, '
+               'masks/b/x.png. Name the folder' in fault for fault in checked.faults)
     assert {item.pair.image.stem for items in checked.splits.values()
             for item in items} == {'000', '001', '002'}
 
