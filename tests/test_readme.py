@@ -1,4 +1,4 @@
-"""What the README says can be done, is done."""
+"""What the README and the page on training say can be done, is done."""
 import re
 
 import pytest
@@ -6,6 +6,7 @@ from mmengine.config import Config
 from tiny_runs import CONFIGS, ROOT, run_tool, succeed
 
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
+TRAINING = (ROOT / 'docs/training.md').read_text(encoding='utf-8')
 
 
 @pytest.mark.parametrize('page', ['README.md', 'configs/fcn/README.md'])
@@ -16,10 +17,15 @@ def test_what_is_linked_exists(page):
     assert targets and not missing
 
 
+def test_a_newcomer_reads_it_in_one_sitting():
+    assert len(README.splitlines()) <= 150
+
+
 def test_files_named_in_commands_exist():
-    named = set(re.findall(r'(?:configs|tools|fcn_plugin)/[\w./-]+\.(?:py|sh)', README))
-    named.discard('configs/fcn/mine.py')  # the reader's own
-    assert named and not [name for name in named if not (ROOT / name).exists()]
+    for page in (README, TRAINING):
+        named = set(re.findall(r'(?:configs|tools|fcn_plugin)/[\w./-]+\.(?:py|sh)', page))
+        named.discard('configs/fcn/mine.py')  # the reader's own
+        assert named and not [name for name in named if not (ROOT / name).exists()]
 
 
 def test_no_placeholder_is_left():
@@ -32,14 +38,14 @@ def test_both_commands_can_be_read():
         assert re.search(rf'<!-- {name} -->\n```bash\n.+\n```', README)
 
 
-def test_flags_named_in_the_readme_exist():
+def test_flags_named_in_the_page_on_training_exist():
     for tool, flags in [
             ('train.py', ('--work-dir', '--resume', '--amp', '--cfg-options', '--launcher')),
-            ('test.py', ('--out', '--show-dir', '--tta', '--original-size')),
+            ('test.py', ('--out', '--show-dir', '--tta', '--original-size', '--crf')),
             ('predict.py', ('--heatmap', '--backbone', '--overwrite', '--config'))]:
         help_text = run_tool(tool, '--help').out
         assert [f for f in flags if f not in help_text] == []
-        assert all(flag in README for flag in flags)
+        assert all(flag in TRAINING for flag in flags)
 
 
 @pytest.mark.slow
@@ -47,7 +53,7 @@ def test_own_data(tmp_path):
     """The converter's example, and the config printed beside it, train."""
     succeed('dataset_converters/shapes2voc.py', tmp_path / 'example', '--train', 4,
             '--val', 2)
-    text = re.search(r"```python\n(_base_ = .*?)```", README, re.S)[1]
+    text = re.search(r"```python\n(_base_ = .*?)```", TRAINING, re.S)[1]
     mine = tmp_path / 'mine.py'
     mine.write_text(text.replace("'./", f"'{CONFIGS}/fcn/").replace(
         'data/example', f'{tmp_path}/example'))
