@@ -324,6 +324,7 @@ def read(config, split):
     """What training reads: by the image's path, the image and the labels."""
     data = config[f'{split}_dataloader'].dataset
     data.pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+    data.serialize_data = False  # which collects garbage for a quarter of a second
     dataset = DATASETS.build(data)
     for i in range(len(dataset)):
         path = Path(dataset.get_data_info(i)['img_path']).resolve()
@@ -367,8 +368,7 @@ def test_training_reads_what_was_drawn(tmp_path, name):
 
 
 # Every kind of turn, mask and name once; the others take minutes.
-SHORT = ('75 classes in a palette', 'turned, masks as stored', 'names in a list',
-         'JPEG of colours', 'GIF images')
+SHORT = '21 classes in a palette', 'turned, masks as stored', 'names in a list'
 
 
 @pytest.mark.parametrize('name', [name if name in SHORT else pytest.param(

@@ -67,6 +67,7 @@ def build(config, split='train'):
     data = config[f'{split}_dataloader'].dataset
     data.pipeline = [step for step in data.pipeline if step.type in
                      ('LoadImageFromFile', 'LoadAnnotations')]
+    data.serialize_data = False  # which collects garbage for a quarter of a second
     return DATASETS.build(data)
 
 
