@@ -25,13 +25,13 @@ class DeployedSegmentor(nn.Module):
         preprocess (bool): Whether the input is the image as it was read, (N, H, W, 3)
             uint8 RGB, or what the model's preprocessor makes of it, (N, 3, H, W)
             float32. Defaults to False.
-        resize (tuple, optional): With ``preprocess``, what the image is resized to for
-            the network, (W, H) as in mmcv's ``Resize``; labels have the image's own
-            size. Defaults to None.
+        resize (tuple, optional): With ``preprocess``, the size (W, H) to which the image
+            is resized for the network, as in mmcv's ``Resize``; labels keep the image's
+            own size. Defaults to None.
         keep_ratio (bool): As in ``Resize``. Defaults to False.
 
     Raises:
-        ValueError: If the model has what no graph of this kind can hold.
+        ValueError: If the model has a part that no such graph can hold.
     """
 
     def __init__(self, model: nn.Module, scores: bool = False, preprocess: bool = False,
@@ -61,7 +61,7 @@ class DeployedSegmentor(nn.Module):
         head = self.model.decode_head
         scores = head(self.model.extract_feat(padded))
         if isinstance(head, FCNSkipHead) and self.grid is None:
-            # by an upsampling that was learned
+            # The last upsampling is learned, so the head itself does it.
             scores = head.to_image(scores, padded.shape[2:4])
         for dim, (size, out) in enumerate(zip((height, width), out_size), start=2):
             stride, start = self.grid or (padded.shape[dim] / scores.shape[dim], 0.)
@@ -82,7 +82,7 @@ class DeployedSegmentor(nn.Module):
             sizes = image.shape[2:4]
             for dim, (size, out) in enumerate(zip(sizes, self._resized(*sizes)), start=2):
                 image = _interpolate(image, dim, size, out, 1, 0.)
-            image = image.round()  # the pipeline's is of uint8 again
+            image = image.round()  # as the pipeline's, which is uint8 again
         return normalise(self.model.data_preprocessor, image)
 
 
@@ -90,7 +90,7 @@ class DeployedSegmentor(nn.Module):
         """The (H, W) that mmcv's ``Resize`` brings an image to."""
         if not self.keep_ratio:
             return self.resize[::-1]
-        # tensors, or the size of the example would be written into the graph
+        # As tensors: numbers would fix the size of the traced image in the graph.
         sides = torch.stack([torch.as_tensor(side, dtype=torch.float64)
                              for side in (height, width)])
         scale = torch.minimum(max(self.resize) / sides.max(),

@@ -44,11 +44,11 @@ def pad_to_multiple(image: Tensor, divisor: int,
     Args:
         image (Tensor): (N, C, H, W).
         divisor (int): What H and W shall be multiples of.
-        value (float, optional): What is padded with. Defaults to None: the border
-            is repeated, which a network confuses least with an edge of something.
+        value (float, optional): The value to pad with. Defaults to None: the border
+            is repeated, so that the padding makes no edge in the image.
 
     Returns:
-        Tensor: (N, C, H', W'), ``image`` itself where nothing is to do.
+        Tensor: (N, C, H', W'); ``image`` itself where it divides evenly already.
     """
     height, width = image.shape[-2:]
     bottom, right = -height % divisor, -width % divisor
@@ -89,7 +89,7 @@ class Window(NamedTuple):
     """One axis of a tile, in pixels of the image.
 
     Attributes:
-        core_start, core_stop (int): What is taken from this tile and no other.
+        core_start, core_stop (int): The pixels whose labels this tile alone gives.
         start, stop (int): What the network sees.
     """
     core_start: int
@@ -104,9 +104,9 @@ def windows_of(length: int, core: int, overlap: int) -> List[Window]:
     Args:
         length (int): Pixels of the image.
         core (int): Pixels that each tile contributes; the last one may have fewer.
-        overlap (int): Pixels that a tile sees beyond its core, where there are any.
-            With both multiples of the coarsest stride, the maps of a tile lie on
-            those of the whole image.
+        overlap (int): Pixels that a tile sees beyond its core on each side, as far as
+            the image goes. If both are multiples of the coarsest stride, the columns
+            of a tile's maps are columns of the whole image's maps.
     """
     return [Window(at, min(at + core, length), max(at - overlap, 0),
                    min(at + core + overlap, length)) for at in range(0, length, core)]
@@ -136,7 +136,7 @@ class Grid:
         return Grid(fine, self.start - fine * (kernel - 1) / 2)
 
     def offset_of(self, other: 'Grid') -> int:
-        """How many columns of this map come before the first of another.
+        """How many columns of this map come before the first column of another.
 
         Raises:
             ValueError: If no column of this map lies there.
@@ -160,7 +160,7 @@ def crop_at(scores: Tensor, offset: int, size: Tuple[int, int]) -> Tensor:
         Tensor: (N, C, H, W).
 
     Raises:
-        ValueError: If the map ends before.
+        ValueError: If the map is too small for that.
     """
     height, width = size
     if scores.shape[-2] < offset + height or scores.shape[-1] < offset + width:

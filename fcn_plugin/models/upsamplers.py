@@ -37,9 +37,9 @@ class BilinearDeconv(nn.Module):
         per_class (bool): One kernel a class, (C, 1, k, k), instead of the full
             (C, C, k, k) that starts as zero off the diagonal. A fixed kernel is
             the same either way, and cheaper per class. Defaults to True.
-        full (bool): Whether all of the result is kept, f (h - 1) + k rows, as the
-            caffe alignment needs it, which crops afterwards; else the f h rows in
-            the middle. Defaults to False.
+        full (bool): Whether the whole result is kept, f (h - 1) + k rows, which the
+            caffe alignment crops itself. Else the f h rows in the middle are kept.
+            Defaults to False.
     """
 
     def __init__(self, channels: int, factor: int, learnable: bool = False,
@@ -105,8 +105,8 @@ class MaxUnpool(BaseModule):
 
     A 1x1 convolution spreads the class scores over the channels that were pooled,
     each channel is unpooled with its own switches, and a 3x3 convolution gathers
-    the sparse map into class scores again. The switches are the only use made of
-    the pooled layer.
+    the sparse map into class scores again. Of the pooled layer only the switches
+    are used.
 
     Args:
         channels (int): Number of classes C.
@@ -115,7 +115,7 @@ class MaxUnpool(BaseModule):
     """
 
     def __init__(self, channels: int, factor: int, switch_channels: int) -> None:
-        # Its own initialisation: the score layers' would all but silence it.
+        # The small weights that score layers start from would leave its output near zero.
         super().__init__(dict(type='Kaiming', layer='Conv2d', nonlinearity='linear'))
         _check_factor('MaxUnpool', factor)
         if factor != 2:

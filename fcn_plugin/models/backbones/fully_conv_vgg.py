@@ -57,8 +57,8 @@ class FullyConvVGG(VGG):
         norm_eval (bool): Whether batch norms keep their statistics in training.
         ceil_mode (bool): Pooling rounds up, as Caffe's. Defaults to False.
         init_cfg (dict | list[dict], optional): With ``dict(type='Pretrained',
-            checkpoint=...)`` alone, what the checkpoint lacks is initialised as
-            without it. Defaults to mmpretrain's (Kaiming).
+            checkpoint=...)`` alone, parameters that the checkpoint lacks start as they
+            would without it. Defaults to mmpretrain's (Kaiming).
 
     Raises:
         ValueError: On an unknown depth, out index or an even kernel.
