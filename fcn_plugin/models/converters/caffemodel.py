@@ -91,7 +91,8 @@ class _Reader:
     """
 
     def __init__(self, path: Union[str, Path], data: np.ndarray) -> None:
-        self.path, self.data = path, np.asarray(data)  # plain views are lighter
+        # Slices of a plain array cost less than those of a memmap.
+        self.path, self.data = path, np.asarray(data)
         self.bytes = memoryview(data)
         self.fields_left = _MAX_FIELDS
 
@@ -168,7 +169,7 @@ class _Reader:
     # --- the messages ------------------------------------------------------
 
     def net(self) -> List[Layer]:
-        """NetParameter: ``layers`` (2) of the old format, ``layer`` (100) of now."""
+        """NetParameter: field 2 is ``layers`` of the old format, 100 ``layer`` of the new."""
         layers = []
         for field in self.fields(0, len(self.data)):
             if field.number in (2, 100):
@@ -199,7 +200,7 @@ class _Reader:
         return Layer(name, kind, tuple(blobs))
 
     def blob(self, message: _Field, layer: str) -> np.ndarray:
-        """BlobProto: an array of the shape it says, a view where that is possible."""
+        """BlobProto: its array in the shape that it states, as a view where possible."""
         legacy: Dict[int, int] = {}
         shape: List[int] = []
         single, double = [], []

@@ -17,7 +17,8 @@ from .caffemodel import Layer
 VARIANTS = ('32s', '16s', '8s', 'at-once', 'pascalcontext', 'imagenet')
 """What a net can be called: its finest stride and training, or its data."""
 
-# Names and strides of the released nets. Upsampling: ours, and its factor.
+# Layers of the released nets: strides of the maps that are scored, names of the score
+# layers by stride, and for each upsampling layer ours and its factor.
 _STRIDES = {'32s': (32, ), '16s': (16, 32), '8s': (8, 16, 32)}
 _SCORES = {8: 'score_pool3', 16: 'score_pool4', 32: 'score_fr'}
 _UPSAMPLING = {
@@ -27,7 +28,7 @@ _UPSAMPLING = {
            'upscore_pool4': ('upsample.stride16', 2),
            'upscore8': ('upsample_image', 8)},
 }
-# What the coarser nets lack, finest net first.
+# The layers by which a net is told from the coarser ones, finest net first.
 _TELLING = {
     '8s': {'score_pool3', 'upscore_pool4', 'upscore8'},
     '16s': {'score_pool4', 'upscore2', 'upscore16'},
@@ -38,7 +39,7 @@ _SCALES = {8: ('scale_pool3', 0.0001), 16: ('scale_pool4', 0.01)}
 _CONTEXT_CLASSES = (59, 60)  # PASCAL-Context without and with background
 # A classifier's matrices are the kernels of the same layers as convolutions.
 _MATRIX_KINDS = ('Convolution', 'InnerProduct')
-# Exact in every factor that is a power of two; room for a filler's rounding.
+# Bilinear kernels of the paper's factors are exact in float32; Caffe's filler may round.
 _KERNEL_TOLERANCE = 1e-6
 
 
@@ -55,7 +56,7 @@ class Conversion(NamedTuple):
             'imagenet', which has none.
         rows (list[tuple[str, str, str]]): For each layer with weights: its name,
             their shapes, what became of them.
-        notes (list[str]): What else one should know.
+        notes (list[str]): Further remarks for the user.
     """
     state_dict: Dict[str, Tensor]
     variant: str
@@ -134,7 +135,7 @@ def _convert_classifier(named: Dict[str, Layer]) -> Conversion:
     conversion = Conversion({}, 'imagenet', named['fc8'].blobs[-1].size, {}, [], [
         "these are a backbone's weights: init_cfg=dict(type='Pretrained', checkpoint=...); "
         'their input is BGR, 0 to 255, minus the mean'])
-    # Ours have the shapes; only fc6 and fc7 are matrices there.
+    # The shapes are those of our net; only fc6 and fc7 are matrices in the file.
     shapes = target_shapes('32s', 1)
     names = _trunk_names()
     places = {}
@@ -159,7 +160,7 @@ def _convert_classifier(named: Dict[str, Layer]) -> Conversion:
 
 
 def _torchvision_places() -> List[str]:
-    """The layers of VGG16 up to fc7, where a ReLU and a pooling take a number each."""
+    """torchvision's names of VGG16's layers up to fc7; it numbers ReLUs and poolings, too."""
     places, number = [], 0
     for start, end in build_backbone().range_sub_modules:
         for _ in range(start, end - 1):
@@ -184,8 +185,8 @@ def _convert_convolutions(conversion: Conversion, named: Dict[str, Layer],
 
 
 def _convert_scales(conversion: Conversion, named: Dict[str, Layer]) -> None:
-    """Scale layers: to a setting where they are the published constants, else into
-    the score layers behind them."""
+    """Scale layers: published constants become the setting ``skip_scales``; others are
+    multiplied into the score layers behind them."""
     settings = conversion.decode_head
     for stride, (name, value) in _SCALES.items():
         key = f'decode_head.score.stride{stride}.weight'
@@ -218,7 +219,7 @@ def _convert_upsampling(conversion: Conversion, named: Dict[str, Layer],
     learned = [name for name in upsampling if not _is_bilinear(kernels[name])]
     *between, last = upsampling
     for setting, group in (('upsampler', between), ('final_upsampler', [last])):
-        # One setting for all of a group: they are stored together or not.
+        # A group of kernels has one setting, so all of them are stored or none.
         stored = any(name in learned for name in group)
         if stored:
             conversion.decode_head[setting] = dict(
@@ -245,7 +246,7 @@ def build_backbone() -> FullyConvVGG:
 
 
 def target_shapes(stage: str, num_classes: int) -> Dict[str, Tuple[int, ...]]:
-    """The shapes of our state dict, fixed upsampling.
+    """The shapes of our state dict, with fixed upsampling.
 
     Args:
         stage (str): '32s', '16s' or '8s'.
@@ -328,7 +329,7 @@ def _recognise(named: Dict[str, Layer]) -> Tuple[str, bool]:
 
 
 def _check_complete(named: Dict[str, Layer], stage: str, kind: str) -> None:
-    """Raises ValueError if a layer is missing, or one is there besides."""
+    """Raises ValueError if a layer is missing, or if there is one too many."""
     wanted = [*layer_names(stage), *_UPSAMPLING[stage]]
     if kind == 'at-once':
         wanted += [name for name, _ in _SCALES.values()]
@@ -351,7 +352,7 @@ def _refuse_others(named: Dict[str, Layer], wanted: Collection[str], kind: str) 
 
 def _settle(variant: Optional[str], kind: str, context: bool, num_classes: int,
             implicit_scales: bool) -> str:
-    """The kind of net after what the user says, which must not contradict."""
+    """The kind of net, by its layers and by ``variant``, which must not contradict them."""
     possible = [kind] + ['pascalcontext'] * context
     if implicit_scales and kind == '8s':
         possible.append('at-once')
@@ -389,9 +390,9 @@ def _check_layer(layer: Layer, blobs: int, *kinds: str) -> None:
 
 
 def _fit(layer: Layer, index: int, shape: Tuple[int, ...]) -> np.ndarray:
-    """A layer's blob in ``shape``, which it must have or mean, as finite float32.
+    """A layer's blob as finite float32 of ``shape``; its own shape must be that or mean it.
 
-    It is a copy: views of a file need not be aligned, and end with it.
+    It is a copy: a view of the file need not be aligned, and ends when the file is closed.
     """
     blob = layer.blobs[index]
     accepted = [shape, (1, ) * (4 - len(shape)) + shape]  # the old format has 4 dims
@@ -404,7 +405,7 @@ def _fit(layer: Layer, index: int, shape: Tuple[int, ...]) -> np.ndarray:
             f'{_shape(shape)}: another net than VGG16, or of other widths')
     with np.errstate(over='ignore'):
         values = np.array(blob, np.float32, order='C').reshape(shape)
-    # min and max hand NaN on, and need no copy.
+    # min and max pass NaN on, and need no copy.
     if not np.isfinite([values.min(), values.max()]).all():
         raise InputError(f"layer '{layer.name}': infinite values or NaN among the "
                          'weights, expected finite ones: the file is damaged, or its '

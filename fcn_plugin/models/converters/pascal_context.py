@@ -19,7 +19,7 @@ code), in mmseg's spelling of diningtable, clothes and bedcloth."""
 
 
 def reorder_classes(conversion: Conversion, classes: Sequence[str]) -> Conversion:
-    """Puts a net's classes, which are in the authors' order, in another.
+    """Reorders a net's classes from the authors' order to another.
 
     Args:
         conversion (Conversion): Of a net for :data:`CLASSES`, with or without a

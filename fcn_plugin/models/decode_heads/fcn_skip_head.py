@@ -220,7 +220,7 @@ class FCNSkipHead(BaseDecodeHead):
             batch_img_metas (list[dict]): ``pad_shape`` or ``img_shape`` is read.
         """
         meta = batch_img_metas[0]
-        # A torch.Size says that img_shape is a window's (sliding inference).
+        # mmseg gives a window's size as a torch.Size in sliding inference.
         sliding = type(meta['img_shape']).__name__ == 'Size'
         size = meta['img_shape'] if sliding else meta.get('pad_shape', meta['img_shape'])
         return self.to_image(seg_logits, size[:2])
@@ -228,11 +228,11 @@ class FCNSkipHead(BaseDecodeHead):
     @property
     def image_grid(self) -> Optional[Tuple[int, float]]:
         """tuple[int, float]: Stride and start of the scores in the image, as
-        :func:`fcn_plugin.ops.sample_axis` takes them, where the last upsampling is
-        bilinear interpolation and nothing else; None where it was learned.
+        :func:`fcn_plugin.ops.sample_axis` takes them, if the last upsampling only
+        interpolates bilinearly; None if it is learned.
 
-        A fixed ``BilinearDeconv`` counts: that its scores fade at the border changes those
-        of all classes alike, and no label.
+        A fixed ``BilinearDeconv`` only interpolates: at the border its scores fade, but
+        those of all classes by the same factor, so that no label changes.
         """
         last, stride = self.upsample_image, self.in_strides[0]
         if isinstance(last, BilinearUpsample):
@@ -298,7 +298,7 @@ class FCNSkipHead(BaseDecodeHead):
                               f'expected stride {self.in_strides[i + 1]}')
         if faults:
             features = [m for m in maps if m.stride and not m.switches]
-            # The finest stride asked for, or finer maps would be fused unasked.
+            # None finer than was asked for, or finer maps would be fused unasked.
             chosen = [m for m in features if m.stride >= min(self.in_strides)] or features
             raise InputError(
                 'the head does not fit the backbone: ' + '; '.join(faults) +

@@ -1,4 +1,4 @@
-"""Between a segmentor's result and a post processor: scores and images."""
+"""What a post processor is given: a segmentor's scores, and the image they are of."""
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Optional, Sequence
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...utils.errors import InputError
 
-#: Scores of probabilities below this are those of this: log(0) has no place in a sum.
+#: Smaller probabilities are raised to this one before the logarithm, which is infinite at 0.
 _LOG_FLOOR = 1e-12
 
 
@@ -30,23 +30,24 @@ class PostProcessor(ABC):
         """Refines what a segmentor has predicted, in place.
 
         ``seg_logits`` become the refined scores and ``pred_sem_seg`` their labels. The
-        image is that which the network saw, its normalisation undone, where it has the
-        prediction's size; else the RGB one in ``original_image`` (H, W, 3) of the meta
-        information, or in the file ``img_path``; else what the network saw, resized.
+        image is the first that there is of these: what the network saw, its normalisation
+        undone, if it has the prediction's size; ``original_image`` of the meta
+        information, RGB (H, W, 3); the file ``img_path``; what the network saw, resized.
 
         Args:
             inputs (Tensor): What the network saw, (N, 3, H, W).
             data_samples (list[SegDataSample]): With ``seg_logits`` (C, h, w), and with
                 meta information as mmseg's pipelines leave it.
             preprocessor (nn.Module): The segmentor's.
-            threshold (float, optional): Of a single channel's probability (mmseg's
-                way with two classes). Defaults to None: 0.5.
+            threshold (float, optional): With a single channel (one of mmseg's ways for two
+                classes), the probability above which a pixel is of class 1. Defaults to
+                None: 0.5.
         """
         images = unnormalise(inputs, preprocessor)
         for image, sample in zip(images, data_samples):
             scores = sample.seg_logits.data
             single = len(scores) == 1
-            if single:  # mmseg has put it through the sigmoid
+            if single:  # mmseg has taken the sigmoid already
                 scores = log_scores(torch.cat([1 - scores, scores]))
             image = _image_of(sample, image, tuple(scores.shape[-2:]))
             refined = self.refine(scores.float(), image)
@@ -65,7 +66,7 @@ def log_scores(probabilities: Tensor) -> Tensor:
 
 
 def unnormalise(inputs: Tensor, preprocessor: nn.Module) -> Tensor:
-    """The images, RGB, (N, H, W, 3) uint8, that a data preprocessor has made inputs of.
+    """The RGB images (N, H, W, 3) uint8 from which a data preprocessor made its inputs.
 
     Args:
         inputs (Tensor): (N, 3, H, W).
@@ -86,7 +87,7 @@ def unnormalise(inputs: Tensor, preprocessor: nn.Module) -> Tensor:
 
 
 def _image_of(sample: SegDataSample, seen: Tensor, size: tuple) -> Tensor:
-    """The image, RGB, (H, W, 3) uint8 of a prediction of ``size``, best source first."""
+    """The RGB image (H, W, 3) uint8 of a prediction of ``size``, from the best source."""
     meta = sample.metainfo
     left, right, top, bottom = meta.get('img_padding_size',
                                         meta.get('padding_size', (0, ) * 4))

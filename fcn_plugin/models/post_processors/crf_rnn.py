@@ -14,11 +14,11 @@ from .permutohedral import appearance_filter, smoothness_filter
 class CRFRNN(nn.Module, PostProcessor):
     """The CRF as a recurrent layer (Zheng et al., ICCV 2015).
 
-    The mean-field steps of :class:`DenseCRF`, unrolled, on the network's scores. Learned
-    are a weight for each kernel and class, and the compatibility of classes, which need
-    not be symmetric; the deviations are not, as in the paper. Everything starts as
-    :class:`DenseCRF` has it: equal weights, Potts. Gradients reach the network through
-    all steps.
+    The mean-field steps of :class:`DenseCRF`, unrolled, on the network's scores. It learns
+    a weight for each kernel and class, and the compatibility of classes, which need not be
+    symmetric. As in the paper, it does not learn the deviations. It starts with the
+    settings of :class:`DenseCRF`: equal weights for all classes, Potts. Gradients reach
+    the network through all steps.
 
     In a config: ``model = dict(post_processor=dict(type='CRFRNN', num_classes=21))``, on
     top of a trained network (``load_from``).
@@ -28,7 +28,8 @@ class CRFRNN(nn.Module, PostProcessor):
         smoothness_weight, smoothness_sigma, appearance_weight, sigma_xy, sigma_rgb
             (float): As in :class:`DenseCRF`; the weights are where learning starts.
         train_steps (int): Mean-field steps in training. Defaults to 5.
-        test_steps (int): And in testing. Defaults to 10. Both are the paper's.
+        test_steps (int): Mean-field steps in testing. Defaults to 10. Both numbers are
+            the paper's.
 
     Raises:
         ValueError: If a setting is out of its range.

@@ -26,8 +26,8 @@ class PermutohedralFilter:
     a piecewise linear stand-in for the Gaussian, which loses what would pass
     through corners that no point touches.
 
-    Every step is a weighted sum of rows, which torch has as ``embedding_bag`` on CPU and
-    GPU, threaded on both. Differentiable in the values, not in the features.
+    Every step is a weighted sum of rows, which torch's ``embedding_bag`` computes in
+    parallel on CPU and GPU. Differentiable in the values, not in the features.
 
     Args:
         features (Tensor): (N, d), divided by the kernel's deviations. Their device is
@@ -43,7 +43,7 @@ class PermutohedralFilter:
         corners = dims + 1
         weights, codes, steps = _simplices(features)
 
-        # One sort gives the vertices, who touches each, and what each is called.
+        # One sort gives the vertices, their numbers, and which points touch each.
         codes, order = codes.flatten().sort(stable=True)
         first = torch.ones_like(codes, dtype=torch.bool)
         first[1:] = codes[1:] != codes[:-1]
@@ -57,7 +57,7 @@ class PermutohedralFilter:
         self._slice = _Sums.of(named.view(corners, count).t(), weights.t())
         self._blurs = [_neighbours(vertices, step, features.dtype) for step in steps]
 
-        # Into the weights, so that normalising costs nothing afterwards.
+        # The normalisation goes into the weights, so that it costs nothing afterwards.
         mass = self._filter(features.new_ones(count, 1), self._blurs)
         scale = mass.clamp(min=torch.finfo(mass.dtype).tiny).rsqrt().flatten()
         self._splat.weights.mul_(scale[self._splat.rows])
@@ -68,11 +68,12 @@ class PermutohedralFilter:
         return _Filter.apply(values, self)
 
     def apply(self, values: Tensor) -> Tensor:
-        """As calling it, without a gradient."""
+        """Filters as a call does, without a gradient."""
         return self._filter(values, self._blurs)
 
     def apply_transpose(self, values: Tensor) -> Tensor:
-        """Multiplies by the transposed matrix: blurs do not quite commute."""
+        """Multiplies by the transposed matrix, which is another one: the blurs along the
+        axes do not quite commute."""
         return self._filter(values, self._blurs[::-1])
 
     def _filter(self, values: Tensor, blurs: list) -> Tensor:
@@ -199,7 +200,7 @@ def _neighbours(vertices: Tensor, step: int, dtype: torch.dtype) -> _Sums:
     weights[:, 0] = 0.5
     indices[found, 1] = after[found]
     weights[found, 1] = 0.25
-    # Neighbours are so mutually.
+    # Of two neighbours each is the other's.
     indices[after[found], 2] = here[found]
     weights[after[found], 2] = 0.25
     return _Sums.of(indices, weights)
@@ -224,7 +225,7 @@ def _smoothness(height, width, sigma, dtype, device) -> PermutohedralFilter:
 
 def smoothness_filter(height: int, width: int, sigma: float,
                       like: Tensor) -> PermutohedralFilter:
-    """The kernel on positions alone; kept, since images often have one size.
+    """The kernel on positions alone; cached, since many images have one size.
 
     Args:
         height, width (int): Of the image.

@@ -33,7 +33,7 @@ class FCNDataPreProcessor(SegDataPreProcessor):
     """mmseg's preprocessor that also batches images of different sizes in testing.
 
     Smaller images are padded at the right and the bottom to the largest of their
-    batch; :class:`FCNSegmentor` takes the padding away again before it looks.
+    batch; :class:`FCNSegmentor` takes that padding away before its network sees them.
 
     Args:
         size, size_divisor: As in ``SegDataPreProcessor``; with neither, a batch is
@@ -64,12 +64,12 @@ class FCNDataPreProcessor(SegDataPreProcessor):
 
 @MODELS.register_module()
 class FCNSegmentor(PostProcessing, EncoderDecoder):
-    """EncoderDecoder that takes any image from 1x1 up and checks what it is built of.
+    """EncoderDecoder that takes any image from 1x1 up and checks that its parts fit.
 
     The image is padded at the right and the bottom to a multiple of the coarsest
-    stride before the backbone sees it, labels with it (ignored), and what is
-    predicted is cropped again. Images of different size in one batch are run size
-    by size, so that a prediction does not depend on its neighbours.
+    stride before the backbone sees it; its labels are padded with the ignored one, and
+    predictions are cropped to the image. Images of different sizes in one batch are run
+    size by size, so that a prediction does not depend on the others of its batch.
 
     Args:
         test_cfg (dict, optional): As in EncoderDecoder, and ``rescale`` (bool): whether
@@ -77,16 +77,17 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             or stay at the size that the pipeline resized to; ``logits`` (bool): whether
             ``seg_logits`` are made, which cost several times as much as labels. Defaults to
             ``dict(mode='whole', rescale=True, logits=False)``. Beside mmseg's modes
-            'whole' and 'slide' there is 'tile', for images that do not fit: the network
-            sees windows of ``tile`` (int) pixels a side, neighbouring ones share
+            'whole' and 'slide' there is 'tile', for images too large for the memory: the
+            network sees windows of ``tile`` (int) pixels a side, neighbouring ones share
             ``2 * overlap`` (int) of them, and each pixel's label comes from the window in
             which it lies at least ``overlap`` from a border that is not the image's.
-            Memory is that of a window. Labels are those of the whole image where
-            ``overlap`` covers what the network sees around a pixel. Both are
-            rounded to multiples of the coarsest stride; default to 1024 and 128.
+            It takes the memory of one window. Labels are those of the whole image where
+            ``overlap`` covers what the network sees around a pixel. ``tile`` and
+            ``overlap`` are rounded to multiples of the coarsest stride; they default to
+            1024 and 128.
         channels_last (bool): Whether parameters and images are laid out channels last,
-            which most networks run faster in. Defaults to False: training a narrow
-            ResNet (8 channels) that way, torch 2.13 corrupts memory on a CPU.
+            which most networks run faster in. Defaults to False: on a CPU torch 2.13
+            corrupts memory when it trains a narrow ResNet (8 channels) that way.
         post_processor (dict, optional): What refines the predictions by looking at the
             image, such as ``dict(type='DenseCRF')``. Defaults to None.
         **kwargs: As in EncoderDecoder.
@@ -114,19 +115,19 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                 head.check_backbone(maps)
             self._align(head)
         self.tiling = self._check_tiling()
-        # What the backbone computes in, where that is not what its input comes in.
+        # The type that the backbone computes in, if it is not that of its input.
         self.feature_dtype: Optional[torch.dtype] = None
         self.memory_format = torch.contiguous_format
         if channels_last:
             self.use_channels_last()
 
     def use_channels_last(self) -> None:
-        """Lays parameters and, from now on, images out channels last."""
+        """Lays out parameters, and images from now on, channels last."""
         self.memory_format = torch.channels_last
         self.to(memory_format=torch.channels_last)
 
     def _check_tiling(self) -> Optional[Tuple[int, int]]:
-        """The core and the overlap of windows, in pixels, where they are asked for."""
+        """The core and the overlap of windows in pixels, or None in another mode."""
         config = self.test_cfg
         if config.mode != 'tile':
             return None
@@ -135,17 +136,17 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         return self.tiling_of(config.get('tile', 1024), config.get('overlap', 128))
 
     def tiling_of(self, tile: int, overlap: int) -> Tuple[int, int]:
-        """What :meth:`test_step` takes as ``tiling``.
+        """The ``tiling`` that :meth:`test_step` takes.
 
         Args:
             tile, overlap (int): In pixels, as in ``test_cfg``.
 
         Returns:
-            tuple[int, int]: The pixels that each window contributes, and those that it sees
-            beyond, along each axis.
+            tuple[int, int]: Along each axis, the pixels that a window labels, and those
+            that it sees beyond them on each side.
 
         Raises:
-            ValueError: If this network cannot label in tiles, or not in such.
+            ValueError: If this network cannot label in tiles, or not in tiles of that size.
         """
         divisor = self.size_divisor
         if self.post_processor is not None or (
@@ -179,7 +180,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         if self.feature_dtype is None:
             return super().extract_feat(inputs)
         maps = super().extract_feat(inputs.to(self.feature_dtype))
-        # The head sums scores, and differences of a hundredth decide: in float32.
+        # In float32: the head sums scores, and differences of a hundredth decide.
         return [each.float() if each.is_floating_point() else each for each in maps]
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
@@ -200,7 +201,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
     def encode_decode(self, inputs: Tensor, batch_img_metas: List[dict]) -> Tensor:
         """Images (N, 3, H, W) of any size to logits (N, C, H, W)."""
         padded = pad_to_multiple(inputs, self.size_divisor)
-        # A torch.Size is how mmseg's heads are told the size to predict at.
+        # mmseg's heads predict at img_shape if it is a torch.Size.
         metas = [dict(meta, img_shape=padded.shape[-2:]) for meta in batch_img_metas]
         logits = super().encode_decode(padded, metas)
         return logits[..., :inputs.shape[-2], :inputs.shape[-1]]
@@ -210,15 +211,15 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
     def test_step(self, data: dict, logits: Optional[bool] = None,
                   tiling: Optional[Tuple[int, int]] = None,
                   track: Callable[[list], Iterable] = iter) -> SampleList:
-        """As in mmengine's ``BaseModel``; in tiles where that is said.
+        """As in mmengine's ``BaseModel``, or in tiles.
 
         Args:
             data (dict): 'inputs' and 'data_samples', as pipelines and collating give them.
-            logits (bool, optional): As in ``test_cfg``. Defaults to None: what is there.
-            tiling (tuple[int, int], optional): From :meth:`tiling_of`; labels alone are
-                found. Defaults to None: as ``test_cfg`` says.
-            track (Callable): Wrapped around the list of an image's windows, to show a bar
-                for instance. Defaults to none.
+            logits (bool, optional): As in ``test_cfg``. Defaults to None: its value there.
+            tiling (tuple[int, int], optional): From :meth:`tiling_of`. Tiles give labels
+                and no logits. Defaults to None: as ``test_cfg`` says.
+            track (Callable): Called with the list of an image's windows, and gives them one
+                by one; a progress bar, for instance. Defaults to none.
 
         Returns:
             list[SegDataSample]: See :meth:`predict`.
@@ -237,7 +238,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
 
         Args:
             inputs, data_samples, mode: As there.
-            logits (bool, optional): See :meth:`predict`; read in that mode alone.
+            logits (bool, optional): See :meth:`predict`; used in mode 'predict' alone.
         """
         if mode == 'predict':
             return self.predict(inputs, data_samples, logits)
@@ -247,14 +248,13 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                 logits: Optional[bool] = None) -> SampleList:
         """Labels at the size that ``test_cfg['rescale']`` says.
 
-        They come from the scores at the head's stride by one interpolation, whatever
-        flipping, padding and resizing lies between
-        (:func:`fcn_plugin.ops.label_scores`).
+        One interpolation (:func:`fcn_plugin.ops.label_scores`) leads from the scores at
+        the head's stride to the labels. It undoes flipping, padding and resizing, too.
 
         Args:
             inputs (Tensor): (N, 3, H, W), padded to the largest of the batch.
             data_samples (list[SegDataSample], optional): Their meta information.
-            logits (bool, optional): As in ``test_cfg``. Defaults to None: what is there.
+            logits (bool, optional): As in ``test_cfg``. Defaults to None: its value there.
 
         Returns:
             list[SegDataSample]: With ``pred_sem_seg``, data (1, H, W) of uint8 (int16 above
@@ -263,7 +263,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         """
         if data_samples is None:
             data_samples = [SegDataSample() for _ in inputs]
-        # a post processor needs them
+        # a post processor needs logits
         logits = (self.test_cfg.logits if logits is None else logits) or (
             self.post_processor is not None)
         by_size = defaultdict(list)
@@ -305,7 +305,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                       img_padding_size=(0, ) * 4, padding_size=(0, ) * 4)
                  for sample in data_samples] or [dict(img_shape=size, ori_shape=size)
                                                  for _ in images]
-        # mmseg's inference() knows no tiles, a window of which is an image to the network.
+        # mmseg's inference() knows no mode 'tile'. To the network a window is an image.
         infer = (self.slide_inference if self.test_cfg.mode == 'slide' else
                  self.whole_inference)
         return infer(images, metas), 1, 0.
@@ -328,8 +328,8 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                      track: Callable[[list], Iterable]) -> SampleList:
         """Labels images (3, H, W), as they come from the pipeline, window by window.
 
-        They stay where they are and of the type that they have; what is computed for a
-        window is gone when the next one is cut out.
+        Images keep their device and their type. What is computed for a window is freed
+        before the next one is cut out.
         """
         for image, sample in zip(data['inputs'], data['data_samples']):
             size, labels = tuple(image.shape[-2:]), None
@@ -337,7 +337,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                                                for length in size)))
             for window in track(windows):
                 rows, columns = (slice(each.start, each.stop) for each in window)
-                # A sample of its own: preprocessors note in it how they pad.
+                # Each window has its own sample: preprocessors note in it how they pad.
                 batch = self.data_preprocessor(dict(inputs=[image[:, rows, columns]],
                                                     data_samples=[SegDataSample()]))
                 (scores, ), stride, start = self.score(batch['inputs'])
@@ -361,7 +361,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         axes = self._axes(scores.shape[-2:], stride, start, sample, size)
         if with_logits:
             logits = resample_scores(scores, *axes)
-            # For a single channel mmseg gives its probability.
+            # With a single channel mmseg's seg_logits are probabilities.
             sample.seg_logits = PixelData(
                 data=logits.sigmoid() if self.out_channels == 1 else logits)
         sample.pred_sem_seg = PixelData(data=self._label(scores, *axes)[None])
@@ -378,9 +378,9 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
 class FCNTTAModel(SegTTAModel):
     """Test-time augmentation of any segmentor of mmseg: the mean of its probabilities.
 
-    mmseg's ``SegTTAModel`` takes the sigmoid of what is a probability already where the
-    segmentor has one channel, and returns the scores of a single view beside the labels of
-    all.
+    mmseg's ``SegTTAModel`` differs in two things. With a single channel it takes the
+    sigmoid of what is a probability already. And beside the labels of all views it returns
+    the scores of one.
 
     Args:
         module (dict | nn.Module): The segmentor. A config of an :class:`FCNSegmentor` need
@@ -392,7 +392,7 @@ class FCNTTAModel(SegTTAModel):
     """
 
     def __init__(self, module, **kwargs) -> None:
-        if isinstance(module, dict):  # to the others of mmseg it says nothing
+        if isinstance(module, dict):  # mmseg's own segmentors ignore the setting
             module = dict(module, test_cfg=ConfigDict(
                 {'mode': 'whole', **(module.get('test_cfg') or {}), 'logits': True}))
         super().__init__(module, **kwargs)

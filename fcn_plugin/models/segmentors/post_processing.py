@@ -1,4 +1,4 @@
-"""What gives a segmentor a post processor."""
+"""A post processor behind a segmentor."""
 from typing import Optional
 
 from mmseg.registry import MODELS
@@ -10,10 +10,10 @@ from ..post_processors.base import PostProcessor, unnormalise
 
 
 class PostProcessing:
-    """To be inherited before a segmentor of mmseg: its ``post_processor``.
+    """Adds ``post_processor`` to a segmentor of mmseg, before which it is inherited.
 
-    One without parameters (:class:`DenseCRF`) works on what is predicted. One that
-    is an ``nn.Module`` (:class:`CRFRNN`) is part of the network: the loss is that of
+    A post processor without parameters (:class:`DenseCRF`) refines predictions. One that
+    is an ``nn.Module`` (:class:`CRFRNN`) is part of the network, and the loss is taken on
     its scores.
 
     Args:
@@ -36,7 +36,7 @@ class PostProcessing:
         self.post_processor = post_processor
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
-        """As in the segmentor; of the post processor's scores where it is trained.
+        """The segmentor's losses, on the post processor's scores if that is trained.
 
         Args:
             inputs (Tensor): (N, 3, H, W).
@@ -46,7 +46,7 @@ class PostProcessing:
             return super().loss(inputs, data_samples)
         head = self.decode_head
         features = self.extract_feat(inputs)
-        # A torch.Size is how mmseg's heads are told the size to predict at.
+        # mmseg's heads predict at img_shape if it is a torch.Size.
         meta = dict(img_shape=inputs.shape[-2:])
         scores = head.predict(features, [meta] * len(inputs), self.test_cfg)
         scores = self.post_processor(scores, unnormalise(inputs, self.data_preprocessor))
@@ -58,7 +58,7 @@ class PostProcessing:
         return losses
 
     def predict(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
-        """As in the segmentor, post-processed."""
+        """The segmentor's predictions, refined by the post processor."""
         samples = super().predict(inputs, data_samples)
         self.post_process(inputs, samples)
         return samples
@@ -82,7 +82,7 @@ def with_post_processing(kind: type) -> type:
     one fit the other.
 
     Args:
-        kind (type): A segmentor of mmseg or of anybody.
+        kind (type): Any segmentor.
     """
     if issubclass(kind, PostProcessing):
         return kind
