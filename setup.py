@@ -167,9 +167,9 @@ EXTRAS = {
     'browser': ['selenium'],
 }
 EXTRAS['all'] = sorted({r for extra in EXTRAS.values() for r in extra})
-# Not in "all": it has no wheels and is compiled during installation, which needs a
-# C++ compiler. Only DenseCRF(engine='pydensecrf2') asks for it.
-EXTRAS['crf'] = ['pydensecrf2>=1.1']
+# The authors' dense CRF, with which the tests compare ours. Not in "all": it has no wheels
+# and is compiled during installation, which needs a C++ compiler.
+EXTRAS['crf-judge'] = ['pydensecrf2>=1.1']
 
 setup(
     name='mmseg-fcn-plugin',

@@ -48,7 +48,7 @@ class Example(NamedTuple):
 
 def tune_crf(config: Config, checkpoint: PathLike, images: int = 20,
              split: str = 'train', trimap: Optional[int] = None, steps: int = 10,
-             engine: str = 'torch', device: str = 'auto') -> Optional[Settings]:
+             device: str = 'auto') -> Optional[Settings]:
     """Searches the settings of :class:`DenseCRF`, and prints a config block.
 
     The network runs once over the images; then one setting after the other is moved to
@@ -64,7 +64,7 @@ def tune_crf(config: Config, checkpoint: PathLike, images: int = 20,
             pipeline of validation here.
         trimap (int, optional): Judge only pixels less than this many from a boundary
             of the truth. Defaults to None: all.
-        steps, engine: As in :class:`DenseCRF`.
+        steps: As in :class:`DenseCRF`.
         device (str): See :func:`load_model`.
 
     Returns:
@@ -74,7 +74,7 @@ def tune_crf(config: Config, checkpoint: PathLike, images: int = 20,
         raise InputError(f'--images must be at least 1, but is {images}')
     if trimap is not None and trimap < 1:
         raise InputError(f'--trimap must be at least 1 pixel, but is {trimap}')
-    DenseCRF(steps=steps, engine=engine)  # before the network runs for nothing
+    DenseCRF(steps=steps)  # before the network runs for nothing
     if config.model.get('post_processor'):
         print(f"without the config's own post_processor {config.model.post_processor.type}")
         config.model.post_processor = None
@@ -84,7 +84,7 @@ def tune_crf(config: Config, checkpoint: PathLike, images: int = 20,
     examples = list(collect(model, dataset, track(chosen, 'network'), trimap))
 
     def value_of(settings: Optional[Settings]) -> float:
-        crf = settings and DenseCRF(steps=steps, engine=engine, **settings)
+        crf = settings and DenseCRF(steps=steps, **settings)
         return judge(examples, crf)['mIoU']
 
     without = judge(examples)
@@ -92,11 +92,10 @@ def tune_crf(config: Config, checkpoint: PathLike, images: int = 20,
         '' if trimap is None else f', less than {trimap} pixels from a boundary')
     print(f'mean IoU on {where}\nwithout CRF: {100 * without["mIoU"]:.2f}')
     best, value, tried = search(value_of)
-    print(_verdict(best, without, judge(
-        examples, DenseCRF(steps=steps, engine=engine, **best)), tried))
+    print(_verdict(best, without, judge(examples, DenseCRF(steps=steps, **best)), tried))
     if value <= without['mIoU']:
         return None
-    print('\n' + config_block(dict(best, steps=steps, engine=engine)))
+    print('\n' + config_block(dict(best, steps=steps)))
     return best
 
 

@@ -35,7 +35,7 @@ def test_search_counts_no_setting_twice():
 
 
 def test_the_block_is_a_config():
-    settings = dict(tuning.START, steps=5, engine='torch')
+    settings = dict(tuning.START, steps=5)
     config = Config.fromstring(tuning.config_block(settings), '.py')
     built = MODELS.build(config.model.post_processor)
     assert built.steps == 5 and built.kernels.sigma_xy == tuning.START['sigma_xy']

@@ -1,5 +1,4 @@
 """--crf of the tools, and tune_crf.py."""
-import importlib.util
 import re
 
 import numpy as np
@@ -114,6 +113,7 @@ def test_predict_show(folder, tmp_path):
 
 @pytest.mark.parametrize('option, message', [
     ('model.post_processor.steps=0', 'DenseCRF: steps=0, expected an integer'),
+    ('model.post_processor.engine=pydensecrf2', "engine='pydensecrf2', expected 'torch'"),
     ('model.post_processor.sigma=3', "unexpected keyword argument 'sigma'")])
 def test_bad_settings(folder, option, message):
     done = run_tool('predict.py', '--config', folder / 'tiny.py', '--weight-path',
@@ -147,10 +147,3 @@ def test_tune(folder, monkeypatch):
 def test_bad_arguments_of_tune(folder, options, message):
     done = run_tool(TUNE, folder / 'tiny.py', folder / 'random.pth', *options)
     assert done.code == 2 and message in done.err and not done.out
-
-
-def test_tune_without_the_engine(folder, monkeypatch):
-    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-    done = run_tool(TUNE, folder / 'tiny.py', folder / 'random.pth', '--engine',
-                    'pydensecrf2')
-    assert done.code == 2 and "pip install 'mmseg-fcn-plugin[crf]'" in done.err

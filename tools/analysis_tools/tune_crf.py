@@ -23,8 +23,6 @@ def parse_args() -> dict:
                         help='judge only pixels less than PX from a boundary')
     parser.add_argument('--steps', type=int, default=10, metavar='N',
                         help='mean-field steps; default: %(default)s')
-    parser.add_argument('--engine', choices=['torch', 'pydensecrf2'], default='torch',
-                        help='default: %(default)s')
     parser.add_shared('--device', '--cfg-options')
     return parser.parse()
 

@@ -1,5 +1,4 @@
 """The fully connected conditional random field on a segmentor's probabilities."""
-import importlib.util
 from typing import Optional, Sequence, Union
 
 import numpy as np
@@ -7,13 +6,12 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ...utils.errors import InputError, MissingPackageError
+from ...utils.errors import InputError
 from .base import PostProcessor, log_scores
-from .mean_field import Kernels, infer_pydensecrf2, infer_torch
+from .mean_field import Kernels, infer
 
 Array = Union[Tensor, np.ndarray]
 
-_ENGINES = dict(torch=infer_torch, pydensecrf2=infer_pydensecrf2)
 #: How far probabilities may be from adding up to 1: float16 rounds.
 _SUM_TOLERANCE = 0.01
 
@@ -35,7 +33,7 @@ class DenseCRF(PostProcessor):
     probabilities around.
 
     What is approximated: the posterior by independent marginals (mean field), and the
-    kernels by the permutohedral lattice, in both engines alike. On images small enough
+    kernels by the permutohedral lattice, as in their code. On images small enough
     for exact kernels, marginals differ by 0.01 in total variation on average, and labels
     by fewer than 1 in 100 (docs/crf.md has the figures).
 
@@ -57,12 +55,11 @@ class DenseCRF(PostProcessor):
             Potts, 1 where they differ.
         floor (float): Probabilities below it count as it, so that no label is
             impossible. Defaults to 1e-5.
-        engine (str): 'torch', on CPU and GPU, or 'pydensecrf2', the authors' C++ on one
-            CPU core. Defaults to 'torch'.
+        engine (str): 'torch', the only one; configs of version 0.1.0 name it.
+            Defaults to 'torch'.
 
     Raises:
         ValueError: If a setting is out of its range.
-        ImportError: If the engine is not installed.
     """
 
     def __init__(self,
@@ -81,18 +78,14 @@ class DenseCRF(PostProcessor):
         if not 0 < floor < 0.5:
             raise InputError(f'DenseCRF: floor={floor!r}, expected a probability above 0, '
                              'such as 1e-5')
-        if engine not in _ENGINES:
-            raise InputError(f"DenseCRF: engine={engine!r}, expected 'torch' or "
-                             "'pydensecrf2'")
-        if engine == 'pydensecrf2' and importlib.util.find_spec('pydensecrf') is None:
-            raise MissingPackageError(
-                "DenseCRF: engine='pydensecrf2' is not installed: pip install "
-                "'mmseg-fcn-plugin[crf]' (in a checkout: -e '.[crf]'), which compiles it "
-                "and needs a C++ compiler; or take engine='torch', which gives the same")
-        self.steps, self.floor, self.engine = steps, floor, engine
+        if engine != 'torch':
+            raise InputError(
+                f"DenseCRF: engine={engine!r}, expected 'torch', which runs on CPU and GPU "
+                "and gives what 'pydensecrf2' gave: leave engine out")
+        self.steps, self.floor = steps, floor
         self.compatibility = None
         if compatibility is not None:
-            self.compatibility = _check_compatibility(compatibility, engine)
+            self.compatibility = _check_compatibility(compatibility)
 
     def __call__(self, probabilities: Array, image: Array) -> Array:
         """Refines the probabilities of one image.
@@ -100,7 +93,7 @@ class DenseCRF(PostProcessor):
         Args:
             probabilities (Tensor | np.ndarray): (C, H, W), at least two classes, which
                 add up to 1 at each pixel. With gradients where a tensor requires
-                them and the engine is 'torch'.
+                them.
             image (Tensor | np.ndarray): (H, W, 3), RGB, 0 to 255. Another order
                 is as good, but not the same to the last digit.
 
@@ -119,8 +112,8 @@ class DenseCRF(PostProcessor):
         if self.compatibility is not None and len(self.compatibility) != len(p):
             raise InputError(f'DenseCRF: compatibility is for {len(self.compatibility)} '
                              f'classes, but there are probabilities of {len(p)}')
-        marginals = _ENGINES[self.engine](p.clamp(min=self.floor).log(), image,
-                                          self.kernels, self.steps, self.compatibility)
+        marginals = infer(p.clamp(min=self.floor).log(), image, self.kernels, self.steps,
+                          self.compatibility)
         return marginals.numpy() if given is np.ndarray else marginals
 
     def refine(self, scores: Tensor, image: Tensor) -> Tensor:
@@ -159,7 +152,7 @@ def check_steps(owner: str, **steps: int) -> None:
             raise InputError(f'{owner}: {name}={value!r}, expected an integer of at least 1')
 
 
-def _check_compatibility(given, engine: str) -> Tensor:
+def _check_compatibility(given) -> Tensor:
     try:
         matrix = torch.as_tensor(np.asarray(given, np.float32))
     except (TypeError, ValueError) as error:
@@ -169,9 +162,6 @@ def _check_compatibility(given, engine: str) -> Tensor:
             not matrix.isfinite().all()):
         raise InputError(f'DenseCRF: compatibility has the shape {tuple(matrix.shape)}, '
                          'expected (C, C), all finite')
-    if engine == 'pydensecrf2' and not torch.allclose(matrix, matrix.t(), atol=1e-6):
-        raise InputError("DenseCRF: compatibility is not symmetric, as engine="
-                         "'pydensecrf2' needs it: take engine='torch'")
     return matrix
 
 

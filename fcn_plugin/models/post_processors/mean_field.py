@@ -1,11 +1,6 @@
-"""Mean-field inference in a fully connected conditional random field.
-
-Two engines with one signature: :func:`infer_torch`, ours, and
-:func:`infer_pydensecrf2`, the reference implementation's.
-"""
+"""Mean-field inference in a fully connected conditional random field."""
 from typing import Callable, NamedTuple, Optional
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -53,9 +48,9 @@ def mean_field(unary: Tensor, update: Callable[[Tensor], Tensor], steps: int) ->
     return scores
 
 
-def infer_torch(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,
-                compatibility: Optional[Tensor] = None) -> Tensor:
-    """The engine in PyTorch, on the device of ``unary``; no compiler needed.
+def infer(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,
+          compatibility: Optional[Tensor] = None) -> Tensor:
+    """The marginals of :class:`DenseCRF`, on the device of ``unary``.
 
     Args:
         unary (Tensor): Log-probabilities (C, H, W), float32 or float64.
@@ -90,31 +85,3 @@ def infer_torch(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,
 
     marginals = mean_field(rows, update, steps).softmax(1)
     return marginals[:, :classes].t().reshape(classes, height, width)
-
-
-def infer_pydensecrf2(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,
-                      compatibility: Optional[Tensor] = None) -> Tensor:
-    """The engine of pydensecrf2, on one CPU core; as :func:`infer_torch`.
-
-    No gradients. ``compatibility`` is symmetric.
-    """
-    from pydensecrf.densecrf import DenseCRF2D
-    classes, height, width = unary.shape
-    field = DenseCRF2D(width, height, classes)
-    energies = -unary.detach().reshape(classes, -1).cpu().numpy()
-    field.setUnaryEnergy(np.ascontiguousarray(energies, np.float32))
-
-    def penalty(weight):
-        return weight if compatibility is None else np.ascontiguousarray(
-            weight * compatibility.cpu().numpy(), np.float32)
-
-    if kernels.smoothness_weight:
-        field.addPairwiseGaussian(kernels.smoothness_sigma,
-                                  penalty(kernels.smoothness_weight))
-    if kernels.appearance_weight:
-        field.addPairwiseBilateral(
-            kernels.sigma_xy, kernels.sigma_rgb,
-            np.ascontiguousarray(image.cpu().numpy()),
-            penalty(kernels.appearance_weight))
-    marginals = torch.from_numpy(np.array(field.inference(steps)))
-    return marginals.reshape(classes, height, width).to(unary)
