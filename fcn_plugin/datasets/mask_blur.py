@@ -175,7 +175,8 @@ def find_levels(counts: Dict[int, int], colours: bool, around: Surroundings,
     return Levels(kept, True, (
         f'there are {number} values, but all except {len(levels)} ({shown}'
         f'{", ..." if len(levels) > 12 else ""}) lie between these, at borders: JPEG or a '
-        'smooth resize has blurred the masks. Each pixel takes the nearest'))
+        'smooth resize has blurred the masks. Each pixel takes the nearest. If a class is '
+        'missing among them, save the masks again as PNG, without smoothing'))
 
 
 def as_written(value: int, colours: bool) -> str:

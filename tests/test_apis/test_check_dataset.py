@@ -540,6 +540,21 @@ def test_what_may_be_blur_is_a_fault_with_a_choice(tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
+def test_what_looks_like_blur_may_be_classes(tmp_path):
+    """Thin bands in order are a gradient, unless they are named."""
+    for number in range(4):
+        save(tmp_path / f'images/{number}.png', picture(number, (60, 60)))
+        bands = np.repeat(np.roll(np.arange(60), number)[:, None], 60, 1)
+        save(tmp_path / f'masks/{number}.png', bands.astype(np.uint8))
+    fault, = check_dataset(tmp_path).encoding.faults
+    assert '--classes NAME ..., if these 60 are classes' in fault
+    names = [f'layer {i}' for i in range(60)]
+    checked = check_dataset(tmp_path, classes=names)
+    assert not checked.faults and checked.encoding.classes == names
+    for name, item in seen_labels(checked, tmp_path / 'out').items():
+        assert np.array_equal(item['gt_seg_map'][:, 0], np.roll(np.arange(60), int(name)))
+
+
 def test_blurred_on_request(tmp_path):
     """Thin lines, halved: nothing but 0 has a region, and 200 is no end of the scale."""
     for number in range(4):
