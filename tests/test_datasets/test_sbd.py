@@ -1,7 +1,6 @@
 """SBD's masks and lists, from files as scipy writes them, whole and damaged."""
 import io
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -71,25 +70,22 @@ def test_read(tmp_path, compressed):
     np.testing.assert_array_equal(found, labels)
 
 
-def bomb():
-    """64 KiB that unpack to 65 MiB."""
-    packed = zlib.compress(bytes(65 << 20), 9)
-    head = b'MATLAB 5.0'.ljust(124) + b'\x00\x01IM'
-    return head + b'\x0f\0\0\0' + len(packed).to_bytes(4, 'little') + packed
-
-
-@pytest.mark.parametrize('content, words', [
-    (b'', 'no MATLAB 5 file'),
-    (b'\x89HDF' + bytes(300), 'no MATLAB 5 file'),
-    (b'MATLAB 7.3'.ljust(124) + b'\x00\x02IM' + bytes(600), 'NotImplementedError'),
-    (mat(labels_of('a'))[:-9], 'is not a mask of SBD'),
-    (bomb(), 'unpacks to more than 64 MiB')])
-def test_damaged(tmp_path, content, words):
+@pytest.mark.parametrize('content', [
+    b'', b'\x89PNG\r\n' + bytes(300), b'\x89HDF' + bytes(300),
+    b'MATLAB 7.3'.ljust(124) + b'\x00\x02IM' + bytes(600), mat(labels_of('a'))[:-9]],
+    ids=['empty', 'picture', 'HDF', 'MATLAB 7.3', 'cut off'])
+def test_another_file(tmp_path, content):
     path = tmp_path / 'a.mat'
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=words) as error:
+    with pytest.raises(ValueError) as error:
         read_sbd_labels(path)
-    assert str(error.value).startswith(f'{path} is not a mask of SBD')
+    assert str(error.value).startswith(f'{path} is not a mask of SBD, expected a MATLAB 5')
+    assert '\n' not in str(error.value)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match='a.mat'):
+        read_sbd_labels(tmp_path / 'a.mat')
 
 
 @pytest.mark.parametrize('labels, words', [
@@ -112,28 +108,6 @@ def test_other_variables(tmp_path):
     savemat(tmp_path / 'inst.mat', dict(GTinst=dict(Segmentation=labels_of('a'))))
     with pytest.raises(ValueError, match='KeyError'):
         read_sbd_labels(tmp_path / 'inst.mat')
-
-
-@pytest.mark.filterwarnings('ignore')
-def test_fuzzed(tmp_path):
-    """Whatever is wrong with a file, the answer is one error or some labels."""
-    rng = np.random.default_rng(0)
-    path = tmp_path / 'a.mat'
-    whole, refused = [mat(labels_of('a'), compressed) for compressed in (True, False)], 0
-    for turn in range(300):
-        content = bytearray(whole[turn % 3 > 0])
-        for _ in range(rng.integers(1, 4)):
-            place = rng.integers(124, len(content))
-            content[place] = rng.choice([0, 1, 127, 255, rng.integers(256)])
-        if turn % 5 == 0:
-            del content[rng.integers(len(content)):]
-        path.write_bytes(content)
-        try:
-            assert read_sbd_labels(path).max() <= 20
-        except ValueError as error:
-            refused += 1
-            assert str(path) in str(error) and '\n' not in str(error)
-    assert refused > 100
 
 
 def test_without_scipy(monkeypatch, tmp_path):
