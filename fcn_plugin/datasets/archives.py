@@ -48,7 +48,7 @@ ARCHIVES = {
 
 
 def _check_member(member: tarfile.TarInfo) -> None:
-    """Lets pass what data sets are made of: files and folders, below the target."""
+    """Refuses all but files and folders below the target, which data sets are made of."""
     name, windows = PurePosixPath(member.name), PureWindowsPath(member.name)
     if not (member.isfile() or member.isdir()):
         problem = 'is neither a file nor a folder but a link or a device'
@@ -73,15 +73,15 @@ def extract(archive: Union[str, Path],
             overwrite: bool = False) -> None:
     """Unpacks one folder of a tar archive, wholly or not at all.
 
-    Members are unpacked to a folder beside the target, which is moved into place
-    when the archive has come to its end.
+    Members are unpacked to a folder beside the target. It is moved into place after the
+    last one.
 
     Args:
         archive (str or Path): A tar file, compressed or not.
-        folder (str or Path): What ``inside`` becomes.
+        folder (str or Path): Where the content of ``inside`` goes.
         inside (str): A folder in the archive. Defaults to '.', all of it.
-        overwrite (bool): Replace files in a folder that exists; others in it stay.
-            Defaults to False.
+        overwrite (bool): Replace files of the same names in a folder that exists; its
+            other files stay. Defaults to False.
 
     Raises:
         FileExistsError: If ``folder`` exists and ``overwrite`` is not set.
@@ -123,8 +123,8 @@ def fetch(name: str,
 
     Args:
         name (str): A key of :data:`ARCHIVES`.
-        dest (str or Path): The archive is kept here, and the data set's folder is made
-            below. An archive of the publisher's name that is here already is used.
+        dest (str or Path): The folder for the archive and for the data set's folder. An
+            archive of the publisher's name that is there already is used.
         url (str, optional): A mirror. Its archive must have the same checksum.
         overwrite (bool): As in :func:`extract`. Defaults to False.
 

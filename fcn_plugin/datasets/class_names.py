@@ -42,8 +42,8 @@ def read_class_names(root: Path) -> Tuple[Optional[ClassNames], List[str]]:
         tuple: The names of the first such file, or None, and notes.
 
     Raises:
-        ValueError: If a name, a value or a colour stands in it twice, or a line is of
-            another form than the others.
+        ValueError: If the file has a name, a value or a colour twice, or a line of another
+            form than the others.
     """
     found: List[ClassNames] = []
     notes = []

@@ -21,7 +21,7 @@ _TOTAL = re.compile(r'bytes (?:(\d+)-\d+|\*)/(\d+|\*)')
 
 
 class _Cut(OSError):
-    """The line broke, or the server had a bad moment: to be gone on with."""
+    """The connection broke, or the server failed for the moment: try again."""
 
 
 def byte_progress() -> Progress:
@@ -38,11 +38,11 @@ def check_digest(path: Union[str, Path], checksum: str) -> None:
         checksum (str): Algorithm and hexadecimal digest, such as ``'md5:d41d8c...'``.
 
     Raises:
-        ValueError: If it is another.
+        ValueError: If they differ.
     """
     algorithm, _, expected = checksum.partition(':')
     with open(path, 'rb') as file:
-        # not for security, or some systems refuse MD5
+        # Some systems refuse MD5 unless told that it is not for security.
         found = hashlib.file_digest(
             file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
     if found != expected.lower():
@@ -51,27 +51,27 @@ def check_digest(path: Union[str, Path], checksum: str) -> None:
 
 
 def download(url: str, path: Union[str, Path], checksum: Optional[str] = None) -> Path:
-    """Downloads a file, going on where an earlier attempt ended.
+    """Downloads a file, and resumes an earlier attempt.
 
-    What arrives is kept in ``<path>.part`` until it is complete and checked. A
-    broken connection is taken up again at once, as long as that brings more bytes;
-    then the error says that the same call goes on later. A server that cannot send
-    a part of a file sends it from the start. (``torch.hub.download_url_to_file``
-    starts anew each time and knows SHA-256 alone.)
+    The bytes are kept in ``<path>.part`` until the file is complete and checked. When
+    the connection breaks, the next one begins at once and goes on from there, as long as
+    it brings more bytes. Otherwise the error says that the same call resumes later. A
+    server that cannot send a part of a file sends it from the start.
+    (``torch.hub.download_url_to_file`` starts anew each time and knows SHA-256 alone.)
 
     Args:
         url (str): http or https.
-        path (str or Path): Where the file goes. One that is there already is checked
+        path (str or Path): Where the file goes. A file that is there already is checked
             and kept.
-        checksum (str, optional): See :func:`check_digest`. Defaults to None: not
-            checked, so that parts of different files could be joined.
+        checksum (str, optional): See :func:`check_digest`. Defaults to None: nothing is
+            checked, and parts of different files may be joined unnoticed.
 
     Returns:
         Path: ``path``.
 
     Raises:
-        OSError: If the server cannot be reached or refuses; what has arrived is kept.
-        ValueError: If the checksum is another; what has arrived is removed, but not a
+        OSError: If the server cannot be reached or refuses; the bytes so far are kept.
+        ValueError: If the checksum differs; the downloaded bytes are removed, but not a
             file that was there before.
     """
     if not url.startswith(('http://', 'https://')):
@@ -106,7 +106,7 @@ def download(url: str, path: Union[str, Path], checksum: Optional[str] = None) -
 
 
 def _receive_all(url: str, part: Path) -> None:
-    """Fills ``part``, in as many connections as it takes."""
+    """Fills ``part``, over as many connections as are needed."""
     with byte_progress() as progress:
         task = progress.add_task(part.stem, total=None)
         most = part.stat().st_size
@@ -117,7 +117,7 @@ def _receive_all(url: str, part: Path) -> None:
                 return
             except _Cut as cut:
                 arrived = part.stat().st_size
-                if arrived <= most:  # it brought nothing, or started over in vain
+                if arrived <= most:  # nothing new came
                     raise OSError(
                         f'{url}: {cut}; {arrived} bytes are in {part}, and the same '
                         'command goes on from there') from None
@@ -126,12 +126,12 @@ def _receive_all(url: str, part: Path) -> None:
 
 def _receive(url: str, part: Path,
              report: Callable[[int, Optional[int]], None]) -> None:
-    """One connection: appends to ``part`` what is missing in it.
+    """One connection: appends the missing bytes to ``part``.
 
     Args:
         url (str): The address.
-        part (Path): What has arrived so far.
-        report (Callable): Told how many bytes there are, and of how many.
+        part (Path): The file of the bytes so far.
+        report (Callable): Called with the number of bytes so far, and of all.
 
     Raises:
         _Cut: If the connection ended early.
@@ -147,11 +147,11 @@ def _receive(url: str, part: Path,
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         with contextlib.closing(error):
-            if error.code == 416 and have:  # nothing behind what we have
+            if error.code == 416 and have:  # no bytes after those that we have
                 whole = _TOTAL.fullmatch(error.headers.get('Content-Range', ''))
                 if whole and whole[2] == str(have):
                     return
-                part.write_bytes(b'')  # of another file
+                part.write_bytes(b'')  # its bytes are of another file
                 return _receive(url, part, report)
             answer = f'the server answers {error.code} {error.reason}'
             if error.code >= 500:

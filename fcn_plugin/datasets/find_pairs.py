@@ -17,7 +17,7 @@ _MASK_WORDS = {'mask', 'label', 'gt', 'groundtruth', 'truth', 'annotation', 'ann
                'semantic'}
 _IMAGE_WORDS = {'image', 'img', 'jpegimage', 'photo', 'picture', 'rgb', 'input', 'frame',
                 'leftimg8bit', 'sat', 'original'}
-# Beside masks of classes these are other pictures of the same.
+# Words in the names of further pictures that stand beside the masks of classes.
 _OTHER_WORDS = {'object', 'instance', 'instanceid', 'color', 'colour', 'overlay', 'vis',
                 'visualization', 'visualisation', 'polygon', 'human'}
 
@@ -37,7 +37,7 @@ class Pairing(NamedTuple):
         lone_images (list[Path]): Images without a mask.
         lone_masks (list[Path]): Masks without an image.
         notes (list[str]): What was assumed.
-        unclear (list[list[Path]]): An image of those and the masks that would all fit it.
+        unclear (list[list[Path]]): An image, then the masks of which each would fit it.
     """
     pairs: List[Pair]
     lone_images: List[Path]
@@ -78,7 +78,7 @@ def _role(name: str) -> Optional[str]:
 
 
 def _strip_role(stem: str) -> Tuple[str, Optional[str]]:
-    """A stem without words of a role at its ends: 'a_mask' to ('a', 'mask')."""
+    """A stem without the word of a role at its end or start: 'a_mask' to ('a', 'mask')."""
     role = None
     while True:
         last = re.match(r'(.+?)[_\-. ]+([A-Za-z0-9]+)$', stem)
@@ -96,10 +96,11 @@ def find_pairs(root: Path, images: Optional[str] = None,
     """Pairs images and masks by their folders and names.
 
     Folders are recognised by their names (images, img, JPEGImages; masks, labels, gt,
-    annotations, SegmentationClass, trainannot, ...), where they have none of these by
-    what is in them: masks have few values. Masks beside their images are recognised by
-    what is appended (a.jpg and a_mask.png). Splits are folders called train, val or test,
-    above or below or in one name with the role, or lists train.txt and val.txt.
+    annotations, SegmentationClass, trainannot, ...), and those with other names by their
+    pictures: masks have few values. Masks beside their images are recognised by the word
+    at the end of the name (a.jpg and a_mask.png). Splits are folders called train, val or
+    test, above the folder of the role, below it, or in one name with it; or the lists
+    train.txt and val.txt.
 
     Args:
         root (Path): The folder.
@@ -174,7 +175,7 @@ def _sort_out(root: Path, images: Optional[str], masks: Optional[str],
     looks = {folder: _looks_like_masks(paths) for folder, paths in undecided.items()}
     beside_masks = bool(roles['mask']) or len(set(looks.values())) == 1
     for folder, paths in undecided.items():
-        # Next to masks that are known, what has no name of a role is an image.
+        # Beside masks known by name, pictures without the name of a role are images.
         role = 'mask' if looks[folder] and not beside_masks else 'image'
         roles[role] += paths
         if not beside_masks:
@@ -210,7 +211,7 @@ def _file(root: Path, path: Path, named: Optional[str]) -> _File:
 
 
 def _without_other_pictures(files: List[_File], notes: List[str]) -> List[_File]:
-    """Without instances and coloured copies, where there are masks of classes too."""
+    """Leaves out instances and coloured copies, where there are masks of classes too."""
     trained = {file.path.stem.removesuffix('labelTrainIds') for file in files
                if file.path.stem.endswith('labelTrainIds')}
 
@@ -235,7 +236,8 @@ def _without_other_pictures(files: List[_File], notes: List[str]) -> List[_File]
 
 def _match(images: List[_File], masks: List[_File],
            notes: List[str]) -> List[Tuple[_File, _File]]:
-    """Pairs by name: alike, then by one prefix or suffix, capitals, numbers."""
+    """Pairs by equal names, else by names that differ in one prefix or suffix all
+    through, else in capitals, else by numbers."""
     found: List[Tuple[_File, _File]] = []
     ways: List[Tuple[str, Optional[Callable]]] = [
         ('', lambda f: (f.split, f.place, f.stem)),
@@ -258,7 +260,7 @@ def _match(images: List[_File], masks: List[_File],
         new = _by_key(left, lone, key or (lambda f: (f.split, f.stem)),
                       None if key else affix)
         if note == numbers and 2 * len(new) <= min(len(left), len(lone)):
-            break  # of counts that run on their own a few agree by chance
+            break  # two numberings that run apart agree in a few numbers by chance
         if new and note:
             one = new[0]
             notes.append(f'{len(new)} pairs: {note}, such as {one[0].path.name} and '
@@ -281,16 +283,17 @@ def _by_key(images, masks, key, affix) -> List[Tuple[_File, _File]]:
         of_images[key(file)].append(file)
     for file in masks:
         of_masks[mask_key(file)].append(file)
-    # Two that would both fit are no pair: their names do not tell them apart.
+    # Where two masks fit an image, the names do not say which is its own: no pair.
     return [(some[0], of_masks[k][0]) for k, some in of_images.items()
             if len(some) == 1 and len(of_masks.get(k, ())) == 1]
 
 
 def _common_affix(images: Iterable[str],
                   masks: Sequence[str]) -> Optional[Tuple[str, str]]:
-    """What most masks have around an image's name, where it is always the same."""
+    """The prefix and suffix that most masks have around an image's name, if one pair of
+    them serves all."""
     names = sorted(set(images), key=len, reverse=True)
-    if len(names) * len(masks) > 4_000_000:  # minutes; a sample shows it as well
+    if len(names) * len(masks) > 4_000_000:  # would take minutes; a sample shows it, too
         masks = masks[::len(names) * len(masks) // 4_000_000 + 1]
     found: Counter = Counter()
     for mask in masks:

@@ -14,7 +14,7 @@ from .mask_values import IGNORE, Encoding, nearest_labels, read_mask
 
 _ROTATED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 _ORIENTATION = 0x0112
-# What OpenCV, by which training reads images, reads for certain.
+# Formats that OpenCV, with which training reads images, reads for certain.
 _SURE_FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM')
 
 
@@ -23,19 +23,20 @@ class Inspected(NamedTuple):
 
     Attributes:
         pair (Pair): The files.
-        fault (str | None): Why it cannot be trained on.
+        fault (str | None): Why the pair cannot be used in training.
         size (tuple[int, int]): (H, W) of the image as it is shown.
         orientation (int): How its EXIF data turn it, 1 (not at all) to 8.
-        turned (bool): Whether the mask lies on the image as stored, so that it must be
-            turned like it.
-        unsure (bool): Whether the sizes leave open if it does.
+        turned (bool): Whether the mask fits the image as it is stored, so that it must be
+            turned like the image.
+        unsure (bool): Whether the sizes leave that open.
         image_mode (str): PIL's mode of the image.
         mask_mode (str): What the mask is, in words.
         digest (str): Of the image's pixels.
         counts (dict[int, int]): Pixels of each value of the mask; ``None`` stands for the
             rarest of more than :data:`~fcn_plugin.datasets.mask_blur.MOST_KEPT`.
-        around (Surroundings | None): Of these, where there are three or more.
-        colours (bool): Whether these are 0xRRGGBB.
+        around (Surroundings | None): What lies around these values, if they are three or
+            more.
+        colours (bool): Whether these values are 0xRRGGBB.
         plain (bool): Whether the mask can be read as labels as it is.
     """
     pair: Pair
@@ -174,7 +175,7 @@ def make_split(found: Sequence[Inspected], share: float = 0.2, seed: int = 0
 
 
 class ClassShares(NamedTuple):
-    """Over a split: pixels of each class, and images that have it."""
+    """Pixels of each class over a split, and images that have the class."""
     pixels: np.ndarray
     images: np.ndarray
     # pixels of all images that have the class, for the median frequency
@@ -208,8 +209,9 @@ def class_shares(found: Sequence[Inspected], encoding: Encoding) -> ClassShares:
 def median_frequency_weights(shares: ClassShares) -> List[float]:
     """Weights that make rare classes count more (Eigen and Fergus, ICCV 2015).
 
-    The median of all classes' frequencies by each class's own, where a frequency is the
-    share of the pixels of those images that have the class; between 0.1 and 10.
+    A weight is the median of all classes' frequencies divided by the class's own, and is
+    kept between 0.1 and 10. The frequency of a class is its share of the pixels of those
+    images that have it.
 
     Args:
         shares (ClassShares): Of the training images. Classes that do not occur get 1.

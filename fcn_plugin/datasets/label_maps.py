@@ -11,12 +11,12 @@ from ..utils.errors import InputError
 
 
 class LabelMaps:
-    """Label maps that are read one at a time, when it is their turn.
+    """Label maps, each of which is read when the iteration reaches it.
 
     Iterating gives tuples of a name and integer labels (H, W).
 
     Args:
-        names (Sequence[str]): What an error is to call each of them.
+        names (Sequence[str]): The name of each, for errors.
         read (Callable): From a position to the labels there.
     """
 
@@ -32,7 +32,7 @@ class LabelMaps:
 
 
 def read_label_png(path: Union[str, Path]) -> np.ndarray:
-    """Reads labels that are the pixel values of a PNG.
+    """Reads the pixel values of a PNG as labels.
 
     Args:
         path (str or Path): A file of palette indices or of one channel, up to 16 bits.
@@ -41,7 +41,7 @@ def read_label_png(path: Union[str, Path]) -> np.ndarray:
         np.ndarray: Integer labels (H, W).
 
     Raises:
-        ValueError: If it is no such file.
+        ValueError: If it is another kind of file.
     """
     try:
         with Image.open(path) as image:
@@ -74,7 +74,7 @@ def label_maps_of_folder(folder: Union[str, Path]) -> LabelMaps:
 
 
 def _keep_masks_only(dataset: dict) -> None:
-    """Leaves nothing in the pipelines of a data set's config but the masks' loading."""
+    """Takes every step but the loading of masks out of the pipelines of a config."""
     for part in [*dataset.get('datasets', ()), dataset.get('dataset')]:
         if part:
             _keep_masks_only(part)
@@ -88,8 +88,8 @@ def label_maps_of_dataset(dataset: dict) -> Tuple[LabelMaps, int]:
     """The masks of a data set at their own sizes; its images are not read.
 
     Args:
-        dataset (dict): Config of a data set in mmseg's registry. Labels are changed as
-            it would change them: its label map, its ``reduce_zero_label``.
+        dataset (dict): Config of a data set in mmseg's registry. Its label map and its
+            ``reduce_zero_label`` are applied.
 
     Returns:
         Tuple[LabelMaps, int]: The masks, and the number of classes.

@@ -1,4 +1,4 @@
-"""Images and masks wherever they lie, named by a list."""
+"""Images and masks in any folders, named by a list."""
 import os.path as osp
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
@@ -22,7 +22,8 @@ class ListDataset(BaseSegDataset):
         ann_file (str): The list. Paths in it are relative to ``data_root``. A line
             without a tab names an image without truth (``test_mode``).
         label_map (Sequence[tuple[int, int]], optional): Pairs of a value in the masks
-            and its class, 255 for pixels that do not count; applied all at once.
+            and its class, 255 for pixels that do not count. All are applied at once, so
+            that none acts on the result of another.
             ``[(0, 0), (255, 1)]`` reads black and white masks. Defaults to None: values
             are class numbers.
         **kwargs: As in mmseg's ``BaseSegDataset``; ``metainfo`` has the classes.

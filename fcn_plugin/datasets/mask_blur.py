@@ -13,11 +13,11 @@ import numpy as np
 _SQUARE = np.ones((3, 3), np.uint8)
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)  # the eight neighbours
 _TOLERANCE = 6  # of a colour's other channels, for the ringing of JPEG
-#: Values a mask that are kept by name; of coloured JPEGs there may be 100,000.
+#: Most values of a mask that are counted each; coloured JPEGs may have 100,000.
 MOST_KEPT = 1024
 
-# Measured on drawn masks of 2 to 254 classes, plain and blurred in many ways; there is a
-# factor of three or more on either side of each.
+# Thresholds, found on drawn masks of 2 to 254 classes, plain and blurred in many ways. Of
+# each, what was measured lies a factor of three or more away on either side.
 _INSIDE = 0.2  # of a class's pixels lie inside its regions, at least
 _STRAY = 0.1  # of blurred pixels do so, at most
 _BETWEEN = 0.35  # of blurred pixels are between, at least
@@ -32,7 +32,7 @@ def count_values(values: np.ndarray) -> Dict[int, int]:
     if values.size and 0 <= values.min() and values.max() < 65536:
         counts = np.bincount(values.ravel())
         return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
-    # Of runs along rows, which are far fewer than pixels, as sorting is slow.
+    # Runs along rows are counted: they are far fewer than pixels, and sorting is slow.
     flat = values.ravel()
     starts = np.flatnonzero(np.diff(flat, prepend=flat[:1] - 1))
     lengths = np.diff(starts, append=flat.size)
@@ -61,7 +61,7 @@ class Surroundings(NamedTuple):
 
 
 def nothing_seen() -> Surroundings:
-    """Of no mask."""
+    """The surroundings in no mask: all counts are empty."""
     return Surroundings(Counter(), Counter(), Counter(), Counter())
 
 
@@ -85,7 +85,8 @@ def look_around(values: np.ndarray, counts: Dict[int, int], colours: bool) -> Su
     pixels, low, high, around = planes[border], low[border], high[border], values[border]
     within = (low < pixels) & (pixels < high)
     within = within.any(1) if colours else within
-    # And no channel stands out, which only matters (and takes long) if many are within.
+    # No other channel may stand out. Testing that takes long, and matters only where many
+    # pixels are within.
     if colours and within.sum() > _AT_BORDERS / 2 * within.size:
         low, high = (change(planes, _RING)[border].astype(np.int16)
                      for change in (cv2.erode, cv2.dilate))
@@ -105,7 +106,7 @@ def _in_any_channel(found: np.ndarray) -> np.ndarray:
 
 
 def _count(values: np.ndarray, known: Mapping[int, int]) -> Counter:
-    """How many pixels have each value that is known; ``None`` counts the others."""
+    """How many pixels have each known value, and under ``None`` any other."""
     result: Counter = Counter()
     for value, count in count_values(values).items():
         result[value if value in known else None] += count
@@ -113,13 +114,14 @@ def _count(values: np.ndarray, known: Mapping[int, int]) -> Counter:
 
 
 class Levels(NamedTuple):
-    """Which values are meant.
+    """Which values stand for classes, and which are blur.
 
     Attributes:
-        kept (dict[int, int]): Pixels of each of them.
-        blurred (bool): Whether the others are blur, so that pixels take the nearest.
+        kept (dict[int, int]): Pixels of each value that stands for a class.
+        blurred (bool): Whether the other values are blur, so that their pixels take the
+            nearest of those kept.
         note (str | None): What was taken for blur.
-        fault (str | None): Why it cannot be told which are meant.
+        fault (str | None): Why classes and blur cannot be told apart.
     """
     kept: Dict[int, int]
     blurred: bool = False
@@ -130,7 +132,7 @@ class Levels(NamedTuple):
 def find_levels(counts: Dict[int, int], colours: bool, around: Surroundings,
                 lossy: bool = False, blurred: bool = False,
                 named: Sequence[int] = ()) -> Levels:
-    """Tells values that are meant from blur.
+    """Tells values that stand for classes from blur.
 
     Args:
         counts (dict[int, int]): Pixels of each value, over all masks; ``None`` as in
@@ -140,8 +142,8 @@ def find_levels(counts: Dict[int, int], colours: bool, around: Surroundings,
         lossy (bool): Whether most masks are JPEG. Defaults to False.
         blurred (bool): Whether the user says that they are blurred. Defaults to False:
             only what is proven counts.
-        named (Sequence[int]): Values that a label map names: of blurred ones near them,
-            these are meant. Defaults to none.
+        named (Sequence[int]): Values that a label map names. Of several values near one
+            another the named one stands for the class. Defaults to none.
     """
     whole = {value: n for value, n in counts.items() if value is not None}
     levels, strays = _solid(counts, around, colours, lossy)
@@ -185,7 +187,7 @@ def as_written(value: int, colours: bool) -> str:
 
 
 def distance(one: int, other: int, colours: bool) -> float:
-    """Of two values, or of two colours in RGB."""
+    """The distance of two values, or of two colours in RGB."""
     if not colours:
         return abs(one - other)
     return sum(((one >> shift & 255) - (other >> shift & 255)) ** 2
@@ -194,11 +196,12 @@ def distance(one: int, other: int, colours: bool) -> float:
 
 def _solid(counts, around: Surroundings, colours: bool, lossy: bool
            ) -> Tuple[List[int], List[int]]:
-    """Values that have regions, and apart those that are so by JPEG's rounding alone."""
+    """Values that have regions; and, separately, those that have them only because JPEG
+    rounds."""
     regions = {}
     for value, n in counts.items():
         seen = around.pixels[value]
-        # Masks of one or two values are not looked at: nothing lies between two.
+        # Masks of one or two values were left out of ``around``: nothing lies between two.
         inside = around.inside[value] + n - seen
         if value is not None and inside >= _INSIDE * n:
             regions[value] = inside
@@ -217,7 +220,7 @@ def _solid(counts, around: Surroundings, colours: bool, lossy: bool
 
 def _is_blur(levels, strays, counts, around: Surroundings, colours: bool,
              lossy: bool) -> bool:
-    """Whether what is left beside the levels has no region and lies between."""
+    """Whether the values other than the levels have no regions and lie between them."""
     rest = list(set(counts) - {*levels, *strays})
     pixels, inside, between = (sum(part[value] for value in rest) for part in around[:3])
     if len(levels) < 2 or not pixels or inside > _STRAY * pixels or (
@@ -234,7 +237,7 @@ def _is_blur(levels, strays, counts, around: Surroundings, colours: bool,
 def _are_apart(levels, counts, colours: bool) -> bool:
     """Whether levels are too far apart for JPEG to mix them up, with little between.
 
-    Of masks without any flat region, such as those of small things.
+    It serves masks without any flat region, such as those of small things.
     """
     if len(levels) < 2 or _gap(levels, colours) < 2 * _NEAR:
         return False
@@ -244,10 +247,10 @@ def _are_apart(levels, counts, colours: bool) -> bool:
 
 
 def _binary(counts, around: Surroundings) -> Optional[List[int]]:
-    """0 and the highest of 8 bits, where all else is what blur leaves between them.
+    """0 and 255, if all other values are what blur leaves between them; else None.
 
-    The object may be thin everywhere, such as a vessel, and then has no region. That some
-    values lie just below 255 tells it from labels 0, 1, 2, ... and 255 for ignored pixels.
+    An object that is thin everywhere, such as a vessel, has no region. Values just below
+    255 tell such masks from labels 0, 1, 2, ... with 255 for ignored pixels.
     """
     if None in counts or min(counts) < 0 or max(counts) > 255 or len(counts) < 3:
         return None
@@ -265,7 +268,7 @@ def _binary(counts, around: Surroundings) -> Optional[List[int]]:
 
 
 def _is_smoothed(around: Surroundings, colours: bool) -> bool:
-    """Whether values change gradually, as no labels do but those that were resized."""
+    """Whether values change gradually from pixel to pixel, as only resized labels do."""
     border = sum(around.pixels.values()) - sum(around.inside.values())
     if border <= 0 or sum(around.between.values()) < _AT_BORDERS * border:
         return False
@@ -274,7 +277,7 @@ def _is_smoothed(around: Surroundings, colours: bool) -> bool:
 
 
 def _mean_difference(pixels: Counter, colours: bool) -> float:
-    """Of two pixels of different values, taken anywhere."""
+    """The mean difference of two pixels of different values, taken anywhere."""
     most = [(v, n) for v, n in pixels.most_common(2 * MOST_KEPT) if v is not None]
     values, counts = (np.array(part, np.float64) for part in zip(*most))
     share = counts / counts.sum()
@@ -283,7 +286,7 @@ def _mean_difference(pixels: Counter, colours: bool) -> float:
         whole = values.astype(np.int64)
         planes = [(whole >> shift & 255).astype(np.float64) for shift in (16, 8, 0)]
     total = 0.
-    for plane in planes:  # by the distribution, not by all pairs
+    for plane in planes:  # from the distribution, without going through all pairs
         levels, place = np.unique(plane, return_inverse=True)
         below = np.cumsum(np.bincount(place, share))[:-1]
         total += float((2 * below * (1 - below) * np.diff(levels)).sum())
@@ -303,7 +306,7 @@ def _frequent(counts: Dict[int, int], colours: bool) -> List[int]:
 
 
 def _gap(levels: Sequence[int], colours: bool) -> float:
-    """The smallest distance of two; of very many it is small."""
+    """The smallest distance between two levels; it is small where there are very many."""
     levels = sorted(levels)
     if len(levels) > 512:
         return 0

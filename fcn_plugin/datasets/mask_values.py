@@ -16,8 +16,8 @@ from .mask_blur import (Surroundings, as_written, distance, find_levels,
                         nothing_seen)
 
 IGNORE = 255
-_BORDER = 0xE0E0C0  # what VOC paints its borders in
-_DEEP_IGNORE = 65535  # what 255 is in 8 bits
+_BORDER = 0xE0E0C0  # the colour of VOC's borders
+_DEEP_IGNORE = 65535  # stands in 16 bits for what 255 stands for in 8
 _MOST_CLASSES = 255  # labels are stored in 8 bits, and 255 is left for ignored pixels
 _ROUNDING = 4  # JPEG renders flat regions up to this far off
 _WINDOW = np.ones((5, 5), np.uint8)
@@ -45,9 +45,9 @@ def read_mask(path: Path) -> Mask:
     """Reads a mask of any kind: palette, grey of 1, 8 or 16 bits, RGB, RGBA.
 
     Args:
-        path (Path): The file, which is turned as its own EXIF data say, if it has any. Grey
-            stored in three channels counts as grey; of RGBA, what is wholly transparent
-            counts as black.
+        path (Path): The file. It is turned as its own EXIF data say, if it has any. Grey
+            stored in three channels counts as grey, and a wholly transparent pixel of RGBA
+            as black.
 
     Raises:
         ValueError: If the file is empty or cannot be read.
@@ -119,11 +119,11 @@ def find_encoding(counts: Dict[int, int], colours: bool,
         counts (dict[int, int]): Pixels of each value, over all masks.
         colours (bool): Whether the values are 0xRRGGBB.
         classes (Sequence[str], optional): Names of the classes, in the order of their
-            values; what is known best. Defaults to None: found out.
+            values. They take precedence over every guess. Defaults to None: guessed.
         ignore (Sequence[int or str]): Values of pixels that do not count, colours as
-            '#rrggbb'. Their classes are left out. Defaults to none but 255, where it cannot
-            be a class.
-        names (ClassNames, optional): What a file names; used where ``classes`` is None.
+            '#rrggbb'. Their classes are left out. Defaults to none; 255 is ignored anyway
+            where it cannot be a class.
+        names (ClassNames, optional): Names from a file; used where ``classes`` is None.
         around (Surroundings, optional): What lies around the pixels of each value. Defaults
             to None: nothing is taken for blur.
         lossy (bool): Whether most masks are JPEG. Defaults to False.
@@ -178,7 +178,7 @@ def find_encoding(counts: Dict[int, int], colours: bool,
 
 
 def _fits(names: ClassNames, colours: bool, notes: List[str]) -> bool:
-    """Whether a file's names can be given to what the masks hold."""
+    """Whether a file's names can be given to the values in the masks."""
     if colours == (names.kind == 'colours'):
         return True
     has, hold = ('colours', 'values') if names.kind == 'colours' else (
@@ -200,7 +200,7 @@ def _share(value: int, counts: Dict[int, int], colours: bool) -> str:
 
 def _ignored(value: Union[int, str], counts: Dict[int, int], colours: bool,
              blurred: bool) -> int:
-    """The value that --ignore names, which masks must have."""
+    """The value that --ignore names; an error if no mask has it."""
     wanted: Optional[int] = None
     if isinstance(value, str) and re.fullmatch('#[0-9a-fA-F]{6}', value):
         reason = 'is a colour, but the masks hold values'
@@ -327,7 +327,7 @@ def _find_values(counts: Dict[int, int], classes: Optional[Sequence[str]], sourc
                          + ', '.join(map(str, values))
                          + '. (If they are class numbers, give --classes)')
         by_order, everything, count = True, values, len(values)
-    # Places of classes, of which those that are ignored are then left out.
+    # Places of all classes; the ignored ones are left out below.
     places = {v: i for i, v in enumerate(everything)} if by_order else {
         v: v - shift for v in everything if 0 <= v - shift < count}
     gone = {places[v] for v in ignored if v in places}
@@ -362,7 +362,8 @@ def _find_colours(counts: Dict[int, int], classes: Optional[Sequence[str]], sour
     if _BORDER in counts and len(counts) > 2 and _BORDER not in ignored:
         map_[_BORDER] = IGNORE
         notes.append(_void_note(_BORDER, True))
-    # Black, mostly the background, is 0; the others by frequency, which is stable.
+    # Black, mostly the background, is 0. The others follow by frequency, so that the order
+    # does not depend on which file is read first.
     found = sorted(set(counts) - set(map_), key=lambda c: (c != 0, -counts[c], c))
     everything = sorted({*found, *ignored} - {_BORDER} | (set(ignored) & {_BORDER}),
                         key=lambda c: (c != 0, -counts[c], c))
@@ -405,7 +406,7 @@ def _packed(rgb: Sequence[int]) -> int:
 
 
 def _known_palette(found: Sequence[int]):
-    """The data set of mmseg's with the fewest classes that has all the colours."""
+    """Of mmseg's data sets that have all these colours, the one with the fewest classes."""
     fits = []
     for kind in DATASETS.module_dict.values():
         if kind.__name__ == 'ShapesDataset':  # drawn here, in colours that many use
@@ -419,7 +420,7 @@ def _known_palette(found: Sequence[int]):
 
 
 def _colour_names(found: Sequence[int]) -> List[str]:
-    """What each colour is called, numbered where two are called the same."""
+    """A name for each colour; equal names are numbered."""
     table = {name: np.array(matplotlib.colors.to_rgb(value)) * 255
              for name, value in matplotlib.colors.CSS4_COLORS.items()}
     names: List[str] = []
@@ -436,7 +437,7 @@ def _colour_names(found: Sequence[int]) -> List[str]:
 
 
 def nearest_labels(values: Iterable[int], encoding: Encoding) -> Dict[int, int]:
-    """The class of each value: its own, or that of the nearest that is known.
+    """The class of each value: its own if the value is known, else that of the nearest.
 
     Args:
         values (Iterable[int]): Of :class:`Mask`.

@@ -30,7 +30,7 @@ def read_sbd_labels(path: Union[str, Path]) -> np.ndarray:
     Raises:
         FileNotFoundError: If there is no such file.
         ImportError: Without scipy.
-        ValueError: If the file is anything else.
+        ValueError: If it is another kind of file.
     """
     try:
         from scipy.io import loadmat
@@ -95,8 +95,8 @@ def sbd_to_voc(sbd_root: Union[str, Path],
         VOC2011_ROOT/
           ImageSets/Segmentation/seg11valid.txt  VOC 2011's val without SBD's train
 
-    The images are VOC's own. Everything is converted beside its place first, so that
-    an error or an interruption leaves all as it was.
+    The images are VOC's own. All files are written to another place first, so that an
+    error or an interruption leaves the folders as they were.
 
     Args:
         sbd_root (str or Path): SBD's ``benchmark_RELEASE``, or its ``dataset``.
@@ -107,7 +107,7 @@ def sbd_to_voc(sbd_root: Union[str, Path],
         overwrite (bool): Replace files that exist. Defaults to False.
 
     Returns:
-        dict[str, int]: Images by what has been written.
+        dict[str, int]: The number of images of each folder and list written.
 
     Raises:
         FileExistsError: If a file or a folder to write exists, without ``overwrite``.
@@ -148,6 +148,6 @@ def sbd_to_voc(sbd_root: Union[str, Path],
             labels = read_sbd_labels(sbd / 'cls' / f'{name}.mat')
             save_labels(staging / f'{name}.png', labels, _PALETTE)
         move_into(staging, masks)
-    for path, images in lists.items():  # last: a list never names what is not there
+    for path, images in lists.items():  # last, so that no list names a missing mask
         write_text(path, ''.join(f'{name}\n' for name in sorted(images)))
     return {str(masks): len(names)} | {str(p): len(lists[p]) for p in lists}

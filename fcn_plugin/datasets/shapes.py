@@ -3,7 +3,7 @@
 Nine classes that call for both halves of an FCN. *Context* tells a bar from one
 side of a frame or from an arm of a cross, and a square from a frame; *detail*
 follows parts a few pixels thick and tells two discs apart by their texture alone.
-What must not help does not: colours are drawn before the class is, and the
+Nothing else tells the class: colours are drawn before the class is, and the
 backgrounds have stripes and checks of their own.
 """
 from numbers import Integral, Real
@@ -16,7 +16,7 @@ from mmseg.registry import DATASETS
 
 from ..utils.errors import InputError
 
-# What to tune. Lengths are in pixels of an image whose shorter side is at least
+# Settings. Lengths are in pixels of an image whose shorter side is at least
 # `FULL_SIZE`; in smaller images they shrink with that side, so that objects fit.
 FULL_SIZE = 96
 MIN_SIZE = 32  # below, a part is thinner than the ignored band around it
@@ -26,8 +26,8 @@ MIN_OBJECTS = 2
 # Two centres stay this share of the sum of their radii apart, where eight tries
 # find such a place: less gives more occlusion.
 MIN_DISTANCE = 0.85
-# Half a stripe, or the side of a check, is half of this: wide enough to outlive
-# JPEG, and at least three periods cross the smallest disc.
+# A stripe, or the side of a check, is half of this wide: enough to survive JPEG, and
+# at least three periods cross the smallest disc.
 TEXTURE_PERIOD = (7., 10.)
 # Euclidean distances in BGR. Objects stand out from the background and from one
 # another more than the background's two colours from each other.
@@ -75,7 +75,7 @@ def _disc(u, v, r, t):
     return np.hypot(u, v) - r
 
 
-# Textures: how far along from the first colour to the second, in [0, 1].
+# Textures: the share of the second colour in the mixture, in [0, 1].
 def _wave(x: np.ndarray, period: float, phase: float) -> np.ndarray:
     return np.sin(x * np.float32(2 * np.pi / period) + np.float32(phase))
 
@@ -99,8 +99,8 @@ class Shape(NamedTuple):
             have random colours.
         outline (Callable): Signed distance ``(u, v, radius, thickness) -> (h, w)``.
         radius (Tuple[float]): Range of the circumscribed radius, in pixels.
-        share (float): Objects of this class relative to the others, set so that all
-            classes cover about as many pixels.
+        share (float): How many objects of this class there are relative to the others, set
+            so that all classes cover about equally many pixels.
         texture (Callable, optional): Mixes two colours; ``None`` is a plain object.
     """
     name: str
@@ -187,10 +187,10 @@ def _distinct_colour(rng: np.random.Generator, used: np.ndarray) -> np.ndarray:
 
 def _place(rng: np.random.Generator, height: int, width: int, radius: float,
            placed: List[Tuple[float, float, float]]) -> Tuple[float, float]:
-    """A centre (y, x) not too near those already placed, so that no object hides."""
+    """A centre (y, x) not too near those already placed, so that no object is hidden."""
     best, best_room = (height / 2, width / 2), -np.inf
     for _ in range(8):
-        # At most a third of the radius lies outside: what shows can be told.
+        # At most a third of the radius lies outside, so that the class can be seen.
         margin = radius * 2 / 3
         y = _uniform(rng, (margin, height - 1 - margin))
         x = _uniform(rng, (margin, width - 1 - margin))
@@ -235,7 +235,7 @@ def _draw(rng: np.random.Generator, image: np.ndarray, labels: np.ndarray,
         period = scale * _uniform(rng, TEXTURE_PERIOD)
         mix = shape.texture(u, v, period, rng.random(2) * 2 * np.pi)
         colour = colours[0] + mix[..., None] * (colours[1] - colours[0])
-    # A pixel is covered by as much as the outline leaves of it.
+    # A pixel on the outline is covered in part.
     image += np.clip(0.5 - distance, 0, 1)[..., None] * (colour - image)
 
     labels[distance < 0] = label
@@ -267,8 +267,8 @@ def render_shapes(rng: np.random.Generator, height: int, width: int,
     count = max(MIN_OBJECTS, round(mean_count * _uniform(rng, (0.6, 1.2))))
     placed: List[Tuple[float, float, float]] = []
     for _ in range(count):
-        # The colours first, and a plain object takes the first of them as often as
-        # the second: nothing about a colour can depend on the class.
+        # Colours are drawn before the class, and a plain object takes the first of them as
+        # often as the second, so that no colour depends on the class.
         colours = np.empty((2, 3), np.float32)
         colours[0] = _distinct_colour(rng, used)
         colours[1] = _distinct_colour(rng, np.concatenate([used, colours[:1]]))
@@ -315,9 +315,9 @@ class ShapesDataset(BaseSegDataset):
 
     The image of an index depends on ``seed``, ``split`` and the index alone: not on
     ``length``, nor on any global random state, nor on the process that draws it.
-    There are no files, so the pipeline starts where ``LoadImageFromFile`` and
-    ``LoadAnnotations`` would have ended, for instance
-    ``[RandomCrop, RandomFlip, PackSegInputs]``. It is given ``img`` (H, W, 3) BGR
+    There are no files, so the pipeline has no ``LoadImageFromFile`` and no
+    ``LoadAnnotations``; it is ``[RandomCrop, RandomFlip, PackSegInputs]``, for instance.
+    It is given ``img`` (H, W, 3) BGR
     uint8, ``gt_seg_map`` (H, W) uint8, ``seg_fields``, ``img_shape`` and
     ``ori_shape`` (H, W), ``img_path`` (a name such as ``'shapes/val/000012.png'``
     under which no file lies), ``reduce_zero_label`` and ``label_map``.
@@ -326,7 +326,7 @@ class ShapesDataset(BaseSegDataset):
         length (int): Number of images.
         split (str): ``'train'``, ``'val'`` or ``'test'``; they share no image.
             Defaults to ``'train'``.
-        seed (int): Another seed is another data set, at least 0. Defaults to 0.
+        seed (int): At least 0; another seed gives another data set. Defaults to 0.
         image_size (int or tuple): Range in pixels that each image's height and width
             are drawn from, both ends included: a side, ``(min, max)`` of both sides,
             or ``((min, max), (min, max))`` of the height and the width, at least 32.

@@ -11,16 +11,16 @@ class RandomLowLight(BaseTransform):
     """The image as if taken in less light: darker, and with the sensor's noise.
 
     With x stops less light a pixel's value v becomes v * 2^(-x / 2.2) + n: light halves
-    with every stop, a value is about the 2.2nd root of its light, and what amplifies the
-    rest amplifies the noise n as well, normal and its own in every channel. x and the
-    noise's deviation are drawn uniformly.
+    with every stop, and a value is about the 2.2nd root of its light. The noise n is
+    normal and drawn for each channel of each pixel. x and the noise's deviation are drawn
+    uniformly.
 
     Required and changed key: img, (H, W) or (H, W, C), values 0 to 255, uint8 or
     float32, whose type it keeps.
 
     Args:
-        prob (float): Of an image being changed. Defaults to 0.5.
-        max_stops (float): Most light taken, in stops. Defaults to 3.
+        prob (float): The probability that an image is changed. Defaults to 0.5.
+        max_stops (float): By how many stops the light is reduced at most. Defaults to 3.
         max_noise (float): Largest deviation of the noise, in values. Defaults to 8.
 
     Raises:
@@ -43,7 +43,8 @@ class RandomLowLight(BaseTransform):
         image = results['img']
         factor = 2 ** (-np.random.uniform(0, self.max_stops) / 2.2)
         deviation = np.random.uniform(0, self.max_noise)
-        # float32 takes half the time of numpy's global normal(), which seeds it all the same
+        # A generator draws float32 in half the time of numpy's global normal(). Its seed is
+        # drawn from the global state, so that runs repeat.
         rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint32))
         noise = rng.standard_normal(image.shape, np.float32)
         noise *= np.float32(deviation)

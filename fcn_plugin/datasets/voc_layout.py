@@ -8,7 +8,7 @@ from mmengine.utils import ProgressBar
 from mmseg.datasets import BaseSegDataset
 from PIL import Image
 
-# What PASCAL VOC paints its borders in.
+# The colour of PASCAL VOC's borders.
 _IGNORE_COLOUR = (224, 224, 192)
 
 
@@ -24,7 +24,7 @@ def save_labels(path: Path, labels: np.ndarray, palette: Sequence) -> None:
     table[:len(palette)] = palette
     table[255] = _IGNORE_COLOUR
     image = Image.fromarray(labels)
-    image.putpalette(table.tobytes())  # makes of grey levels indices into it
+    image.putpalette(table.tobytes())  # grey levels become indices into the palette
     image.save(path)
 
 
@@ -39,7 +39,7 @@ def write_voc(out_dir: Union[str, Path],
         OUT_DIR/
           JPEGImages/NAME.jpg              the images
           SegmentationClass/NAME.png       their labels, indices into a palette,
-                                           255 where nothing is to be learnt
+                                           255 for pixels that do not count
           ImageSets/Segmentation/SUBSET.txt    the NAMEs of a subset, one a line
           classes.txt                      the names of the classes, one a line
 
@@ -78,7 +78,7 @@ def write_voc(out_dir: Union[str, Path],
         names = []
         for index in range(len(dataset)):
             item = dataset[index]
-            # The subset is part of the name: each numbers its images from zero.
+            # Each subset numbers its images from zero, so its name is part of theirs.
             names.append(f"{subset}_{Path(item['img_path']).stem}")
             path = images / f'{names[-1]}.jpg'
             done = cv2.imwrite(

@@ -1,4 +1,4 @@
-"""Light and lenses other than those an image was taken with, to judge models in."""
+"""Images as they would look in other light or out of focus, to judge models on."""
 from typing import Callable, Dict, Sequence
 
 import cv2
@@ -13,7 +13,7 @@ _GAMMA = 2.2
 
 
 def _gains(red: float, green: float, blue: float, stops: float = 0) -> Condition:
-    """Factors of the channels' values, of so many stops less light."""
+    """Multiplies the values of each channel by a factor, in ``stops`` stops less light."""
     factors = np.array([red, green, blue]) * 2 ** (-stops / _GAMMA)
     tables = (np.arange(256)[:, None] * factors).round().clip(0, 255).astype(np.uint8)
     return lambda image: np.stack([tables[:, i][image[..., i]] for i in range(3)], -1)
@@ -34,7 +34,7 @@ def _blur(image: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(image, (0, 0), image.shape[0] / 240)
 
 
-#: By name: RGB images (H, W, 3) uint8 as they would look. None of them draws by chance.
+#: By name: from an RGB image (H, W, 3) uint8 to how it would look, always the same.
 CONDITIONS: Dict[str, Condition] = {
     'as taken': lambda image: image,
     'dark': _gains(1, 1, 1, stops=2),
@@ -50,7 +50,7 @@ def find_conditions(names: Sequence[str]) -> Dict[str, Condition]:
     """Conditions by name; 'all' stands for all.
 
     Raises:
-        ValueError: If there is none of a name.
+        ValueError: If no condition has one of the names.
     """
     unknown = set(names) - set(CONDITIONS) - {'all'}
     if unknown:

@@ -55,8 +55,8 @@ def segmentation_metrics(matrix: Tensor) -> Dict[str, Union[float, Tensor]]:
     * mean IoU ``mIoU``: mean of n_ii / (t_i + sum_j n_ji - n_ii)
     * frequency-weighted IoU ``fwIoU``: mean of the same, weighted by t_i
 
-    As in the authors' code, a class without any pixel in what divides it is left
-    out of the mean. The names are mmseg's.
+    As in the authors' code, a class whose divisor is 0 is left out of the mean. The
+    names are mmseg's.
 
     Args:
         matrix (Tensor): Integer (C, C) from :func:`confusion_matrix`.

@@ -26,10 +26,10 @@ class FCNMetric(BaseMetric):
     number of processes gives the identical matrix. Keys and class table are those of
     mmseg's ``IoUMetric``, in percent, and ``fwIoU``.
 
-    ``trimap_widths`` adds how well boundaries are found: ``mIoU_trimap_5`` and
-    ``aAcc_trimap_5`` are mean IoU and pixel accuracy over the pixels less than 5
-    pixels away from a boundary of the truth, as :func:`boundary_distance` defines
-    it, and at the size at which predictions are judged. A matrix is kept for each.
+    ``trimap_widths`` adds metrics of how well boundaries are found: ``mIoU_trimap_5`` and
+    ``aAcc_trimap_5`` are mean IoU and pixel accuracy over the pixels less than 5 pixels
+    away from a boundary of the truth (:func:`boundary_distance`), at the size at which
+    predictions are judged. A matrix is kept for each width.
 
     Args:
         ignore_index (int): True label of pixels that do not count. Defaults to 255.
@@ -40,7 +40,7 @@ class FCNMetric(BaseMetric):
         format_only (bool): Write predictions and compute nothing, for data without
             truth. Defaults to False.
         prefix (str, optional): Put before the names. Defaults to None.
-        collect_device: Taken for likeness with other metrics; not used.
+        collect_device: Not used; other metrics take it, so configs may give it.
     """
 
     def __init__(self,
@@ -128,9 +128,9 @@ class FCNMetric(BaseMetric):
         """The metrics over all processes.
 
         Args:
-            size (int): Images in the data set. A sampler that deals the images out
-                in turn repeats the first ones until every process has as many
-                as the others; what lies beyond ``size`` is taken out again.
+            size (int): Images in the data set. A sampler that deals images out to the
+                processes repeats the first ones until all processes have equally many.
+                Those repeated ones are subtracted again.
 
         Returns:
             dict[str, float]: ``aAcc``, ``mAcc``, ``mIoU`` and ``fwIoU`` in percent,

@@ -18,9 +18,9 @@ def _without_ignored(labels: np.ndarray, ignore_index: int) -> np.ndarray:
     ignored = labels == ignore_index
     if not ignored.any() or ignored.all():
         return labels
-    # Numbers the pixels to which distances are measured, and finds the nearest one's
-    # number. With numbers OpenCV has no exact distances: those of its 5x5 mask are
-    # wrong by 2% at most.
+    # OpenCV numbers the pixels that have a label, and gives each ignored pixel the number
+    # of the nearest. It does so by distances that are wrong by 2% at most (its 5x5 mask):
+    # it gives no numbers with exact ones.
     _, number = cv2.distanceTransformWithLabels(
         ignored.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5,
         labelType=cv2.DIST_LABEL_PIXEL)
@@ -68,8 +68,8 @@ def stride_ceiling(label_maps: Iterable[Tuple[str, np.ndarray]],
                    ignore_index: int = 255) -> Dict[int, Dict]:
     """Judges coarsened truth against the truth.
 
-    No output of that stride, up-sampled by repeating, can be expected to do much
-    better, however good the network is.
+    A network of that stride whose output is up-sampled by repetition can hardly be
+    better, however good its scores are.
 
     Args:
         label_maps (Iterable[Tuple[str, np.ndarray]]): Names, for errors, and integer

@@ -2,7 +2,7 @@
 
 Each operation has one definition and several ways to compute it, all with the same
 result: compiled for the CPU by numba, for CUDA by Triton, and in plain PyTorch, which is
-the reference and serves wherever the other two are missing.
+the reference and runs where the other two do not.
 """
 from .counts import count_pairs
 from .labels import Axis, label_dtype, label_scores, resample_scores, sample_axis

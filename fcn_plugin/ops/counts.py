@@ -15,8 +15,8 @@ def count_pairs(prediction: Tensor, truth: Tensor, num_classes: int, ignore_inde
     Args:
         prediction, truth (Tensor): Integers (P, ), contiguous, on one device.
         num_classes (int): Number of classes C.
-        ignore_index (int): True label of pixels that do not count; what is predicted
-            there is a class all the same.
+        ignore_index (int): True label of pixels that do not count. The prediction must
+            be a class there, too.
         engine (str, optional): 'numba' or 'torch', for comparisons. Defaults to None:
             numba on the CPU where it runs.
 
@@ -43,8 +43,8 @@ def _count_torch(prediction, truth, num_classes, ignore_index):
                            device=truth.device)
     row, column = truth.long(), prediction.long()
     ignored = row == ignore_index
-    # Checked by extremes, before the ignored are given a row of their own, or the label C
-    # would pass for one of them.
+    # The extremes are checked before ignored pixels get row C: afterwards a wrong label C
+    # would look like them.
     (low, high), (low_p, high_p) = row.masked_fill(ignored, 0).aminmax(), column.aminmax()
     if min(low, low_p) < 0 or max(high, high_p) >= num_classes:
         return None

@@ -5,9 +5,9 @@ is the class whose scores, interpolated bilinearly between half-pixel centres, a
 highest there; of equal ones the lower class. Columns are interpolated first, then rows,
 each as ``a * (1 - t) + b * t`` in float32, every product and every sum rounded.
 
-The upsampling to the network's input, the removal of its padding, the flip back and the
-resizing to the original image are thereby one interpolation instead of two, and neither
-logits nor probabilities exist at full resolution.
+One interpolation so does the upsampling to the network's input, the removal of its
+padding, the flip back and the resizing to the original image. Neither logits nor
+probabilities are made at full resolution.
 """
 import functools
 import logging
@@ -20,9 +20,9 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-# Below this many multiplications threads cost more than they bring.
+# With fewer multiplications than this, threads cost more time than they save.
 _WORTH_A_THREAD = 1 << 18
-# float32 values of the plain path's blocks of rows: some MiB, which caches hold.
+# float32 values in a block of rows of the plain path: 4 MiB, which caches hold.
 _BLOCK = 1 << 20
 
 
@@ -54,14 +54,14 @@ class Axis:
         return slice(found[0], found[-1] + 1) if len(found) else slice(0, 0)
 
     def within(self, first: int, count: int) -> 'Axis':
-        """The same where only the ``count`` scores from ``first`` on are at hand."""
+        """The same axis among the ``count`` scores from ``first`` on alone."""
         low, high = (np.clip(array - first, 0, count - 1).astype(np.int32)
                      for array in (self.low, self.high))
         return Axis(self.centre, low, high, self.weight_low, self.weight_high)
 
     @property
     def arrays(self) -> Tuple[np.ndarray, ...]:
-        """What kernels need: the four behind ``centre``."""
+        """The arrays that kernels need: all but ``centre``."""
         return self.low, self.high, self.weight_low, self.weight_high
 
     @functools.lru_cache(maxsize=256)  # of axes, which are cached themselves
@@ -77,8 +77,8 @@ def sample_axis(scores: int, stride: float, size: int, out_size: int, start: flo
     """Where the labels of one axis lie among the scores.
 
     Label i has its centre at ``u = (i + 0.5) * size / out_size`` of the network's input,
-    score j at ``stride * (j + 0.5) - start``. Beyond the outermost scores the outermost
-    counts.
+    score j at ``stride * (j + 0.5) - start``. A label beyond the outermost score takes
+    that score.
 
     Args:
         scores (int): Number of scores along the axis.
@@ -121,8 +121,8 @@ def label_scores(scores: Tensor, rows: Axis, columns: Axis,
             None: the fastest that runs here.
 
     Returns:
-        Tensor: (H, W) of :func:`label_dtype`, on the scores' device. NaN is never the
-        highest, except at class 0.
+        Tensor: (H, W) of :func:`label_dtype`, on the scores' device. A NaN never counts as
+        the highest score, except in class 0.
     """
     scores = scores.detach().float()
     if not (len(rows) and len(columns)):
@@ -200,8 +200,8 @@ def _numba() -> Tuple[Any, Optional[Tuple[str, str]]]:
         from . import numba_kernels
         numba_kernels.warm_up()
         return numba_kernels, None
-    # Absent, of a numpy that it does not know, without a folder to keep what it compiles:
-    # the plain path serves.
+    # numba may be absent, may not know this numpy, or may find no folder for what it
+    # compiles. Then the plain path runs.
     except Exception as error:
         reason = ' '.join(str(error).split()) or type(error).__name__
         fix = 'pip install -c constraints.txt numba'

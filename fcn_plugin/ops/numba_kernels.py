@@ -1,6 +1,6 @@
 """CPU kernels, compiled at first use and kept on disk by numba.
 
-None is compiled with fast-math: a product and a sum are rounded each, as in PyTorch.
+None is compiled with fast-math: each product and each sum is rounded, as in PyTorch.
 """
 import numpy as np
 from numba import njit
@@ -33,8 +33,8 @@ def label_rows(scores, row_low, row_high, row_weight_low, row_weight_high, low, 
         count = min(_CHUNK, width - left)
         above_row, below_row = -1, -1
         for y in range(top, bottom):
-            # Neighbouring labels share rows of scores; going down, the lower one becomes
-            # the upper, and flipped the other way round.
+            # Neighbouring labels share rows of scores. Going down, the lower row becomes
+            # the upper one; in a flipped image it is the other way round.
             if row_low[y] != above_row or row_high[y] != below_row:
                 if row_low[y] == below_row or row_high[y] == above_row:
                     above, below = below, above
@@ -64,7 +64,8 @@ def label_rows(scores, row_low, row_high, row_weight_low, row_weight_high, low, 
 
 @njit(cache=True, nogil=True, inline='always')
 def _row(label, classes, ignore_index):
-    """The row in which a true label counts, one behind the classes if ignored, or -1."""
+    """The row in which a true label counts: its own if it is a class, the one behind the
+    classes if it is ignored, else -1."""
     if label == ignore_index:
         return np.int64(classes)
     return np.int64(label) if np.uint64(label) < np.uint64(classes) else np.int64(-1)
@@ -74,12 +75,12 @@ def _row(label, classes, ignore_index):
 def count_pairs(prediction, truth, num_classes, ignore_index, total):
     """Fills total (C, C); returns whether all labels were classes or ignored.
 
-    Neighbouring pixels are mostly alike, and a sum waits for the one before in the same
-    place. So the image is read at four places at once, each with a table of its own.
+    Neighbouring pixels mostly count in the same cell, where each addition must wait for
+    the one before. So the image is read at four places at once, each with its own table.
     """
     counts = np.zeros((4, num_classes + 1, num_classes), np.int32)
     quarter = truth.shape[0] // 4
-    classes = np.uint64(num_classes)  # what is negative is huge then
+    classes = np.uint64(num_classes)  # as unsigned numbers negative labels are huge
     for i in range(quarter):
         for part in range(4):
             p = prediction[i + part * quarter]
@@ -100,7 +101,7 @@ def count_pairs(prediction, truth, num_classes, ignore_index, total):
 
 
 def warm_up() -> None:
-    """Compiles, or loads what was compiled, and checks a result known beforehand."""
+    """Compiles the kernels or loads them from disk, and checks a known result."""
     one = np.zeros(1, np.int32), np.zeros(1, np.int32)
     weights = np.ones(1, np.float32), np.zeros(1, np.float32)
     labels = np.full((1, 1), 9, np.uint8)

@@ -1,4 +1,4 @@
-"""CUDA kernels. Compiled without contraction: a product and a sum are rounded each."""
+"""CUDA kernels, compiled without contraction: each product and each sum is rounded."""
 import triton
 import triton.language as tl
 from torch import Tensor

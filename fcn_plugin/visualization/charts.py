@@ -1,4 +1,4 @@
-"""Curves as SVG, to stand in a page."""
+"""Curves as SVG, for a page."""
 import io
 from typing import Mapping, Optional, Sequence, Tuple
 
@@ -19,8 +19,8 @@ def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
     """Draws curves over the same axis.
 
     Args:
-        curves (Mapping): Name to x and y values, of one length each; what is not
-            finite is left out.
+        curves (Mapping): From names to x and y values, as many of one as of the other.
+            Values that are not finite are left out.
         title (str): Above the chart.
         smooth (bool): Whether each curve is drawn faintly, with a running average over
             about a tenth of it on top. Defaults to False.
@@ -28,7 +28,7 @@ def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
         limits (tuple[float, float], optional): Of the y axis. Defaults to the data's.
 
     Returns:
-        str: An ``<svg>`` element, 4.4 inches wide, whose text is text.
+        str: An ``<svg>`` element, 4.4 inches wide, with its text as text, not as shapes.
     """
     # about as wide as a phone, so that text keeps its size there
     figure = Figure(figsize=(4.4, 2.9 + 0.16 * (len(curves) > 1) * -(-len(curves) // 2)),
@@ -55,7 +55,7 @@ def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
         figure.legend(loc='outside lower left', ncols=2, fontsize=8, frameon=False)
     text = io.StringIO()
     with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': title}):
-        # no date, creator or the like: they would only name addresses
+        # No date, creator or the like: matplotlib's would link to other sites.
         figure.savefig(text, format='svg', metadata={
             key: None for key in ('Date', 'Creator', 'Format', 'Type')})
     svg = text.getvalue()
@@ -63,7 +63,7 @@ def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
 
 
 def _running_average(values: np.ndarray) -> np.ndarray:
-    """Over a tenth of the values, less at the ends."""
+    """The average over a tenth of the values; over fewer at both ends."""
     half = max(1, len(values) // 20)
     total = np.concatenate([[0], np.cumsum(values)])
     index = np.arange(len(values))

@@ -74,7 +74,7 @@ def comparison_row(image: np.ndarray, prediction: np.ndarray,
     large, prediction = enlarge(image, prediction)  # type: ignore[assignment]
     paint = dict(palette=palette, alpha=alpha, ignore_index=ignore_index,
                  background=background)
-    # On grey, so that colours are the legend's; the image itself stands beside.
+    # On grey, so that the colours are those of the legend; the image stands beside it.
     grey = cv2.cvtColor(cv2.cvtColor(large, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     predicted = overlay(grey, prediction, **paint)
     if truth is None:
@@ -122,10 +122,10 @@ def comparison(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str],
             check_image(picture)
     widest = max(picture.shape[1] for row in rows for picture in row)
     width = width or int(np.clip(widest, 280, 500))
-    # a column of text must not dwarf the pictures, nor a tower the other rows
+    # Tall images are scaled down: one row must not dwarf the others.
     rows = [[_fit(p, width, round(1.3 * width)) for p in row] for row in rows]
     heights = [max(p.shape[0] for p in row) for row in rows]
-    # larger than beside a single picture: a grid is mostly seen reduced
+    # Larger than beside a single picture, since grids are mostly viewed reduced.
     size = round(1.3 * text_size(width, width))
     line, gap = line_height(size), size // 2
     caption = line if captions is not None else 0
@@ -150,7 +150,7 @@ def comparison(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str],
 
 
 def _fit(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The picture as large as fits, its shape kept."""
+    """The picture in the largest size that fits, its proportions kept."""
     scale = min(width / picture.shape[1], height / picture.shape[0])
     size = (max(1, round(picture.shape[1] * scale)),
             max(1, round(picture.shape[0] * scale)))

@@ -17,8 +17,8 @@ def heatmap(scores: np.ndarray, image: np.ndarray, alpha: float = 0.6,
         scores (np.ndarray): Probabilities, (H, W), 0 to 1.
         image (np.ndarray): RGB, (H, W, 3) uint8.
         alpha (float): Weight of the colours, 0 to 1. Defaults to 0.6.
-        colormap (str): A matplotlib colour map; of the perceptual ones
-            'viridis', 'magma' or 'cividis'. Defaults to 'viridis'.
+        colormap (str): A matplotlib colour map, best a perceptual one: 'viridis',
+            'magma' or 'cividis'. Defaults to 'viridis'.
         colour_bar (bool): Whether to add a bar from 0 to 1 at the right; a tiny
             image is enlarged then. Defaults to True.
         title (str): A line above the picture. Defaults to none.
@@ -39,7 +39,7 @@ def heatmap(scores: np.ndarray, image: np.ndarray, alpha: float = 0.6,
     levels = np.rint(scores * 255).astype(np.uint8)
     if colour_bar or title:
         image, levels = enlarge(image, levels)
-    # In grey, and nothing of it black or white: the colours alone tell the score.
+    # In grey without black and white, so that the colours alone show the score.
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     grey = np.repeat((40 + grey * (175 / 255)).astype(np.uint8)[..., None], 3, axis=2)
     picture = cv2.addWeighted(grey, 1 - alpha, table[levels], alpha, 0)
@@ -50,7 +50,7 @@ def heatmap(scores: np.ndarray, image: np.ndarray, alpha: float = 0.6,
     size = text_size(height, width)
     top = line_height(size) if title else 0
     bar = round(5 * size) if colour_bar else 0
-    # the ends of the bar carry text, which needs room even beside a flat image
+    # The ends of the bar are labelled, which needs room even beside a flat image.
     body = max(height, 3 * line_height(size)) if colour_bar else height
     canvas = Canvas(top + body, max(width + bar, min(
         text_width(title, size) + size, 30 * size)))

@@ -92,7 +92,7 @@ class _Rows:
                  background: Optional[int]) -> None:
         self.size = size
         shares = present if isinstance(present, Mapping) else {}
-        # a name of 200 letters must not push the picture off the screen
+        # Long names are cut: one of 200 letters would push the picture off the screen.
         self.entries = [(PAPER if i == background else palette[i],
                          shorten(str(class_names[i]), size, 18 * size),
                          _per_cent(shares.get(i))) for i in present]

@@ -17,8 +17,8 @@ class Stage(NamedTuple):
         stride (int): Of the map.
         channels (int): Of the map.
         score (str): Describes its score layer.
-        upsampler (str): Describes what brings these scores to the next finer stride;
-            for the finest, to the image.
+        upsampler (str): Describes the upsampling of the scores to the next finer stride,
+            or, for the finest, to the image.
         scale (float): The factor before its score layer; 1 is none.
     """
     stride: int

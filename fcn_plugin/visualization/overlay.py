@@ -13,8 +13,8 @@ _BAND = 2**22  # pixels that are painted at a time
 def default_palette(num_classes: int) -> np.ndarray:
     """Distinct colours for any number of classes, in Pascal VOC's scheme.
 
-    The bits of a class index are dealt out to red, green and blue, highest
-    bit of the colour first.
+    The bits of a class index, lowest first, go to red, green and blue in turn, and
+    fill each colour from its highest bit down.
 
     Args:
         num_classes (int): How many colours.
@@ -75,9 +75,9 @@ def overlay(image: np.ndarray, labels: np.ndarray, palette: Palette,
             background: Optional[int] = None) -> np.ndarray:
     """Blends class colours over an image and outlines the regions.
 
-    Each region has a thin line in its own colour, undiluted, just inside its
-    border, and a still thinner edge, black or white, whichever contrasts with
-    that colour: one of the two shows on any image.
+    Each region gets a thin line in its own full colour just inside its border, and
+    beside that a thinner edge, black or white, whichever contrasts with the colour.
+    One of the two shows on any image.
 
     Args:
         image (np.ndarray): RGB, (H, W, 3) uint8.
@@ -101,8 +101,8 @@ def overlay(image: np.ndarray, labels: np.ndarray, palette: Palette,
     height, width = labels.shape
     line = max(1, round(min(height, width) / 250))
     edge = max(1, line // 2)
-    # In bands, as what follows takes forty bytes a pixel; each sees the rows around it
-    # that its outlines depend on.
+    # In bands, since painting takes forty bytes a pixel. Each band also reads the rows
+    # around it on which its outlines depend.
     rows, reach = max(1, _BAND // width), line + edge
     for top in range(0, height, rows):
         first, bottom = max(0, top - reach), min(height, top + rows)
@@ -123,9 +123,9 @@ def overlay(image: np.ndarray, labels: np.ndarray, palette: Palette,
 
 def _draw_outlines(picture: np.ndarray, labels: np.ndarray, painted: np.ndarray,
                    colours: np.ndarray, palette: Palette, line: int, edge: int) -> None:
-    """Draws into ``picture``, lines and edges so many pixels wide; see :func:`overlay`."""
-    # What is not painted counts as one last class. Between two regions the edge
-    # lies in the later one, so never inside what it outlines against the image.
+    """Draws outlines into ``picture``: lines and edges of these widths in pixels."""
+    # Unpainted pixels count as one last class. Between two regions the edge lies in the
+    # one of the higher class, so beside the image it never lies inside the region.
     last = len(palette)
     key = np.where(painted, labels.astype(np.float32), np.float32(last))
     first_near = cv2.erode(key, _square(edge)).astype(np.int64)

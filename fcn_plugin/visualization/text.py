@@ -1,4 +1,4 @@
-"""Text and sizes: what makes a picture readable whatever the image's size."""
+"""Text and its size, so that a picture is readable at any size of the image."""
 from functools import lru_cache
 from pathlib import Path
 from typing import Optional, Tuple
@@ -30,7 +30,7 @@ def text_width(text: str, size: int) -> int:
 
 
 def shorten(text: str, size: int, width: int) -> str:
-    """``text``, or as much of its beginning as fits ``width``, and '…'."""
+    """``text`` if it fits ``width`` pixels, else as much of its beginning as does, and '…'."""
     if text_width(text, size) <= width:
         return text
     while text and text_width(text + '…', size) > width:
