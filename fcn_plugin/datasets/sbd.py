@@ -2,7 +2,6 @@
 import re
 import warnings
 from pathlib import Path
-from typing import Dict, List, Optional, Set, Union
 
 import numpy as np
 from mmseg.datasets import PascalVOCDataset
@@ -17,7 +16,7 @@ SEG11VALID = 736
 _PALETTE = PascalVOCDataset.METAINFO['palette']
 
 
-def read_sbd_labels(path: Union[str, Path]) -> np.ndarray:
+def read_sbd_labels(path: str | Path) -> np.ndarray:
     """Reads the class of every pixel from one of SBD's ``cls/*.mat``.
 
     Args:
@@ -53,7 +52,7 @@ def read_sbd_labels(path: Union[str, Path]) -> np.ndarray:
     return labels.astype(np.uint8)
 
 
-def _read_list(path: Path) -> List[str]:
+def _read_list(path: Path) -> list[str]:
     """The image names of a split, one a line."""
     if not path.is_file():
         raise FileNotFoundError(f'{path} is missing')
@@ -80,10 +79,10 @@ def _warn_if_not(count: int, expected: int, what: str) -> None:
                       'VOC and SBD complete and of the right years?', stacklevel=3)
 
 
-def sbd_to_voc(sbd_root: Union[str, Path],
-               voc_root: Union[str, Path],
-               voc2011_root: Optional[Union[str, Path]] = None,
-               overwrite: bool = False) -> Dict[str, int]:
+def sbd_to_voc(sbd_root: str | Path,
+               voc_root: str | Path,
+               voc2011_root: str | Path | None = None,
+               overwrite: bool = False) -> dict[str, int]:
     """Adds SBD's masks and lists to VOC 2012, and the paper's validation list to 2011.
 
     ::
@@ -115,14 +114,14 @@ def sbd_to_voc(sbd_root: Union[str, Path],
         ValueError: If a list or a mask is damaged.
     """
     sbd, voc = _sbd_folder(Path(sbd_root)), Path(voc_root)
-    voc2011: Optional[Path] = Path(voc2011_root or voc.parent / 'VOC2011')
+    voc2011: Path | None = Path(voc2011_root or voc.parent / 'VOC2011')
     if voc2011_root is None and not voc2011.is_dir():
         voc2011 = None
     splits = Path('ImageSets', 'Segmentation')
 
     sbd_train, sbd_val = (set(_read_list(sbd / f'{s}.txt')) for s in ('train', 'val'))
     train, val = (set(_read_list(voc / splits / f'{s}.txt')) for s in ('train', 'val'))
-    lists: Dict[Path, Set[str]] = {
+    lists: dict[Path, set[str]] = {
         voc / splits / 'aug.txt': (sbd_train | sbd_val) - train - val,
         voc / splits / 'sbd_train.txt': sbd_train,
     }

@@ -1,8 +1,9 @@
 """Runs that differ in one thing each, over seeds, and a table of them."""
 import copy
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -36,8 +37,8 @@ class Experiment(NamedTuple):
     seed: int
     config: Config
     work_dir: Path
-    settings: Dict[str, str]
-    before: Optional['Experiment'] = None
+    settings: dict[str, str]
+    before: 'Experiment | None' = None
 
     def __str__(self) -> str:
         return f'{self.name}, seed {self.seed}'
@@ -122,7 +123,7 @@ class Plan:
                           before)
 
     def runs(self, seeds: Sequence[int] = (0, ), only: Sequence[str] = ()
-             ) -> List[Experiment]:
+             ) -> list[Experiment]:
         """The runs of the plan, in its order.
 
         Args:
@@ -144,7 +145,7 @@ class Plan:
         found = [self.run(name, seed) for name in self.names for seed in dict.fromkeys(seeds)]
         return [each for each in found if not only or each.name in only]
 
-    def runs_made(self) -> List[Experiment]:
+    def runs_made(self) -> list[Experiment]:
         """Those of any seed that have a folder in the work dir."""
         found = []
         for name in self.names:
@@ -218,10 +219,10 @@ def _require_starts(experiments: Sequence[Experiment]) -> None:
                 f'that one too (--only {each.before.name} {each.name})')
 
 
-Figures = Dict[str, Dict[int, dict]]
+Figures = dict[str, dict[int, dict]]
 
 
-def finished_runs(experiments: Sequence[Experiment]) -> Tuple[Figures, List[str]]:
+def finished_runs(experiments: Sequence[Experiment]) -> tuple[Figures, list[str]]:
     """The figures of those runs of a plan that have reached their end.
 
     Args:
@@ -252,7 +253,7 @@ def finished_runs(experiments: Sequence[Experiment]) -> Tuple[Figures, List[str]
     return done, left_out
 
 
-def _apart(done: Figures, name: str, base: str) -> List[float]:
+def _apart(done: Figures, name: str, base: str) -> list[float]:
     """Mean IoU less the base's, seed by seed, so that one more seed of either is none."""
     of_base = done.get(base, {})
     return [figures['mIoU'] - of_base[seed]['mIoU'] for seed, figures in done[name].items()
@@ -273,7 +274,7 @@ def _table(done: Figures, base: str) -> str:
     return table.get_string()
 
 
-def _notes(done: Figures, base: str, left_out: Sequence[str]) -> List[str]:
+def _notes(done: Figures, base: str, left_out: Sequence[str]) -> list[str]:
     """What a reader of the table would ask."""
     notes = [f'No figure in the log of {name}, seed {seed}.' for name, runs in done.items()
              for seed, figures in runs.items() if not any(key in figures for key in FIGURES)]

@@ -1,5 +1,5 @@
 """The fully connected conditional random field on a segmentor's probabilities."""
-from typing import Optional, Sequence, Union
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from ...utils.errors import InputError
 from .base import PostProcessor, log_scores
 from .mean_field import Kernels, infer
 
-Array = Union[Tensor, np.ndarray]
+Array = Tensor | np.ndarray
 
 #: How far probabilities may be from adding up to 1: float16 rounds.
 _SUM_TOLERANCE = 0.01
@@ -69,7 +69,7 @@ class DenseCRF(PostProcessor):
                  sigma_xy: float = 60.,
                  sigma_rgb: float = 5.,
                  steps: int = 10,
-                 compatibility: Optional[Sequence[Sequence[float]]] = None,
+                 compatibility: Sequence[Sequence[float]] | None = None,
                  floor: float = 1e-5,
                  engine: str = 'torch') -> None:
         self.kernels = check_kernels('DenseCRF', Kernels(

@@ -1,5 +1,6 @@
 """Mean-field inference in a fully connected conditional random field."""
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -49,7 +50,7 @@ def mean_field(unary: Tensor, update: Callable[[Tensor], Tensor], steps: int) ->
 
 
 def infer(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,
-          compatibility: Optional[Tensor] = None) -> Tensor:
+          compatibility: Tensor | None = None) -> Tensor:
     """The marginals of :class:`DenseCRF`, on the device of ``unary``.
 
     Args:

@@ -1,6 +1,5 @@
 """The networks that are compared, all with random weights."""
 import copy
-from typing import Dict, Optional
 
 import torch
 import torch.nn.functional as F
@@ -49,7 +48,7 @@ class PlainFCN(nn.Module):
         return F.interpolate(fused, size=image.shape[-2:], mode='bilinear')
 
 
-def model_config(config: Config, num_classes: Optional[int] = None) -> ConfigDict:
+def model_config(config: Config, num_classes: int | None = None) -> ConfigDict:
     """The config's model without pretrained weights, with that many classes."""
     model = copy.deepcopy(config.model)
     model.backbone.init_cfg = None
@@ -60,7 +59,7 @@ def model_config(config: Config, num_classes: Optional[int] = None) -> ConfigDic
     return model
 
 
-def build_model(name: str, config: Config, num_classes: Optional[int],
+def build_model(name: str, config: Config, num_classes: int | None,
                 device: str) -> nn.Module:
     """A contender of :data:`NAMES`, in evaluation mode.
 
@@ -93,7 +92,7 @@ def build_model(name: str, config: Config, num_classes: Optional[int],
     return model
 
 
-def dilated_fcn(num_classes: int) -> Dict:
+def dilated_fcn(num_classes: int) -> dict:
     """mmsegmentation's fcn_r50-d8: its settings, with BN for SyncBN."""
     norm = dict(type='BN', requires_grad=True)
     head = dict(type='FCNHead', in_channels=2048, in_index=3, channels=512, num_convs=2,

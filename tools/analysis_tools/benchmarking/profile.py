@@ -3,8 +3,8 @@ import functools
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import contextmanager
-from typing import Callable, Dict, List
 
 import torch
 from mmengine.dataset import Compose
@@ -20,7 +20,7 @@ class Stages:
     """Sums up the seconds between the marks of an iteration, by name."""
 
     def __init__(self) -> None:
-        self.rounds: Dict[str, List[float]] = defaultdict(list)
+        self.rounds: dict[str, list[float]] = defaultdict(list)
 
     @contextmanager
     def __call__(self, name: str):
@@ -46,7 +46,7 @@ class Stages:
         # Past nn.Module, which would take a function for no attribute of its own.
         object.__setattr__(owner, method, timed)
 
-    def medians(self, skip: int = 2) -> Dict[str, float]:
+    def medians(self, skip: int = 2) -> dict[str, float]:
         """Milliseconds of each stage, the first ``skip`` rounds left out.
 
         ``everything else`` is what no stage but ``total`` has seen.
@@ -60,7 +60,7 @@ class Stages:
 
 
 @torch.no_grad()
-def profile_test(case: Case, rounds: int, fast: bool) -> Dict[str, float]:
+def profile_test(case: Case, rounds: int, fast: bool) -> dict[str, float]:
     """One image from its file to the metric, in milliseconds by stage."""
     path = str(write_images(case._replace(images=1)) / 'img' / '00000.jpg')
     truth = torch.zeros(1, case.size, case.size, dtype=torch.int64)
@@ -85,7 +85,7 @@ def profile_test(case: Case, rounds: int, fast: bool) -> Dict[str, float]:
     return stages.medians()
 
 
-def profile_train(case: Case, rounds: int) -> Dict[str, float]:
+def profile_train(case: Case, rounds: int) -> dict[str, float]:
     """One iteration on a batch in memory, in milliseconds by stage."""
     model = build_model('ours', case.config, case.classes, case.device)
     model.train()

@@ -4,8 +4,8 @@ import json
 import os
 import platform
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
 
 import matplotlib
 import torch
@@ -37,14 +37,14 @@ def run_benchmark(config: Config,
                   tasks: Sequence[str],
                   sizes: Sequence[int],
                   batches: Sequence[int],
-                  classes: Sequence[Optional[int]],
+                  classes: Sequence[int | None],
                   contenders: Sequence[str] = NAMES,
                   device: str = 'cpu',
                   amp: bool = False,
                   rounds: int = 9,
                   images: int = 100,
                   profile: bool = False,
-                  out: Optional[str] = None) -> List[dict]:
+                  out: str | None = None) -> list[dict]:
     """Times every combination, prints tables and writes them.
 
     Args:
@@ -69,7 +69,7 @@ def run_benchmark(config: Config,
     if device == 'cuda' and not torch.cuda.is_available():
         raise InputError("device is 'cuda', but torch finds no GPU: take 'cpu'")
     init_default_scope('mmseg')
-    rows: List[dict] = []
+    rows: list[dict] = []
     with tempfile.TemporaryDirectory() as folder:
         combinations = list(itertools.product(tasks, sizes, batches, classes))
         combinations = [each for each in combinations if _makes_sense(each, sizes, batches)]
@@ -95,7 +95,7 @@ def _makes_sense(combination, sizes, batches) -> bool:
     return task != 'file' or batch == batches[0]
 
 
-def _rows(task: str, case: Case, timings: Dict[str, Timing]) -> List[dict]:
+def _rows(task: str, case: Case, timings: dict[str, Timing]) -> list[dict]:
     per_call = {'labels': case.batch, 'train': case.batch * get_world_size(),
                 'test': case.images}.get(task, 1)
     reference = next((name for name in _REFERENCES[task] if name in timings), None)
@@ -111,7 +111,7 @@ def _rows(task: str, case: Case, timings: Dict[str, Timing]) -> List[dict]:
         memory=timing.memory) for name, timing in timings.items()]
 
 
-def _tables(rows: List[dict]) -> str:
+def _tables(rows: list[dict]) -> str:
     parts = []
     keys = ('task', 'size', 'batch', 'classes', 'processes')
     for key, rows_of_key in itertools.groupby(
@@ -137,7 +137,7 @@ def _tables(rows: List[dict]) -> str:
     return '\n\n'.join(parts)
 
 
-def _profiles(case: Case, rounds: int) -> List[str]:
+def _profiles(case: Case, rounds: int) -> list[str]:
     """Tables of what an iteration of ours spends its time on."""
     parts = []
     for title, stages in (
@@ -154,7 +154,7 @@ def _profiles(case: Case, rounds: int) -> List[str]:
     return parts
 
 
-def _scaling(rows: List[dict]) -> str:
+def _scaling(rows: list[dict]) -> str:
     """Nanoseconds a pixel over the sizes, which stay the same where cost is linear."""
     sizes = sorted({row['size'] for row in rows})
     table = PrettyTable(['ns a pixel', *map(str, sizes), 'largest / smallest'])
@@ -182,7 +182,7 @@ def machine(device: str) -> str:
     return ', '.join([*parts, f'torch {torch.__version__}'])
 
 
-def _write(out: Path, rows: List[dict], text: str) -> None:
+def _write(out: Path, rows: list[dict], text: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / 'benchmark.json').write_text(json.dumps(rows, indent=1) + '\n')
     (out / 'benchmark.md').write_text(f'```\n{text}\n```\n')
@@ -190,7 +190,7 @@ def _write(out: Path, rows: List[dict], text: str) -> None:
     print(f'written to {out}')
 
 
-def _plot(rows: List[dict], path: Path) -> None:
+def _plot(rows: list[dict], path: Path) -> None:
     """Speed against the reference, a panel a task, at the first setting of each."""
     matplotlib.use('Agg')
     from matplotlib import pyplot

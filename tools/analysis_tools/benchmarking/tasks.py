@@ -1,9 +1,10 @@
 """What is timed: for each task, a call for each contender."""
 import contextlib
 import tempfile
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ from fcn_plugin.evaluation import FCNMetric
 from fcn_plugin.ops import label_dtype, label_scores, sample_axis
 from .contenders import PlainFCN, build_model
 
-Calls = Dict[str, Callable[[], object]]
+Calls = dict[str, Callable[[], object]]
 
 
 class Case(NamedTuple):
@@ -46,7 +47,7 @@ class Case(NamedTuple):
     config: Config
     size: int
     batch: int
-    classes: Optional[int]
+    classes: int | None
     device: str
     amp: bool
     images: int
@@ -274,7 +275,7 @@ def train_step(case: Case, names: Sequence[str]) -> Calls:
     return calls
 
 
-def random_batch(case: Case) -> Tuple[Tensor, Tensor]:
+def random_batch(case: Case) -> tuple[Tensor, Tensor]:
     """Images (N, 3, H, W) uint8 and labels (N, H, W), another in each process."""
     random = torch.Generator().manual_seed(get_rank())
     images = torch.randint(0, 256, (case.batch, 3, case.size, case.size),
@@ -286,7 +287,7 @@ def random_batch(case: Case) -> Tuple[Tensor, Tensor]:
     return images, truth
 
 
-def as_samples(truth: Tensor) -> List[SegDataSample]:
+def as_samples(truth: Tensor) -> list[SegDataSample]:
     """Labels (N, H, W) as the pipeline packs them."""
     samples = []
     for each in truth:

@@ -3,8 +3,8 @@ import contextlib
 import ctypes
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional
 
 import torch
 
@@ -18,16 +18,16 @@ class Timing:
         memory (int, optional): Bytes beyond what was held before the call, at its
             peak; None where the system does not tell.
     """
-    seconds: List[float]
-    memory: Optional[int] = None
+    seconds: list[float]
+    memory: int | None = None
 
     @property
     def median(self) -> float:
         return statistics.median(self.seconds)
 
 
-def measure(contenders: Dict[str, Callable[[], object]], rounds: int = 9,
-            warm_up: int = 2) -> Dict[str, Timing]:
+def measure(contenders: dict[str, Callable[[], object]], rounds: int = 9,
+            warm_up: int = 2) -> dict[str, Timing]:
     """Calls each contender in turn, ``rounds`` times over.
 
     In several processes all begin a call together, and the slowest counts.
@@ -73,7 +73,7 @@ def _slowest(seconds: float) -> float:
     return float(value)
 
 
-def _peak_of(call: Callable[[], object]) -> Optional[int]:
+def _peak_of(call: Callable[[], object]) -> int | None:
     """Bytes that a call needs at its peak, beyond what was there before."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
