@@ -22,7 +22,9 @@ TABLE = {
     'train.py': [
         *CONFIG, ('{tiny} --launcher moon', ['--launcher', "'moon'", 'slurm']),
         ('{tiny} ' + OPTIONS[0], OPTIONS[1]),
-        ('{tiny} --fsdp', ['--fsdp', 'one', 'dist_train.sh']),
+        ('{tiny} --fsdp', ['--fsdp', 'unrecognized']),
+        ('{tiny} --cfg-options runner_type=ShardedRunner', ['--fsdp', 'dist_train.sh']),
+        ('{tiny} --cfg-options runner_type=Runner', ["'Runner'", 'FCNRunner']),
         ('{tiny} --moon', ['--moon']), ('', ['config']),
         ('{tiny} --cfg-options load_from={none}', ['none']),
         ('{tiny} --cfg-options load_from={text}', ['text.txt', 'cannot load']),

@@ -3,7 +3,6 @@
     python tools/train.py configs/fcn/CONFIG.py
 """
 from fcn_plugin.apis.config import load_config
-from fcn_plugin.apis.distributed import use_fsdp
 from fcn_plugin.apis.train import train, use_amp
 from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
@@ -17,8 +16,6 @@ def parse_args() -> dict:
     parser.add_argument('--resume', action='store_true',
                         help='go on from the latest checkpoint in the work dir')
     parser.add_shared('--amp')
-    parser.add_argument('--fsdp', action='store_true',
-                        help='share weights and optimiser state among the processes')
     parser.add_argument('--compile', action='store_true',
                         help='compile the backbone, once for all image sizes')
     parser.add_shared('--cfg-options')
@@ -32,8 +29,6 @@ def main() -> None:
                          args['launcher'])
     if args['amp']:
         use_amp(config)
-    if args['fsdp']:
-        use_fsdp(config)
     config.resume = args['resume'] or config.get('resume', False)
     train(config, compile_backbone=args['compile'])
 

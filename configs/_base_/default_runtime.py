@@ -1,6 +1,7 @@
 # What every run shares.
 custom_imports = dict(imports=['fcn_plugin'])
 default_scope = 'mmseg'
+runner_type = 'FCNRunner'  # looks at images, resumes exactly
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

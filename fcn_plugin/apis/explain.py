@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS
 from torch import Tensor, nn
 
 from ..utils.errors import InputError
+from ..utils.wrappers import unwrapped
 from .loading import read_checkpoint
 
 _UNKNOWN_TYPE = re.compile(r"'?(\S+) is not in the \S+::(.+?) registry")
@@ -257,9 +258,7 @@ def check_checkpoint(model: nn.Module, path: str, config: Config,
         ValueError: If it is of another architecture, or its classes are in another order.
     """
     loaded = read_checkpoint(path)
-    inner: Any = model
-    while hasattr(inner, 'module'):  # of several processes, of test-time augmentation
-        inner = inner.module
+    inner = unwrapped(model)
     weights = {key.removeprefix('module.'): value
                for key, value in loaded['state_dict'].items()}
     ours = {key: value for key, value in inner.state_dict().items()

@@ -4,7 +4,7 @@ import copy
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
 
 from mmengine.config import Config, DictAction
 
@@ -14,7 +14,7 @@ from .work_dir import (checkpoint_of, is_finished, keep_settings, require_same_s
                        settings_of)
 
 
-def stages(config: str) -> List[Path]:
+def stages(config: str) -> list[Path]:
     """The configs to train one after the other, the coarsest first.
 
     Args:
@@ -25,7 +25,7 @@ def stages(config: str) -> List[Path]:
         FileNotFoundError: If a config is missing.
         ValueError: If ``coarser`` leads in a circle.
     """
-    found: List[Path] = []
+    found: list[Path] = []
     path = Path(config)
     while True:
         if not path.is_file():
@@ -89,7 +89,7 @@ def require_iterations(name: str, config: Config) -> None:
 def run_to_its_end(title: str, file: str, config: Config, work_dir: Path,
                    train_tool: Path, arguments: Sequence[str] = (),
                    options: Sequence[str] = (), start: Sequence[str] = (),
-                   settings: Optional[Dict[str, str]] = None) -> None:
+                   settings: dict[str, str] | None = None) -> None:
     """Trains one config in a process of its own, unless that has been done.
 
     Args:
@@ -161,7 +161,7 @@ def train_staged(config: str, work_dir: str, train_tool: Path,
     chain = stages(config)
     read = [with_options(read_config(str(path)), options) for path in chain]
     folders = [Path(work_dir, path.stem) for path in chain]
-    settings: List[Dict[str, str]] = []
+    settings: list[dict[str, str]] = []
     for path, each in zip(chain, read):
         require_iterations(str(path), each)
         own = settings_of(each, arguments)
@@ -170,7 +170,7 @@ def train_staged(config: str, work_dir: str, train_tool: Path,
                        start_from=start_from)
         settings.append(own)
     require_same_settings(dict(zip(folders, settings)))
-    before: Optional[Path] = None
+    before: Path | None = None
     for number, (path, folder) in enumerate(zip(chain, folders)):
         title = f'stage {number + 1} of {len(chain)}, {path.stem}'
         print(f'{title}: from {before or "its own initialisation"}', flush=True)

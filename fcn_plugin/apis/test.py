@@ -1,15 +1,14 @@
 """Evaluating a checkpoint on a config's test data."""
 from pathlib import Path
-from typing import Dict, Optional
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..models import speed_up
 from ..utils.errors import InputError
 from ..utils.paths import shown
+from ..utils.wrappers import unwrapped
 from .config import use_crf
 from .distributed import explain_lost_processes
 from .explain import check_checkpoint, check_classes, explain_errors
@@ -18,11 +17,11 @@ from .train import build_runner, figure_lines
 
 
 def test(config: Config, checkpoint: str, *, tta: bool = False,
-         original_size: bool = False, crf: bool = False, out: Optional[str] = None,
-         show: bool = False, show_dir: Optional[str] = None, wait_time: float = 2.,
-         fast: bool = False, tile: Optional[int] = None,
-         overlap: Optional[int] = None
-         ) -> Dict[str, float]:
+         original_size: bool = False, crf: bool = False, out: str | None = None,
+         show: bool = False, show_dir: str | None = None, wait_time: float = 2.,
+         fast: bool = False, tile: int | None = None,
+         overlap: int | None = None
+         ) -> dict[str, float]:
     """Evaluates, prints the metrics and writes them to the work dir.
 
     Args:
@@ -56,10 +55,6 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         raise InputError(f'--wait-time {wait_time} s, expected at least 0')
     # A config that training has written may say resume, which wants an optimiser.
     config.load_from, config.resume = checkpoint, False
-    # Nor does testing gain by sharding the network; checkpoints are whole.
-    if (config.get('strategy') or {}).get('type') == 'ShardedStrategy':
-        config.pop('strategy')
-        config.pop('runner_type')
     if crf:
         use_crf(config)
     if original_size or tta:
@@ -89,17 +84,15 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         check_checkpoint(runner.model, checkpoint, config)
         if fast:
             runner.load_or_resume()
-            model = runner.model.module if is_model_wrapper(runner.model) else (
-                runner.model)
-            speed_up(model.module if tta else model)
+            speed_up(unwrapped(runner.model))
         metrics = runner.test()
         if is_main_process():
             _summarise(runner, metrics, out, show_dir)
         return metrics
 
 
-def _summarise(runner: Runner, metrics: Dict[str, float], out: Optional[str],
-               show_dir: Optional[str]) -> None:
+def _summarise(runner: Runner, metrics: dict[str, float], out: str | None,
+               show_dir: str | None) -> None:
     lines = figure_lines(runner, metrics, 'the checkpoint')
     log = Path(runner.log_dir, runner.timestamp)
     lines.append(f'as JSON     {shown(log)}.json')
@@ -125,7 +118,7 @@ def evaluate_at_original_size(config: Config) -> None:
     config.test_dataloader.dataset.pipeline = rest[:place] + load + rest[place:]
 
 
-def _draw_every_image(config: Config, show: bool, show_dir: Optional[str],
+def _draw_every_image(config: Config, show: bool, show_dir: str | None,
                       wait_time: float) -> None:
     hook = config.get('default_hooks', {}).get('visualization')
     if hook is None:

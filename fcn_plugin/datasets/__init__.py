@@ -1,7 +1,9 @@
 """Data sets and augmentation that mmsegmentation lacks, and the data that is built in."""
 from .camvid import CamVidDataset
+from .guarded import GuardedDataset
 from .list_dataset import ListDataset
 from .shapes import ShapesDataset
 from .transforms import RandomLowLight
 
-__all__ = ['CamVidDataset', 'ListDataset', 'RandomLowLight', 'ShapesDataset']
+__all__ = ['CamVidDataset', 'GuardedDataset', 'ListDataset', 'RandomLowLight',
+           'ShapesDataset']

@@ -1,9 +1,11 @@
-"""Hooks and optimiser wrappers that mmengine lacks."""
+"""Runner, training loop, hooks and optimiser wrappers that mmengine lacks."""
 from .hooks import FCNLoggerHook, FCNVisualizationHook, FiniteLossHook
+from .loops import ExactResumeTrainLoop
 from .optim_wrappers import CPUAmpOptimWrapper
+from .repeatable import PlacedSampler, RepeatableDataset
 from .resume import ExactResumeHook
-from .sharded import ShardedOptimWrapperConstructor, ShardedRunner, ShardedStrategy
+from .runner import FCNRunner
 
-__all__ = ['CPUAmpOptimWrapper', 'ExactResumeHook', 'FCNLoggerHook',
-           'FCNVisualizationHook', 'FiniteLossHook', 'ShardedOptimWrapperConstructor',
-           'ShardedRunner', 'ShardedStrategy']
+__all__ = ['CPUAmpOptimWrapper', 'ExactResumeHook', 'ExactResumeTrainLoop', 'FCNLoggerHook',
+           'FCNRunner', 'FCNVisualizationHook', 'FiniteLossHook', 'PlacedSampler',
+           'RepeatableDataset']

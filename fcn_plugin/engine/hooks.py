@@ -1,22 +1,22 @@
 """mmengine's and mmseg's hooks, where they fall short."""
 import warnings
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import Hook, LoggerHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.engine.hooks import SegVisualizationHook
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
-from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.utils.hooks import RemovableHandle
 
 from ..utils.errors import NotFiniteError
 from ..utils.files import replacing
+from ..utils.wrappers import unwrapped
 
 
 @HOOKS.register_module()
@@ -31,7 +31,7 @@ class FCNLoggerHook(LoggerHook):
     """
 
     def after_test_epoch(self, runner: Runner,
-                         metrics: Optional[Dict[str, float]] = None) -> None:
+                         metrics: dict[str, float] | None = None) -> None:
         """Logs the metrics, in the main process only."""
         if is_main_process():
             super().after_test_epoch(runner, metrics)
@@ -85,27 +85,39 @@ class FiniteLossHook(Hook):
     mmengine's ``CheckInvalidLossHook`` looks when the weights are spoilt already.
     ``<work_dir>/bad_step.pth`` gets, as plain tensors and data, 'state_dict',
     'optimizer', 'random_state' (torch's, of the CPU, before the step), 'iter',
-    'img_path', 'inputs' and 'truth' of the batch as the model was given it; not where
-    the weights are sharded over processes.
+    'img_path', 'inputs' and 'truth' of the batch as the model was given it.
+
+    The loss is looked at wherever the model is called with ``mode='loss'`` in training, as
+    mmengine's ``train_step`` does.
 
     Raises:
         FloatingPointError: With the iteration, the images and that file.
     """
     priority = 'VERY_LOW'
 
+    _handle: RemovableHandle | None = None
+
     def before_train(self, runner: Runner) -> None:
-        """Puts itself before the optimiser wrapper's update."""
-        update = runner.optim_wrapper.update_params
+        """Has the model show its losses."""
+        def look(module, args, kwargs, losses):
+            if kwargs.get('mode') == 'loss' and module.training:
+                with torch.no_grad():
+                    loss, _ = module.parse_losses(losses)
+                if not bool(torch.isfinite(loss).all()):
+                    self._stop(runner, loss)
 
-        def checked(loss, *args, **kwargs):
-            if not bool(torch.isfinite(loss).all()):
-                self._stop(runner, loss)
-            return update(loss, *args, **kwargs)
+        self.after_train(runner)  # of a run that was broken off
+        # Inside the wrapper for several processes, in front of the backward pass.
+        self._handle = unwrapped(runner.model).register_forward_hook(look, with_kwargs=True)
 
-        runner.optim_wrapper.update_params = checked
+    def after_train(self, runner: Runner) -> None:
+        """Looks no more."""
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
-                          data_batch: Optional[dict] = None) -> None:
+                          data_batch: dict | None = None) -> None:
         """Remembers the batch and the random state."""
         self._batch, self._random = data_batch, torch.get_rng_state()
 
@@ -114,17 +126,13 @@ class FiniteLossHook(Hook):
         images = [str(sample.get('img_path')) for sample in samples]
         what = (f'the loss is {float(loss.detach().mean())} in iteration {runner.iter + 1}, '
                 f'for {", ".join(images)}')
-        if isinstance(runner.model, FullyShardedDataParallel):
-            # Gathering the weights would wait for processes whose loss is finite.
-            raise NotFiniteError(f'{what}. A lower learning rate often helps')
         # Every process has a batch of its own.
         rank = f'_{get_rank()}' if get_rank() else ''
         path = Path(runner.work_dir, f'bad_step{rank}.pth')
-        model = runner.model
-        model = model.module if is_model_wrapper(model) else model
         with replacing(path) as beside:
             torch.save(dict(
-                state_dict=model.state_dict(), optimizer=runner.optim_wrapper.state_dict(),
+                state_dict=unwrapped(runner.model).state_dict(),
+                optimizer=runner.optim_wrapper.state_dict(),
                 random_state=self._random, iter=runner.iter, img_path=images,
                 inputs=list(self._batch['inputs']),
                 truth=[sample.gt_sem_seg.data if 'gt_sem_seg' in sample else None

@@ -16,7 +16,7 @@ from process_runs import environment
 from tiny_runs import ROOT, SHAPES, write_config
 
 from fcn_plugin.apis import distributed
-from fcn_plugin.apis.train import go_on_after_restart
+from fcn_plugin.engine.start import go_on_after_restart
 
 TRAIN = str(ROOT / 'tools' / 'dist_train.sh')
 LONGEST = 300  # seconds: what hangs fails

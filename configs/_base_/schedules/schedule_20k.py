@@ -6,4 +6,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=500, by_epoch=False),
     dict(type='PolyLR', eta_min=0, power=0.9, begin=500, end=20000, by_epoch=False)
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=20000, val_interval=2000)
+train_cfg = dict(type='ExactResumeTrainLoop', max_iters=20000, val_interval=2000)

@@ -6,4 +6,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=100, by_epoch=False),
     dict(type='CosineAnnealingLR', eta_min=0, begin=100, end=max_iters, by_epoch=False)
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=425)
+train_cfg = dict(type='ExactResumeTrainLoop', max_iters=max_iters, val_interval=425)

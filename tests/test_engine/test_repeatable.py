@@ -1,0 +1,147 @@
+"""Images and random states by their place in a run."""
+import pickle
+import random
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import DefaultSampler, InfiniteSampler
+from noise_runs import Noise, draws
+from torch import distributed
+from torch.testing._internal.distributed.fake_pg import FakeStore
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler
+
+from fcn_plugin.engine import ExactResumeHook, PlacedSampler, RepeatableDataset
+from fcn_plugin.engine.repeatable import Draw, leave_out, placed_sampler, seeded
+
+
+class Pairs(BatchSampler):
+    """Another way of making batches."""
+
+
+def loader(sampler=InfiniteSampler, batches=BatchSampler, workers=0, run=7, **kwargs):
+    data = RepeatableDataset(Noise(), run)
+    return DataLoader(
+        data, num_workers=workers, collate_fn=list, batch_sampler=batches(
+            PlacedSampler(sampler(data, **kwargs), order_seed=run), 4, False))
+
+
+def take(loader, count):
+    """So many batches, pass after pass."""
+    found = []
+    while len(found) < count:
+        for batch in loader:
+            found.append(batch)
+            if len(found) == count:
+                break
+    return found
+
+
+def test_seeded():
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+    with seeded(3, 5):
+        once = draws()
+    assert random.getstate() == before[0]
+    assert np.random.get_state()[1].tolist() == before[1]
+    assert torch.equal(torch.get_rng_state(), before[2])
+    with seeded(3, 5):
+        assert draws() == once
+    with seeded(5, 3):
+        assert not set(draws()) & set(once)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('sampler', [InfiniteSampler, DefaultSampler])
+def test_batches_after_those_that_are_done(sampler, workers):
+    """The same images with the same random numbers, and none of the others loaded."""
+    expected = take(loader(sampler, seed=7), 9)
+    assert len({numbers[1] for batch in expected for numbers in batch}) == sum(
+        map(len, expected))
+    rest = loader(sampler, workers=workers, seed=7)
+    assert leave_out(rest, 4)
+    Noise.loaded = 0
+    assert take(rest, 5) == expected[4:]
+    assert workers or Noise.loaded == sum(map(len, expected[4:]))
+
+
+@pytest.mark.parametrize('sampler', [InfiniteSampler, DefaultSampler])
+def test_the_order_is_the_sampler_s(sampler):
+    plain = BatchSampler(sampler(Noise(), seed=7), 4, False)
+    found = [[number for number, *_ in batch] for batch in take(loader(
+        lambda data: sampler(data, seed=7)), 3)]
+    assert found == [batch for batch, _ in zip(plain, range(3))]
+
+
+def test_another_seed_other_images():
+    one, other = (take(loader(lambda data: InfiniteSampler(data, seed=7), run=seed), 2)
+                  for seed in (7, 8))
+    assert [number for number, *_ in one[0]] == [number for number, *_ in other[0]]
+    assert one != other
+
+
+@pytest.mark.parametrize('kind', [
+    dict(sampler=RandomSampler),
+    dict(sampler=lambda data: InfiniteSampler(data, seed=7), batches=Pairs)])
+def test_other_samplers_are_drawn_from_the_start(kind):
+    """Random numbers by place, but nothing is left out that nobody knows."""
+    found = [loader(**kind) for _ in range(2)]
+    assert not leave_out(found[1], 2)
+    assert take(found[0], 3) == take(found[1], 3)
+
+
+def test_batch_samplers_with_indices_of_their_own():
+    """They are passed on, drawn from the process's random numbers."""
+    data = RepeatableDataset(Noise(), 7)
+    batch, = DataLoader(data, collate_fn=list, batch_sampler=[[4, 2]])
+    assert [number for number, *_ in batch] == [4, 2]
+    assert placed_sampler(DataLoader(data)) is None
+
+
+def test_a_sampler_is_asked_for_its_own():
+    """As batch samplers do, in copies too."""
+    data = Noise()
+    sampler = PlacedSampler(dict(type='DefaultSampler', shuffle=False), data, seed=3)
+    assert sampler.dataset is data and sampler.seed == 3 and len(sampler) == 10
+    assert pickle.loads(pickle.dumps(sampler)).seed == 3
+    assert list(sampler) == list(range(10))
+    with pytest.raises(AttributeError, match='colour'):
+        _ = sampler.colour
+
+
+# --- what random numbers depend on --------------------------------------------------------
+
+
+@contextmanager
+def in_process(rank):
+    """As the process of that rank, of two that exchange nothing."""
+    distributed.init_process_group('fake', store=FakeStore(), rank=rank, world_size=2)
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def of_step(seed, step):
+    ExactResumeHook().before_train_iter(SimpleNamespace(seed=seed, iter=step), 0)
+    return draws()
+
+
+def of_image(seed, place):
+    return RepeatableDataset(Noise(), seed)[Draw.at(0, 0, place)][1:]
+
+
+@pytest.mark.parametrize('numbers', [of_step, of_image])
+def test_random_numbers_are_of_a_seed_a_place_and_a_process(numbers):
+    """Two processes that drew the same would drop and flip alike."""
+    def all_of():
+        return [numbers(seed, place) for seed in (3, 4) for place in (0, 1)]
+
+    found = []
+    for rank in (0, 1):
+        with in_process(rank):
+            found.append(all_of())
+            assert found[-1] == all_of()
+    assert found[0] == all_of()  # one process is the first of several
+    assert len({numbers for each in found for numbers in each}) == 8

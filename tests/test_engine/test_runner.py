@@ -1,0 +1,259 @@
+"""The runner: the same run by any way to start it, with any loop, gone on with or not."""
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import RUNNERS as ROOT_RUNNERS
+from mmengine.runner import Runner
+from mmseg.registry import RUNNERS
+from noise_runs import Noise, named, noise_run, seen
+from PIL import Image
+from tiny_runs import SHAPES, forget_runs, write_config
+from torch.utils.data import DataLoader
+
+from fcn_plugin.apis.train import build_runner
+from fcn_plugin.datasets.bad_samples import BadSampleError
+from fcn_plugin.engine import FCNRunner
+from fcn_plugin.utils.errors import InputError, NotFiniteError
+
+OURS = dict(type='ExactResumeTrainLoop')
+ITERATIONS = dict(type='IterBasedTrainLoop')
+BY_EPOCH = dict(by_epoch=False)
+EPOCHS = dict(type='EpochBasedTrainLoop')
+INFINITE = dict(type='InfiniteSampler', shuffle=True)
+ENDING = dict(type='DefaultSampler', shuffle=True)
+
+
+# --- going on -------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    """mmengine's loops wait for two seconds where the data begin anew."""
+    monkeypatch.setattr('mmengine.runner.loops.time.sleep', lambda seconds: None)
+
+
+@pytest.mark.parametrize('loop, again', [(OURS, 0), (ITERATIONS, 4), (BY_EPOCH, 4)])
+@pytest.mark.parametrize('sampler', [INFINITE, ENDING, None])
+def test_a_resumed_run_sees_what_an_unbroken_one_does(tmp_path, loop, again, sampler):
+    """In mmengine's loops too, which load the images before once more."""
+    kind = dict(sampler=sampler) if sampler else dict(data=dict(sampler=None, shuffle=True))
+    whole = seen(noise_run(tmp_path / 'whole', loop=dict(loop, max_iters=9), **kind))
+    assert len(whole) == 9
+    seen(noise_run(tmp_path / 'cut', loop=dict(loop, max_iters=4), **kind))
+    Noise.loaded = 0
+    rest = seen(noise_run(tmp_path / 'cut', loop=dict(loop, max_iters=9), resume=True, **kind))
+    assert rest == whole[4:]
+    if sampler is None:  # whose images nobody knows without loading them
+        again = 4
+    assert Noise.loaded == 2 * (5 + again)
+
+
+def test_a_resumed_run_of_epochs(tmp_path):
+    hooks = dict(logger=None, checkpoint=dict(type='CheckpointHook', interval=1))
+
+    def run(folder, epochs, **options):
+        return noise_run(folder, loop=dict(EPOCHS, max_epochs=epochs), sampler=ENDING,
+                         default_hooks=hooks, **options)
+
+    whole = seen(run(tmp_path / 'whole', 4))
+    orders = {str([images for images, _ in whole[i:i + 5]]) for i in (0, 5, 10, 15)}
+    assert len(whole) == 20 and len(orders) == 4
+    seen(run(tmp_path / 'cut', 2))
+    assert seen(run(tmp_path / 'cut', 4, resume=True)) == whole[10:]
+
+
+def test_our_loop_with_mmengine_s_runner(tmp_path):
+    """It is mmengine's then: all batches are drawn."""
+    whole = seen(noise_run(tmp_path, Runner, loop=dict(OURS, max_iters=4)))
+    Noise.loaded = 0
+    rest = seen(noise_run(tmp_path, Runner, loop=dict(OURS, max_iters=6), resume=True))
+    assert len(whole) == 4 and len(rest) == 2 and Noise.loaded == 2 * 6
+
+
+def test_what_was_loaded_by_hand_stays(tmp_path):
+    """A checkpoint that was resumed before train() is not resumed twice."""
+    whole = seen(noise_run(tmp_path / 'whole', loop=dict(OURS, max_iters=6)))
+    seen(noise_run(tmp_path / 'cut', loop=dict(OURS, max_iters=6)))
+    again = noise_run(tmp_path / 'other', loop=dict(OURS, max_iters=6))
+    again.resume(str(tmp_path / 'cut' / 'iter_4.pth'))
+    assert seen(again) == whole[4:]
+
+
+class Stop(Hook):
+    """Breaks a run off in the validation behind a step."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def before_val(self, runner):
+        if runner.iter == self.step:
+            raise InterruptedError
+
+
+@pytest.mark.parametrize('loop', [OURS, ITERATIONS])
+def test_a_validation_that_was_due_is_made_up_for(tmp_path, loop):
+    """Also where the interval changes on the way: after steps 2, 4, 5 and 6."""
+    judged = []
+
+    class Note(Hook):
+        def after_val(self, runner):
+            judged.append(runner.iter)
+
+    def run(*hooks, **options):
+        return noise_run(
+            tmp_path, loop=dict(loop, max_iters=6, val_interval=2, dynamic_intervals=[(5, 1)]),
+            val_dataloader=dict(dataset=Noise(), batch_size=5, num_workers=0,
+                                sampler=dict(type='DefaultSampler', shuffle=False),
+                                collate_fn=named),
+            val_cfg=dict(), val_evaluator=dict(type='DumpResults', out_file_path=str(
+                tmp_path / 'out.pkl')), custom_hooks=[Note(), *hooks], **options)
+
+    with pytest.raises(InterruptedError):
+        run(Stop(5)).train()
+    assert judged == [2, 4]
+    run(resume=True).train()
+    assert judged == [2, 4, 5, 6]
+    run(resume=True).train()
+    assert judged == [2, 4, 5, 6, 6], 'the last one is not in the last checkpoint'
+
+
+def test_the_seed_of_the_run_that_is_gone_on_with_is_kept(tmp_path, capfd):
+    """Whatever the config says by now: all images and steps are that run's."""
+    whole = seen(noise_run(tmp_path / 'whole', loop=dict(OURS, max_iters=4)))
+    assert seen(noise_run(tmp_path / 'new', loop=dict(OURS, max_iters=4),
+                          randomness=dict(seed=1))) != whole
+    for seed, said in ((1, True), (None, False)):
+        folder = tmp_path / f'resumed {seed}'
+        seen(noise_run(folder, loop=dict(OURS, max_iters=1)))
+        capfd.readouterr()
+        again = noise_run(folder, loop=dict(OURS, max_iters=4), resume=True,
+                          randomness=dict(seed=seed), log_level='WARNING')
+        assert seen(again) == whole[1:] and again.seed == 5
+        printed = capfd.readouterr()
+        assert ('randomness.seed=1' in printed.out + printed.err) is said
+
+
+def test_a_loader_that_is_built_already_is_taken_as_it_is(tmp_path, capfd):
+    loader = DataLoader(Noise(), 2, collate_fn=named)
+    run = noise_run(tmp_path, loop=dict(OURS, max_iters=3), log_level='WARNING')
+    assert run.build_dataloader(loader) is loader
+    printed = capfd.readouterr()
+    assert 'used as it is' in printed.out + printed.err
+    seen(noise_run(tmp_path, loop=dict(OURS, max_iters=3), train_dataloader=loader))
+    rest = seen(noise_run(tmp_path, loop=dict(OURS, max_iters=5), train_dataloader=loader,
+                          resume=True))
+    assert [[number for number, *_ in images['images']] for images, _ in rest] == [
+        [6, 7], [8, 9]]
+
+
+# --- by mmsegmentation's own way ------------------------------------------------------
+
+
+def from_file(path, work, **options):
+    """As mmseg's tools/train.py builds it."""
+    forget_runs()
+    config = Config.fromfile(path)
+    config.merge_from_dict(dict(work_dir=str(work), launcher='none') | options)
+    return RUNNERS.build(config)
+
+
+def weights(work):
+    return torch.load(work / 'iter_4.pth', weights_only=True)['state_dict']
+
+
+def test_a_config_resumes_exactly_by_itself(tmp_path):
+    config = write_config(tmp_path, SHAPES.replace('val_interval=2', 'val_interval=4')
+                          + "model['decode_head']['dropout_ratio'] = 0.5\n"
+                          'randomness = dict(seed=0)\n')
+    runner = from_file(config, tmp_path / 'whole')
+    assert type(runner) is FCNRunner
+    runner.train()
+    from_file(config, tmp_path / 'cut', **{'train_cfg.max_iters': 2}).train()
+    again = from_file(config, tmp_path / 'cut', resume=True)
+    again.train()
+    assert again.start_iter == 2
+    for name, value in weights(tmp_path / 'whole').items():
+        assert torch.equal(value, weights(tmp_path / 'cut')[name]), name
+
+
+def test_a_config_of_before(tmp_path):
+    """Without runner_type, with mmengine's loop: the same weights by our tools."""
+    config = write_config(tmp_path, SHAPES + 'randomness = dict(seed=0)\n')
+    from_file(config, tmp_path / 'now').train()
+    old = Config.fromfile(config)
+    old.pop('runner_type')
+    old.merge_from_dict({'train_cfg.type': 'IterBasedTrainLoop', 'launcher': 'none',
+                         'work_dir': str(tmp_path / 'before')})
+    for options in ({'train_cfg.max_iters': 2}, dict(resume=True)):
+        forget_runs()
+        part = Config(old.to_dict())
+        part.merge_from_dict(options)
+        runner = build_runner(part)
+        assert type(runner) is FCNRunner
+        runner.train()
+    for name, value in weights(tmp_path / 'now').items():
+        assert torch.equal(value, weights(tmp_path / 'before')[name]), name
+    dumped = max((tmp_path / 'before').glob('*.py'))
+    assert Config.fromfile(dumped).runner_type == 'FCNRunner'
+    assert 'runner_type' not in part, 'the config that was given is not changed'
+
+
+def test_a_config_names_images_that_cannot_be_used_by_itself(tmp_path):
+    for folder in ('img', 'ann'):
+        (tmp_path / folder).mkdir()
+    for i in range(3):
+        Image.new('RGB', (40, 40)).save(tmp_path / 'img' / f'{i}.jpg')
+        Image.fromarray(np.full((40, 40), 77, np.uint8)).save(tmp_path / 'ann' / f'{i}.png')
+    config = write_config(tmp_path, SHAPES + f"""
+train_dataloader['dataset'] = dict(
+    _delete_=True, type='BaseSegDataset', data_root='{tmp_path}',
+    data_prefix=dict(img_path='img', seg_map_path='ann'), metainfo=dict(
+        classes=list('abcdefghi')), pipeline=[
+        dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
+        dict(type='PackSegInputs')])
+""")
+    with pytest.raises(BadSampleError, match='the label 77 in its mask .* 9 classes'):
+        from_file(config, tmp_path / 'work').train()
+    with pytest.raises(InputError, match="on_bad_sample='ignore', expected"):
+        from_file(config, tmp_path / 'work', on_bad_sample='ignore')
+
+
+def test_a_config_stops_before_a_loss_that_is_no_number_by_itself(tmp_path):
+    config = write_config(tmp_path, SHAPES + """
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='SGD', lr=1e30))
+""")
+    with pytest.raises(NotFiniteError, match='the loss is '):
+        from_file(config, tmp_path / 'work').train()
+    assert (tmp_path / 'work' / 'bad_step.pth').is_file()
+
+
+def test_another_network_s_checkpoint_is_refused(tmp_path):
+    torch.save(dict(state_dict=dict(other=torch.zeros(1))), tmp_path / 'other.pth')
+    runner = from_file(write_config(tmp_path), tmp_path / 'work',
+                       load_from=str(tmp_path / 'other.pth'))
+    with pytest.raises(InputError, match='is of another network'):
+        runner.train()
+
+
+# --- other runners --------------------------------------------------------------------
+
+
+@ROOT_RUNNERS.register_module()
+class DerivedRunner(FCNRunner):
+    """A user's own."""
+
+
+@pytest.mark.parametrize('name, said', [
+    ('ShardedRunner', '--fsdp was removed in 0.2.*Leave runner_type, strategy.*dist_train'),
+    ('Runner', "runner_type='Runner', expected 'FCNRunner'.*derived from"),
+    ('FCNRuner', "'FCNRuner' is no registered runner; did you mean 'FCNRunner'")])
+def test_other_runners(tmp_path, name, said):
+    config = Config.fromfile(write_config(tmp_path))
+    config.merge_from_dict(dict(work_dir=str(tmp_path), runner_type=name))
+    with pytest.raises(InputError, match=said):
+        build_runner(config)
+    config.runner_type = 'DerivedRunner'
+    forget_runs()
+    assert type(build_runner(config)) is DerivedRunner
