@@ -5,7 +5,7 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Tuple, Union
+from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -24,21 +24,24 @@ _CODECS = {'.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.mkv': 'mp4v',
            '.avi': 'MJPG', '.webm': 'VP90'}
 
 
-def list_images(pattern: PathLike, videos: bool = False) -> List[Path]:
+def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) -> List[Path]:
     """The images that a file, a folder or a glob stands for.
 
     Args:
-        pattern (str or Path): A file, of any suffix; a folder, for the images
-            directly in it; or a glob, for the images that it matches.
+        pattern (str, Path or a sequence of these): A file, of any suffix; a folder, for
+            the images directly in it; or a glob, for the images that it matches.
         videos (bool): Whether a folder's or a glob's videos count as well.
             Defaults to False.
 
     Returns:
-        list[Path]: Sorted, at least one.
+        list[Path]: Sorted, at least one. Those of a sequence in its order, each once.
 
     Raises:
         FileNotFoundError: If that is none.
     """
+    if not isinstance(pattern, (str, os.PathLike)):
+        return list(dict.fromkeys(
+            path for one in pattern for path in list_images(one, videos)))
     # Before globbing: a name that exists may hold brackets.
     path = Path(pattern).expanduser()
     if path.is_file():

@@ -26,7 +26,8 @@ from .result import Result, check_outputs, find_class
 ROWS_PER_PICTURE = 6
 
 
-def predict_to_files(img_path: PathLike, weight_path: Optional[PathLike] = None,
+def predict_to_files(img_path: PathLike | Sequence[PathLike],
+                     weight_path: Optional[PathLike] = None,
                      config: Optional[PathLike] = None, backbone: Optional[str] = None,
                      out_dir: PathLike = 'work_dirs/predict',
                      heatmap: Optional[str] = None, opacity: float = 0.5,
@@ -39,7 +40,7 @@ def predict_to_files(img_path: PathLike, weight_path: Optional[PathLike] = None,
     """Predicts images and videos into files, and says how many.
 
     Args:
-        img_path (str or Path): An image, a video, a folder or a glob.
+        img_path (str, Path or a sequence of these): An image, a video, a folder or a glob.
         weight_path (str or Path, optional): The checkpoint. Defaults to None: the model
             that comes with the package, for streets.
         config, backbone, device, cfg_options, fast, tile, overlap, crf, allow_imports:
@@ -52,11 +53,11 @@ def predict_to_files(img_path: PathLike, weight_path: Optional[PathLike] = None,
     Returns:
         list[Path]: The files written.
     """
-    list_images(img_path, videos=True)  # before the seconds that loading takes
+    inputs = list_images(img_path, videos=True)  # before the seconds that loading takes
     infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast,
                           tile, overlap, crf, allow_imports)
     _say_which(weight_path, infer.class_names)
-    written = infer.save(img_path, out_dir, batch_size, opacity, heatmap, overwrite,
+    written = infer.save(inputs, out_dir, batch_size, opacity, heatmap, overwrite,
                          video_suffix)
     print(f'{len(written)} file{"s" * (len(written) != 1)} written to {out_dir}{os.sep}')
     return written
@@ -137,7 +138,8 @@ def spread(count: int, wanted: int) -> List[int]:
     return [round(i) for i in np.linspace(0, count - 1, wanted)]
 
 
-def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = None,
+def show(weight_path: Optional[PathLike] = None,
+         img_path: PathLike | Sequence[PathLike] | None = None,
          config: Optional[PathLike] = None, backbone: Optional[str] = None,
          out_dir: PathLike = 'work_dirs/predict_show', max_images: int = 6,
          heatmap: Optional[str] = None, opacity: float = 0.6, device: str = 'auto',
@@ -153,7 +155,8 @@ def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = 
     Args:
         weight_path, config, backbone, heatmap, device, overwrite, cfg_options, crf,
             allow_imports: See :func:`predict_to_files`; the heat map is one more column.
-        img_path (str or Path, optional): See :func:`list_images`. Defaults to None.
+        img_path (str, Path or a sequence of these, optional): See :func:`list_images`.
+            Defaults to None.
         out_dir (str or Path): Defaults to 'work_dirs/predict_show'.
         max_images (int): How many, evenly spread over all. Defaults to 6.
         opacity (float): Of the colours, 0 to 1. Defaults to 0.6.
@@ -186,7 +189,8 @@ def show(weight_path: Optional[PathLike] = None, img_path: Optional[PathLike] = 
         found = list(predict_dataset(model, dataset, track(indices, 'predicting'),
                                      shown is not None))
     else:
-        total, where = len(paths), f"'{img_path}'"
+        names = [img_path] if isinstance(img_path, (str, os.PathLike)) else img_path
+        total, where = len(paths), ' '.join(f"'{name}'" for name in names)
         chosen = [paths[i] for i in spread(total, max_images)]
         count = len(chosen)
         found = list(FCNInferencer(model).stream(chosen, scores=shown is not None,
