@@ -34,7 +34,9 @@ WORKERS = RANDOM.replace(HERE, 'num_workers=2, persistent_workers=True', 1)
 PASSES = RANDOM.replace('dataset=dict(length=8', """
     sampler=dict(_delete_=True, type='DefaultSampler', shuffle=True),
     dataset=dict(length=20""")
+MMENGINE_S_LOOP = RANDOM + "train_cfg['type'] = 'IterBasedTrainLoop'\n"
 CONFIGS = {'plain': RANDOM, 'workers': WORKERS, 'passes': PASSES,
+           "mmengine's loop": MMENGINE_S_LOOP,
            'any seed': RANDOM + 'randomness = dict(_delete_=True, seed=None)\n'}
 
 
@@ -232,7 +234,7 @@ def test_killed_when_it_hurts(processes, unbroken, tmp_path, how, when):
     same(outcome(tmp_path), expected)
 
 
-@pytest.mark.parametrize('name', ['workers', 'passes'])
+@pytest.mark.parametrize('name', ['workers', 'passes', "mmengine's loop"])
 def test_killed_twice(processes, unbroken, tmp_path, name):
     """Also with images made in other processes, and where the data ends and begins anew."""
     config, expected = unbroken(name)

@@ -1,11 +1,20 @@
 """A loss that is no number stops the run and leaves what repeats the step."""
+from types import SimpleNamespace
+
+import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model import BaseModel, MMDistributedDataParallel
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import load_checkpoint
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from tiny_runs import SHAPES, run_tool, write_config
+from torch import distributed, nn
+
+from fcn_plugin.engine import CPUAmpOptimWrapper, FiniteLossHook
+from fcn_plugin.utils.errors import NotFiniteError
 
 
 def test_stops_and_repeats(tmp_path):
@@ -28,3 +37,100 @@ optim_wrapper = dict(optimizer=dict(_delete_=True, type='SGD', lr=1e30), clip_gr
         dict(inputs=kept['inputs'], data_samples=samples), training=True)
     loss, _ = model.parse_losses(model(**data, mode='loss'))
     assert not torch.isfinite(loss)
+
+
+# --- with any wrapper -----------------------------------------------------------------
+
+
+class Scaled(BaseModel):
+    """Its loss is its weight times the sum of what it is given, in two parts."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, 2))
+
+    def forward(self, inputs, data_samples, mode):
+        parts = nn.functional.linear(torch.stack(inputs).flatten(1), self.weight)
+        losses = dict(loss_a=parts.sum(), loss_b=[parts.mean(), parts.mean()],
+                      accuracy=torch.tensor(float('nan')))  # no loss
+        return losses if mode == 'loss' else parts
+
+
+@pytest.fixture
+def one_of_several():
+    """As the only process of a group."""
+    distributed.init_process_group('gloo', store=distributed.HashStore(), rank=0,
+                                   world_size=1)
+    yield
+    distributed.destroy_process_group()
+
+
+def batch(value):
+    return dict(inputs=[torch.tensor([1., value])],
+                data_samples=[SegDataSample(metainfo=dict(img_path='a.png'))])
+
+
+def attached(model, wrapper, folder, **options):
+    """A hook that looks at a model, and the step that a loop takes."""
+    optim = wrapper(optimizer=torch.optim.SGD(model.parameters(), 0.1), **options)
+    runner = SimpleNamespace(model=model, optim_wrapper=optim, work_dir=folder, iter=6)
+    hook = FiniteLossHook()
+    hook.before_train(runner)
+    optim.initialize_count_status(model, 0, 100)
+
+    def step(value):
+        data = batch(value)
+        hook.before_train_iter(runner, 0, data)
+        return model.train_step(data, optim)
+
+    return hook, runner, step
+
+
+KINDS = [(OptimWrapper, {}), (OptimWrapper, dict(accumulative_counts=2)),
+         (OptimWrapper, dict(clip_grad=dict(max_norm=1))), (CPUAmpOptimWrapper, {}),
+         pytest.param(AmpOptimWrapper, dict(loss_scale='dynamic'), marks=pytest.mark.skipif(
+             not torch.cuda.is_available(), reason='needs a GPU'))]
+
+
+@pytest.mark.parametrize('bad', [float('nan'), float('inf')])
+@pytest.mark.parametrize('wrapper, options', KINDS)
+@pytest.mark.parametrize('processes', [None, 'several'])
+def test_with_any_optimiser_wrapper(tmp_path, request, wrapper, options, processes, bad):
+    model = Scaled()
+    if wrapper is AmpOptimWrapper:
+        model.cuda()
+    if processes:
+        request.getfixturevalue('one_of_several')
+        model = MMDistributedDataParallel(model)
+    _, _, step = attached(model, wrapper, tmp_path, **options)
+    step(2.)
+    step(2.)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    grads = [None if p.grad is None else p.grad.clone() for p in model.parameters()]
+    assert before['module.weight' if processes else 'weight'][0, 0] != 1
+    with pytest.raises(NotFiniteError, match=f'^the loss is -?{bad} in iteration 7, for a.png'):
+        step(bad)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name])
+    for parameter, grad in zip(model.parameters(), grads):  # no backward pass was made
+        assert parameter.grad is None if grad is None else torch.equal(parameter.grad, grad)
+    kept = torch.load(tmp_path / 'bad_step.pth', weights_only=True)
+    assert list(kept['state_dict']) == ['weight'] and kept['iter'] == 6
+    assert torch.isfinite(kept['state_dict']['weight']).all()
+
+
+def test_looks_in_training_alone(tmp_path):
+    """Neither at predictions, nor in validation, nor when training has ended."""
+    model = Scaled()
+    hook, runner, step = attached(model, OptimWrapper, tmp_path)
+    nothing = batch(float('nan'))
+    model(**nothing, mode='tensor')
+    model.eval()
+    model(**nothing, mode='loss')
+    model.train()
+    hook.before_train(runner)  # a second training with the same hook
+    assert len(model._forward_hooks) == 1
+    hook.after_train(runner)
+    assert not model._forward_hooks
+    step(float('nan'))
+    assert not (tmp_path / 'bad_step.pth').exists()
