@@ -19,7 +19,7 @@ class BadSampleError(InputError):
 
 
 class MissingFolderError(BadSampleError):
-    """The folder that all images or masks lie in has gone; no next one can be better."""
+    """The folder of all images or masks has gone, so that no other image can be used."""
 
 
 def check_choice(on_bad_sample: str) -> None:
@@ -30,7 +30,8 @@ def check_choice(on_bad_sample: str) -> None:
 
 
 def check_file(path: str) -> None:
-    """Raises BadSampleError for what decoders would let pass, or take long over."""
+    """Raises BadSampleError for faults that decoders pass, and for images that are so large
+    that decoding takes too long."""
     if not os.path.isfile(path):  # made in memory, or fetched from elsewhere
         return
     size = os.path.getsize(path)
@@ -53,7 +54,7 @@ def check_file(path: str) -> None:
 
 
 def check_sizes(image: str, mask: str, steps: Iterable[Any]) -> None:
-    """Raises BadSampleError if a mask is not as large as its image, as both are read."""
+    """Raises BadSampleError if a mask and its image differ in size as the steps read them."""
     if not (os.path.isfile(image) and os.path.isfile(mask)):
         return
     follow = _follow_exif(steps)
@@ -75,7 +76,7 @@ def check_sizes(image: str, mask: str, steps: Iterable[Any]) -> None:
 
 
 def _follow_exif(steps: Iterable[Any]) -> tuple[bool, bool]:
-    """Whether a pipeline turns images, and whether it turns masks, as EXIF data say.
+    """Whether a pipeline turns images as their EXIF data say, and whether it turns masks so.
 
     mmcv does so for ``color_type`` 'color' and 'grayscale', with OpenCV and Pillow.
     mmseg's LoadAnnotations reads masks 'unchanged'.
@@ -89,7 +90,7 @@ def _follow_exif(steps: Iterable[Any]) -> tuple[bool, bool]:
 
 
 def _read_size(path: str, follows_exif: bool) -> tuple[tuple[int, int], bool]:
-    """(W, H) of a picture as it is read, and whether its EXIF data exchange these."""
+    """(W, H) of a picture as it is read, and whether its EXIF data exchange W and H."""
     with Image.open(path) as picture:
         size = picture.size
         turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)

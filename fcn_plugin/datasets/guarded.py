@@ -1,4 +1,4 @@
-"""Data sets around others, and the one that looks at images and masks before they are used."""
+"""Data sets that wrap others; one of them checks images and masks before they are used."""
 import os
 from typing import Any
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from .bad_samples import (BadSampleError, MissingFolderError, check_choice, chec
 
 
 class DatasetAround:
-    """A data set around another one, which is asked, and told, all else than images.
+    """A data set that wraps another one: its attributes are those of the one inside.
 
     Args:
         dataset (Dataset or dict): Any data set, or its config.
@@ -33,14 +33,14 @@ class DatasetAround:
         return self.dataset[idx]
 
     def __getattr__(self, name: str) -> Any:
-        # Before `dataset` is set, as in an unpickled copy, there is nobody to ask. What
-        # torch finds under __getitems__ would pass this one by.
+        # In a copy that is being unpickled `dataset` is not set yet. And the inner data
+        # set's __getitems__, if torch found it here, would go around this one.
         if name in self.own or name.startswith('__'):
             raise AttributeError(f'{type(self).__name__} has no attribute {name!r}')
         return getattr(self.dataset, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # A hook that gives the data set another pipeline means the one inside.
+        # A hook that sets another pipeline, for instance, means the data set inside.
         if name in self.own:
             super().__setattr__(name, value)
         else:
@@ -48,7 +48,7 @@ class DatasetAround:
 
 
 def innermost(dataset: Any) -> Any:
-    """The data set that a config names, out of those that this package puts around it."""
+    """The data set that a config names, without the wrappers that this package adds."""
     while isinstance(dataset, DatasetAround):
         dataset = dataset.dataset
     return dataset
@@ -69,17 +69,18 @@ def leaves(dataset: Any) -> Iterator[Any]:
 class GuardedDataset(DatasetAround):
     """Names the files that cannot be used, or takes others in their place.
 
-    It asks the data set for ``get_data_info``, as all of mmengine's and mmseg's have it;
-    one without is passed on as it is.
+    It needs ``get_data_info`` of the data set, which all of mmengine's and mmseg's have. A
+    data set without it is not checked.
 
     Args:
         dataset (Dataset or dict): Any data set, or its config.
         on_bad_sample (str): 'error' raises :class:`BadSampleError`; 'skip' takes the next
             image in its place. In ``test_mode`` the truth of the substitute is set to
-            ``ignore_index``, so that metrics count it once, where it is at its own place.
+            ``ignore_index``, so that metrics count that image once, at its own index.
             A data set whose folder has gone is an error in any case. Defaults to 'error'.
-        num_classes (int, optional): Labels from here on, other than the data set's
-            ``ignore_index``, are errors of their mask. Defaults to None, not looked at.
+        num_classes (int, optional): A mask with a label of this or more, other than the
+            data set's ``ignore_index``, cannot be used. Defaults to None: labels are not
+            checked.
 
     Raises:
         ValueError: For another ``on_bad_sample``.
@@ -91,8 +92,8 @@ class GuardedDataset(DatasetAround):
         check_choice(on_bad_sample)
         super().__init__(dataset)
         self._skip, self._count_of_classes = on_bad_sample == 'skip', num_classes
-        # One place for each worker process, which alone writes there: so no lock, which
-        # could not be handed to processes that are started in another way than forked.
+        # Each worker process writes to a place of its own. So no lock is needed, which only
+        # forked processes could share.
         self._skipped = torch.zeros(256, dtype=torch.int64).share_memory_()
 
     @property
@@ -112,8 +113,8 @@ class GuardedDataset(DatasetAround):
             return dataset[idx]
         if type(dataset).__getitem__ is not BaseDataset.__getitem__:
             return self._usable(idx, dataset.__getitem__)
-        # mmengine's draws another image where the pipeline returns None. Here that is
-        # done outside, so that the image which fails is the one that is named.
+        # Where the pipeline returns None, mmengine's data sets draw another image. Here it
+        # is drawn outside of them, so that the error names the image that failed.
         for _ in range(1 if dataset.test_mode else dataset.max_refetch + 1):
             data = self._usable(idx, dataset.prepare_data)
             if data is not None:
@@ -177,7 +178,7 @@ class GuardedDataset(DatasetAround):
                                  f'{reason}') from error
 
     def _check_folders(self, path: str, error: OSError) -> None:
-        """Raises MissingFolderError if it is not the file alone that has gone."""
+        """Raises MissingFolderError if the whole folder of the file has gone."""
         for leaf in leaves(self.dataset):
             for folder in (getattr(leaf, 'data_prefix', None) or {}).values():
                 if (isinstance(folder, str) and folder and path.startswith(folder)
@@ -187,7 +188,7 @@ class GuardedDataset(DatasetAround):
                         'more; go on with --resume once it is') from error
 
     def _check_labels(self, data: Any, image: str, mask: str | None) -> None:
-        """Raises BadSampleError for labels that no class has."""
+        """Raises BadSampleError for labels that are no class."""
         count = self._count_of_classes
         if count is None or not isinstance(data, dict):
             return
@@ -213,8 +214,8 @@ def guarded(dataset: Any, on_bad_sample: str = 'error',
             num_classes: int | None = None) -> dict:
     """The config of a data set with a guard around each one that reads files.
 
-    Inside wrappers such as ConcatDataset, that is, so that an image which was mixed into
-    another one is named, too.
+    The guards are inside wrappers such as ConcatDataset, so that an image that was mixed
+    into another one is named, too.
 
     Args:
         dataset (dict or Dataset): A config, which is not changed, or a data set.

@@ -18,13 +18,13 @@ MOST_KEPT = 1024
 
 # Thresholds, found on drawn masks of 2 to 254 classes, plain and blurred in many ways. Of
 # each, what was measured lies a factor of three or more away on either side.
-_INSIDE = 0.2  # of a class's pixels lie inside its regions, at least
-_STRAY = 0.1  # of blurred pixels do so, at most
-_BETWEEN = 0.35  # of blurred pixels are between, at least
-_AT_BORDERS = 0.15  # of the pixels at borders are between, at least, where there is blur
-_MOST_BLURRED = 0.75  # of all pixels; a picture has more
-_STEP = 0.55  # of the mean difference of two values is that across borders, at most
-_NEAR = 24  # JPEG's ringing reaches this far; in RGB too
+_INSIDE = 0.2  # least share of a class's pixels that lie inside its regions
+_STRAY = 0.1  # largest share of blurred pixels that lie inside regions
+_BETWEEN = 0.35  # least share of blurred pixels that lie between their neighbours
+_AT_BORDERS = 0.15  # the same of all pixels at borders, in masks that are blurred
+_MOST_BLURRED = 0.75  # largest share of blurred pixels in all; pictures have more
+_STEP = 0.55  # largest mean step across borders, relative to any two values' difference
+_NEAR = 24  # the distance in values, or in RGB, that JPEG's ringing reaches
 
 
 def count_values(values: np.ndarray) -> Dict[int, int]:
@@ -70,8 +70,8 @@ def look_around(values: np.ndarray, counts: Dict[int, int], colours: bool) -> Su
 
     Args:
         values (np.ndarray): (H, W) integers: values, or 0xRRGGBB of colours.
-        counts (dict[int, int]): Pixels of the values that are kept by name; under ``None``
-            those of all others, if there are any.
+        counts (dict[int, int]): Pixels of each value that is counted by itself; under
+            ``None`` those of all others, if there are any.
         colours (bool): Whether the values are colours.
     """
     if colours:

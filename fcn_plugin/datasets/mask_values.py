@@ -152,7 +152,7 @@ def find_encoding(counts: Dict[int, int], colours: bool,
         notes += filter(None, [levels.note])
         faults += filter(None, [levels.fault])
     left_out = [_ignored(value, kept, colours, is_blurred) for value in ignore]
-    if faults:  # of labels that cannot be told, nothing more can be said
+    if faults:  # without certain labels nothing more can be said
         return Encoding({value: IGNORE for value in kept}, list(classes or ['class 0']), [],
                         colours, notes, faults)
     if names is not None:

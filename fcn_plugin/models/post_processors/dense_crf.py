@@ -12,7 +12,7 @@ from .mean_field import Kernels, infer
 
 Array = Tensor | np.ndarray
 
-#: How far probabilities may be from adding up to 1: float16 rounds.
+#: How far the sum of a pixel's probabilities may be from 1: float16 rounds.
 _SUM_TOLERANCE = 0.01
 
 
@@ -28,12 +28,12 @@ class DenseCRF(PostProcessor):
               - |\Delta rgb|^2 / 2 \sigma_{rgb}^2} \right]
 
     with each kernel normalised on both sides, as their code does by default: k_ij /
-    sqrt(n_i n_j), n_i the sum of k_ij over all j. Weights so mean the same in
-    every image: to a label's log-probability is added about w times the mean of its
-    probabilities around.
+    sqrt(n_i n_j), n_i the sum of k_ij over all j. A weight w so means the same in every
+    image: it adds about w times the mean probability of a label around a pixel to the
+    label's log-probability there.
 
-    What is approximated: the posterior by independent marginals (mean field), and the
-    kernels by the permutohedral lattice, as in their code. On images small enough
+    Two things are approximated: the posterior by independent marginals (mean field), and
+    the kernels by the permutohedral lattice, as in their code. On images small enough
     for exact kernels, marginals differ by 0.01 in total variation on average, and labels
     by fewer than 1 in 100 (docs/crf.md has the figures).
 
@@ -53,7 +53,7 @@ class DenseCRF(PostProcessor):
         compatibility (Sequence[Sequence[float]], optional): The penalty mu of labels
             l and l', (C, C), learned say by :class:`CRFRNN`. Defaults to None:
             Potts, 1 where they differ.
-        floor (float): Probabilities below it count as it, so that no label is
+        floor (float): Smaller probabilities are raised to it, so that no label is
             impossible. Defaults to 1e-5.
         engine (str): 'torch', the only one; configs of version 0.1.0 name it.
             Defaults to 'torch'.
@@ -92,14 +92,14 @@ class DenseCRF(PostProcessor):
 
         Args:
             probabilities (Tensor | np.ndarray): (C, H, W), at least two classes, which
-                add up to 1 at each pixel. With gradients where a tensor requires
+                add up to 1 at each pixel. The result has gradients if it requires
                 them.
-            image (Tensor | np.ndarray): (H, W, 3), RGB, 0 to 255. Another order
-                is as good, but not the same to the last digit.
+            image (Tensor | np.ndarray): (H, W, 3), RGB, 0 to 255. Another order of the
+                channels changes the last digits alone.
 
         Returns:
-            Tensor | np.ndarray: Marginals (C, H, W), of the type that was given; of
-            float16 and integers, float32.
+            Tensor | np.ndarray: Marginals (C, H, W), of the type that was given, but
+            float32 for float16 and integers.
 
         Raises:
             ValueError: If they are no probabilities, or the image does not match.
@@ -146,7 +146,7 @@ def check_kernels(owner: str, kernels: Kernels) -> Kernels:
 
 
 def check_steps(owner: str, **steps: int) -> None:
-    """Raises ValueError for numbers of steps that are none."""
+    """Raises ValueError unless each number of steps is an integer of at least 1."""
     for name, value in steps.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise InputError(f'{owner}: {name}={value!r}, expected an integer of at least 1')
@@ -166,7 +166,7 @@ def _check_compatibility(given) -> Tensor:
 
 
 def _as_tensor(array: Array, name: str):
-    """A tensor, and the type that it had."""
+    """The array as a tensor, and the type that it had."""
     if isinstance(array, Tensor):
         return array, Tensor
     if isinstance(array, np.ndarray):

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from .permutohedral import appearance_filter, smoothness_filter
 
-#: A softmax over fewer numbers in a row is several times slower on the CPU than one over
-#: so many, so that impossible classes are added.
+#: On a CPU a softmax over fewer classes than this is several times slower. So impossible
+#: classes are added until there are as many.
 _LANES = 16
 
 
@@ -78,7 +78,7 @@ def infer(unary: Tensor, image: Tensor, kernels: Kernels, steps: int,
             image.to(rows.device), kernels.sigma_xy, kernels.sigma_rgb, rows)))
 
     def update(marginals: Tensor) -> Tensor:
-        # Under Potts the other labels' sum is a constant less the label's own.
+        # Under Potts the sum over the other labels is a constant minus the label's own.
         total = rows.clone() if potts else torch.zeros_like(rows)
         for weight, kernel in filters:
             total.add_(kernel(marginals), alpha=weight)
