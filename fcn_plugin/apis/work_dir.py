@@ -17,6 +17,9 @@ _LEFT_OUT = ('work_dir', 'resume', 'launcher', 'log_level', 'log_processor', 'vi
              'vis_backends', 'env_cfg', 'default_hooks.timer', 'default_hooks.logger',
              'default_hooks.visualization', 'test_dataloader', 'test_evaluator', 'test_cfg',
              'tta_model', 'tta_pipeline')
+#: Runners and loops that train to the same weights; 0.1 named no runner.
+_ALIKE = {'runner_type': ("'FCNRunner'", ), 'train_cfg.type': (
+    "'ExactResumeTrainLoop'", "'IterBasedTrainLoop'")}
 _OF_LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 # Neither bad_step.pth nor what a killed process left while it wrote, iter_8.part.pth.
 _CHECKPOINT = re.compile(r'(?:best_(.+)_)?(?:iter|epoch)_\d+\.pth')
@@ -224,13 +227,20 @@ def other_settings(work_dir: Path, settings: Dict[str, str]) -> Optional[str]:
     except (ValueError, TypeError) as error:
         raise InputError(f"'{path}' cannot be read ({error}): expected the settings that the "
                          'run was trained with') from error
-    apart = [key for key in {**kept, **settings} if kept.get(key) != settings.get(key)]
+    apart = [key for key in {**kept, **settings}
+             if _common(key, kept.get(key)) != _common(key, settings.get(key))]
     if not apart:
         return None
     key = apart[0]
     more = f', and {len(apart) - 1} more' if len(apart) > 1 else ''
     return (f'{key} was {kept.get(key, "not set")} and is '
             f'{settings.get(key, "not set")} now{more}')
+
+
+def _common(key: str, value: Optional[str]) -> Optional[str]:
+    """None for all values that are alike, and for none."""
+    # A stage has the settings of those before it as 'before: KEY'.
+    return None if value in _ALIKE.get(key.rpartition(': ')[2], ()) else value
 
 
 def require_same_settings(wanted: Dict[Path, Dict[str, str]]) -> None:
