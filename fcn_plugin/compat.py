@@ -197,11 +197,11 @@ def allow_mmengine_checkpoints() -> None:
 
 
 def write_files_whole() -> None:
-    """Has mmengine write a file, a checkpoint above all, beside its place, then rename it.
+    """Makes mmengine write files under another name and rename them when they are complete.
 
-    mmengine 0.10.7 writes in place: a run that is killed then, or a full disk, leaves a
-    cut checkpoint under the final name. Steps aside nowhere; harmless where mmengine has
-    learnt it itself.
+    mmengine 0.10.7 writes under the final name. A run that is killed while it writes, or a
+    full disk, leaves a cut checkpoint there. Never steps aside; does no harm to an mmengine
+    that does the same.
     """
     from mmengine.fileio import LocalBackend
 

@@ -67,7 +67,7 @@ class FCNVisualizationHook(SegVisualizationHook):
             image = np.ascontiguousarray(pixels[[2, 1, 0]].permute(1, 2, 0).cpu().numpy())
             if image.shape[:2] != (height, width):
                 image = cv2.resize(image, (width, height))
-            # Of the view: the merged output has the last view's meta information.
+            # The view's meta information: the merged output has that of the last view.
             if sample.get('flip') and sample.get('flip_direction') == 'horizontal':
                 image = np.ascontiguousarray(image[:, ::-1])
             self._visualizer.add_datasample(

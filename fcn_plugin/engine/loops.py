@@ -10,9 +10,9 @@ from .repeatable import leave_out
 
 
 class _Rest:
-    """Batches behind those that are done; each of the latter is None.
+    """The batches of a resumed run: None for each that is done, then the others.
 
-    mmengine's loop draws, after a resume, as many as were trained on.
+    After a resume mmengine's loop draws as many batches as were trained on.
     """
 
     def __init__(self, batches: Iterator[Any], done: int) -> None:

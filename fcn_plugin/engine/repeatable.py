@@ -19,7 +19,8 @@ from torch.utils.data import (BatchSampler, DataLoader, RandomSampler, Sampler,
 
 from ..datasets.guarded import DatasetAround
 
-# Apart, though their numbers may be the same.
+# The first number of a key: steps, images and so on have different seeds, even where the
+# other numbers are equal.
 STEP, IMAGE, BUILD, ORDER = range(4)
 
 
@@ -38,7 +39,8 @@ def seed_cpu(seed: int) -> None:
 
 @contextmanager
 def seeded(*key: int) -> Iterator[None]:
-    """Has random numbers on the CPU depend on a key alone; outside all is as it was.
+    """Inside, random numbers on the CPU depend on a key alone; afterwards the random states
+    are those from before.
 
     Args:
         *key (int): Numbers of at least 0.
@@ -54,7 +56,7 @@ def seeded(*key: int) -> Iterator[None]:
 
 
 class Draw(int):
-    """An index into a data set that knows which one of the run it is.
+    """An index into a data set, with its place in the run.
 
     Attributes:
         place (tuple): The number of the pass through the data, and that in the pass.
@@ -133,9 +135,9 @@ class PlacedSampler(Sampler):
 class RepeatableDataset(DatasetAround):
     """Makes each image under a seed of its own, by its place in the run.
 
-    So its augmentation does not depend on which worker process makes it, nor on what that
-    made before. Randomness is meant that comes from the global states of Python, numpy and
-    torch. An index without a place, of a batch sampler that goes its own ways, is
+    So its augmentation does not depend on which worker process makes it, nor on the images
+    made there before. This holds for transforms that draw from the global states of Python,
+    numpy and torch. An index without a place, from another library's batch sampler, is
     passed on as it is.
 
     Args:
@@ -169,7 +171,7 @@ def placed_sampler(loader: DataLoader) -> PlacedSampler | None:
 
 
 def leave_out(loader: DataLoader, batches: int) -> bool:
-    """Has a loader begin behind batches that are done, without loading their images.
+    """Makes a loader begin after the batches that are done, without loading their images.
 
     Call before anything iterates over the loader.
 
@@ -178,8 +180,8 @@ def leave_out(loader: DataLoader, batches: int) -> bool:
         batches (int): How many are done.
 
     Returns:
-        bool: Whether they are left out: only of mmengine's samplers in torch's own
-        batches is known without loading them which images they are.
+        bool: Whether they are left out. They are for mmengine's samplers in torch's own
+        batches: only of those the images are known without loading them.
     """
     sampler, batch_sampler = placed_sampler(loader), loader.batch_sampler
     # A subclass may draw in another way.

@@ -17,13 +17,13 @@ from .repeatable import STEP, placed_sampler, seed_cpu, seed_of
 
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
-    """Has a run that was killed and resumed end as if it never had been.
+    """Makes a run that was killed and resumed end like one that was never killed.
 
     * Before each step the random states, a GPU's too, are set to what the run's seed, the
       process and the number of the step say.
-    * A validation that was due at the step of the checkpoint and is not in it is made up
-      for, in loops that count iterations.
-    * In other loops the data goes on with the pass that the checkpoint stands before.
+    * In loops that count iterations, a validation that was due at the step of the checkpoint
+      and is not in it is done after the resume.
+    * In other loops the data begins with the pass that follows the checkpoint.
 
     ``FCNRunner`` has it in every run.
     """
