@@ -198,5 +198,6 @@ setup(
     zip_safe=False,
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,
+    entry_points={'console_scripts': ['fcn = fcn_plugin.cli:main']},
     cmdclass={'build_py': BuildPy, 'develop': Develop},
 )

@@ -11,6 +11,7 @@ from mmseg.structures import SegDataSample
 from tiny_runs import CONFIGS, SHAPES, run_tool, succeed, write_config
 
 from fcn_plugin.apis.staged import stages
+from fcn_plugin.utils.paths import shown
 
 PAPER = CONFIGS / 'paper'
 FINEST = PAPER / 'fcn-8s_vgg16_1xb1-100k_voc11.py'
@@ -41,7 +42,7 @@ def sample(size, ignored=0):
 def test_a_stage_refuses_to_start_from_nothing(tmp_path):
     done = run_tool('train.py', FINEST, '--work-dir', tmp_path)
     assert done.code == 2 and len(done.err.strip().splitlines()) == 1
-    assert f'python tools/train_staged.py {FINEST}' in done.err
+    assert f'tools/train_staged.py {shown(FINEST)}`' in done.err
     resumed = run_tool('train.py', FINEST, '--work-dir', tmp_path, '--resume')
     assert resumed.code == 2 and 'load_from names none' in resumed.err
 

@@ -121,7 +121,7 @@ TABLE = {
         *[('{tiny} {weights} ' + args, words) for args, words in [
             ('--images 0', ['--images', '0']), ('--trimap 0', ['--trimap', '0']),
             ('--steps 0', ['steps', '0']), ('--split moon', ['--split', "'moon'"]),
-            ('--engine moon', ['--engine', "'moon'"]), ('--device moon', ["'moon'"]),
+            ('--engine moon', ['--engine', 'unrecognized']), ('--device moon', ["'moon'"]),
             OPTIONS]],
     ],
     'dataset_converters/download.py': [

@@ -568,8 +568,8 @@ def check_and_write(root: str, out: Optional[str] = None, base: Optional[str] = 
         left = ', without what is faulty' if checked.faults else ''
         print(f'\nwritten to {Path(config).parent}{os.sep}{left}: look at overview.png; '
               'next\n'
-              f'  {tool_command("train.py")} {config}\n'
-              f'then, with the checkpoint that it names\n'
-              f'  {tool_command("predict.py")} --config {config} --weight-path CHECKPOINT '
-              '--img-path YOUR.jpg')
+              f'  {tool_command("train.py", config)}\n'
+              'then, with the checkpoint that it names\n  '
+              + tool_command('predict.py', '--config', config, '--weight-path', 'CHECKPOINT',
+                             '--img-path', 'YOUR.jpg'))
     return not checked.faults

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from mmengine.config import Config, DictAction
 
 from ..utils.errors import FailedRunError, InputError
+from ..utils.paths import shown, tool_command
 from .config import read_config
 from .work_dir import (checkpoint_of, is_finished, keep_settings, require_same_settings,
                        settings_of)
@@ -53,8 +54,8 @@ def require_coarser(config: Config) -> None:
         raise InputError(
             f'{config.filename} is a stage that starts from the weights of '
             f'{config.coarser}, but load_from names none. All stages are trained by '
-            f'`python tools/train_staged.py {config.filename}`; with weights at hand give '
-            '--cfg-options load_from=CHECKPOINT')
+            f'`{tool_command("train_staged.py", shown(config.filename))}`; with weights at '
+            'hand give --cfg-options load_from=CHECKPOINT')
 
 
 def with_options(config: Config, options: Sequence[str]) -> Config:

@@ -170,9 +170,9 @@ def _summarise(runner: FCNRunner) -> None:
     if checkpoint:
         config = shown(Path(runner.work_dir, Path(runner.cfg.filename).name))
         lines += [
-            'next', f'  {tool_command("test.py")} {config} {shown(checkpoint)}',
-            f'  {tool_command("predict.py")} --config {config} '
-            f'--weight-path {shown(checkpoint)} --img-path YOUR.jpg'
+            'next', f'  {tool_command("test.py", config, shown(checkpoint))}', '  '
+            + tool_command('predict.py', '--config', config, '--weight-path',
+                           shown(checkpoint), '--img-path', 'YOUR.jpg')
         ]
     print('\n' + '\n'.join(lines), flush=True)
 

@@ -1,9 +1,13 @@
-"""The arguments of the command-line tools: those that several share are worded here."""
+"""The arguments of the command line: those that several subcommands share are worded here.
+
+``fcn`` says ``--checkpoint`` and ``--out`` in every subcommand. The scripts in ``tools``
+keep the words that each has had, and ``fcn`` takes those too.
+
+Nothing here imports torch: help, and wrong arguments, are answered at once.
+"""
 import argparse
 import os
-from typing import Any, Dict
-
-from mmengine.config import DictAction
+from typing import Any, Sequence
 
 
 def key_and_value(text: str, example: str = 'train_cfg.max_iters=100') -> str:
@@ -14,14 +18,36 @@ def key_and_value(text: str, example: str = 'train_cfg.max_iters=100') -> str:
     return text
 
 
-_SHARED: Dict[str, Dict[str, Any]] = {
-    '--weight-path': dict(
-        metavar='FILE',
+class _KeysAndValues(list):
+    """``KEY=VALUE`` texts, which are read once all arguments are known to be right."""
+
+
+class KeyValueAction(argparse.Action):
+    """``KEY=VALUE ...`` to a dictionary, as mmengine's DictAction reads it."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        before = getattr(namespace, self.dest, None) or ()
+        setattr(namespace, self.dest, _KeysAndValues([*before, *values]))
+
+
+class _OneOrSeveral(argparse.Action):
+    """One value as it is, several as a list, none as None."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        setattr(namespace, self.dest,
+                values[0] if len(values) == 1 else list(values) or None)
+
+
+_SHARED: dict[str, dict[str, Any]] = {
+    '--checkpoint': dict(
+        metavar='FILE', dest='weight_path',
         help='the checkpoint (default: the model that comes with the package, for '
         'streets)'),
+    '--out': dict(metavar='DIR', dest='out_dir', help='default: %(default)s'),
     '--config': dict(
         metavar='FILE',
-        help='the config it was trained with (default: the one kept in the checkpoint)'),
+        help='the config it was trained with, by file or by name (default: the one kept in '
+        'the checkpoint)'),
     '--backbone': dict(
         help="vgg16, vgg19, resnet50 or resnet101: takes this project's FCN-8s where the "
         'checkpoint keeps no config (resnet50 where none is named)'),
@@ -48,7 +74,7 @@ _SHARED: Dict[str, Dict[str, Any]] = {
         type=float, default=0.6, help='of the colours, 0 to 1 (default: %(default)s)'),
     '--overwrite': dict(action='store_true', help='replace files that exist'),
     '--cfg-options': dict(
-        nargs='+', action=DictAction, type=key_and_value, metavar='KEY=VALUE',
+        nargs='+', action=KeyValueAction, type=key_and_value, metavar='KEY=VALUE',
         help='override settings of the config, such as train_dataloader.batch_size=8'),
     '--allow-imports': dict(
         nargs='+', default=(), metavar='PACKAGE',
@@ -58,28 +84,79 @@ _SHARED: Dict[str, Dict[str, Any]] = {
         choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
         help='what starts the processes, where there are several (default: %(default)s)'),
 }
+#: What the tools call the options that ``fcn`` has one word for.
+_WORDS_OF_TOOLS = {'--checkpoint': '--weight-path', '--out': '--out-dir'}
 
 
 class ToolParser(argparse.ArgumentParser):
-    """A tool's parser.
+    """A subcommand's parser, or a tool's.
 
     Args:
-        description (str): The tool's docstring, kept as it is laid out.
+        description (str): The docstring, kept as it is laid out.
+        subcommand (str, optional): Of ``fcn``. Defaults to None: a tool, which has its own
+            words.
+        arguments (Sequence[str], optional): What it parses. Defaults to None: those of the
+            process.
     """
 
-    def __init__(self, description: str) -> None:
-        super().__init__(description=description,
+    def __init__(self, description: str, subcommand: str | None = None,
+                 arguments: Sequence[str] | None = None) -> None:
+        super().__init__(prog=f'fcn {subcommand}' if subcommand else None,
+                         description=description,
                          formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.is_tool = subcommand is None
+        self.arguments = arguments
 
     def add_shared(self, *names: str, **changes: Any) -> None:
-        """Adds options that other tools have too.
+        """Adds options that others have too.
 
         Args:
-            names (str): Of the options, such as ``'--device'``.
+            names (str): Of the options in ``fcn``, such as ``'--device'``.
             changes (Any): Another ``help``, ``default``, ... for all of them.
         """
         for name in names:
-            self.add_argument(name, **{**_SHARED[name], **changes})
+            settings = {**_SHARED[name], **changes}
+            old = _WORDS_OF_TOOLS.get(name)
+            self.add_argument(old if old and self.is_tool else name, **settings)
+            if old and not self.is_tool:
+                self.add_argument(old, **{**settings, 'default': argparse.SUPPRESS,
+                                          'help': argparse.SUPPRESS})
+
+    def add_first(self, name: str, *old: str, **settings: Any) -> None:
+        """Adds a config or a checkpoint that comes first, or by ``--<name>``.
+
+        Args:
+            name (str): 'config' or 'checkpoint'.
+            old (str): Other options for it. A tool that has one has no other way.
+            settings (Any): As for a positional argument, with ``nargs='?'`` where it may be
+                left out.
+        """
+        options = old if self.is_tool else (f'--{name}', *old)
+        if old if self.is_tool else self._given(options):
+            required = settings.pop('nargs', None) != '?'
+            self.add_argument(*options, required=required, **{'dest': name, **settings})
+            return
+        dest = settings.pop('dest', name)
+        self.add_argument(dest, **{'metavar': name, **settings})
+
+    def add_images(self, required: bool, help: str) -> None:
+        """Adds what ``fcn`` takes first and the tools by ``--img-path``, one of them."""
+        if self.is_tool or self._given(['--img-path']):
+            self.add_argument('--img-path', required=required, metavar='PATH|DIR|GLOB',
+                              help=help)
+        else:
+            self.add_argument('img_path', nargs='+' if required else '*', metavar='IMAGE',
+                              action=_OneOrSeveral, help=help + '; or several of these')
+
+    def add_output(self, dest: str, **settings: Any) -> None:
+        """Adds what must be written: ``--out``, which the tools take as an argument."""
+        if self.is_tool:
+            self.add_argument(dest, **settings)
+        else:
+            self.add_argument('--out', dest=dest, required=True, **settings)
+
+    def _given(self, options: Sequence[str]) -> bool:
+        return any(each.partition('=')[0] in options for each in self.arguments or ())
 
     def add_launcher(self) -> None:
         """Adds how several processes are started; ``LOCAL_RANK`` follows from it."""
@@ -87,18 +164,26 @@ class ToolParser(argparse.ArgumentParser):
         self.add_argument('--local_rank', '--local-rank', type=int, default=0,
                           help=argparse.SUPPRESS)  # torch.distributed.launch passes it
 
-    def parse(self, intermixed: bool = False) -> Dict[str, Any]:
+    def parse(self, intermixed: bool = False) -> dict[str, Any]:
         """Adds ``--debug``, which :func:`fcn_plugin.utils.cli.run` reads, and parses.
 
         Args:
             intermixed (bool): Let positional arguments follow options. Defaults to False.
 
         Returns:
-            dict: The tool's own arguments.
+            dict: The arguments without ``--debug``.
         """
         self.add_argument('--debug', action='store_true', help='show tracebacks')
-        found = vars(self.parse_intermixed_args() if intermixed else self.parse_args())
+        parse = self.parse_intermixed_args if intermixed else self.parse_args
+        found = vars(parse(self.arguments))
         del found['debug']
         if 'local_rank' in found:
             os.environ.setdefault('LOCAL_RANK', str(found.pop('local_rank')))
-        return found
+        return {name: self._read(value) if isinstance(value, _KeysAndValues) else value
+                for name, value in found.items()}
+
+    def _read(self, texts: _KeysAndValues) -> dict[str, Any]:
+        from mmengine.config import DictAction  # imports torch
+        namespace = argparse.Namespace()
+        DictAction([], 'read')(self, namespace, texts)
+        return namespace.read

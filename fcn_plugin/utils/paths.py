@@ -2,9 +2,10 @@
 import difflib
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -102,16 +103,41 @@ def python_command() -> str:
     return shlex.quote(shown(sys.executable))
 
 
-def tool_command(tool: str) -> str:
+#: What ``fcn`` says for the words of the tools.
+_WORDS_OF_FCN = {'--weight-path': '--checkpoint', '--img-path': '', '--out-dir': '--out',
+                 'check_dataset': 'check-data', 'predict_show': 'show',
+                 'train_staged': 'stages'}
+
+
+def tool_command(tool: str, *arguments: str) -> str:
     """How a tool is called from here, to be pasted into a shell.
 
     Args:
         tool (str): Its path below ``tools``, such as ``'misc/doctor.py'``. The folder
             is that of the tool now running, if it is one.
+        arguments (str): What follows, in the tool's words.
 
     Returns:
-        str: Such as ``.venv/bin/python tools/misc/doctor.py``.
+        str: Such as ``.venv/bin/python tools/misc/doctor.py``, or ``fcn doctor`` where
+        ``fcn`` is running.
     """
+    command = _running_fcn()
+    if command is not None:
+        words = (_WORDS_OF_FCN.get(word, word) for word in (Path(tool).stem, *arguments))
+        return ' '.join([command, *map(shlex.quote, filter(None, words))])
     folders = [folder for folder in Path(sys.argv[0]).parents if folder.name == 'tools']
     folder = folders[0] if folders else Path('tools')
-    return f'{python_command()} {shlex.quote(shown(folder / tool))}'
+    return ' '.join([python_command(), *map(shlex.quote, (shown(folder / tool), *arguments))])
+
+
+def _running_fcn() -> Optional[str]:
+    """The command ``fcn`` as this process was called by it, None where it was not."""
+    script = Path(sys.argv[0])
+    if script.parts[-2:] == (_PACKAGE.name, '__main__.py'):
+        return f'{python_command()} -m {_PACKAGE.name}'
+    if script.name not in ('fcn', 'fcn.exe'):
+        return None
+    on_path = shutil.which('fcn')
+    if on_path and Path(on_path).resolve() == script.resolve():
+        return 'fcn'
+    return shlex.quote(shown(script))

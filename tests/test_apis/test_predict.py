@@ -1,7 +1,6 @@
 """Loading, and prediction through the functions that tools/predict*.py call."""
 import inspect
 import re
-import runpy
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from fcn_plugin.apis import backends, loading, predict, safe_config
+from fcn_plugin.cli import command
 from tiny_trained import CLASSES
 
 @pytest.fixture(scope='module')
@@ -222,13 +222,10 @@ def test_show_images(trained, photos, tmp_path, capsys):
     assert '2 of 2 images' in out and 'no display' in out
 
 
-@pytest.mark.parametrize('tool, function', [
-    ('predict', predict.predict_to_files), ('predict_show', predict.show)])
-def test_tool_passes_what_the_function_takes(monkeypatch, tool, function):
-    file = Path(__file__).parents[2] / 'tools' / f'{tool}.py'
-    arguments = ['--img-path', 'x', '--weight-path', 'y']
-    monkeypatch.setattr('sys.argv', [str(file), *arguments])
-    given = runpy.run_path(str(file))['parse_args']()
+@pytest.mark.parametrize('subcommand, function', [
+    ('predict', predict.predict_to_files), ('show', predict.show)])
+def test_subcommand_passes_what_the_function_takes(subcommand, function):
+    _, given = command.parsed(subcommand, ['x', '--checkpoint', 'y'])
     takes = inspect.signature(function).parameters
     assert set(given) == set(takes)
     for name, parameter in takes.items():  # defaults are told once in effect

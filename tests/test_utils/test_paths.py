@@ -43,3 +43,23 @@ def test_the_command_runs_where_names_have_spaces(tmp_path, monkeypatch):
                          stdout=subprocess.PIPE).stdout
     assert out == 'hello\n'
     assert shlex.split(tool_command('hello.py'))[0] == shown(sys.executable)
+
+
+def test_the_command_where_fcn_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / 'bin' / 'fcn'
+    script.parent.mkdir()
+    script.touch(mode=0o755)
+    predict = 'predict.py', '--weight-path', 'a.pth', '--img-path', 'b.jpg'
+    said = 'predict --checkpoint a.pth b.jpg'
+    monkeypatch.setattr('sys.argv', [str(script), 'train'])
+    assert tool_command(*predict) == f'bin/fcn {said}'
+    monkeypatch.setenv('PATH', str(script.parent))
+    assert tool_command(*predict) == f'fcn {said}'
+    assert tool_command('misc/check_dataset.py') == 'fcn check-data'
+    monkeypatch.setattr('sys.argv', [str(ROOT / 'fcn_plugin' / '__main__.py'), 'train'])
+    assert tool_command(*predict) == f'{python_command()} -m fcn_plugin {said}'
+    monkeypatch.setattr('sys.argv', [str(ROOT / 'tools' / 'train.py')])
+    assert tool_command(*predict).endswith(
+        ' tools/predict.py --weight-path a.pth --img-path b.jpg'.replace(
+            ' tools', f' {ROOT}/tools'))

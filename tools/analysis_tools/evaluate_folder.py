@@ -3,39 +3,7 @@
     python tools/analysis_tools/evaluate_folder.py best.pth data/camvid/val \\
         data/camvid/valannot --ignore 11 --conditions all --out-dir judged
 """
-from fcn_plugin.apis.evaluate_folder import evaluate_folder
-from fcn_plugin.evaluation.conditions import CONDITIONS
-from fcn_plugin.utils.arguments import ToolParser
-from fcn_plugin.utils.cli import run
-
-
-def parse_args() -> dict:
-    parser = ToolParser(__doc__)
-    parser.add_argument('checkpoint', help='a .pth file, or a network exported to '
-                        '.onnx')
-    parser.add_argument('images', help='folder or glob')
-    parser.add_argument('labels', help='folder of PNG masks named as the images, whose '
-                        'pixels are class numbers')
-    parser.add_shared('--config')
-    parser.add_argument('--out-dir', metavar='DIR',
-                        help='writes the tables, and the best, median and worst images')
-    parser.add_argument('--ignore', type=int, nargs='+', default=[255], metavar='LABEL',
-                        help='of pixels that do not count (default: 255)')
-    parser.add_argument('--conditions', nargs='+', default=['as taken'], metavar='NAME',
-                        help=f'all, or some of {", ".join(CONDITIONS)} (default: as taken)')
-    parser.add_argument('--pictures', type=int, default=6, metavar='N',
-                        help='how many images --out-dir shows (default: %(default)s)')
-    parser.add_argument('--max-images', type=int, metavar='N',
-                        help='judge so many, evenly spread (default: all)')
-    parser.add_argument('--batch-size', type=int, default=1, metavar='N',
-                        help='images at once (default: %(default)s)')
-    parser.add_shared('--device', '--fast', '--overwrite', '--cfg-options', '--allow-imports')
-    return parser.parse()
-
-
-def main() -> None:
-    evaluate_folder(**parse_args())
-
+from fcn_plugin.cli import main
 
 if __name__ == '__main__':
-    run(main)
+    main('evaluate', __doc__)

@@ -7,25 +7,7 @@
 The archives, 1 to 2 GB each, are checked and stay in the folder. Their publishers'
 terms apply.
 """
-from fcn_plugin.datasets.archives import ARCHIVES, fetch
-from fcn_plugin.utils.arguments import ToolParser
-from fcn_plugin.utils.cli import run
-
-
-def parse_args() -> dict:
-    parser = ToolParser(__doc__)
-    parser.add_argument('name', choices=list(ARCHIVES), help='the data set')
-    parser.add_argument('dest', help='folder to write to')
-    parser.add_argument('--url', help='a mirror, for when the publisher cannot be '
-                        'reached; the checksum stays')
-    parser.add_shared('--overwrite', help="replace files in the data set's folder")
-    return parser.parse()
-
-
-def main() -> None:
-    args = parse_args()
-    print(f'{args["name"]} is in {fetch(**args)}')
-
+from fcn_plugin.cli import main
 
 if __name__ == '__main__':
-    run(main)
+    main('download', __doc__)

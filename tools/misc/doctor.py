@@ -8,31 +8,14 @@ The exit code is 0 if there is no fault, 1 if there is one, 2 after an error.
 import subprocess
 import sys
 
-
-def explain_import(error: Exception) -> None:
-    """The package does not even import: what pip makes of the environment."""
-    done = subprocess.run([sys.executable, '-m', 'pip', 'check'], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    print(f'FAULT fcn_plugin cannot be imported: {type(error).__name__}: {error}\n'
-          f'pip check says: {done.stdout.strip()}\n'
-          f'fix: {sys.executable} -m pip install -c constraints.txt -e .')
-    sys.exit(1)
-
-
-def main() -> None:
-    # Here, because this tool must start where these do not.
-    from fcn_plugin.apis.doctor import examine
-    from fcn_plugin.utils.arguments import ToolParser
-    parser = ToolParser(__doc__)
-    parser.add_argument('config', nargs='?', help='a config to try')
-    parser.add_shared('--cfg-options')
-    if not examine(**parser.parse()):
-        sys.exit(1)
-
-
 if __name__ == '__main__':
     try:
-        from fcn_plugin.utils.cli import run
+        from fcn_plugin.cli import main
     except Exception as error:  # whatever a broken installation raises
-        explain_import(error)
-    run(main)
+        done = subprocess.run([sys.executable, '-m', 'pip', 'check'], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        print(f'FAULT fcn_plugin cannot be imported: {type(error).__name__}: {error}\n'
+              f'pip check says: {done.stdout.strip()}\n'
+              f'fix: {sys.executable} -m pip install -c constraints.txt -e .')
+        sys.exit(1)
+    main('doctor', __doc__)

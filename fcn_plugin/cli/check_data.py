@@ -1,0 +1,53 @@
+"""Checks a folder of images and masks, and writes a config that trains on it.
+
+    fcn check-data data/mine                       # looks only
+    fcn check-data data/mine --out data/mine-fcn   # writes there
+    fcn train data/mine-fcn/config.py
+
+The exit code is 0 if nothing is wrong with the data, 1 if something is, 2 after an error.
+"""
+import re
+import sys
+from typing import Any
+
+from ..utils.arguments import ToolParser
+
+
+def value(text: str) -> int | str:
+    """A label, or a colour as #rrggbb."""
+    return text.lower() if re.fullmatch('#[0-9a-fA-F]{6}', text) else int(text)
+
+
+def parse(parser: ToolParser) -> dict[str, Any]:
+    add = parser.add_argument
+    add('root', metavar='DIR', help='the folder')
+    add('--images', metavar='SUBDIR',
+        help='folder of the images in it, where its name does not say')
+    add('--masks', metavar='SUBDIR', help='folder of the masks in it')
+    add('--classes', nargs='+', metavar='NAME',
+        help='names of the classes, in the order of their values')
+    add('--ignore', nargs='+', type=value, default=(), metavar='VALUE',
+        help="values of pixels that do not count and are no classes, colours as '#rrggbb'")
+    add('--blurred', action='store_true',
+        help='each pixel takes the nearest of the frequent values, also where it is not '
+        'proven that JPEG or a resize made the others')
+    add('--unturned-masks', action='store_true',
+        help='masks lie on images as they are stored, where EXIF data turn these and the '
+        'sizes leave it open')
+    add('--val-share', type=float, default=0.2, metavar='SHARE',
+        help='of validation, where there is no split (default: %(default)s)')
+    add('--seed', type=int, default=0, help='of that split (default: %(default)s)')
+    add('--out', metavar='DIR',
+        help='writes config.py, lists and, where needed, converted masks there')
+    add('--base', metavar='NAME', help='which of configs/fcn the config inherits (default: '
+        'FCN-8s on EfficientNet-Lite0)')
+    add('--class-weights', action='store_true',
+        help='weigh classes in the loss by the weights of the report')
+    parser.add_shared('--overwrite', help='replace what an earlier call has written')
+    return parser.parse()
+
+
+def run(**arguments: Any) -> None:
+    from ..apis.check_dataset import check_and_write
+    if not check_and_write(**arguments):
+        sys.exit(1)

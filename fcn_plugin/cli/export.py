@@ -1,0 +1,34 @@
+"""Writes a network as one ONNX file that takes batches of any size.
+
+    fcn export best.pth --out best.onnx --preprocess
+
+It is checked against PyTorch, and both are timed.
+"""
+from typing import Any
+
+from ..utils.arguments import ToolParser
+
+
+def parse(parser: ToolParser) -> dict[str, Any]:
+    parser.add_first('checkpoint', '--weight-path', dest='weight_path', nargs='?',
+                     help='the checkpoint (default: the model that comes with the package, '
+                     'for streets)')
+    parser.add_argument('--out', required=True, metavar='FILE',
+                        help='a name that ends in .onnx')
+    parser.add_shared('--config', '--backbone')
+    parser.add_argument('--scores', action='store_true',
+                        help='also return the probabilities of all classes')
+    parser.add_argument('--preprocess', action='store_true',
+                        help='take images as they are read, uint8 RGB: resizing and '
+                        'normalisation become part of the graph')
+    parser.add_argument('--img-path', metavar='PATH|DIR|GLOB',
+                        help='images to check and time with (default: drawn ones)')
+    parser.add_argument('--opset', type=int, default=17, metavar='N',
+                        help="ONNX's operator set (default: %(default)s)")
+    parser.add_shared('--overwrite', '--cfg-options', '--allow-imports')
+    return parser.parse()
+
+
+def run(**arguments: Any) -> None:
+    from ..apis.export import export
+    export(**arguments)

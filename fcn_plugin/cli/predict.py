@@ -1,0 +1,33 @@
+"""Segments images and videos: overlays with a legend, label maps and heat maps.
+
+    fcn predict photo.jpg --checkpoint best.pth
+    fcn predict photos holiday.mp4 --out labelled
+"""
+from typing import Any
+
+from ..utils.arguments import ToolParser
+
+
+def parse(parser: ToolParser) -> dict[str, Any]:
+    parser.add_images(True, 'an image or a video, a folder of them, or a quoted glob')
+    parser.add_shared('--checkpoint', '--config', '--backbone')
+    parser.add_shared('--out', default='work_dirs/predict')
+    parser.add_argument('--heatmap', metavar='CLASS',
+                        help='also write the probability of this class, given by name '
+                        'or index')
+    parser.add_shared('--crf')
+    parser.add_shared('--opacity', default=0.5)
+    parser.add_shared('--device')
+    parser.add_argument('--batch-size', type=int, default=1, metavar='N',
+                        help='images or frames at once (default: %(default)s)')
+    parser.add_argument('--video-suffix', default='.mp4', metavar='SUFFIX',
+                        help='.mp4, .webm (for browsers), .avi, .mkv or .mov (default: '
+                        '%(default)s)')
+    parser.add_shared('--overwrite', '--fast', '--tile', '--overlap', '--cfg-options',
+                      '--allow-imports')
+    return parser.parse()
+
+
+def run(**arguments: Any) -> None:
+    from ..apis.predict import predict_to_files
+    predict_to_files(**arguments)

@@ -1,0 +1,36 @@
+"""Evaluates a checkpoint on its config's test set.
+
+    fcn test CONFIG best.pth
+"""
+from typing import Any
+
+from ..utils.arguments import ToolParser
+
+
+def parse(parser: ToolParser) -> dict[str, Any]:
+    parser.add_first('config', help='config, by file or by name')
+    parser.add_first('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', metavar='DIR', help='where the metrics go, as JSON '
+                        '(default: work_dirs/<name of the config>)')
+    parser.add_argument('--out', metavar='DIR',
+                        help='folder for the predicted labels (PNG)')
+    parser.add_argument('--show', action='store_true', help='show each image')
+    parser.add_argument('--show-dir', metavar='DIR',
+                        help='folder for pictures of truth and prediction')
+    parser.add_argument('--wait-time', type=float, default=2, metavar='SECONDS',
+                        help='how long --show waits (default: %(default)s)')
+    parser.add_argument('--original-size', action='store_true',
+                        help="judge at the images' own sizes, where the config judges at "
+                        'the size that it resizes to')
+    parser.add_shared('--fast', '--tile', '--overlap')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    parser.add_shared('--crf', '--cfg-options')
+    parser.add_launcher()
+    return parser.parse()
+
+
+def run(config: str, checkpoint: str, cfg_options: dict | None, work_dir: str | None,
+        launcher: str, **arguments: Any) -> None:
+    from ..apis.config import load_config
+    from ..apis.test import test
+    test(load_config(config, cfg_options, work_dir, launcher), checkpoint, **arguments)

@@ -1,0 +1,31 @@
+"""Fits the settings of a dense CRF to a network, and prints them as a config block.
+
+    fcn tune-crf CONFIG best.pth --images 20
+
+The images are of the training split unless --split says otherwise: never fit on the
+images that judge the result.
+"""
+from typing import Any
+
+from ..utils.arguments import ToolParser
+
+
+def parse(parser: ToolParser) -> dict[str, Any]:
+    parser.add_first('config', help='config, by file or by name')
+    parser.add_first('checkpoint', help='checkpoint file')
+    parser.add_argument('--images', type=int, default=20, metavar='N',
+                        help='evenly spread over the split; default: %(default)s')
+    parser.add_argument('--split', choices=['train', 'val', 'test'], default='train',
+                        help='whose images; default: %(default)s')
+    parser.add_argument('--trimap', type=int, metavar='PX',
+                        help='judge only pixels less than PX from a boundary')
+    parser.add_argument('--steps', type=int, default=10, metavar='N',
+                        help='mean-field steps; default: %(default)s')
+    parser.add_shared('--device', '--cfg-options')
+    return parser.parse()
+
+
+def run(config: str, cfg_options: dict | None, **arguments: Any) -> None:
+    from ..apis.config import load_config
+    from ..apis.tune_crf import tune_crf
+    tune_crf(load_config(config, cfg_options), **arguments)

@@ -1,0 +1,312 @@
+"""The command `fcn`: what it offers, the words it takes, and what it leaves unimported."""
+import ast
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_runs import BUILT_IN, ROOT, forget_runs, run_tool, write_config
+
+import fcn_plugin
+from fcn_plugin import cli
+from fcn_plugin.apis import publish
+from fcn_plugin.cli import command, evaluate, train
+from fcn_plugin.datasets.archives import ARCHIVES
+from fcn_plugin.evaluation.conditions import CONDITIONS
+from fcn_plugin.models.converters import VARIANTS
+from fcn_plugin.version import __version__
+
+SUBCOMMANDS = list(command.SUBCOMMANDS)
+FOLDER = Path(cli.__file__).parent
+# The script of `tools` that each was called by before.
+TOOLS = {
+    name: path for path in sorted((ROOT / 'tools').rglob('*.py'))
+    for name in re.findall(r"^ +main\('(.+?)', __doc__\)$", path.read_text(), re.M)}
+
+
+def fcn(monkeypatch, capsys, *arguments):
+    """Exit code, stdout and stderr of `fcn` in this process."""
+    forget_runs()
+    monkeypatch.setattr(sys, 'argv', ['fcn', *map(str, arguments)])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as end:
+        code = end.code or 0
+    return (code, *capsys.readouterr())
+
+
+# --- what it offers -----------------------------------------------------------------
+
+
+def test_help_fits_on_a_screen(monkeypatch, capsys):
+    code, out, _ = fcn(monkeypatch, capsys, '--help')
+    lines = out.splitlines()
+    assert code == 0 and len(lines) <= 24 and max(map(len, lines)) <= 80
+    assert [name for name in SUBCOMMANDS if not re.search(rf'^  {name}  ', out, re.M)] == []
+
+
+def test_without_a_word_it_shows_the_same_and_fails(monkeypatch, capsys):
+    code, out, err = fcn(monkeypatch, capsys)
+    assert code == 2 and not out and err.strip() == command.overview()
+
+
+def test_version(monkeypatch, capsys):
+    assert fcn(monkeypatch, capsys, '--version') == (0, f'fcn {__version__}\n', '')
+
+
+@pytest.mark.parametrize('wrong, said', [
+    ('trian', 'did you mean train'), ('checkdata', 'did you mean check-data'),
+    ('tune_crf', 'did you mean tune-crf'), ('predict_show', 'did you mean'),
+    ('convert', 'fcn convert caffe2fcn or fcn convert fcn2port'),
+    ('zzz', 'fcn --help lists them'), ('--moon', 'fcn --help lists them')])
+def test_a_misspelt_subcommand_names_the_closest(monkeypatch, capsys, wrong, said):
+    code, _, err = fcn(monkeypatch, capsys, wrong)
+    assert code == 2 and len(err.splitlines()) == 1 and err.startswith('error: ')
+    assert f"'{wrong}'" in err or f"'fcn {wrong}'" in err
+    assert said in err
+
+
+@pytest.mark.parametrize('name', SUBCOMMANDS)
+def test_every_subcommand_explains_itself(monkeypatch, capsys, name):
+    code, out, err = fcn(monkeypatch, capsys, *name.split(), '--help')
+    assert code == 0 and not err
+    assert f'\n    fcn {name} ' in out or f'\n    fcn {name}\n' in out  # an example
+    for old in ('--weight-path', '--out-dir', 'tools/'):
+        assert old not in out
+
+
+def test_every_subcommand_is_one_file_of_at_most_60_lines():
+    files = {path.stem: path for path in FOLDER.glob('*.py')}
+    named = {name.split()[-1].replace('-', '_') for name in SUBCOMMANDS}
+    assert set(files) - {'__init__', 'command'} == named
+    assert {name: len(files[name].read_text().splitlines()) for name in named
+            if len(files[name].read_text().splitlines()) > 60} == {}
+
+
+def test_choices_are_those_of_what_is_called():
+    """They are written down twice, as importing them would import torch."""
+    def choices(name, option):
+        for node in ast.walk(ast.parse((FOLDER / f'{name}.py').read_text())):
+            if isinstance(node, ast.Call) and any(
+                    ast.unparse(arg) == f"'{option}'" for arg in node.args):
+                for keyword in node.keywords:
+                    if keyword.arg == 'choices':
+                        return ast.literal_eval(keyword.value)
+
+    assert choices('caffe2fcn', '--variant') == list(VARIANTS)
+    assert choices('publish', '--dtype') == list(publish.DTYPES)
+    assert choices('download', 'name') == list(ARCHIVES)
+    assert evaluate.CONDITIONS == tuple(CONDITIONS)
+    assert train.BUILT_IN == BUILT_IN.stem
+
+
+# --- words ---------------------------------------------------------------------------
+
+# Arguments of fcn, and those of the tool that say the same.
+SAME = {
+    'train': [('C --amp', 'C --amp'), ('--config C --resume', 'C --resume')],
+    'test': [('C W --tile 64', 'C W --tile 64'), ('--config C --checkpoint=W', 'C W'),
+             ('C --checkpoint W --out O', 'C W --out O')],
+    'predict': [
+        ('a.jpg --checkpoint W --config C --out O', '--img-path a.jpg --weight-path W '
+         '--config C --out-dir O'),
+        ('--checkpoint W a.jpg', '--weight-path W --img-path a.jpg'),
+        ('--img-path a.jpg --weight-path W --out-dir O', '--img-path a.jpg --weight-path W '
+         '--out-dir O'),
+        ('a.jpg --backbone vgg16 --weight-path=W', '--img-path=a.jpg --backbone vgg16 '
+         '--weight-path W')],
+    'show': [('', ''), ('a.jpg --out O --show', '--img-path a.jpg --out-dir O --show'),
+             ('--checkpoint W', '--weight-path W')],
+    'check-data': [('D --out O', 'D --out O')],
+    'doctor': [('', ''), ('C', 'C'), ('--config C', 'C')],
+    'export': [('--out O', '--out O'), ('W --out O', '--weight-path W --out O'),
+               ('--checkpoint W --out O', '--weight-path W --out O'),
+               ('--weight-path W --out O', '--weight-path W --out O')],
+    'report': [('D --checkpoint W', 'D --weight-path W')],
+    'evaluate': [('W I L --out O', 'W I L --out-dir O'),
+                 ('I L --checkpoint W', 'W I L')],
+    'describe': [('R a=1 --stride 4 b=2', 'R a=1 --stride 4 b=2'), ('R', 'R')],
+    'draw': [('C --out O --cfg-options a.b=1', 'C --out O --cfg-options a.b=1')],
+    'stages': [('C --cfg-options a=1', 'C --cfg-options a=1')],
+    'tune-crf': [('C W', 'C W'), ('--checkpoint W --config C', 'C W')],
+    'stride-ceiling': [('C', 'C')],
+    'publish': [('W --out O --notes a=1.5 b=x,y', 'W O --notes a=1.5 b=x,y'),
+                ('--checkpoint W --out O', 'W O')],
+    'convert caffe2fcn': [('N --out O', 'N O')],
+    'convert fcn2port': [('W --out O', 'W O')],
+    'download': [('sbd --out O', 'sbd O')],
+    'sbd2voc': [('S V', 'S V')],
+    'shapes2voc': [('--out O --train 3', 'O --train 3')],
+}
+
+
+def test_every_subcommand_has_words_of_a_tool():
+    assert set(SAME) == set(SUBCOMMANDS) == set(TOOLS)
+
+
+@pytest.mark.parametrize('name, new, old', [
+    (name, *pair) for name, pairs in SAME.items() for pair in pairs])
+def test_the_words_of_a_tool_say_the_same(name, new, old):
+    _, ours = command.parsed(name, new.split())
+    _, theirs = command.parsed(name, old.split(), 'A tool.')
+    assert ours == theirs
+
+
+@pytest.mark.parametrize('name', SUBCOMMANDS)
+def test_what_is_parsed_is_what_run_takes(name):
+    module, given = command.parsed(name, SAME[name][-1][0].split())
+    takes = inspect.signature(module.run).parameters
+    assert any(each.kind is each.VAR_KEYWORD for each in takes.values()) or (
+        set(given) == set(takes))
+
+
+def test_several_images_and_one():
+    several = command.parsed('predict', ['a.jpg', 'b', '--fast'])[1]['img_path']
+    assert several == ['a.jpg', 'b']
+    assert command.parsed('show', ['a.jpg'])[1]['img_path'] == 'a.jpg'
+    assert command.parsed('show', [])[1]['img_path'] is None
+
+
+def test_train_without_a_config_is_the_built_in_run(capsys):
+    assert command.parsed('train', [])[1]['config'] == BUILT_IN.stem
+    with pytest.raises(SystemExit):  # as the tool has always done
+        command.parsed('train', [], 'A tool.')
+    assert 'required: config' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name, arguments, said', [
+    ('predict', '', 'required: IMAGE'), ('test', 'C', 'required: checkpoint'),
+    ('test', '--config C', 'required: checkpoint'), ('export', '', 'required: --out'),
+    ('publish', 'W', 'required: --out'), ('predict', 'a --cfg-options b', 'KEY=VALUE'),
+    ('train', '--moon', 'unrecognized arguments: --moon')])
+def test_wrong_arguments_are_named(monkeypatch, capsys, name, arguments, said):
+    code, _, err = fcn(monkeypatch, capsys, name, *arguments.split())
+    last = err.strip().splitlines()[-1]
+    assert code == 2 and last.startswith(f'fcn {name}: error: ') and said in last
+
+
+# --- that it works --------------------------------------------------------------------
+
+
+def test_an_error_is_one_line(monkeypatch, capsys, tmp_path):
+    code, _, err = fcn(monkeypatch, capsys, 'draw', 'fcn-8s_r18', '--out', tmp_path / 'a.png')
+    assert code == 2 and err.startswith('error: fcn-8s_r18: no such config file')
+    assert 'fcn-8s_r18_1xb16-20k_voc12-224x224' in err and len(err.splitlines()) == 1
+    with pytest.raises(FileNotFoundError):
+        fcn(monkeypatch, capsys, 'draw', 'fcn-8s_r18', '--out', tmp_path / 'a.png', '--debug')
+
+
+def test_a_config_by_name(monkeypatch, capsys, tmp_path):
+    code, _, err = fcn(monkeypatch, capsys, 'draw', BUILT_IN.stem, '--out',
+                       tmp_path / 'a.png')
+    assert code == 0, err
+    assert (tmp_path / 'a.png').exists()
+
+
+def test_predict_and_show_write_what_the_tools_write(monkeypatch, capsys, trained, photos,
+                                                     tmp_path):
+    monkeypatch.chdir(tmp_path)
+    weights = trained / 'best.pth'
+    for name, tool in (('predict', 'predict.py'), ('show', 'predict_show.py')):
+        code, ours, err = fcn(monkeypatch, capsys, name, photos, '--checkpoint', weights,
+                              '--out', 'ours', '--device', 'cpu')
+        assert code == 0, err
+        theirs = run_tool(tool, '--img-path', photos, '--weight-path', weights, '--out-dir',
+                          'theirs', '--device', 'cpu')
+        assert theirs.code == 0  # above the last line there are times
+        assert ours.splitlines()[-1] == theirs.out.splitlines()[-1].replace('theirs', 'ours')
+    assert {path.name: path.read_bytes() for path in Path('ours').iterdir()} == {
+        path.name: path.read_bytes() for path in Path('theirs').iterdir()}
+
+
+def test_a_run_from_training_to_its_test(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    write_config(tmp_path)
+    code, out, err = fcn(monkeypatch, capsys, 'train', 'tiny.py', '--work-dir', 'run')
+    assert code == 0, err
+    tested, predicted = [line.split() for line in out.splitlines()[-2:]]
+    start = tested.index('test')
+    assert tested[start - 1].endswith('fcn') and predicted[start - 1].endswith('fcn')
+    assert '--weight-path' not in predicted and '--checkpoint' in predicted
+    command.parsed('predict', predicted[start + 1:])  # can be pasted
+    code, out, err = fcn(monkeypatch, capsys, *tested[start:])
+    assert code == 0, err
+    assert 'mean IoU' in out
+
+
+# --- what it imports ------------------------------------------------------------------
+
+HEAVY = {'torch', 'mmseg', 'mmengine', 'numpy'}
+
+
+@pytest.fixture(scope='module')
+def command_line(tmp_path_factory):
+    """`python -m fcn_plugin`, which lists what it has imported when it ends."""
+    folder = tmp_path_factory.mktemp('site')
+    (folder / 'sitecustomize.py').write_text(
+        'import atexit, sys\n'
+        'atexit.register(lambda: print("IMPORTED", *sys.modules))\n')
+
+    def run(*arguments, start=('-m', 'fcn_plugin')):
+        done = subprocess.run(
+            [sys.executable, *start, *arguments], text=True, capture_output=True,
+            env=os.environ | dict(PYTHONPATH=f'{folder}{os.pathsep}{ROOT}'))
+        out, _, imported = done.stdout.rpartition('IMPORTED ')
+        return done.returncode, out, done.stderr, set(imported.split())
+    return run
+
+
+@pytest.mark.parametrize('arguments, code', [
+    (['--help'], 0), (['--version'], 0), (['trian'], 2), (['train', '--help'], 0),
+    (['train', '--moon'], 2), (['predict', '--help'], 0), (['evaluate', '--help'], 0),
+    (['train', '--cfg-options', 'a.b=[1,2]', '--moon'], 2)])
+def test_answers_at_once(command_line, arguments, code):
+    found, out, err, imported = command_line(*arguments)
+    assert found == code, err
+    assert 'fcn' in out + err and 'fcn_plugin.cli' in imported
+    assert not HEAVY & imported
+
+
+def test_all_types_are_registered_before_the_work(command_line, tmp_path):
+    code, _, err, imported = command_line('draw', BUILT_IN.stem, '--out', tmp_path / 'a.png')
+    assert code == 0, err
+    assert {'mmseg', 'fcn_plugin.compat', 'fcn_plugin.engine'} <= imported
+
+
+def test_importing_the_package_registers_all_types(command_line, tmp_path):
+    """Also in a script of a user's that happens to be called fcn."""
+    script = tmp_path / 'fcn'
+    script.write_text('import fcn_plugin\nfrom mmseg.registry import MODELS\n'
+                      "assert MODELS.get('FCNSegmentor')\n")
+    code, _, err, imported = command_line(start=[str(script)])
+    assert code == 0, err
+    assert 'fcn_plugin.engine' in imported
+
+
+def test_registering_again_changes_nothing():
+    before = dict(sys.modules)
+    fcn_plugin.register()
+    assert dict(sys.modules) == before
+
+
+def test_a_broken_installation(command_line, tmp_path):
+    (tmp_path / 'torch.py').write_text('import nowhere_at_all')
+    done = subprocess.run(
+        [sys.executable, '-m', 'fcn_plugin', 'doctor'], text=True, capture_output=True,
+        env=os.environ | dict(PYTHONPATH=f'{tmp_path}{os.pathsep}{ROOT}'))
+    assert done.returncode == 1
+    assert "cannot be imported: ModuleNotFoundError: No module named 'nowhere_at_all'" in (
+        done.stdout)
+    assert 'fix: ' in done.stdout and 'Traceback' not in done.stdout + done.stderr
+
+
+def test_the_installed_command(tmp_path):
+    script = Path(sys.executable).with_name('fcn')
+    if not script.exists():
+        pytest.skip('the package is not installed: pip install --no-deps -e .')
+    done = subprocess.run([script, '--version'], text=True, capture_output=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f'fcn {__version__}\n')
