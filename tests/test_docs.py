@@ -113,8 +113,7 @@ def test_what_contributors_are_told_exists():
     for target in re.findall(r'`make (\w+)`|^make (\w+)', text, re.M):
         assert re.search(rf'^{"".join(target)}:', text_of(ROOT / 'Makefile'), re.M), target
     for name in re.findall(r'`((?:tests|configs|fcn_plugin|tools)/[\w/.*]+)`', text):
-        if name != 'fcn_plugin/cli':
-            assert list(ROOT.glob(name)), name
+        assert list(ROOT.glob(name)), name
 
 
 def test_make_runs_what_ci_runs():

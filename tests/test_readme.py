@@ -1,9 +1,12 @@
 """What the README and the page on training say can be done, is done."""
 import re
+import shlex
 
 import pytest
 from mmengine.config import Config
 from tiny_runs import CONFIGS, ROOT, run_tool, succeed
+
+from fcn_plugin.cli.command import SUBCOMMANDS, named, parsed
 
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
 TRAINING = (ROOT / 'docs/training.md').read_text(encoding='utf-8')
@@ -46,6 +49,24 @@ def test_flags_named_in_the_page_on_training_exist():
         help_text = run_tool(tool, '--help').out
         assert [f for f in flags if f not in help_text] == []
         assert all(flag in TRAINING for flag in flags)
+
+
+def test_the_command_takes_the_lines_of_the_readme():
+    lines = re.findall(r'^fcn (.+)$', README, re.M)
+    assert lines
+    for line in lines:
+        arguments = shlex.split(line, comments=True)
+        subcommand = named(arguments)
+        parsed(subcommand, arguments[len(subcommand.split()):])  # ends the test if wrong
+
+
+def test_subcommands_named_in_pages_exist():
+    for page in ('README.md', 'UPGRADING.md', 'CONTRIBUTING.md'):
+        text = (ROOT / page).read_text(encoding='utf-8')
+        found = re.findall(r'`fcn ([a-z][\w-]*(?: (?:caffe2fcn|fcn2port))?)', text)
+        assert found and not set(found) - set(SUBCOMMANDS), page
+    upgrading = (ROOT / 'UPGRADING.md').read_text(encoding='utf-8')
+    assert set(re.findall(r'`fcn ([a-z][\w-]*(?: \w*2\w+)?)', upgrading)) == set(SUBCOMMANDS)
 
 
 @pytest.mark.slow
