@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from fcn_plugin import compat  # before all that imports mmseg
-from fcn_plugin.apis.config import load_config
-from fcn_plugin.apis.test import test as evaluate
+from fcn_plugin.utils.config import load_config
+from fcn_plugin.engine.test import test as evaluate
 from fcn_plugin.evaluation import FCNMetric
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope

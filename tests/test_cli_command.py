@@ -12,7 +12,7 @@ from tiny_runs import BUILT_IN, ROOT, forget_runs, run_tool, write_config
 
 import fcn_plugin
 from fcn_plugin import cli
-from fcn_plugin.apis import publish
+from fcn_plugin.checkpoints import publish
 from fcn_plugin.cli import command, evaluate, train
 from fcn_plugin.datasets.archives import ARCHIVES
 from fcn_plugin.evaluation.conditions import CONDITIONS

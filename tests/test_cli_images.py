@@ -1,8 +1,8 @@
 """Several images, folders and globs in one call of predict and show."""
 import pytest
 
-from fcn_plugin.apis.images import list_images
-from fcn_plugin.apis.predict import predict_to_files, show
+from fcn_plugin.inference.images import list_images
+from fcn_plugin.inference.predict import predict_to_files, show
 
 
 def test_several_are_listed_in_their_order_and_each_once(photos):

@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from tiny_runs import CONFIGS, SHAPES, run_tool, succeed, write_config
 
-from fcn_plugin.apis.staged import stages
+from fcn_plugin.engine.staged import stages
 from fcn_plugin.utils.paths import shown
 
 PAPER = CONFIGS / 'paper'

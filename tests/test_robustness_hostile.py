@@ -13,7 +13,7 @@ from PIL import Image
 from tiny_runs import run_tool, succeed, write_config
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.apis.loading import load_model, read_checkpoint
+from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
 
 
 class Payload:
@@ -258,7 +258,7 @@ def bomb(path, width=60000, height=60000):
 BOUNDED = """
 import resource, sys
 import fcn_plugin
-from fcn_plugin.apis.images import read_image
+from fcn_plugin.inference.images import read_image
 from fcn_plugin.models.converters import read_caffemodel
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

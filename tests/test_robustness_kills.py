@@ -105,7 +105,7 @@ def processes():
     """Forks of a process that has imported everything, and done nothing yet."""
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload([
-        'tiny_runs', 'fcn_plugin.apis.train', 'fcn_plugin.ops.numba_kernels', __name__])
+        'tiny_runs', 'fcn_plugin.engine.train', 'fcn_plugin.ops.numba_kernels', __name__])
     paths = os.pathsep.join([str(ROOT / 'tests'), str(ROOT),
                              os.environ.get('PYTHONPATH', '')])
     with mock.patch.dict(os.environ, PYTHONPATH=paths):

@@ -20,5 +20,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..apis.convert import caffe_to_fcn
+    from ..checkpoints.convert import caffe_to_fcn
     caffe_to_fcn(**arguments)

@@ -24,5 +24,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..apis.describe import print_backbone
+    from ..diagnosis.describe import print_backbone
     print_backbone(**arguments)

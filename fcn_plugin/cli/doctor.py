@@ -24,7 +24,7 @@ def run(**arguments: Any) -> None:
         register()
     except Exception as error:  # whatever a broken installation raises
         explain_import(error)
-    from ..apis.doctor import examine
+    from ..diagnosis.doctor import examine
     if not examine(**arguments):
         sys.exit(1)
 

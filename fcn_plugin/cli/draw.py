@@ -16,5 +16,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..apis.draw_network import write_network
+    from ..diagnosis.draw_network import write_network
     write_network(**arguments)

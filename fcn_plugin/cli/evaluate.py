@@ -33,5 +33,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..apis.evaluate_folder import evaluate_folder
+    from ..reports.evaluate_folder import evaluate_folder
     evaluate_folder(**arguments)

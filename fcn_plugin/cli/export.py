@@ -30,5 +30,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..apis.export import export
+    from ..deployment.export import export
     export(**arguments)

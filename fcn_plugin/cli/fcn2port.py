@@ -17,5 +17,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..apis.convert import fcn_to_port
+    from ..checkpoints.convert import fcn_to_port
     fcn_to_port(**arguments)

@@ -29,5 +29,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..apis.predict import predict_to_files
+    from ..inference.predict import predict_to_files
     predict_to_files(**arguments)

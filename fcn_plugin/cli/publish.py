@@ -35,5 +35,5 @@ def _number_or_text(value: str) -> float | str:
 
 
 def run(**arguments: Any) -> None:
-    from ..apis.publish import publish
+    from ..checkpoints.publish import publish
     publish(**arguments)

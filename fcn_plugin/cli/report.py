@@ -26,5 +26,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..apis.report import report
+    from ..reports.report import report
     report(**arguments)

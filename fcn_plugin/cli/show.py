@@ -26,5 +26,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..apis.predict import show
+    from ..inference.predict import show
     show(**arguments)

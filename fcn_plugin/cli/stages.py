@@ -24,7 +24,7 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 def run(config: str, work_dir: str | None, start_from: str, amp: bool,
         cfg_options: list[str], launcher: str) -> None:
-    from ..apis.staged import train_staged
+    from ..engine.staged import train_staged
     path = config_file(config)
     train_staged(str(path), work_dir or f'work_dirs/staged_{path.stem}',
                  config_root().with_name('tools') / 'train.py',

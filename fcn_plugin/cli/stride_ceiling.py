@@ -27,5 +27,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..apis.stride_ceiling import print_stride_ceiling
+    from ..reports.stride_ceiling import print_stride_ceiling
     print_stride_ceiling(**arguments)

@@ -79,7 +79,7 @@ class FCNRunner(Runner):
                       'at its images, and a resumed run draws others; give its config '
                       'instead', 'current', 30)
             return dataloader
-        from ..apis.explain import num_classes  # apis builds on this package
+        from .explain import num_classes  # apis builds on this package
         config = dict(dataloader, dataset=guarded(
             dataloader['dataset'], self.cfg.get('on_bad_sample', 'error'),
             num_classes(self.cfg)))
@@ -127,7 +127,7 @@ class FCNRunner(Runner):
 
     def _check_start(self) -> dict[str, Any]:
         """Meta of the checkpoint that the run goes on from, empty where it is a new one."""
-        from ..apis.explain import check_checkpoint  # apis builds on this package
+        from .explain import check_checkpoint  # apis builds on this package
         if not self._resume:
             start = Config(dict(launcher=self._launcher, work_dir=self.work_dir,
                                 load_from=self._load_from, resume=False))

@@ -36,7 +36,7 @@ def latest_readable(work_dir: str) -> str | None:
                 found.append(str(path))
         found.append(named)
     found += [str(path) for path in numbered if str(path) not in found]
-    from ..apis.loading import read_checkpoint  # apis builds on this package
+    from ..checkpoints.loading import read_checkpoint  # apis builds on this package
     for checkpoint in found:
         try:
             read_checkpoint(checkpoint)

@@ -4,7 +4,7 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 from tiny_runs import CONFIGS, run_tool, succeed
 
-from fcn_plugin.apis.describe import choose_maps, explore_backbone, find_weights
+from fcn_plugin.diagnosis.describe import choose_maps, explore_backbone, find_weights
 from fcn_plugin.models import FeatureMap
 
 TOOL = 'misc/describe_backbone.py'

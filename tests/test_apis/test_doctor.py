@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from tiny_runs import ROOT, SHAPES, run_tool, succeed, write_config
 
 from fcn_plugin import compat
-from fcn_plugin.apis import doctor
+from fcn_plugin.diagnosis import doctor
 from fcn_plugin.ops import labels
 from fcn_plugin.utils.paths import python_command
 

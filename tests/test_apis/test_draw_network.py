@@ -4,7 +4,7 @@ from mmseg.registry import MODELS
 from PIL import Image
 from tiny_runs import CONFIGS, run_tool, succeed, write_config
 
-from fcn_plugin.apis.draw_network import describe_head
+from fcn_plugin.diagnosis.draw_network import describe_head
 from fcn_plugin.visualization.network import draw_network
 
 TOOL = 'misc/draw_network.py'

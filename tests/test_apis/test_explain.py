@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from PIL import Image
 from tiny_runs import SHAPES, run_tool, write_config
 
-from fcn_plugin.apis.explain import check_classes, check_checkpoint, registered_types
+from fcn_plugin.engine.explain import check_classes, check_checkpoint, registered_types
 from fcn_plugin.datasets import ShapesDataset
 
 CLASSES = list(ShapesDataset.METAINFO['classes'])

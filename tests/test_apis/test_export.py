@@ -11,7 +11,7 @@ from PIL import Image
 from tiny_runs import CONFIGS, run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.apis.export import compare_backends, export, resize_of
+from fcn_plugin.deployment.export import compare_backends, export, resize_of
 
 onnx = pytest.importorskip('onnx', reason="the extra 'export' is not installed")
 pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
@@ -25,7 +25,7 @@ SIZES = ((48, 64), (48, 64), (33, 65), (1, 50), (70, 1), (1, 1))
 
 @pytest.fixture(autouse=True, scope='module')
 def timed_once():
-    with mock.patch('fcn_plugin.apis.export._TIMED', 1):
+    with mock.patch('fcn_plugin.deployment.export._TIMED', 1):
         yield
 
 
@@ -193,7 +193,7 @@ def test_bad_arguments(trained, tmp_path, monkeypatch, change, words):
 
 
 def test_a_graph_that_computes_something_else_is_refused(trained, tmp_path, monkeypatch):
-    forward = 'fcn_plugin.models.deployed.normalise'
+    forward = 'fcn_plugin.deployment.deployed.normalise'
     monkeypatch.setattr(forward, lambda preprocessor, image: image / 255)
     with pytest.raises(ValueError, match='does not compute what PyTorch does.*% of the'):
         export(trained / 'best.pth', tmp_path / 'net.onnx', preprocess=True,

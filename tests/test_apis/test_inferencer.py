@@ -10,10 +10,11 @@ from mmseg.apis import inference_model, init_model
 from mmseg.structures import SegDataSample
 from PIL import Image
 
-from fcn_plugin.apis import FCNInferencer, backends
-from fcn_plugin.apis.images import VideoInput, VideoOutput
-from fcn_plugin.apis.inferencer import output_stems
-from fcn_plugin.apis.loading import load_model
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.inference import backends
+from fcn_plugin.inference.images import VideoInput, VideoOutput
+from fcn_plugin.inference.inferencer import output_stems
+from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.utils.errors import LeftOutError
 from tiny_runs import run_tool
 from tiny_trained import CLASSES
@@ -211,14 +212,14 @@ def test_progress(segment, photos, capsys):
 
 def test_video_too_long_for_a_list(segment, clip, monkeypatch):
     monkeypatch.setattr(VideoInput, '__iter__', lambda self: pytest.fail('decoded'))
-    monkeypatch.setattr('fcn_plugin.apis.inferencer._MOST_IN_MEMORY', 50_000)
+    monkeypatch.setattr('fcn_plugin.inference.inferencer._MOST_IN_MEMORY', 50_000)
     with pytest.raises(ValueError, match=r'FCNInferencer.stream\(\)'):
         segment(clip)
 
 
 def test_scores_count_where_memory_is_checked(segment, clip, monkeypatch):
     """5 frames of 60x44 are 53 kB; with the probabilities of 9 classes 528 kB."""
-    monkeypatch.setattr('fcn_plugin.apis.inferencer._MOST_IN_MEMORY', 100_000)
+    monkeypatch.setattr('fcn_plugin.inference.inferencer._MOST_IN_MEMORY', 100_000)
     assert len(segment(clip, progress=False)) == 5
     with pytest.raises(ValueError, match=r'FCNInferencer.stream\(\)'):
         segment(clip, scores=True)

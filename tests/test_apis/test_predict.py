@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from fcn_plugin.apis import backends, loading, predict, safe_config
+from fcn_plugin.inference import backends, predict
+from fcn_plugin.checkpoints import loading, safe_config
 from fcn_plugin.cli import command
 from tiny_trained import CLASSES
 

@@ -4,8 +4,8 @@ import torch
 from mmengine.config import Config
 from tiny_runs import succeed
 
-from fcn_plugin.apis.loading import load_model, read_checkpoint
-from fcn_plugin.apis.publish import publish
+from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
+from fcn_plugin.checkpoints.publish import publish
 
 
 @pytest.fixture

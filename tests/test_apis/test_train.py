@@ -20,9 +20,8 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from fcn_plugin import compat
-from fcn_plugin.apis.config import load_config
-from fcn_plugin.apis.train import (explain_missing_weights, use_amp,
-                                   use_fused_optimizer)
+from fcn_plugin.utils.config import load_config
+from fcn_plugin.engine.train import explain_missing_weights, use_amp, use_fused_optimizer
 from fcn_plugin.engine import CPUAmpOptimWrapper, FCNLoggerHook
 from fcn_plugin.evaluation import FCNMetric
 

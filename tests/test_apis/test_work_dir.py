@@ -2,7 +2,7 @@
 import pytest
 from mmengine.config import Config
 
-from fcn_plugin.apis.work_dir import keep_settings, other_settings, settings_of
+from fcn_plugin.checkpoints.work_dir import keep_settings, other_settings, settings_of
 
 BEFORE = dict(train_cfg=dict(type='IterBasedTrainLoop', max_iters=4))
 NOW = dict(runner_type='FCNRunner', train_cfg=dict(type='ExactResumeTrainLoop', max_iters=4))

@@ -1,7 +1,7 @@
 """Names of classes in the files of annotation programs, as these and people write them."""
 import pytest
 
-from fcn_plugin.datasets.class_names import ClassNames, does_not_count, read_class_names
+from fcn_plugin.masks.class_names import ClassNames, does_not_count, read_class_names
 
 
 def read(root, name, text, encoding='utf-8'):

@@ -7,7 +7,7 @@ from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from fcn_plugin.models.deployed import DeployedSegmentor, _interpolate
+from fcn_plugin.deployment.deployed import DeployedSegmentor, _interpolate
 from fcn_plugin.ops import resample_scores, sample_axis
 
 NARROW = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,

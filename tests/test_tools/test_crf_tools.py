@@ -125,7 +125,7 @@ def test_bad_settings(folder, option, message):
 
 def test_tune(folder, monkeypatch):
     """A network of random weights, so that any field is an improvement or none is."""
-    from fcn_plugin.apis import tune_crf
+    from fcn_plugin.reports import tune_crf
     monkeypatch.setattr(tune_crf, 'SEARCHED', dict(appearance_weight=(1, 4)))
     printed = succeed(TUNE, folder / 'tiny.py', folder / 'random.pth', '--images', 3,
                       '--steps', 2, '--trimap', 5)

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from process_runs import environment
 from tiny_runs import ROOT, SHAPES, write_config
 
-from fcn_plugin.apis import distributed
+from fcn_plugin.engine import distributed
 from fcn_plugin.engine.start import go_on_after_restart
 
 TRAIN = str(ROOT / 'tools' / 'dist_train.sh')

@@ -12,7 +12,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from tiny_runs import CONFIGS, run_tool, succeed, write_config
 
-from fcn_plugin.apis.work_dir import keep_settings
+from fcn_plugin.checkpoints.work_dir import keep_settings
 
 TOOL = 'analysis_tools/run_experiments.py'
 PLAN = """

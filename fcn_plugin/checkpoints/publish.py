@@ -9,7 +9,7 @@ from torch import Tensor
 from ..utils.errors import InputError
 from ..utils.files import replacing
 from .loading import PathLike, read_checkpoint
-from .result import check_outputs
+from ..inference.result import check_outputs
 from .safe_config import read_config_text
 
 DTYPES = dict(float32=torch.float32, float16=torch.float16, bfloat16=torch.bfloat16)

@@ -22,7 +22,7 @@ from torch import nn
 from ..utils.errors import InputError, UserError
 from ..utils.paths import config_file, config_path
 from ..visualization import default_palette
-from .config import read_config, use_crf
+from ..utils.config import read_config, use_crf
 from .safe_config import config_from_text
 
 PathLike = Union[str, Path]

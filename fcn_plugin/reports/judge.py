@@ -7,7 +7,7 @@ import torch
 
 from ..evaluation.confusion import confusion_matrix, segmentation_metrics
 from ..utils.errors import InputError
-from .result import Result
+from ..inference.result import Result
 
 #: Best, median and worst images of all classes: so many of each.
 _OF_EACH = 3

@@ -19,7 +19,7 @@ from ..utils.errors import InputError
 from .backends import labels_and_scores, step_options
 from .images import list_images, save_picture
 from .inferencer import FCNInferencer, check_opacity, raise_left_out
-from .loading import PathLike, load_model
+from ..checkpoints.loading import PathLike, load_model
 from .result import Result, check_outputs, find_class
 
 #: Rows in one picture of predict_show; more images make more pictures.

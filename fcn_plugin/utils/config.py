@@ -9,8 +9,8 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from ..models.segmentors import with_post_processing
-from ..utils.errors import InputError, MissingPackageError
-from ..utils.paths import config_file
+from .errors import InputError, MissingPackageError
+from .paths import config_file
 
 
 def load_config(path: str,

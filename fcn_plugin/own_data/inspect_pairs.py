@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from .find_pairs import Pair
-from .mask_blur import MOST_KEPT, Surroundings, count_values, look_around
-from .mask_values import IGNORE, Encoding, nearest_labels, read_mask
+from ..masks.mask_blur import MOST_KEPT, Surroundings, count_values, look_around
+from ..masks.mask_values import IGNORE, Encoding, nearest_labels, read_mask
 
 _ROTATED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 _ORIENTATION = 0x0112
@@ -33,7 +33,7 @@ class Inspected(NamedTuple):
         mask_mode (str): What the mask is, in words.
         digest (str): Of the image's pixels.
         counts (dict[int, int]): Pixels of each value of the mask; ``None`` stands for the
-            rarest of more than :data:`~fcn_plugin.datasets.mask_blur.MOST_KEPT`.
+            rarest of more than :data:`~fcn_plugin.masks.mask_blur.MOST_KEPT`.
         around (Surroundings | None): What lies around these values, if they are three or
             more.
         colours (bool): Whether these values are 0xRRGGBB.

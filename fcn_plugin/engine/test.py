@@ -9,10 +9,10 @@ from ..models import speed_up
 from ..utils.errors import InputError
 from ..utils.paths import shown
 from ..utils.wrappers import unwrapped
-from .config import use_crf
+from ..utils.config import use_crf
 from .distributed import explain_lost_processes
 from .explain import check_checkpoint, check_classes, explain_errors
-from .loading import use_tiles
+from ..checkpoints.loading import use_tiles
 from .train import build_runner, figure_lines
 
 
@@ -25,7 +25,7 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     """Evaluates, prints the metrics and writes them to the work dir.
 
     Args:
-        config (Config): From :func:`fcn_plugin.apis.config.load_config`.
+        config (Config): From :func:`fcn_plugin.utils.config.load_config`.
         checkpoint (str): The weights' file, or an address that mmengine knows.
         tta (bool): Averages over the config's ``tta_pipeline`` (sizes and flips),
             at the images' original sizes. Defaults to False.

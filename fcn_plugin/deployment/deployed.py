@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..ops import label_dtype
 from ..utils.errors import InputError
-from .decode_heads import FCNSkipHead
+from ..models.decode_heads import FCNSkipHead
 from .symbolic_sizes import for_any_size
 
 

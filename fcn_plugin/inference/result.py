@@ -11,7 +11,7 @@ from .. import visualization as vis
 from ..utils.errors import InputError
 from ..utils.files import replacing
 from .images import IMAGE_SUFFIXES, save_picture
-from .loading import PathLike
+from ..checkpoints.loading import PathLike
 
 
 @dataclass(eq=False)

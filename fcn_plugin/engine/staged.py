@@ -10,9 +10,9 @@ from mmengine.config import Config, DictAction
 
 from ..utils.errors import FailedRunError, InputError
 from ..utils.paths import shown, tool_command
-from .config import read_config
-from .work_dir import (checkpoint_of, is_finished, keep_settings, require_same_settings,
-                       settings_of)
+from ..utils.config import read_config
+from ..checkpoints.work_dir import (checkpoint_of, is_finished, keep_settings,
+                                    require_same_settings, settings_of)
 
 
 def stages(config: str) -> list[Path]:

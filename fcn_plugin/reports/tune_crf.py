@@ -13,8 +13,8 @@ from rich.progress import track
 from ..evaluation import boundary_distance, confusion_matrix, segmentation_metrics
 from ..models import DenseCRF
 from ..utils.errors import InputError
-from .loading import PathLike, inner_dataset, load_model
-from .predict import predict_dataset, spread
+from ..checkpoints.loading import PathLike, inner_dataset, load_model
+from ..inference.predict import predict_dataset, spread
 
 #: What is tried of each setting, most telling first: the usual ranges, and below them
 #: what is gentle enough for thin things.

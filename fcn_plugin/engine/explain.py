@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..utils.errors import InputError
 from ..utils.wrappers import unwrapped
-from .loading import read_checkpoint
+from ..checkpoints.loading import read_checkpoint
 
 _UNKNOWN_TYPE = re.compile(r"'?(\S+) is not in the \S+::(.+?) registry")
 _OUT_OF_BOUNDS = re.compile(r'Target (-?\d+) is out of bounds')

@@ -21,8 +21,8 @@ from ..models import FeatureMap, describe_backbone
 from ..models.packaged_weights import PACKAGES, SCHEME
 from ..utils.errors import InputError
 from ..utils.paths import config_names
-from .config import load_config
-from .explain import explain_errors
+from ..utils.config import load_config
+from ..engine.explain import explain_errors
 
 #: What the printed config inherits, and what its head and pre-processing are.
 PARENT = 'fcn-8s_r50_1xb16-20k_voc12-224x224.py'

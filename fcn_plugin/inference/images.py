@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..utils.errors import InputError
-from .loading import PathLike
+from ..checkpoints.loading import PathLike
 
 _IN_MEMORY = (bytes, bytearray, memoryview)
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',

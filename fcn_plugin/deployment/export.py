@@ -12,14 +12,15 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from ..datasets.shapes import ShapesDataset
-from ..models.deployed import DeployedSegmentor
+from .deployed import DeployedSegmentor
 from ..utils.errors import InputError, MissingPackageError
 from ..utils.files import replacing
 from ..version import __version__
-from .backends import META_KEY, GraphBackend, OnnxBackend, TorchBackend, build_pipeline
-from .images import list_images, read_image
-from .loading import STREET_MODEL, PathLike, inner_dataset, load_model
-from .result import check_outputs
+from ..inference.backends import (META_KEY, GraphBackend, OnnxBackend, TorchBackend,
+                                  build_pipeline)
+from ..inference.images import list_images, read_image
+from ..checkpoints.loading import STREET_MODEL, PathLike, inner_dataset, load_model
+from ..inference.result import check_outputs
 
 #: Sizes (H, W) of the images that are drawn to check with where none are given.
 _SIZES = ((240, 320), (97, 131), (65, 33))

@@ -16,7 +16,7 @@ from ..utils.errors import InputError, LeftOutError, UserError
 from ..utils.files import replacing
 from .backends import GraphBackend, LabelsAndScores, OnnxBackend, TorchBackend
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
-from .loading import PathLike, load_model, parse_device
+from ..checkpoints.loading import PathLike, load_model, parse_device
 from .result import Result, check_outputs, output_files
 
 #: Bytes that the results of a video may take when they are returned as a list.
@@ -41,7 +41,7 @@ class FCNInferencer:
     done, so a video or a large folder does not fit into memory; it runs the config
     text found in a checkpoint as Python; and it fills a model from weights that do not
     fit with a warning. Here results come one by one (:meth:`stream`), and models are
-    loaded by :func:`~fcn_plugin.apis.loading.load_model`.
+    loaded by :func:`~fcn_plugin.checkpoints.loading.load_model`.
 
     Args:
         model (str, Path, Config or nn.Module, optional): A config: its file, the name of
@@ -66,7 +66,7 @@ class FCNInferencer:
         overlap (int, optional): Pixels that a tile sees beyond what it labels. Defaults
             to None: 128.
         crf (bool): Whether a dense CRF refines the labels; see
-            :func:`~fcn_plugin.apis.config.use_crf`. Defaults to False.
+            :func:`~fcn_plugin.utils.config.use_crf`. Defaults to False.
         allow_imports (Sequence[str]): Packages that a config kept in the checkpoint may
             import, which runs their code: those of your own that it was trained with.
             Defaults to (): only fcn_plugin and OpenMMLab's.
@@ -332,7 +332,7 @@ def _check_model(model: nn.Module, device: str, given: Sequence[str]) -> nn.Modu
     if 'background' not in (getattr(model, 'dataset_meta', None) or {}) or (
             not hasattr(model, 'cfg')):
         raise InputError(f'the model, a {type(model).__name__}, does not know its classes '
-                         'and its config: build it by fcn_plugin.apis.loading.load_model')
+                         "and its config: build it by fcn_plugin.apis.load_model")
     if model.training:
         raise InputError('the model is in training mode, in which dropout and batch norms '
                          'would change what it predicts: call model.eval() before')

@@ -19,11 +19,11 @@ from .. import __version__, compat
 from ..ops import label_scores, sample_axis
 from ..ops.labels import numba_fault
 from ..utils.paths import python_command
-from .config import load_config
+from ..utils.config import load_config
 from .describe import quiet
-from .explain import (LOADERS, check_checkpoint, check_classes, check_optimizer,
-                      explain_errors, inner_datasets)
-from .train import pretrained_weights
+from ..engine.explain import (LOADERS, check_checkpoint, check_classes, check_optimizer,
+                              explain_errors, inner_datasets)
+from ..engine.train import pretrained_weights
 
 _DISTRIBUTION = 'mmseg-fcn-plugin'
 # What an extra brings, where there is no requirement to read.

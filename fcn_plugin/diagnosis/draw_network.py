@@ -11,7 +11,7 @@ from ..models import FCNSkipHead
 from ..utils.errors import InputError
 from ..utils.files import replacing
 from ..visualization.network import Stage, draw_network
-from .config import load_config
+from ..utils.config import load_config
 
 SUFFIXES = ('.png', '.svg', '.pdf')
 

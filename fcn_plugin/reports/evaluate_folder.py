@@ -6,17 +6,17 @@ import numpy as np
 from prettytable import PrettyTable
 from rich.progress import track
 
-from ..datasets.label_maps import read_label_png
+from ..masks.label_maps import read_label_png
 from ..evaluation.conditions import find_conditions
 from ..evaluation.confusion import FIGURES, segmentation_metrics
 from ..utils.errors import InputError
 from ..utils.files import write_text
-from .images import ImageInput, list_images, read_image, save_picture
-from .inferencer import FCNInferencer, check_batch_size
+from ..inference.images import ImageInput, list_images, read_image, save_picture
+from ..inference.inferencer import FCNInferencer, check_batch_size
 from .judge import Evaluation, choose_images, evaluate
-from .loading import PathLike
-from .predict import ROWS_PER_PICTURE, compare
-from .result import Result, check_outputs
+from ..checkpoints.loading import PathLike
+from ..inference.predict import ROWS_PER_PICTURE, compare
+from ..inference.result import Result, check_outputs
 
 
 def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: PathLike,

@@ -6,10 +6,10 @@ from mmengine.registry import init_default_scope
 from prettytable import PrettyTable
 from rich.progress import track
 
-from ..datasets.label_maps import label_maps_of_dataset, label_maps_of_folder
+from ..masks.label_maps import label_maps_of_dataset, label_maps_of_folder
 from ..evaluation.stride_ceiling import PAPER_CEILING, stride_ceiling
 from ..utils.errors import InputError
-from .config import load_config
+from ..utils.config import load_config
 
 
 def print_stride_ceiling(source: str,

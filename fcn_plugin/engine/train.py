@@ -12,8 +12,8 @@ from mmseg.registry import RUNNERS
 
 from .. import compat
 from ..datasets.guarded import innermost
-from ..engine import FCNRunner
-from ..engine.start import go_on_after_restart
+from . import FCNRunner
+from .start import go_on_after_restart
 from ..evaluation import FIGURES
 from ..utils.errors import InputError
 from ..utils.paths import shown, tool_command
@@ -21,8 +21,8 @@ from ..utils.wrappers import unwrapped
 from .distributed import explain_lost_processes
 from .explain import (check_classes, check_lengths, check_optimizer, explain_errors,
                       unknown_type)
-from .loading import load_model
-from .predict import compare, predict_dataset, save_picture, spread
+from ..checkpoints.loading import load_model
+from ..inference.predict import compare, predict_dataset, save_picture, spread
 from .staged import require_coarser
 
 _PICTURE_ROWS = 5
@@ -94,7 +94,7 @@ def train(config: Config, compile_backbone: bool = False) -> None:
     """Trains, evaluates the best checkpoint and prints where everything lies.
 
     Args:
-        config (Config): From :func:`fcn_plugin.apis.config.load_config`.
+        config (Config): From :func:`fcn_plugin.utils.config.load_config`.
         compile_backbone (bool): Compiles the backbone by ``torch.compile``, for images
             of any size at once. Needs a C++ compiler on a CPU. Defaults to False.
     """

@@ -25,8 +25,8 @@ from .. import visualization as vis
 from ..models.segmentors import FCNSegmentor
 from ..ops import label_dtype
 from ..utils.errors import InputError, MissingPackageError
-from .loading import inner_dataset, parse_device
-from .safe_config import check_types
+from ..checkpoints.loading import inner_dataset, parse_device
+from ..checkpoints.safe_config import check_types
 
 #: Pixels of an image, as a network gets it, above which it is labelled in tiles: 6000x6000.
 #: Whole, such an image takes some ten GB.
@@ -72,7 +72,7 @@ class TorchBackend:
     """Runs a segmentor of mmseg.
 
     Args:
-        model (nn.Module): From :func:`fcn_plugin.apis.loading.load_model`.
+        model (nn.Module): From :func:`fcn_plugin.checkpoints.loading.load_model`.
         pipeline (Compose, optional): What an image goes through first. Defaults to None:
             the test pipeline of the model's config.
     """
@@ -189,7 +189,7 @@ META_KEY = 'fcn_plugin'
 
 
 class GraphBackend:
-    """Runs what :func:`fcn_plugin.apis.export.export` has written.
+    """Runs what :func:`fcn_plugin.deployment.export.export` has written.
 
     Args:
         path (Path): The file.
@@ -199,7 +199,7 @@ class GraphBackend:
 
     Attributes:
         meta (dict): 'classes', 'palette' and 'background'; 'preprocess' and 'scores' as
-            in :class:`~fcn_plugin.models.deployed.DeployedSegmentor`; and, for a graph
+            in :class:`~fcn_plugin.deployment.deployed.DeployedSegmentor`; and, for a graph
             without preprocessing, 'pipeline', 'mean', 'std' and 'bgr_to_rgb'.
         pipeline (Compose, optional): What an image goes through first, for a graph
             without preprocessing.

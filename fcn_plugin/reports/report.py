@@ -22,14 +22,14 @@ from ..evaluation.confusion import FIGURES, segmentation_metrics
 from ..utils.errors import InputError
 from ..utils.files import write_text
 from ..version import __version__
-from .config import load_config
-from .explain import explain_errors
-from .inferencer import check_opacity
+from ..utils.config import load_config
+from ..engine.explain import explain_errors
+from ..inference.inferencer import check_opacity
 from .judge import Evaluation, choose_images, evaluate
-from .loading import PathLike, load_model
-from .predict import build_val_dataset, predict_dataset, spread
-from .result import Result
-from .work_dir import checkpoint_of, of_last_run, read_log, starts_of_last_run
+from ..checkpoints.loading import PathLike, load_model
+from ..inference.predict import build_val_dataset, predict_dataset, spread
+from ..inference.result import Result
+from ..checkpoints.work_dir import checkpoint_of, of_last_run, read_log, starts_of_last_run
 
 _FIGURES = dict(mIoU=FIGURES['mIoU']) | FIGURES  # that one first
 #: More classes than this make a table that nobody reads.
@@ -71,7 +71,7 @@ def read_run(work_dir: PathLike, config: Optional[PathLike] = None,
             several runs the last.
         weight_path (str or Path, optional): Defaults to None: the best checkpoint,
             without one the last, of the last run; see
-            :func:`~fcn_plugin.apis.work_dir.checkpoint_of`.
+            :func:`~fcn_plugin.checkpoints.work_dir.checkpoint_of`.
         cfg_options (dict, optional): Overrides of the config.
 
     Returns:

@@ -8,7 +8,7 @@ from mmpretrain.models.utils import ShiftWindowMSA
 from torch import Tensor, nn
 
 from ..utils.errors import InputError
-from .same_padding import SamePadConv2d
+from ..models.same_padding import SamePadConv2d
 
 
 class AnySizeShiftWindowMSA(ShiftWindowMSA):

@@ -9,20 +9,19 @@ from PIL import Image, ImageOps
 from prettytable import PrettyTable
 from rich.progress import track
 
-from ..datasets.class_names import ClassNames, read_class_names
-from ..datasets.find_pairs import Pairing, find_pairs
-from ..datasets.inspect_pairs import (Inspected, class_shares, common_size, doubles,
-                                      inspect_pairs, make_split, median_frequency_weights,
-                                      turn)
-from ..datasets.mask_blur import Surroundings, nothing_seen
-from ..datasets.mask_values import Encoding, find_encoding, read_mask, to_labels
+from ..masks.class_names import ClassNames, read_class_names
+from .find_pairs import Pairing, find_pairs
+from .inspect_pairs import (Inspected, class_shares, common_size, doubles, inspect_pairs,
+                            make_split, median_frequency_weights, turn)
+from ..masks.mask_blur import Surroundings, nothing_seen
+from ..masks.mask_values import Encoding, find_encoding, read_mask, to_labels
 from ..utils.errors import InputError
 from ..utils.files import move_into, staging_folder
 from ..utils.paths import config_path, shown, tool_command
 from ..visualization import class_shares as class_shares_of
 from ..visualization import (comparison, comparison_row, default_palette, merge_shares,
                              save_label_png)
-from .predict import save_picture, spread
+from ..inference.predict import save_picture, spread
 
 #: The config that an own one inherits: small, and with weights that need no download.
 _SMALL = 'fcn-8s_efficientnet-lite0_1xb8-20k_camvid-360x480.py'

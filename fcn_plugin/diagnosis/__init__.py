@@ -1,0 +1,1 @@
+"""What is installed, what a backbone gives, and how a network looks."""

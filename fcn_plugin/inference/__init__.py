@@ -1,0 +1,1 @@
+"""From a path or an array to labels and pictures."""

@@ -1,0 +1,1 @@
+"""A run or a folder of images judged."""
