@@ -18,10 +18,10 @@ import pickle
 import sys
 import types
 import warnings
+from collections.abc import Callable
 from datetime import timedelta
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Callable, List
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ def apply() -> None:
     weigh_classes_beside_ignored_pixels()
 
 
-def in_force() -> List[str]:
+def in_force() -> list[str]:
     """What is accommodated in this environment, a sentence each, for people."""
     from mmengine.utils.dl_utils import mmcv_full_available
     found = []
@@ -148,7 +148,7 @@ def _torchvision_extension_loads(folder: Path) -> bool:
 
 
 # Kept for the life of the process: the schemas go when the library object does.
-_torchvision_schemas: List[object] = []
+_torchvision_schemas: list[object] = []
 
 
 def _declare_torchvision_operators() -> None:
@@ -213,11 +213,10 @@ def write_files_whole() -> None:
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with replacing(path) as beside:
-                with open(beside, 'wb') as file:
-                    file.write(obj)
-                    file.flush()
-                    os.fsync(file.fileno())
+            with replacing(path) as beside, open(beside, 'wb') as file:
+                file.write(obj)
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             raise OSError(error.errno, f'{error.strerror}: {len(obj)} bytes could not be '
                           f'written, and what was at {path} is as it was; free some '
@@ -247,7 +246,7 @@ def name_package_for_get_config() -> None:
 # --- losses -----------------------------------------------------------------
 
 
-_weighs_classes: List[Callable] = []  # the function, where mmseg's was replaced
+_weighs_classes: list[Callable] = []  # the function, where mmseg's was replaced
 
 
 def weigh_classes_beside_ignored_pixels() -> None:

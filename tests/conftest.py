@@ -16,6 +16,8 @@ from mmengine.registry import init_default_scope  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import fcn_plugin  # noqa: E402,F401  before any test imports mmseg
+
+# isort: split
 from tiny_trained import write_trained  # noqa: E402
 
 torch.set_num_threads(2)

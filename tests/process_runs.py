@@ -11,14 +11,17 @@ from pathlib import Path
 import torch
 
 from fcn_plugin import compat  # before all that imports mmseg
-from fcn_plugin.utils.config import load_config
-from fcn_plugin.engine.test import test as evaluate
-from fcn_plugin.evaluation import FCNMetric
+
+# isort: split
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODEL_WRAPPERS, MODELS
 from mmseg.structures import SegDataSample
+
+from fcn_plugin.engine.test import test as evaluate
+from fcn_plugin.evaluation import FCNMetric
+from fcn_plugin.utils.config import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / 'configs' / '_base_' / 'models' / 'fcn-8s_r18-half.py'

@@ -10,13 +10,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from distutils.core import run_setup
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import setuptools  # noqa: F401  brings distutils where Python no longer does
-from distutils.core import run_setup
 from tiny_runs import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[1]

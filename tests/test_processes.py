@@ -5,8 +5,8 @@ import torch
 from mmseg.registry import MODELS
 from tiny_runs import SHAPES, forget_runs, write_config
 
-from fcn_plugin.utils.config import load_config
 from fcn_plugin.datasets.shapes import ShapesDataset
+from fcn_plugin.utils.config import load_config
 
 
 def load(path):

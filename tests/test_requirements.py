@@ -2,13 +2,13 @@
 import ast
 import re
 import sys
+from distutils.core import run_setup
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import setuptools  # noqa: F401  brings distutils where Python no longer does
-from distutils.core import run_setup
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 

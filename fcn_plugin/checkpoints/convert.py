@@ -2,14 +2,19 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any, Optional, Tuple
+from typing import Any
 
 import torch
-from mmseg.datasets import (PascalContextDataset, PascalContextDataset59,
-                            PascalVOCDataset)
+from mmseg.datasets import PascalContextDataset, PascalContextDataset59, PascalVOCDataset
 
-from ..models.converters import (Conversion, convert_layers, from_port, read_caffemodel,
-                                 reorder_classes, to_port)
+from ..models.converters import (
+    Conversion,
+    convert_layers,
+    from_port,
+    read_caffemodel,
+    reorder_classes,
+    to_port,
+)
 from ..utils.errors import InputError
 from .loading import PathLike, read_checkpoint
 
@@ -19,7 +24,7 @@ _DATA_SETS = {len(data_set.METAINFO['classes']): data_set for data_set in (
 _TORCH_MAGIC = (b'PK\x03\x04', b'\x80\x02')
 
 
-def caffe_to_fcn(source: PathLike, out: PathLike, variant: Optional[str] = None,
+def caffe_to_fcn(source: PathLike, out: PathLike, variant: str | None = None,
                  overwrite: bool = False) -> Conversion:
     """Converts a released net to a checkpoint and prints what became of each layer.
 
@@ -100,7 +105,7 @@ def fcn_to_port(source: PathLike, out: PathLike, overwrite: bool = False) -> Non
           'with skip_scales (0.0001, 0.01, 1) is its FCN8sAtOnce')
 
 
-def _checked(source: PathLike, out: PathLike, overwrite: bool) -> Tuple[Path, Path]:
+def _checked(source: PathLike, out: PathLike, overwrite: bool) -> tuple[Path, Path]:
     source, out = Path(source), Path(out)
     if out.exists() and source.exists() and out.samefile(source):
         raise InputError(f"'{out}' is the file to convert; choose another to write to")

@@ -5,8 +5,9 @@ import os
 import pickle
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -19,13 +20,13 @@ from mmseg.apis import init_model
 from mmseg.registry import DATASETS
 from torch import nn
 
+from ..utils.config import read_config, use_crf
 from ..utils.errors import InputError, UserError
 from ..utils.paths import config_file, config_path
 from ..visualization import default_palette
-from ..utils.config import read_config, use_crf
 from .safe_config import config_from_text
 
-PathLike = Union[str, Path]
+PathLike = str | Path
 
 #: The config that stands for a backbone where nothing else names one.
 DEFAULT_CONFIGS = {
@@ -39,7 +40,7 @@ DEFAULT_BACKBONE = 'resnet50'
 STREET_MODEL = Path(__file__).resolve().parents[1] / 'weights' / 'street.pth'
 
 
-def read_checkpoint(path: PathLike) -> Dict[str, Any]:
+def read_checkpoint(path: PathLike) -> dict[str, Any]:
     """Loads a checkpoint into main memory: tensors and plain data only.
 
     Args:
@@ -70,9 +71,9 @@ def read_checkpoint(path: PathLike) -> Dict[str, Any]:
     return dict(checkpoint, meta=checkpoint.get('meta') or {})
 
 
-def find_config(config: Union[PathLike, Config, None], meta: Dict[str, Any],
-                backbone: Optional[str] = None, allow_imports: Sequence[str] = ()
-                ) -> Tuple[Config, str]:
+def find_config(config: PathLike | Config | None, meta: dict[str, Any],
+                backbone: str | None = None, allow_imports: Sequence[str] = ()
+                ) -> tuple[Config, str]:
     """The config to build a checkpoint's model from.
 
     In this order: the one given; the one kept in the checkpoint; the project's
@@ -153,7 +154,7 @@ def parse_device(device: str) -> torch.device:
             f"no device '{device}': write auto, cpu, cuda or cuda:0") from error
 
 
-def use_tiles(config: Config, tile: Optional[int], overlap: Optional[int] = None) -> None:
+def use_tiles(config: Config, tile: int | None, overlap: int | None = None) -> None:
     """Has a config's segmentor label in tiles, in place; see :class:`FCNSegmentor`.
 
     Args:
@@ -177,12 +178,12 @@ def use_tiles(config: Config, tile: Optional[int], overlap: Optional[int] = None
                                  tile=tile, overlap=128 if overlap is None else overlap)
 
 
-def load_model(config: Union[PathLike, Config, None] = None,
-               checkpoint: Optional[PathLike] = None,
-               device: str = 'auto', backbone: Optional[str] = None,
-               cfg_options: Optional[dict] = None, rescale: bool = True,
+def load_model(config: PathLike | Config | None = None,
+               checkpoint: PathLike | None = None,
+               device: str = 'auto', backbone: str | None = None,
+               cfg_options: dict | None = None, rescale: bool = True,
                crf: bool = False, allow_imports: Sequence[str] = (),
-               tile: Optional[int] = None, overlap: Optional[int] = None) -> nn.Module:
+               tile: int | None = None, overlap: int | None = None) -> nn.Module:
     """Builds a segmentor and fills it from a checkpoint, wholly or not at all.
 
     Args:
@@ -263,7 +264,7 @@ def _mismatch(message: str) -> str:
     return '; '.join(parts) or message
 
 
-def _dataset_meta(model: nn.Module, meta: Dict[str, Any], cfg: Config) -> dict:
+def _dataset_meta(model: nn.Module, meta: dict[str, Any], cfg: Config) -> dict:
     """Names and colours of the model's classes; see :func:`load_model`."""
     found = meta.get('dataset_meta') or dict(  # the capitals are mmseg 0.x's
         classes=meta.get('CLASSES'), palette=meta.get('PALETTE'))

@@ -1,15 +1,15 @@
 """Making a file to give away of a checkpoint."""
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from ..inference.result import check_outputs
 from ..utils.errors import InputError
 from ..utils.files import replacing
 from .loading import PathLike, read_checkpoint
-from ..inference.result import check_outputs
 from .safe_config import read_config_text
 
 DTYPES = dict(float32=torch.float32, float16=torch.float16, bfloat16=torch.bfloat16)
@@ -18,7 +18,7 @@ _OF_THE_RUN = ('work_dir', 'load_from', 'resume', 'launcher')
 
 
 def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
-            notes: Optional[Dict[str, Any]] = None, overwrite: bool = False) -> Path:
+            notes: dict[str, Any] | None = None, overwrite: bool = False) -> Path:
     """Writes the weights, their config and classes, and nothing of the optimiser.
 
     Args:

@@ -11,7 +11,8 @@ import importlib
 import importlib.util
 import sys
 import warnings
-from typing import Any, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 # All of TRUSTED, now: what Python finds first under these names has been imported before
 # any checkpoint is read, and submodules come from there.

@@ -2,8 +2,9 @@
 import json
 import pickle
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -28,7 +29,7 @@ _CHECKPOINT = re.compile(r'(?:best_(.+)_)?(?:iter|epoch)_\d+\.pth')
 # --- checkpoints ----------------------------------------------------------------------
 
 
-def checkpoint_of(work_dir: Path, which: str = 'best') -> Optional[Path]:
+def checkpoint_of(work_dir: Path, which: str = 'best') -> Path | None:
     """The checkpoint that a run has left.
 
     Args:
@@ -56,7 +57,7 @@ def checkpoint_of(work_dir: Path, which: str = 'best') -> Optional[Path]:
     return last if last.is_file() else None
 
 
-def _written(checkpoint: Path) -> Tuple[str, int]:
+def _written(checkpoint: Path) -> tuple[str, int]:
     meta = _read(checkpoint).get('meta') or {}
     return meta.get('time', ''), meta.get('iter', 0)
 
@@ -100,7 +101,7 @@ def validates_at_its_end(config: Config) -> bool:
 # --- scalars --------------------------------------------------------------------------
 
 
-def read_log(work_dir: Path) -> Tuple[List[dict], List[dict]]:
+def read_log(work_dir: Path) -> tuple[list[dict], list[dict]]:
     """The scalars of all starts of a run: of training, and of validation.
 
     Returns:
@@ -108,8 +109,8 @@ def read_log(work_dir: Path) -> Tuple[List[dict], List[dict]]:
         once, and of a run that was begun anew in the same folder nothing of the one
         before is left.
     """
-    train: List[dict] = []
-    val: List[dict] = []
+    train: list[dict] = []
+    val: list[dict] = []
     for start in starts_of_last_run(work_dir):
         more_train, more_val = read_scalars(start / 'vis_data/scalars.json')
         first = min((values['step'] for values in more_train), default=None)
@@ -122,12 +123,12 @@ def read_log(work_dir: Path) -> Tuple[List[dict], List[dict]]:
     return train, val
 
 
-def starts_of_last_run(work_dir: Path) -> List[Path]:
+def starts_of_last_run(work_dir: Path) -> list[Path]:
     """The folders of the starts of a run, of the last one where there were several.
 
     They are those that have logged a scalar, from the last that did not resume on.
     """
-    found: List[Path] = []
+    found: list[Path] = []
     for start in _log_starts(work_dir):
         config = start / 'vis_data/config.py'
         if config.is_file() and not re.search(r'^resume = True$', config.read_text('utf-8'),
@@ -144,16 +145,16 @@ def of_last_run(checkpoint: Path) -> bool:
     return not starts or not time or time >= starts[0].name
 
 
-def _log_starts(work_dir: Path) -> List[Path]:
+def _log_starts(work_dir: Path) -> list[Path]:
     """The folder of each start that has logged a scalar, of all runs; the last at the end."""
     return [path.parents[1] for path in sorted(work_dir.glob('*/vis_data/scalars.json'))
             if any(read_scalars(path))]
 
 
-def read_scalars(path: Path) -> Tuple[List[dict], List[dict]]:
+def read_scalars(path: Path) -> tuple[list[dict], list[dict]]:
     """The lines of mmengine's ``scalars.json``: of training, and of validation."""
-    train: List[dict] = []
-    val: List[dict] = []
+    train: list[dict] = []
+    val: list[dict] = []
     for line in path.read_text(encoding='utf-8').splitlines():
         try:
             values = json.loads(line)
@@ -167,7 +168,7 @@ def read_scalars(path: Path) -> Tuple[List[dict], List[dict]]:
 # --- settings -------------------------------------------------------------------------
 
 
-def settings_of(config: Config, arguments: Sequence[str] = ()) -> Dict[str, str]:
+def settings_of(config: Config, arguments: Sequence[str] = ()) -> dict[str, str]:
     """What decides how a run ends, setting by setting.
 
     Args:
@@ -184,7 +185,7 @@ def settings_of(config: Config, arguments: Sequence[str] = ()) -> Dict[str, str]
     return dict(found, arguments=' '.join(arguments))
 
 
-def _flat(value: Any, key: str = '') -> Iterator[Tuple[str, str]]:
+def _flat(value: Any, key: str = '') -> Iterator[tuple[str, str]]:
     if isinstance(value, tuple):
         value = list(value)
     parts: Any = None
@@ -199,12 +200,12 @@ def _flat(value: Any, key: str = '') -> Iterator[Tuple[str, str]]:
         yield from _flat(part, f'{key}.{name}' if key else str(name))
 
 
-def keep_settings(work_dir: Path, settings: Dict[str, str]) -> None:
+def keep_settings(work_dir: Path, settings: dict[str, str]) -> None:
     """Writes what a run is made with into its work dir, before it begins."""
     write_text(work_dir / _SETTINGS, json.dumps(settings, indent=1, sort_keys=True) + '\n')
 
 
-def other_settings(work_dir: Path, settings: Dict[str, str]) -> Optional[str]:
+def other_settings(work_dir: Path, settings: dict[str, str]) -> str | None:
     """How the run whose checkpoints are in a work dir differs from one that is wanted.
 
     Args:
@@ -237,13 +238,13 @@ def other_settings(work_dir: Path, settings: Dict[str, str]) -> Optional[str]:
             f'{settings.get(key, "not set")} now{more}')
 
 
-def _common(key: str, value: Optional[str]) -> Optional[str]:
+def _common(key: str, value: str | None) -> str | None:
     """None for all values that are alike, and for none."""
     # A stage has the settings of those before it as 'before: KEY'.
     return None if value in _ALIKE.get(key.rpartition(': ')[2], ()) else value
 
 
-def require_same_settings(wanted: Dict[Path, Dict[str, str]]) -> None:
+def require_same_settings(wanted: dict[Path, dict[str, str]]) -> None:
     """Refuses to go on with, or to take for finished, runs that were made otherwise.
 
     Args:

@@ -6,10 +6,11 @@ which imports what does the work. Help and wrong arguments need neither torch no
 """
 import difflib
 import sys
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Sequence
+from typing import Any
 
 from .. import register
 from ..utils.arguments import ToolParser

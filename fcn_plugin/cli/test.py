@@ -31,6 +31,6 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 def run(config: str, checkpoint: str, cfg_options: dict | None, work_dir: str | None,
         launcher: str, **arguments: Any) -> None:
-    from ..utils.config import load_config
     from ..engine.test import test
+    from ..utils.config import load_config
     test(load_config(config, cfg_options, work_dir, launcher), checkpoint, **arguments)

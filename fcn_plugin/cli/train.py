@@ -31,8 +31,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 def run(config: str, cfg_options: dict | None, work_dir: str | None, launcher: str,
         resume: bool, amp: bool, compile_backbone: bool) -> None:
-    from ..utils.config import load_config
     from ..engine.train import train, use_amp
+    from ..utils.config import load_config
     cfg = load_config(config, cfg_options, work_dir, launcher)
     if amp:
         use_amp(cfg)

@@ -26,6 +26,6 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(config: str, cfg_options: dict | None, **arguments: Any) -> None:
-    from ..utils.config import load_config
     from ..reports.tune_crf import tune_crf
+    from ..utils.config import load_config
     tune_crf(load_config(config, cfg_options), **arguments)

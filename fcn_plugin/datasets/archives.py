@@ -3,7 +3,7 @@ import shutil
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple
 
 from ..utils.errors import InputError
 from ..utils.files import move_into, staging_folder
@@ -67,8 +67,8 @@ def _refuse_existing(folder: Path, overwrite: bool) -> None:
                               'replacing files in it with --overwrite')
 
 
-def extract(archive: Union[str, Path],
-            folder: Union[str, Path],
+def extract(archive: str | Path,
+            folder: str | Path,
             inside: str = '.',
             overwrite: bool = False) -> None:
     """Unpacks one folder of a tar archive, wholly or not at all.
@@ -116,8 +116,8 @@ def extract(archive: Union[str, Path],
 
 
 def fetch(name: str,
-          dest: Union[str, Path],
-          url: Optional[str] = None,
+          dest: str | Path,
+          url: str | None = None,
           overwrite: bool = False) -> Path:
     """Downloads, checks and unpacks a data set.
 

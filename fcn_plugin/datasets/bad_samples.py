@@ -1,7 +1,7 @@
 """What is wrong with images and masks that cannot be used."""
 import os
-from typing import Any
 from collections.abc import Iterable
+from typing import Any
 
 from PIL import Image
 

@@ -1,5 +1,5 @@
 """CamVid in its 11-class version."""
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
@@ -33,6 +33,6 @@ class CamVidDataset(BaseSegDataset):
         super().__init__(img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
 
     @classmethod
-    def get_label_map(cls, new_classes: Optional[Sequence[str]] = None) -> Dict[int, int]:
+    def get_label_map(cls, new_classes: Sequence[str] | None = None) -> dict[int, int]:
         """Old to new labels; void becomes 255 whichever classes are chosen."""
         return {**(super().get_label_map(new_classes) or {}), cls.VOID: 255}

@@ -6,13 +6,19 @@ import os
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Optional, Union
 
-from rich.progress import (BarColumn, DownloadColumn, Progress, TextColumn,
-                           TimeRemainingColumn, TransferSpeedColumn)
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
 from ..utils.errors import InputError
-
 from ..version import __version__
 
 _CHUNK = 1 << 18  # bytes
@@ -30,7 +36,7 @@ def byte_progress() -> Progress:
                     TransferSpeedColumn(), TimeRemainingColumn())
 
 
-def check_digest(path: Union[str, Path], checksum: str) -> None:
+def check_digest(path: str | Path, checksum: str) -> None:
     """Compares a file with its published checksum.
 
     Args:
@@ -50,7 +56,7 @@ def check_digest(path: Union[str, Path], checksum: str) -> None:
             f'{path} has the {algorithm.upper()} {found}, expected {expected}')
 
 
-def download(url: str, path: Union[str, Path], checksum: Optional[str] = None) -> Path:
+def download(url: str, path: str | Path, checksum: str | None = None) -> Path:
     """Downloads a file, and resumes an earlier attempt.
 
     The bytes are kept in ``<path>.part`` until the file is complete and checked. When
@@ -125,7 +131,7 @@ def _receive_all(url: str, part: Path) -> None:
 
 
 def _receive(url: str, part: Path,
-             report: Callable[[int, Optional[int]], None]) -> None:
+             report: Callable[[int, int | None], None]) -> None:
     """One connection: appends the missing bytes to ``part``.
 
     Args:

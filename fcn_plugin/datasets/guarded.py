@@ -1,7 +1,7 @@
 """Data sets that wrap others; one of them checks images and masks before they are used."""
 import os
-from typing import Any
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +10,13 @@ from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 from torch.utils.data import get_worker_info
 
-from .bad_samples import (BadSampleError, MissingFolderError, check_choice, check_file,
-                          check_sizes)
+from .bad_samples import (
+    BadSampleError,
+    MissingFolderError,
+    check_choice,
+    check_file,
+    check_sizes,
+)
 
 
 class DatasetAround:

@@ -1,14 +1,14 @@
 """Images and masks in any folders, named by a list."""
 import os.path as osp
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from ..utils.errors import InputError
 
-LabelMap = Sequence[Tuple[int, int]]
+LabelMap = Sequence[tuple[int, int]]
 
 
 @DATASETS.register_module()
@@ -33,13 +33,13 @@ class ListDataset(BaseSegDataset):
         ValueError: If a line has no mask.
     """
 
-    def __init__(self, ann_file: str, label_map: Optional[LabelMap] = None,
+    def __init__(self, ann_file: str, label_map: LabelMap | None = None,
                  **kwargs) -> None:
         self.value_map = None if label_map is None else {
             int(value): int(label) for value, label in label_map}
         super().__init__(ann_file=ann_file, **kwargs)
 
-    def load_data_list(self) -> List[dict]:
+    def load_data_list(self) -> list[dict]:
         """The pairs of the list, in its order."""
         file = Path(self.ann_file)
         if not file.is_file():

@@ -6,8 +6,9 @@ follows parts a few pixels thick and tells two discs apart by their texture alon
 Nothing else tells the class: colours are drawn before the class is, and the
 backgrounds have stripes and checks of their own.
 """
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -95,20 +96,20 @@ class Shape(NamedTuple):
 
     Attributes:
         name (str): The class's name.
-        colour (Tuple[int]): RGB of its labels in pictures; the objects themselves
+        colour (tuple[int]): RGB of its labels in pictures; the objects themselves
             have random colours.
         outline (Callable): Signed distance ``(u, v, radius, thickness) -> (h, w)``.
-        radius (Tuple[float]): Range of the circumscribed radius, in pixels.
+        radius (tuple[float]): Range of the circumscribed radius, in pixels.
         share (float): How many objects of this class there are relative to the others, set
             so that all classes cover about equally many pixels.
         texture (Callable, optional): Mixes two colours; ``None`` is a plain object.
     """
     name: str
-    colour: Tuple[int, int, int]
+    colour: tuple[int, int, int]
     outline: Callable
-    radius: Tuple[float, float]
+    radius: tuple[float, float]
     share: float
-    texture: Optional[Callable] = None
+    texture: Callable | None = None
 
 
 SHAPES = (
@@ -124,12 +125,12 @@ SHAPES = (
 _SHARES = np.cumsum([shape.share for shape in SHAPES])
 
 
-def _uniform(rng: np.random.Generator, bounds: Tuple[float, float]) -> float:
+def _uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
     low, high = bounds
     return low + (high - low) * rng.random()
 
 
-def _rotated(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Tuple:
+def _rotated(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> tuple:
     """Turns coordinates (1, w) and (h, 1) by a random angle into two (h, w)."""
     angle = rng.random() * 2 * np.pi
     sin, cos = np.float32(np.sin(angle)), np.float32(np.cos(angle))
@@ -186,7 +187,7 @@ def _distinct_colour(rng: np.random.Generator, used: np.ndarray) -> np.ndarray:
 
 
 def _place(rng: np.random.Generator, height: int, width: int, radius: float,
-           placed: List[Tuple[float, float, float]]) -> Tuple[float, float]:
+           placed: list[tuple[float, float, float]]) -> tuple[float, float]:
     """A centre (y, x) not too near those already placed, so that no object is hidden."""
     best, best_room = (height / 2, width / 2), -np.inf
     for _ in range(8):
@@ -204,7 +205,7 @@ def _place(rng: np.random.Generator, height: int, width: int, radius: float,
 
 
 def _draw(rng: np.random.Generator, image: np.ndarray, labels: np.ndarray,
-          label: int, centre: Tuple[float, float], radius: float, scale: float,
+          label: int, centre: tuple[float, float], radius: float, scale: float,
           colours: np.ndarray, border: float) -> None:
     """Draws one object over what is there, in place.
 
@@ -212,7 +213,7 @@ def _draw(rng: np.random.Generator, image: np.ndarray, labels: np.ndarray,
         image (np.ndarray): (H, W, 3) float32.
         labels (np.ndarray): (H, W) uint8.
         label (int): Index into :data:`SHAPES`, plus one.
-        centre (Tuple[float]): (y, x), in pixels.
+        centre (tuple[float]): (y, x), in pixels.
         radius (float): The circumscribed radius, in pixels.
         scale (float): Of the thickness and the texture's period.
         colours (np.ndarray): (2, 3) float32.
@@ -243,7 +244,7 @@ def _draw(rng: np.random.Generator, image: np.ndarray, labels: np.ndarray,
 
 
 def render_shapes(rng: np.random.Generator, height: int, width: int,
-                  border: float = 2.) -> Tuple[np.ndarray, np.ndarray]:
+                  border: float = 2.) -> tuple[np.ndarray, np.ndarray]:
     """Draws one image and its labels.
 
     Args:
@@ -254,7 +255,7 @@ def render_shapes(rng: np.random.Generator, height: int, width: int,
             the visible outline of every object. Defaults to 2.
 
     Returns:
-        Tuple[np.ndarray, np.ndarray]: The image (H, W, 3), BGR, uint8, and the labels
+        tuple[np.ndarray, np.ndarray]: The image (H, W, 3), BGR, uint8, and the labels
         (H, W), uint8: 0 for the background, ``i + 1`` for ``SHAPES[i]``, 255 for the
         borders. Edges are antialiased in the image, not in the labels.
     """
@@ -265,7 +266,7 @@ def render_shapes(rng: np.random.Generator, height: int, width: int,
     scale = min(1., min(height, width) / FULL_SIZE)
     mean_count = height * width / (AREA_PER_OBJECT * scale**2)
     count = max(MIN_OBJECTS, round(mean_count * _uniform(rng, (0.6, 1.2))))
-    placed: List[Tuple[float, float, float]] = []
+    placed: list[tuple[float, float, float]] = []
     for _ in range(count):
         # Colours are drawn before the class, and a plain object takes the first of them as
         # often as the second, so that no colour depends on the class.
@@ -289,7 +290,7 @@ def _is_int(value) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def _size_ranges(image_size) -> Tuple[Tuple[int, int], Tuple[int, int]]:
+def _size_ranges(image_size) -> tuple[tuple[int, int], tuple[int, int]]:
     """The ranges of height and width that ``image_size`` stands for."""
     ranges = image_size
     if _is_int(ranges):
@@ -351,11 +352,11 @@ class ShapesDataset(BaseSegDataset):
                  length: int,
                  split: str = 'train',
                  seed: int = 0,
-                 image_size: Union[int, Sequence] = (96, 160),
+                 image_size: int | Sequence = (96, 160),
                  border: float = 2.,
-                 pipeline: Sequence[Union[dict, Callable]] = (),
-                 metainfo: Optional[dict] = None,
-                 indices: Optional[Union[int, Sequence[int]]] = None,
+                 pipeline: Sequence[dict | Callable] = (),
+                 metainfo: dict | None = None,
+                 indices: int | Sequence[int] | None = None,
                  serialize_data: bool = True,
                  test_mode: bool = False,
                  lazy_init: bool = False,
@@ -376,7 +377,7 @@ class ShapesDataset(BaseSegDataset):
         self.length: int = int(length)
         self.split: str = split
         self.seed: int = int(seed)
-        self.size_ranges: Tuple[Tuple[int, int], ...] = _size_ranges(image_size)
+        self.size_ranges: tuple[tuple[int, int], ...] = _size_ranges(image_size)
         self.border: float = float(border)
         super().__init__(
             pipeline=pipeline,
@@ -387,7 +388,7 @@ class ShapesDataset(BaseSegDataset):
             lazy_init=lazy_init,
             max_refetch=max_refetch)
 
-    def load_data_list(self) -> List[Dict]:
+    def load_data_list(self) -> list[dict]:
         """The names and numbers of the images; nothing is drawn yet."""
         return [
             dict(
@@ -398,14 +399,14 @@ class ShapesDataset(BaseSegDataset):
                 seg_fields=[]) for index in range(self.length)
         ]
 
-    def draw(self, index: int) -> Tuple[np.ndarray, np.ndarray]:
+    def draw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Draws an image of the split.
 
         Args:
             index (int): Its number, which ``indices`` does not change.
 
         Returns:
-            Tuple[np.ndarray, np.ndarray]: Image (H, W, 3) and labels (H, W) of all
+            tuple[np.ndarray, np.ndarray]: Image (H, W, 3) and labels (H, W) of all
             classes, see :func:`render_shapes`.
         """
         source = np.random.SeedSequence(
@@ -415,7 +416,7 @@ class ShapesDataset(BaseSegDataset):
                          for low, high in self.size_ranges)
         return render_shapes(rng, height, width, self.border)
 
-    def prepare_data(self, idx: int) -> Optional[dict]:
+    def prepare_data(self, idx: int) -> dict | None:
         """Draws an image and passes it through the pipeline.
 
         Args:

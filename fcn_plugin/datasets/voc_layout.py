@@ -1,6 +1,6 @@
 """Writes a data set to disk in the layout of PASCAL VOC."""
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, Sequence, Union
 
 import cv2
 import numpy as np
@@ -28,8 +28,8 @@ def save_labels(path: Path, labels: np.ndarray, palette: Sequence) -> None:
     image.save(path)
 
 
-def write_voc(out_dir: Union[str, Path],
-              subsets: Dict[str, BaseSegDataset],
+def write_voc(out_dir: str | Path,
+              subsets: dict[str, BaseSegDataset],
               overwrite: bool = False,
               quality: int = 95) -> None:
     """Writes data sets as the subsets of one in VOC layout.
@@ -48,7 +48,7 @@ def write_voc(out_dir: Union[str, Path],
 
     Args:
         out_dir (str or Path): Created where it does not exist.
-        subsets (Dict[str, BaseSegDataset]): By name. Their items have ``img``
+        subsets (dict[str, BaseSegDataset]): By name. Their items have ``img``
             (H, W, 3) BGR uint8, ``gt_seg_map`` (H, W) uint8 and ``img_path``, so
             their pipelines end before the packing. The names and the palette of the
             classes are the first one's.

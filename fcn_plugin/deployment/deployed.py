@@ -1,13 +1,13 @@
 """A segmentor as one graph of tensor operations, for export."""
-from typing import Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..models.decode_heads import FCNSkipHead
 from ..ops import label_dtype
 from ..utils.errors import InputError
-from ..models.decode_heads import FCNSkipHead
 from .symbolic_sizes import for_any_size
 
 
@@ -35,7 +35,7 @@ class DeployedSegmentor(nn.Module):
     """
 
     def __init__(self, model: nn.Module, scores: bool = False, preprocess: bool = False,
-                 resize: Optional[Tuple[int, int]] = None,
+                 resize: tuple[int, int] | None = None,
                  keep_ratio: bool = False) -> None:
         super().__init__()
         _check_exportable(model)
@@ -48,7 +48,7 @@ class DeployedSegmentor(nn.Module):
         self.threshold = getattr(head, 'threshold', None)
         self.label_type = label_dtype(head.num_classes)
 
-    def forward(self, image: Tensor) -> Union[Tensor, Tuple[Tensor, Tensor]]:
+    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """An image batch to labels (N, H, W), and scores (N, C, H, W) on request."""
         if self.preprocess:
             out_size = image.shape[1:3]

@@ -3,24 +3,29 @@ import json
 import statistics
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from ..checkpoints.loading import STREET_MODEL, PathLike, inner_dataset, load_model
 from ..datasets.shapes import ShapesDataset
-from .deployed import DeployedSegmentor
+from ..inference.backends import (
+    META_KEY,
+    GraphBackend,
+    OnnxBackend,
+    TorchBackend,
+    build_pipeline,
+)
+from ..inference.images import list_images, read_image
+from ..inference.result import check_outputs
 from ..utils.errors import InputError, MissingPackageError
 from ..utils.files import replacing
 from ..version import __version__
-from ..inference.backends import (META_KEY, GraphBackend, OnnxBackend, TorchBackend,
-                                  build_pipeline)
-from ..inference.images import list_images, read_image
-from ..checkpoints.loading import STREET_MODEL, PathLike, inner_dataset, load_model
-from ..inference.result import check_outputs
+from .deployed import DeployedSegmentor
 
 #: Sizes (H, W) of the images that are drawn to check with where none are given.
 _SIZES = ((240, 320), (97, 131), (65, 33))
@@ -31,12 +36,12 @@ _TIMED = 5
 _TOLERANCE, _TOLERANCE_RESIZED = 1e-3, 0.1
 
 
-def export(weight_path: Optional[PathLike], out: PathLike, config: Optional[PathLike] = None,
-           backbone: Optional[str] = None, scores: bool = False,
-           preprocess: bool = False, img_path: Optional[PathLike] = None,
+def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None = None,
+           backbone: str | None = None, scores: bool = False,
+           preprocess: bool = False, img_path: PathLike | None = None,
            opset: int = 17, overwrite: bool = False,
-           cfg_options: Optional[dict] = None,
-           allow_imports: Sequence[str] = ()) -> Dict[str, float]:
+           cfg_options: dict | None = None,
+           allow_imports: Sequence[str] = ()) -> dict[str, float]:
     """Writes a network as one file, checked against PyTorch, and times both.
 
     The graph takes batches of any number and size: padding, and its removal, are in it.
@@ -92,7 +97,7 @@ def export(weight_path: Optional[PathLike], out: PathLike, config: Optional[Path
     return found
 
 
-def resize_of(cfg: Config) -> Tuple[Optional[Tuple[int, int]], bool]:
+def resize_of(cfg: Config) -> tuple[tuple[int, int] | None, bool]:
     """The resizing in a config's test pipeline: (W, H) or None, and ``keep_ratio``.
 
     Raises:
@@ -186,7 +191,7 @@ def write_onnx(network: DeployedSegmentor, path: Path, text: str, opset: int) ->
 # --- checking ----------------------------------------------------------------------
 
 
-def _images(img_path: Optional[PathLike]) -> List[np.ndarray]:
+def _images(img_path: PathLike | None) -> list[np.ndarray]:
     """RGB images to check with; see :func:`export`."""
     if img_path is None:
         return [ShapesDataset(length=1, image_size=((height, ) * 2, (width, ) * 2)).draw(
@@ -198,7 +203,7 @@ def _images(img_path: Optional[PathLike]) -> List[np.ndarray]:
 
 def compare_backends(reference: TorchBackend, graph: GraphBackend,
                      images: Sequence[np.ndarray], tolerance: float,
-                     threshold: Optional[float] = None) -> Dict[str, float]:
+                     threshold: float | None = None) -> dict[str, float]:
     """Predicts images both ways, one by one and in one batch, and times the first.
 
     Args:
@@ -241,7 +246,7 @@ def compare_backends(reference: TorchBackend, graph: GraphBackend,
 
 
 def _gap(labels: np.ndarray, expected: np.ndarray, probabilities: np.ndarray,
-         threshold: Optional[float]) -> float:
+         threshold: float | None) -> float:
     """How far from being undecided the reference is where a graph's labels are others."""
     if labels.shape != expected.shape:
         return float('inf')
@@ -266,7 +271,7 @@ def _milliseconds(backend, image: np.ndarray) -> float:
 
 
 def _print(out: Path, network: DeployedSegmentor, model: nn.Module,
-           images: Sequence[np.ndarray], found: Dict[str, float]) -> None:
+           images: Sequence[np.ndarray], found: dict[str, float]) -> None:
     takes = '(N, H, W, 3) uint8 RGB' if network.preprocess else '(N, 3, H, W) float32'
     gives = 'labels (N, H, W) ' + str(network.label_type).removeprefix('torch.')
     if network.with_scores:

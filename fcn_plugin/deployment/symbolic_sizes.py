@@ -7,8 +7,8 @@ from mmcv.cnn.bricks import Conv2dAdaptivePadding
 from mmpretrain.models.utils import ShiftWindowMSA
 from torch import Tensor, nn
 
-from ..utils.errors import InputError
 from ..models.same_padding import SamePadConv2d
+from ..utils.errors import InputError
 
 
 class AnySizeShiftWindowMSA(ShiftWindowMSA):

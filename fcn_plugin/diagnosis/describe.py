@@ -3,10 +3,11 @@ import inspect
 import logging
 import re
 import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import mmpretrain
 from mmengine.config import Config
@@ -17,12 +18,12 @@ from mmseg.registry import MODELS
 from prettytable import PrettyTable
 from torch import nn
 
+from ..engine.explain import explain_errors
 from ..models import FeatureMap, describe_backbone
 from ..models.packaged_weights import PACKAGES, SCHEME
+from ..utils.config import load_config
 from ..utils.errors import InputError
 from ..utils.paths import config_names
-from ..utils.config import load_config
-from ..engine.explain import explain_errors
 
 #: What the printed config inherits, and what its head and pre-processing are.
 PARENT = 'fcn-8s_r50_1xb16-20k_voc12-224x224.py'
@@ -42,13 +43,13 @@ class Described(NamedTuple):
             the backbone has no such argument, or it was given.
         parameters (int): Number of parameters.
     """
-    config: Dict[str, Any]
-    maps: List[FeatureMap]
-    out_indices: Optional[List[int]]
+    config: dict[str, Any]
+    maps: list[FeatureMap]
+    out_indices: list[int] | None
     parameters: int
 
 
-def explore_backbone(config: Dict[str, Any]) -> Described:
+def explore_backbone(config: dict[str, Any]) -> Described:
     """Builds a backbone so that it gives all its maps, and runs it without data.
 
     Where ``out_indices`` is not given, the largest that the backbone takes is found by
@@ -84,7 +85,7 @@ def explore_backbone(config: Dict[str, Any]) -> Described:
     return Described(config, maps, None, _count(backbone))
 
 
-def _build(config: Dict[str, Any]) -> nn.Module:
+def _build(config: dict[str, Any]) -> nn.Module:
     with explain_errors(Config(dict(model={}))):
         try:
             return MODELS.build(dict(config))
@@ -100,17 +101,17 @@ def _build(config: Dict[str, Any]) -> nn.Module:
                              f'(its arguments: {arguments})') from error
 
 
-def _is_timm(config: Dict[str, Any]) -> bool:
+def _is_timm(config: dict[str, Any]) -> bool:
     return config['type'] == 'mmpretrain.TIMMBackbone'
 
 
-def _takes(config: Dict[str, Any], name: str) -> bool:
+def _takes(config: dict[str, Any], name: str) -> bool:
     """Whether the type's constructor has an argument."""
     kind = MODELS.get(config['type'])
     return kind is not None and name in inspect.signature(kind).parameters
 
 
-def _as_map(config: Dict[str, Any]) -> Dict[str, Any]:
+def _as_map(config: dict[str, Any]) -> dict[str, Any]:
     """With the arguments that make some backbones give maps, of images of any size."""
     wanted = dict(gap_before_final_norm=False, pad_small_map=True, out_type='featmap')
     config = {**{name: value for name, value in wanted.items() if _takes(config, name)},
@@ -124,7 +125,7 @@ def _count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def choose_maps(maps: Sequence[FeatureMap], finest: int = 8) -> List[FeatureMap]:
+def choose_maps(maps: Sequence[FeatureMap], finest: int = 8) -> list[FeatureMap]:
     """The deepest map at each stride, from ``finest`` on.
 
     Args:
@@ -157,13 +158,13 @@ class Weights(NamedTuple):
 
     Without ``checkpoint`` they are timm's, which downloads them itself.
     """
-    checkpoint: Optional[str]
-    prefix: Optional[str]
-    mean: List[float]
-    std: List[float]
+    checkpoint: str | None
+    prefix: str | None
+    mean: list[float]
+    std: list[float]
 
 
-def find_weights(config: Dict[str, Any]) -> Optional[Weights]:
+def find_weights(config: dict[str, Any]) -> Weights | None:
     """ImageNet weights for a backbone of mmpretrain or timm.
 
     Args:
@@ -204,7 +205,7 @@ _OF_NO_WEIGHT = {'type', 'out_indices', 'gap_before_final_norm', 'out_type', 'in
                  'frozen_stages', 'norm_eval', 'drop_rate'}
 
 
-def _architecture(config: Dict[str, Any]) -> Dict[str, Any]:
+def _architecture(config: dict[str, Any]) -> dict[str, Any]:
     """Every argument of a backbone, those left out too, that shapes its weights."""
     arguments = {
         name: value.default
@@ -218,7 +219,7 @@ def _plain(text: str) -> str:
     return re.sub('[^a-z0-9]', '', text.lower())
 
 
-def _mmpretrain_models(name: str) -> Iterator[Tuple[str, Config]]:
+def _mmpretrain_models(name: str) -> Iterator[tuple[str, Config]]:
     """ImageNet weights' addresses and configs of an architecture, from mmpretrain."""
     root = Path(mmpretrain.__file__).parent / '.mim'
     for metafile in sorted(root.glob('configs/*/metafile.yml')):
@@ -276,13 +277,13 @@ def inheriting_config(found: Described, finest: int = 8) -> str:
     return '\n'.join(lines)
 
 
-def _decode_head(head: Dict[str, Any]) -> str:
+def _decode_head(head: dict[str, Any]) -> str:
     line = f'    decode_head=dict({_arguments(head)}))'
     return line if len(line) <= 90 else '    decode_head=dict(\n        ' + (
         f'{_arguments(head)}))')
 
 
-def print_backbone(source: str, options: Optional[dict] = None, finest: int = 8) -> None:
+def print_backbone(source: str, options: dict | None = None, finest: int = 8) -> None:
     """Prints a backbone's maps and the config that puts an FCN on it.
 
     Args:
@@ -328,10 +329,10 @@ def print_backbone(source: str, options: Optional[dict] = None, finest: int = 8)
               "file: init_cfg=dict(type='Pretrained', checkpoint=FILE) in backbone.")
 
 
-def _call(config: Dict[str, Any]) -> str:
+def _call(config: dict[str, Any]) -> str:
     rest = {key: value for key, value in config.items() if key != 'type'}
     return f"{config['type']}({_arguments(rest)})"
 
 
-def _arguments(values: Dict[str, Any]) -> str:
+def _arguments(values: dict[str, Any]) -> str:
     return ', '.join(f'{key}={value!r}' for key, value in values.items())

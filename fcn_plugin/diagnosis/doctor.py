@@ -4,9 +4,10 @@ import platform
 import shutil
 import sys
 import urllib.request
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Callable, Iterator, List, NamedTuple, Optional
+from typing import NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -16,14 +17,20 @@ from mmseg.registry import DATASETS, MODELS
 from packaging.requirements import Requirement
 
 from .. import __version__, compat
+from ..engine.explain import (
+    LOADERS,
+    check_checkpoint,
+    check_classes,
+    check_optimizer,
+    explain_errors,
+    inner_datasets,
+)
+from ..engine.train import pretrained_weights
 from ..ops import label_scores, sample_axis
 from ..ops.labels import numba_fault
-from ..utils.paths import python_command
 from ..utils.config import load_config
+from ..utils.paths import python_command
 from .describe import quiet
-from ..engine.explain import (LOADERS, check_checkpoint, check_classes, check_optimizer,
-                              explain_errors, inner_datasets)
-from ..engine.train import pretrained_weights
 
 _DISTRIBUTION = 'mmseg-fcn-plugin'
 # What an extra brings, where there is no requirement to read.
@@ -38,10 +45,10 @@ class Finding(NamedTuple):
         fix (str | None): What to do; None where nothing is wrong.
     """
     what: str
-    fix: Optional[str] = None
+    fix: str | None = None
 
 
-def examine(config: Optional[str] = None, cfg_options: Optional[dict] = None) -> bool:
+def examine(config: str | None = None, cfg_options: dict | None = None) -> bool:
     """Prints what is installed and works, and every fault with its fix.
 
     Args:
@@ -87,14 +94,14 @@ def installation() -> Iterator[Finding]:
         yield Finding(f'compat: {sentence}')
 
 
-def _version(name: str) -> Optional[str]:
+def _version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
-def required_packages(wanted: List[Requirement]) -> Iterator[Finding]:
+def required_packages(wanted: list[Requirement]) -> Iterator[Finding]:
     """Compares what is installed with requirements; those of extras are left out."""
     pip, right = f'{python_command()} -m pip', []
     for requirement in wanted:
@@ -203,7 +210,7 @@ def gpus() -> Iterator[Finding]:
 # --- a config ---------------------------------------------------------------------------
 
 
-def of_config(path: str, options: Optional[dict] = None) -> Iterator[Finding]:
+def of_config(path: str, options: dict | None = None) -> Iterator[Finding]:
     """Its types, classes, weights and data, tried one by one.
 
     Args:

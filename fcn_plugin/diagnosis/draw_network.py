@@ -1,6 +1,5 @@
 """The figure of a config's network, drawn from its modules."""
 from pathlib import Path
-from typing import List, Optional
 
 import torch
 from mmengine.registry import init_default_scope
@@ -8,15 +7,15 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from ..models import FCNSkipHead
+from ..utils.config import load_config
 from ..utils.errors import InputError
 from ..utils.files import replacing
 from ..visualization.network import Stage, draw_network
-from ..utils.config import load_config
 
 SUFFIXES = ('.png', '.svg', '.pdf')
 
 
-def write_network(config: str, out: str, options: Optional[dict] = None) -> None:
+def write_network(config: str, out: str, options: dict | None = None) -> None:
     """Builds a config's network without weights and draws what it is made of.
 
     Args:
@@ -54,7 +53,7 @@ def write_network(config: str, out: str, options: Optional[dict] = None) -> None
     print(path)
 
 
-def describe_head(head: FCNSkipHead) -> List[Stage]:
+def describe_head(head: FCNSkipHead) -> list[Stage]:
     """What a head is made of, read from its modules, fine to coarse."""
     stages = []
     for i, stride in enumerate(head.in_strides):

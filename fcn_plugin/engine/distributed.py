@@ -1,8 +1,8 @@
 """Runs in several processes: those that go away."""
 import re
 import socket
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from mmengine.dist import get_rank, get_world_size, is_distributed

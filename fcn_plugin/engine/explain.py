@@ -1,9 +1,10 @@
 """What is wrong with a config or a checkpoint, in the words of who wrote it."""
 import difflib
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any
 
 import mmengine.registry
 from mmengine.config import Config
@@ -13,9 +14,9 @@ from mmengine.registry import Registry
 from mmseg.registry import DATASETS
 from torch import Tensor, nn
 
+from ..checkpoints.loading import read_checkpoint
 from ..utils.errors import InputError
 from ..utils.wrappers import unwrapped
-from ..checkpoints.loading import read_checkpoint
 
 _UNKNOWN_TYPE = re.compile(r"'?(\S+) is not in the \S+::(.+?) registry")
 _OUT_OF_BOUNDS = re.compile(r'Target (-?\d+) is out of bounds')
@@ -102,9 +103,9 @@ def unknown_type(name: str, kind: str, config: Config) -> str:
     return f'{message}; one {own}'
 
 
-def registered_types(kind: str) -> List[str]:
+def registered_types(kind: str) -> list[str]:
     """Every type of a registry: mmseg's and mmengine's plain, others as 'scope.Name'."""
-    roots: Dict[str, Registry] = {
+    roots: dict[str, Registry] = {
         registry.name: registry for registry in vars(mmengine.registry).values()
         if isinstance(registry, Registry)}
     root = roots.get(kind)
@@ -117,9 +118,9 @@ def registered_types(kind: str) -> List[str]:
     return list(names)
 
 
-def similar_types(bare: str, types: List[str]) -> List[str]:
+def similar_types(bare: str, types: list[str]) -> list[str]:
     """Up to three types whose own names are closest to one that was written."""
-    by_name: Dict[str, List[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for full in types:
         by_name.setdefault(full.rpartition('.')[2].lower(), []).append(full)
     close = difflib.get_close_matches(bare.lower(), by_name, 3, 0.75)
@@ -131,7 +132,7 @@ def similar_types(bare: str, types: List[str]) -> List[str]:
 # --- classes ----------------------------------------------------------------------------
 
 
-def inner_datasets(dataset: Optional[dict]) -> Iterator[dict]:
+def inner_datasets(dataset: dict | None) -> Iterator[dict]:
     """The data sets of a loader, out of wrappers such as ConcatDataset."""
     if not dataset:
         return
@@ -142,7 +143,7 @@ def inner_datasets(dataset: Optional[dict]) -> Iterator[dict]:
         yield from inner_datasets(part)
 
 
-def class_names(dataset: dict) -> Optional[Tuple[str, ...]]:
+def class_names(dataset: dict) -> tuple[str, ...] | None:
     """The classes that a data set's config stands for; None where it does not say."""
     classes = (dataset.get('metainfo') or {}).get('classes')
     if classes is None:
@@ -159,7 +160,7 @@ def _network(config: Config) -> dict:
     return model.get('module') or model
 
 
-def num_classes(config: Config) -> Optional[int]:
+def num_classes(config: Config) -> int | None:
     """How many classes the head of a config's model has; None where it does not say."""
     head = _network(config).get('decode_head') or {}
     return head.get('num_classes') if isinstance(head, dict) else None
@@ -196,11 +197,11 @@ def _beyond_classes(label: str, config: Config) -> str:
             'masks have: python tools/misc/check_dataset.py FOLDER')
 
 
-def _shown(classes: Tuple[str, ...], most: int = 6) -> str:
+def _shown(classes: tuple[str, ...], most: int = 6) -> str:
     return ', '.join(classes[:most]) + (', ...' if len(classes) > most else '')
 
 
-def _no_images(config: Config, missing: Optional[str] = None) -> str:
+def _no_images(config: Config, missing: str | None = None) -> str:
     """Which data sets find no images: all of them, or those that look in ``missing``."""
     faults = []
     for loader in LOADERS:
@@ -211,7 +212,7 @@ def _no_images(config: Config, missing: Optional[str] = None) -> str:
     return '; '.join(faults)
 
 
-def no_images(dataset: dict) -> Optional[str]:
+def no_images(dataset: dict) -> str | None:
     """What is wrong with where a data set of files looks for images; None if nothing.
 
     Args:
@@ -238,7 +239,7 @@ def no_images(dataset: dict) -> Optional[str]:
 
 
 def check_checkpoint(model: nn.Module, path: str, config: Config,
-                     whole: bool = True) -> Dict[str, Any]:
+                     whole: bool = True) -> dict[str, Any]:
     """Compares a checkpoint's entries with a model's before mmengine loads it.
 
     mmengine fills what fits, warns of the rest and goes on.
@@ -279,7 +280,7 @@ def check_checkpoint(model: nn.Module, path: str, config: Config,
            "dict(type='Pretrained', checkpoint=FILE)"))
 
 
-def _difference(weights: Dict[str, Tensor], ours: Dict[str, Tensor]) -> str:
+def _difference(weights: dict[str, Tensor], ours: dict[str, Tensor]) -> str:
     """In one line: what a checkpoint lacks, has besides and has in other shapes."""
     parts = []
     for words, keys in (('lacks', [key for key in ours if key not in weights]),
@@ -296,7 +297,7 @@ def _difference(weights: Dict[str, Tensor], ours: Dict[str, Tensor]) -> str:
     return '; '.join(parts)
 
 
-def _check_order(meta: Dict[str, Any], path: str, config: Config) -> None:
+def _check_order(meta: dict[str, Any], path: str, config: Config) -> None:
     """Raises ValueError for the same classes in another order, warns of other names."""
     theirs = tuple((meta.get('dataset_meta') or {}).get('classes') or ())
     for dataset in inner_datasets((config.get('test_dataloader') or {}).get('dataset')):

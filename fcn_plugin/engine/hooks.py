@@ -1,7 +1,7 @@
 """mmengine's and mmseg's hooks, where they fall short."""
 import warnings
-from pathlib import Path
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np

@@ -1,6 +1,6 @@
 """A training loop that goes on from a checkpoint without loading what is done."""
-from typing import Any
 from collections.abc import Iterator
+from typing import Any
 
 from mmengine.registry import LOOPS
 from mmengine.runner import IterBasedTrainLoop

@@ -4,18 +4,23 @@ So there is no random state to keep, and a run that goes on from a checkpoint dr
 unbroken one does, in as many worker processes as there are.
 """
 import random
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
-from collections.abc import Iterator, Sized
 
 import numpy as np
 import torch
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.dist import get_rank
 from mmseg.registry import DATA_SAMPLERS, DATASETS
-from torch.utils.data import (BatchSampler, DataLoader, RandomSampler, Sampler,
-                              SequentialSampler)
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+)
 
 from ..datasets.guarded import DatasetAround
 

@@ -3,16 +3,21 @@ import argparse
 import copy
 import subprocess
 import sys
-from pathlib import Path
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from ..checkpoints.work_dir import (
+    checkpoint_of,
+    is_finished,
+    keep_settings,
+    require_same_settings,
+    settings_of,
+)
+from ..utils.config import read_config
 from ..utils.errors import FailedRunError, InputError
 from ..utils.paths import shown, tool_command
-from ..utils.config import read_config
-from ..checkpoints.work_dir import (checkpoint_of, is_finished, keep_settings,
-                                    require_same_settings, settings_of)
 
 
 def stages(config: str) -> list[Path]:

@@ -11,19 +11,24 @@ from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
 from .. import compat
+from ..checkpoints.loading import load_model
 from ..datasets.guarded import innermost
-from . import FCNRunner
-from .start import go_on_after_restart
 from ..evaluation import FIGURES
+from ..inference.predict import compare, predict_dataset, save_picture, spread
 from ..utils.errors import InputError
 from ..utils.paths import shown, tool_command
 from ..utils.wrappers import unwrapped
+from . import FCNRunner
 from .distributed import explain_lost_processes
-from .explain import (check_classes, check_lengths, check_optimizer, explain_errors,
-                      unknown_type)
-from ..checkpoints.loading import load_model
-from ..inference.predict import compare, predict_dataset, save_picture, spread
+from .explain import (
+    check_classes,
+    check_lengths,
+    check_optimizer,
+    explain_errors,
+    unknown_type,
+)
 from .staged import require_coarser
+from .start import go_on_after_restart
 
 _PICTURE_ROWS = 5
 _GO_ON = ('Go on from the last checkpoint by the same command with --resume, in all '

@@ -1,5 +1,5 @@
 """Images as they would look in other light or out of focus, to judge models on."""
-from typing import Callable, Dict, Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -35,7 +35,7 @@ def _blur(image: np.ndarray) -> np.ndarray:
 
 
 #: By name: from an RGB image (H, W, 3) uint8 to how it would look, always the same.
-CONDITIONS: Dict[str, Condition] = {
+CONDITIONS: dict[str, Condition] = {
     'as taken': lambda image: image,
     'dark': _gains(1, 1, 1, stops=2),
     'dusk': _dusk,
@@ -46,7 +46,7 @@ CONDITIONS: Dict[str, Condition] = {
 }
 
 
-def find_conditions(names: Sequence[str]) -> Dict[str, Condition]:
+def find_conditions(names: Sequence[str]) -> dict[str, Condition]:
     """Conditions by name; 'all' stands for all.
 
     Raises:

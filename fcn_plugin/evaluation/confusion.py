@@ -1,5 +1,4 @@
 """Confusion matrix and what the paper computes from it (section 5, "Metrics")."""
-from typing import Dict, Union
 
 from torch import Tensor
 
@@ -45,7 +44,7 @@ def confusion_matrix(prediction: Tensor, truth: Tensor, num_classes: int,
                      f'{int(prediction.max())}, expected 0 to {num_classes - 1}')
 
 
-def segmentation_metrics(matrix: Tensor) -> Dict[str, Union[float, Tensor]]:
+def segmentation_metrics(matrix: Tensor) -> dict[str, float | Tensor]:
     """The four metrics, and the per-class terms of two of them.
 
     With n_ij the matrix and t_i the pixels of class i:

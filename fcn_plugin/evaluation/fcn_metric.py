@@ -1,6 +1,6 @@
 """The paper's four metrics, streamed."""
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, Optional, Sequence
 
 import numpy as np
 import torch
@@ -46,9 +46,9 @@ class FCNMetric(BaseMetric):
     def __init__(self,
                  ignore_index: int = 255,
                  trimap_widths: Sequence[int] = (),
-                 output_dir: Optional[str] = None,
+                 output_dir: str | None = None,
                  format_only: bool = False,
-                 prefix: Optional[str] = None,
+                 prefix: str | None = None,
                  collect_device: str = 'cpu',
                  **kwargs) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
@@ -68,12 +68,12 @@ class FCNMetric(BaseMetric):
 
     def _reset(self) -> None:
         # (1 + widths, C, C): of all pixels, then of each band
-        self._matrices: Optional[Tensor] = None
-        self._last: Optional[Tensor] = None  # the last sample's share of them
+        self._matrices: Tensor | None = None
+        self._last: Tensor | None = None  # the last sample's share of them
         self._samples = 0
 
     @property
-    def confusion(self) -> Optional[Tensor]:
+    def confusion(self) -> Tensor | None:
         """Tensor: The matrix of this process so far, int64 (C, C)."""
         return None if self._matrices is None else self._matrices[0]
 
@@ -124,7 +124,7 @@ class FCNMetric(BaseMetric):
         Image.fromarray(labels).save(
             self.output_dir / f'{Path(sample["img_path"]).stem}.png')
 
-    def evaluate(self, size: int) -> Dict[str, float]:
+    def evaluate(self, size: int) -> dict[str, float]:
         """The metrics over all processes.
 
         Args:
@@ -153,7 +153,7 @@ class FCNMetric(BaseMetric):
         broadcast_object_list(metrics)
         return metrics[0]
 
-    def _summarise(self, matrices: Tensor) -> Dict[str, float]:
+    def _summarise(self, matrices: Tensor) -> dict[str, float]:
         values = segmentation_metrics(matrices[0])
         table = PrettyTable(['Class', 'IoU', 'Acc'])
         for name, iou, accuracy in zip(self.dataset_meta['classes'], values['IoU'],
@@ -168,6 +168,6 @@ class FCNMetric(BaseMetric):
         prefix = f'{self.prefix}/' if self.prefix else ''
         return {prefix + name: round(100 * value, 2) for name, value in metrics.items()}
 
-    def compute_metrics(self, results: list) -> Dict[str, float]:
+    def compute_metrics(self, results: list) -> dict[str, float]:
         """Not used: :meth:`evaluate` works on the matrix."""
         raise NotImplementedError

@@ -1,5 +1,5 @@
 """What a coarse output stride leaves of the truth itself."""
-from typing import Dict, Iterable, Sequence, Tuple
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -62,17 +62,17 @@ def coarsen_labels(labels: np.ndarray, factor: int,
         np.ix_(_centres(height, factor), _centres(width, factor))]
 
 
-def stride_ceiling(label_maps: Iterable[Tuple[str, np.ndarray]],
+def stride_ceiling(label_maps: Iterable[tuple[str, np.ndarray]],
                    factors: Sequence[int] = tuple(PAPER_CEILING),
                    num_classes: int = 256,
-                   ignore_index: int = 255) -> Dict[int, Dict]:
+                   ignore_index: int = 255) -> dict[int, dict]:
     """Judges coarsened truth against the truth.
 
     A network of that stride whose output is up-sampled by repetition can hardly be
     better, however good its scores are.
 
     Args:
-        label_maps (Iterable[Tuple[str, np.ndarray]]): Names, for errors, and integer
+        label_maps (Iterable[tuple[str, np.ndarray]]): Names, for errors, and integer
             labels (H, W), of any sizes.
         factors (Sequence[int]): As in :func:`coarsen_labels`. Defaults to the paper's.
         num_classes (int): Number of classes C. Classes that never occur do not

@@ -6,9 +6,10 @@ A backend is called with RGB images and returns, for each, labels and scores; it
 import copy
 import json
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,18 +23,18 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
+from ..checkpoints.loading import inner_dataset, parse_device
+from ..checkpoints.safe_config import check_types
 from ..models.segmentors import FCNSegmentor
 from ..ops import label_dtype
 from ..utils.errors import InputError, MissingPackageError
-from ..checkpoints.loading import inner_dataset, parse_device
-from ..checkpoints.safe_config import check_types
 
 #: Pixels of an image, as a network gets it, above which it is labelled in tiles: 6000x6000.
 #: Whole, such an image takes some ten GB.
 MOST_PIXELS = 36_000_000
 _TILE, _OVERLAP = 2048, 128
 
-LabelsAndScores = Tuple[np.ndarray, Optional[np.ndarray]]
+LabelsAndScores = tuple[np.ndarray, np.ndarray | None]
 
 
 def build_pipeline(cfg: Config) -> Compose:
@@ -43,7 +44,7 @@ def build_pipeline(cfg: Config) -> Compose:
         raise InputError('the config has neither a test_pipeline nor a test_dataloader '
                          'whose dataset has a pipeline')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
-    load: Dict[str, Any] = dict(type='LoadImageFromNDArray')
+    load: dict[str, Any] = dict(type='LoadImageFromNDArray')
     kept = []
     for step in steps:
         name = step['type'] if isinstance(step['type'], str) else step['type'].__name__
@@ -77,7 +78,7 @@ class TorchBackend:
             the test pipeline of the model's config.
     """
 
-    def __init__(self, model: nn.Module, pipeline: Optional[Compose] = None) -> None:
+    def __init__(self, model: nn.Module, pipeline: Compose | None = None) -> None:
         self.model = model
         self.meta = model.dataset_meta
         self.pipeline = pipeline or build_pipeline(model.cfg)
@@ -85,7 +86,7 @@ class TorchBackend:
 
     @torch.no_grad()
     def __call__(self, images: Sequence[np.ndarray],
-                 scores: bool = False) -> List[LabelsAndScores]:
+                 scores: bool = False) -> list[LabelsAndScores]:
         """Predicts a batch.
 
         Args:
@@ -119,7 +120,7 @@ class TorchBackend:
         self._track = partial(track, description='tiles') if shown else iter
 
 
-def _by_shape(arrays: Sequence) -> Iterable[List[int]]:
+def _by_shape(arrays: Sequence) -> Iterable[list[int]]:
     """The places of the arrays of each shape."""
     places = defaultdict(list)
     for i, array in enumerate(arrays):
@@ -127,8 +128,8 @@ def _by_shape(arrays: Sequence) -> Iterable[List[int]]:
     return places.values()
 
 
-def step_options(model: nn.Module, size: Tuple[int, int], scores: bool,
-                 track: Callable[[list], Iterable] = iter) -> Dict[str, Any]:
+def step_options(model: nn.Module, size: tuple[int, int], scores: bool,
+                 track: Callable[[list], Iterable] = iter) -> dict[str, Any]:
     """What a segmentor's ``test_step`` is to be given beside the data.
 
     Args:
@@ -142,7 +143,7 @@ def step_options(model: nn.Module, size: Tuple[int, int], scores: bool,
     Raises:
         ValueError: If an image is too large and tiles cannot serve, with what can be done.
     """
-    options: Dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if isinstance(model, FCNSegmentor):  # None: as its test_cfg says
         options = dict(logits=True if scores else None, track=track)
     mode = (getattr(model, 'test_cfg', None) or {}).get('mode')
@@ -164,7 +165,7 @@ def step_options(model: nn.Module, size: Tuple[int, int], scores: bool,
     return options
 
 
-def labels_and_scores(sample: BaseDataElement, size: Tuple[int, int],
+def labels_and_scores(sample: BaseDataElement, size: tuple[int, int],
                       scores: bool, num_classes: int) -> LabelsAndScores:
     """What a model has found, at that (H, W); see :class:`TorchBackend`."""
     labels = sample.pred_sem_seg.data[0].to(label_dtype(num_classes)).cpu().numpy()
@@ -208,8 +209,8 @@ class GraphBackend:
         ValueError: If the file does not say what it is.
     """
 
-    def __init__(self, path: Path, text: Optional[str],
-                 pipeline: Optional[Compose] = None) -> None:
+    def __init__(self, path: Path, text: str | None,
+                 pipeline: Compose | None = None) -> None:
         if not text:
             raise InputError(f"'{path}' was not written by tools/export.py: it has no "
                              f"metadata '{META_KEY}' with classes and preprocessing")
@@ -222,7 +223,7 @@ class GraphBackend:
                 dict(test_pipeline=self.meta['pipeline'])))
 
     def __call__(self, images: Sequence[np.ndarray],
-                 scores: bool = False) -> List[LabelsAndScores]:
+                 scores: bool = False) -> list[LabelsAndScores]:
         """As :class:`TorchBackend`. Where a graph without preprocessing is fed with
         resized images, labels are brought to the image's size by nearest neighbour."""
         if scores and not self.meta['scores']:
@@ -254,7 +255,7 @@ class GraphBackend:
                      for key in ('mean', 'std'))
         return (inputs - mean) / std
 
-    def run(self, batch: np.ndarray) -> List[np.ndarray]:
+    def run(self, batch: np.ndarray) -> list[np.ndarray]:
         """A batch to labels (N, H, W) and, if there are any, scores (N, C, H, W)."""
         raise NotImplementedError
 
@@ -270,7 +271,7 @@ class OnnxBackend(GraphBackend):
     """
 
     def __init__(self, path: Path, device: str = 'auto',
-                 pipeline: Optional[Compose] = None) -> None:
+                 pipeline: Compose | None = None) -> None:
         try:
             import onnxruntime
         except ImportError as error:
@@ -297,12 +298,12 @@ class OnnxBackend(GraphBackend):
         properties = self._session.get_modelmeta().custom_metadata_map
         super().__init__(path, properties.get(META_KEY), pipeline)
 
-    def run(self, batch: np.ndarray) -> List[np.ndarray]:
+    def run(self, batch: np.ndarray) -> list[np.ndarray]:
         """See :meth:`GraphBackend.run`."""
         return self._session.run(None, {self._session.get_inputs()[0].name: batch})
 
 
-def _resize_scores(scores: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+def _resize_scores(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Probabilities (C, h, w) at that (H, W)."""
     if scores.shape[1:] == tuple(size):
         return scores

@@ -4,15 +4,16 @@ import glob
 import io
 import os
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..utils.errors import InputError
 from ..checkpoints.loading import PathLike
+from ..utils.errors import InputError
 
 _IN_MEMORY = (bytes, bytearray, memoryview)
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
@@ -24,7 +25,7 @@ _CODECS = {'.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.mkv': 'mp4v',
            '.avi': 'MJPG', '.webm': 'VP90'}
 
 
-def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) -> List[Path]:
+def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) -> list[Path]:
     """The images that a file, a folder or a glob stands for.
 
     Args:
@@ -60,7 +61,7 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
 # --- images ------------------------------------------------------------------------
 
 
-def read_image(source: Union[PathLike, bytes]) -> np.ndarray:
+def read_image(source: PathLike | bytes) -> np.ndarray:
     """Reads any image as it is meant to be seen.
 
     The camera's orientation (EXIF) is applied; grey, palette and CMYK images
@@ -163,11 +164,11 @@ class ImageInput:
     """
     count = 1
 
-    def __init__(self, source: Any, path: Optional[Path] = None) -> None:
+    def __init__(self, source: Any, path: Path | None = None) -> None:
         self._source = source
         self.path = Path(source) if isinstance(source, (str, os.PathLike)) else path
 
-    def __iter__(self) -> Iterator[Tuple[None, np.ndarray]]:
+    def __iter__(self) -> Iterator[tuple[None, np.ndarray]]:
         yield None, to_rgb(self._source)
 
 
@@ -205,7 +206,7 @@ class VideoInput:
                              'stream in it that it can decode')
         return capture
 
-    def __iter__(self) -> Iterator[Tuple[int, np.ndarray]]:
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yields number and RGB image, (H, W, 3) uint8, of each frame."""
         capture, index = self._open(), 0
         try:
@@ -222,10 +223,10 @@ class VideoInput:
                              'be decoded')
 
 
-Input = Union[ImageInput, VideoInput]
+Input = ImageInput | VideoInput
 
 
-def open_inputs(inputs: Any) -> Tuple[List[Input], bool]:
+def open_inputs(inputs: Any) -> tuple[list[Input], bool]:
     """What an inferencer is called with, as images and videos.
 
     Args:
@@ -281,7 +282,7 @@ class VideoOutput:
     def __init__(self, path: Path, fps: float) -> None:
         check_video_suffix(path.suffix)
         self.path, self.fps = path, fps
-        self._writer: Optional[cv2.VideoWriter] = None
+        self._writer: cv2.VideoWriter | None = None
 
     def write(self, picture: np.ndarray) -> None:
         """Appends an RGB picture, (H, W, 3) uint8."""

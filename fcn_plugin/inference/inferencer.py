@@ -1,9 +1,10 @@
 """Segmentation in two lines: an inferencer, and what it is called with."""
 import errno
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -11,12 +12,12 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
+from ..checkpoints.loading import PathLike, load_model, parse_device
 from ..models.speed_up import speed_up
 from ..utils.errors import InputError, LeftOutError, UserError
 from ..utils.files import replacing
 from .backends import GraphBackend, LabelsAndScores, OnnxBackend, TorchBackend
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
-from ..checkpoints.loading import PathLike, load_model, parse_device
 from .result import Result, check_outputs, output_files
 
 #: Bytes that the results of a video may take when they are returned as a list.
@@ -78,11 +79,11 @@ class FCNInferencer:
             taken as they are, or a ``device`` that is not the model's.
     """
 
-    def __init__(self, model: Union[PathLike, Config, nn.Module, None] = None,
-                 weights: Optional[PathLike] = None, device: str = 'auto',
-                 backbone: Optional[str] = None,
-                 cfg_options: Optional[dict] = None, fast: bool = False,
-                 tile: Optional[int] = None, overlap: Optional[int] = None,
+    def __init__(self, model: PathLike | Config | nn.Module | None = None,
+                 weights: PathLike | None = None, device: str = 'auto',
+                 backbone: str | None = None,
+                 cfg_options: dict | None = None, fast: bool = False,
+                 tile: int | None = None, overlap: int | None = None,
                  crf: bool = False, allow_imports: Sequence[str] = ()) -> None:
         self._backend = _open_backend(
             model, weights, device, fast, backbone=backbone, cfg_options=cfg_options,
@@ -99,7 +100,7 @@ class FCNInferencer:
     # --- results ------------------------------------------------------------------
 
     def __call__(self, inputs: Any, batch_size: int = 1, scores: bool = False,
-                 progress: bool = True) -> Union[Result, List[Result]]:
+                 progress: bool = True) -> Result | list[Result]:
         """Segments what fits into memory.
 
         Args:
@@ -129,7 +130,7 @@ class FCNInferencer:
         return found[0] if single else found
 
     def stream(self, inputs: Any, batch_size: int = 1, scores: bool = False,
-               progress: bool = True, failed: Optional[list] = None
+               progress: bool = True, failed: list | None = None
                ) -> Iterator[Result]:
         """Segments any number of images, one result at a time.
 
@@ -147,9 +148,9 @@ class FCNInferencer:
         found = self._stream(open_inputs(inputs)[0], batch_size, scores, progress, failed)
         return (result for _, result in found)
 
-    def _stream(self, opened: List[Input], batch_size: int, scores: bool,
-                progress: bool, failed: Optional[list] = None
-                ) -> Iterator[Tuple[int, Result]]:
+    def _stream(self, opened: list[Input], batch_size: int, scores: bool,
+                progress: bool, failed: list | None = None
+                ) -> Iterator[tuple[int, Result]]:
         """Yields each result with the place of its input in ``opened``."""
         reading: Iterable = _read(opened, failed)
         several = len(opened) > 1 or isinstance(opened[0], VideoInput)
@@ -166,8 +167,8 @@ class FCNInferencer:
                                     self.background, probabilities, opened[place].path,
                                     frame)
 
-    def _run(self, batch: list, scores: bool, opened: List[Input],
-             failed: Optional[list]) -> Iterator[Tuple[tuple, LabelsAndScores]]:
+    def _run(self, batch: list, scores: bool, opened: list[Input],
+             failed: list | None) -> Iterator[tuple[tuple, LabelsAndScores]]:
         """Yields what :func:`_read` gave with what is found in it, unless that fails."""
         try:
             found = self._backend([image for *_, image in batch], scores)
@@ -190,7 +191,7 @@ class FCNInferencer:
         for one in batch:
             yield from self._run([one], scores, opened, failed)
 
-    def _check_memory(self, opened: List[Input], scores: bool) -> None:
+    def _check_memory(self, opened: list[Input], scores: bool) -> None:
         per_pixel = 4 + (4 * len(self.class_names) if scores else 0)
         need = sum((video.count or 0) * int(np.prod(video.size)) * per_pixel
                    for video in opened if isinstance(video, VideoInput))
@@ -203,9 +204,9 @@ class FCNInferencer:
     # --- files --------------------------------------------------------------------
 
     def save(self, inputs: Any, out_dir: PathLike, batch_size: int = 1,
-             opacity: float = 0.5, heatmap: Union[str, int, None] = None,
+             opacity: float = 0.5, heatmap: str | int | None = None,
              overwrite: bool = False, video_suffix: str = '.mp4',
-             progress: bool = True) -> List[Path]:
+             progress: bool = True) -> list[Path]:
         """Segments any number of images and videos into files.
 
         Of an image, those of :meth:`Result.save`; of a video, ``<name>_overlay.mp4``,
@@ -245,8 +246,8 @@ class FCNInferencer:
         check_outputs([file for files in outputs for file in files.values()], overwrite)
         out_dir.mkdir(parents=True, exist_ok=True)
 
-        written: List[Path] = []
-        failed: List[Exception] = []
+        written: list[Path] = []
+        failed: list[Exception] = []
         stills = [i for i, item in enumerate(opened) if not isinstance(item, VideoInput)]
         if stills:
             for place, result in self._stream(
@@ -265,8 +266,8 @@ class FCNInferencer:
         return written
 
     def _save_video(self, video: VideoInput, files: dict, batch_size: int,
-                    opacity: float, heatmap: Union[str, int, None],
-                    progress: bool) -> List[Path]:
+                    opacity: float, heatmap: str | int | None,
+                    progress: bool) -> list[Path]:
         with ExitStack() as stack:
             outputs = {}
             for kind, file in files.items():
@@ -287,7 +288,7 @@ class FCNInferencer:
 
 
 def _open_backend(model, weights, device, fast, **options
-                  ) -> Union[TorchBackend, GraphBackend]:
+                  ) -> TorchBackend | GraphBackend:
     """See :class:`FCNInferencer`."""
     # not by truth: an overlap of 0 is given, too
     given = [name for name, value in dict(weights=weights, fast=fast, **options).items()
@@ -345,14 +346,14 @@ def _check_model(model: nn.Module, device: str, given: Sequence[str]) -> nn.Modu
     return model
 
 
-def _path_of(suffixes: Sequence[str], *arguments) -> Optional[Path]:
+def _path_of(suffixes: Sequence[str], *arguments) -> Path | None:
     """The first argument that is a path with one of the suffixes."""
     paths = [Path(one) for one in arguments if isinstance(one, (str, Path))]
     return next((path for path in paths if path.suffix in suffixes), None)
 
 
-def _read(opened: Sequence[Input], failed: Optional[list]
-          ) -> Iterator[Tuple[int, Optional[int], np.ndarray]]:
+def _read(opened: Sequence[Input], failed: list | None
+          ) -> Iterator[tuple[int, int | None, np.ndarray]]:
     """Yields the place of the input, the number of the frame, and the image."""
     for place, item in enumerate(opened):
         try:
@@ -383,7 +384,7 @@ def _without_traceback(error: Exception, name: str = '') -> InputError:
     return InputError(text if name in text else f'{name}: {text}')
 
 
-def _name(item: Input, frame: Optional[int]) -> str:
+def _name(item: Input, frame: int | None) -> str:
     """What an error calls an image."""
     name = 'an image' if item.path is None else str(item.path)
     return name if frame is None else f'{name}, frame {frame}'
@@ -396,7 +397,7 @@ def _is_of_the_disk(error: Exception) -> bool:
         None, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)
 
 
-def output_stems(paths: Sequence[Optional[Path]]) -> List[str]:
+def output_stems(paths: Sequence[Path | None]) -> list[str]:
     """A name without suffix for the outputs of each input, no two the same.
 
     ``a.jpg`` and ``a.png`` become ``a_jpg`` and ``a_png``; what is no file becomes
@@ -412,7 +413,7 @@ def output_stems(paths: Sequence[Optional[Path]]) -> List[str]:
              else f'{stem}_{path.suffix[1:]}'
              for stem, path in zip(plain, paths)] if len(set(plain)) < len(plain) else (
                  plain)
-    seen: Dict[str, Optional[Path]] = {}
+    seen: dict[str, Path | None] = {}
     for stem, path in zip(stems, paths):
         if stem in seen:
             raise InputError(f"'{seen[stem]}' and '{path}' would have outputs of the "

@@ -1,8 +1,8 @@
 """What tools/predict.py and tools/predict_show.py call, and predictions of data sets."""
 import copy
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -15,11 +15,11 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
+from ..checkpoints.loading import PathLike, load_model
 from ..utils.errors import InputError
 from .backends import labels_and_scores, step_options
 from .images import list_images, save_picture
 from .inferencer import FCNInferencer, check_opacity, raise_left_out
-from ..checkpoints.loading import PathLike, load_model
 from .result import Result, check_outputs, find_class
 
 #: Rows in one picture of predict_show; more images make more pictures.
@@ -27,16 +27,16 @@ ROWS_PER_PICTURE = 6
 
 
 def predict_to_files(img_path: PathLike | Sequence[PathLike],
-                     weight_path: Optional[PathLike] = None,
-                     config: Optional[PathLike] = None, backbone: Optional[str] = None,
+                     weight_path: PathLike | None = None,
+                     config: PathLike | None = None, backbone: str | None = None,
                      out_dir: PathLike = 'work_dirs/predict',
-                     heatmap: Optional[str] = None, opacity: float = 0.5,
+                     heatmap: str | None = None, opacity: float = 0.5,
                      device: str = 'auto', batch_size: int = 1,
                      video_suffix: str = '.mp4', overwrite: bool = False,
-                     cfg_options: Optional[dict] = None,
-                     fast: bool = False, tile: Optional[int] = None,
-                     overlap: Optional[int] = None, crf: bool = False,
-                     allow_imports: Sequence[str] = ()) -> List[Path]:
+                     cfg_options: dict | None = None,
+                     fast: bool = False, tile: int | None = None,
+                     overlap: int | None = None, crf: bool = False,
+                     allow_imports: Sequence[str] = ()) -> list[Path]:
     """Predicts images and videos into files, and says how many.
 
     Args:
@@ -66,7 +66,7 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
 # --- data sets ---------------------------------------------------------------------
 
 
-def _say_which(weight_path: Optional[PathLike], classes: Sequence[str]) -> None:
+def _say_which(weight_path: PathLike | None, classes: Sequence[str]) -> None:
     if weight_path is None:
         print(f'no weights named: the street model of the package ({", ".join(classes)})')
 
@@ -132,20 +132,20 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
 # --- comparisons ------------------------------------------------------------------
 
 
-def spread(count: int, wanted: int) -> List[int]:
+def spread(count: int, wanted: int) -> list[int]:
     """``wanted`` indices, or all, evenly spread over ``range(count)``."""
     wanted = min(count, wanted)
     return [round(i) for i in np.linspace(0, count - 1, wanted)]
 
 
-def show(weight_path: Optional[PathLike] = None,
+def show(weight_path: PathLike | None = None,
          img_path: PathLike | Sequence[PathLike] | None = None,
-         config: Optional[PathLike] = None, backbone: Optional[str] = None,
+         config: PathLike | None = None, backbone: str | None = None,
          out_dir: PathLike = 'work_dirs/predict_show', max_images: int = 6,
-         heatmap: Optional[str] = None, opacity: float = 0.6, device: str = 'auto',
+         heatmap: str | None = None, opacity: float = 0.6, device: str = 'auto',
          overwrite: bool = False, window: bool = False,
-         cfg_options: Optional[dict] = None, crf: bool = False,
-         allow_imports: Sequence[str] = ()) -> List[Path]:
+         cfg_options: dict | None = None, crf: bool = False,
+         allow_imports: Sequence[str] = ()) -> list[Path]:
     """Writes pictures that compare images with what is predicted.
 
     Image and prediction side by side for the images of ``img_path``; image, truth,
@@ -179,7 +179,7 @@ def show(weight_path: Optional[PathLike] = None,
     meta = model.dataset_meta
     _say_which(weight_path, meta['classes'])
     shown = None if heatmap is None else find_class(heatmap, meta['classes'])
-    failed: List[Exception] = []
+    failed: list[Exception] = []
     if paths is None:
         dataset = build_val_dataset(model.cfg)
         total, where = len(dataset), 'the validation set'
@@ -211,7 +211,7 @@ def show(weight_path: Optional[PathLike] = None,
 
 
 def compare(found: Sequence[Result], meta: dict, opacity: float = 0.6,
-            shown: Optional[int] = None) -> np.ndarray:
+            shown: int | None = None) -> np.ndarray:
     """One picture with a row for each prediction.
 
     Args:
@@ -252,7 +252,7 @@ def compare(found: Sequence[Result], meta: dict, opacity: float = 0.6,
                           vis.merge_shares(shares), background)
 
 
-def _pages(out_dir: Path, count: int) -> List[Path]:
+def _pages(out_dir: Path, count: int) -> list[Path]:
     """The files that ``count`` rows fill."""
     return [out_dir / f'comparison_{i + 1:02d}.png'
             for i in range(-(-count // ROWS_PER_PICTURE))]

@@ -1,17 +1,17 @@
 """What is found in one image: labels, and what can be made of them."""
 import os
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from .. import visualization as vis
+from ..checkpoints.loading import PathLike
 from ..utils.errors import InputError
 from ..utils.files import replacing
 from .images import IMAGE_SUFFIXES, save_picture
-from ..checkpoints.loading import PathLike
 
 
 @dataclass(eq=False)
@@ -34,13 +34,13 @@ class Result:
     """
     image: np.ndarray
     labels: np.ndarray
-    class_names: Tuple[str, ...]
+    class_names: tuple[str, ...]
     palette: Sequence[Sequence[int]]
-    background: Optional[int] = None
-    scores: Optional[np.ndarray] = None
-    path: Optional[Path] = None
-    frame: Optional[int] = None
-    truth: Optional[np.ndarray] = None
+    background: int | None = None
+    scores: np.ndarray | None = None
+    path: Path | None = None
+    frame: int | None = None
+    truth: np.ndarray | None = None
     ignore_index: int = 255
 
     def __repr__(self) -> str:
@@ -58,13 +58,13 @@ class Result:
         return stem if self.frame is None else f'{stem}_{self.frame:06d}'
 
     @property
-    def shares(self) -> Dict[str, float]:
+    def shares(self) -> dict[str, float]:
         """dict[str, float]: The classes found, each with its share of the pixels,
         0 to 1, the largest first."""
         shares = vis.class_shares(self.labels, len(self.class_names))
         return {self.class_names[index]: share for index, share in shares.items()}
 
-    def mask(self, name: Union[str, int]) -> np.ndarray:
+    def mask(self, name: str | int) -> np.ndarray:
         """The pixels of one class, (H, W) bool.
 
         Args:
@@ -96,7 +96,7 @@ class Result:
             vis.overlay(image, labels, **paint), self.class_names, self.palette,
             vis.class_shares(labels, len(self.class_names)), background=self.background)
 
-    def heatmap(self, name: Union[str, int]) -> np.ndarray:
+    def heatmap(self, name: str | int) -> np.ndarray:
         """The probability of one class over the image in grey, with a colour bar.
 
         Args:
@@ -116,8 +116,8 @@ class Result:
                            title=f'probability of {self.class_names[index]}')
 
     def save(self, path: PathLike, opacity: float = 0.5,
-             heatmap: Union[str, int, None] = None, overwrite: bool = False,
-             stem: Optional[str] = None) -> List[Path]:
+             heatmap: str | int | None = None, overwrite: bool = False,
+             stem: str | None = None) -> list[Path]:
         """Writes pictures and labels into a folder, or the overlay alone into a file.
 
         In a folder: ``<name>_overlay.jpg`` (or .png, for images without loss);
@@ -160,7 +160,7 @@ class Result:
         return list(files.values())
 
 
-def find_class(name: Union[str, int], classes: Sequence[str]) -> int:
+def find_class(name: str | int, classes: Sequence[str]) -> int:
     """The index of a class given by its name (any case) or its index."""
     lower, wanted = [c.lower() for c in classes], str(name)
     if wanted.lower() in lower:
@@ -171,9 +171,9 @@ def find_class(name: Union[str, int], classes: Sequence[str]) -> int:
                      + ', '.join(f'{i} {c}' for i, c in enumerate(classes)))
 
 
-def output_files(out_dir: Path, stem: str, source: Optional[Path],
-                 classes: Sequence[str], heatmap: Union[str, int, None] = None,
-                 video: Optional[str] = None) -> Dict[str, Path]:
+def output_files(out_dir: Path, stem: str, source: Path | None,
+                 classes: Sequence[str], heatmap: str | int | None = None,
+                 video: str | None = None) -> dict[str, Path]:
     """What the outputs of an image or a video are called.
 
     Args:

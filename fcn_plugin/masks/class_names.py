@@ -3,8 +3,9 @@ import codecs
 import csv
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple
 
 from ..utils.errors import InputError
 
@@ -24,11 +25,11 @@ class ClassNames(NamedTuple):
             'colours' as 0xRRGGBB.
     """
     file: str
-    names: Dict[int, str]
+    names: dict[int, str]
     kind: str
 
 
-def read_class_names(root: Path) -> Tuple[Optional[ClassNames], List[str]]:
+def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:
     """Looks for names in a folder and those in it.
 
     ``classes.txt`` or labelme's ``class_names.txt`` (a name a line), ``labelmap.txt`` (CVAT:
@@ -45,7 +46,7 @@ def read_class_names(root: Path) -> Tuple[Optional[ClassNames], List[str]]:
         ValueError: If the file has a name, a value or a colour twice, or a line of another
             form than the others.
     """
-    found: List[ClassNames] = []
+    found: list[ClassNames] = []
     notes = []
     for file in sorted([*root.glob('*'), *root.glob('*/*')]):
         reader = _READERS.get(file.name.lower())
@@ -95,12 +96,12 @@ def _text(file: Path) -> str:
         return data.decode('cp1252', errors='replace')
 
 
-def _lines(text: str) -> List[str]:
+def _lines(text: str) -> list[str]:
     lines = (line.strip() for line in re.split('\r\n|\r|\n', text))
     return [line for line in lines if line and not line.startswith('#')]
 
 
-def _read_order(file: str, text: str) -> Optional[ClassNames]:
+def _read_order(file: str, text: str) -> ClassNames | None:
     names = _lines(text)
     if names and names[0] == '__ignore__':  # labelme counts it as -1
         names = names[1:]
@@ -108,12 +109,12 @@ def _read_order(file: str, text: str) -> Optional[ClassNames]:
     return ClassNames(file, dict(enumerate(names)), 'order') if names else None
 
 
-def _read_colours(file: str, text: str) -> Optional[ClassNames]:
+def _read_colours(file: str, text: str) -> ClassNames | None:
     lines = _lines(text)
     found = [_COLOUR.fullmatch(line) for line in lines]
     if not any(found):
         return None
-    names: List[Tuple[int, str]] = []
+    names: list[tuple[int, str]] = []
     for line, match in zip(lines, found):
         if match is None or max(map(int, match.groups()[1:])) > 255:
             raise InputError(f'{file}: {line!r} is not of the form NAME:R,G,B::, with R, G '
@@ -123,7 +124,7 @@ def _read_colours(file: str, text: str) -> Optional[ClassNames]:
     return _checked(file, names, 'colours')
 
 
-def _read_values(file: str, text: str) -> Optional[ClassNames]:
+def _read_values(file: str, text: str) -> ClassNames | None:
     rows = [[cell.strip() for cell in row] for row in
             csv.reader(_lines(text), skipinitialspace=True) if any(map(str.strip, row))]
     columns = 2
@@ -141,7 +142,7 @@ def _read_values(file: str, text: str) -> Optional[ClassNames]:
     return _checked(file, names, 'values')
 
 
-def _checked(file: str, names: List[Tuple[int, str]], kind: str) -> ClassNames:
+def _checked(file: str, names: list[tuple[int, str]], kind: str) -> ClassNames:
     check_names([name for _, name in names], file)
     value, count = Counter(value for value, _ in names).most_common(1)[0]
     if count > 1:

@@ -1,7 +1,7 @@
 """Label maps alone, without their images."""
 import copy
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Callable, Iterator, Sequence, Tuple, Union
 
 import numpy as np
 from mmseg.registry import DATASETS
@@ -27,11 +27,11 @@ class LabelMaps:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __iter__(self) -> Iterator[Tuple[str, np.ndarray]]:
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         return ((name, self.read(index)) for index, name in enumerate(self.names))
 
 
-def read_label_png(path: Union[str, Path]) -> np.ndarray:
+def read_label_png(path: str | Path) -> np.ndarray:
     """Reads the pixel values of a PNG as labels.
 
     Args:
@@ -57,7 +57,7 @@ def read_label_png(path: Union[str, Path]) -> np.ndarray:
     return labels
 
 
-def label_maps_of_folder(folder: Union[str, Path]) -> LabelMaps:
+def label_maps_of_folder(folder: str | Path) -> LabelMaps:
     """The masks of a folder, by name.
 
     Args:
@@ -84,7 +84,7 @@ def _keep_masks_only(dataset: dict) -> None:
         ]
 
 
-def label_maps_of_dataset(dataset: dict) -> Tuple[LabelMaps, int]:
+def label_maps_of_dataset(dataset: dict) -> tuple[LabelMaps, int]:
     """The masks of a data set at their own sizes; its images are not read.
 
     Args:
@@ -92,7 +92,7 @@ def label_maps_of_dataset(dataset: dict) -> Tuple[LabelMaps, int]:
             ``reduce_zero_label`` are applied.
 
     Returns:
-        Tuple[LabelMaps, int]: The masks, and the number of classes.
+        tuple[LabelMaps, int]: The masks, and the number of classes.
 
     Raises:
         ValueError: If its pipeline loads no masks.

@@ -5,7 +5,8 @@ tells them apart lies in space. Classes have regions, and at a border one value 
 directly beside the other. Blur has no region of its own, and lies between the two sides.
 """
 from collections import Counter
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,9 +28,9 @@ _STEP = 0.55  # largest mean step across borders, relative to any two values' di
 _NEAR = 24  # the distance in values, or in RGB, that JPEG's ringing reaches
 
 
-def count_values(values: np.ndarray) -> Dict[int, int]:
+def count_values(values: np.ndarray) -> dict[int, int]:
     """How many pixels have each value."""
-    if values.size and 0 <= values.min() and values.max() < 65536:
+    if values.size and values.min() >= 0 and values.max() < 65536:
         counts = np.bincount(values.ravel())
         return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
     # Runs along rows are counted: they are far fewer than pixels, and sorting is slow.
@@ -65,7 +66,7 @@ def nothing_seen() -> Surroundings:
     return Surroundings(Counter(), Counter(), Counter(), Counter())
 
 
-def look_around(values: np.ndarray, counts: Dict[int, int], colours: bool) -> Surroundings:
+def look_around(values: np.ndarray, counts: dict[int, int], colours: bool) -> Surroundings:
     """The surroundings in one mask.
 
     Args:
@@ -123,13 +124,13 @@ class Levels(NamedTuple):
         note (str | None): What was taken for blur.
         fault (str | None): Why classes and blur cannot be told apart.
     """
-    kept: Dict[int, int]
+    kept: dict[int, int]
     blurred: bool = False
-    note: Optional[str] = None
-    fault: Optional[str] = None
+    note: str | None = None
+    fault: str | None = None
 
 
-def find_levels(counts: Dict[int, int], colours: bool, around: Surroundings,
+def find_levels(counts: dict[int, int], colours: bool, around: Surroundings,
                 lossy: bool = False, blurred: bool = False,
                 named: Sequence[int] = ()) -> Levels:
     """Tells values that stand for classes from blur.
@@ -195,7 +196,7 @@ def distance(one: int, other: int, colours: bool) -> float:
 
 
 def _solid(counts, around: Surroundings, colours: bool, lossy: bool
-           ) -> Tuple[List[int], List[int]]:
+           ) -> tuple[list[int], list[int]]:
     """Values that have regions; and, separately, those that have them only because JPEG
     rounds."""
     regions = {}
@@ -205,8 +206,8 @@ def _solid(counts, around: Surroundings, colours: bool, lossy: bool
         inside = around.inside[value] + n - seen
         if value is not None and inside >= _INSIDE * n:
             regions[value] = inside
-    found: List[int] = []
-    strays: List[int] = []
+    found: list[int] = []
+    strays: list[int] = []
     slack = 3 * 3 ** 0.5 if colours else 2
     for value in sorted(regions, key=lambda v: (-regions[v], v)):
         few = 0.001 if regions[value] < 0.5 * counts[value] else 0
@@ -246,7 +247,7 @@ def _are_apart(levels, counts, colours: bool) -> bool:
     return near > 0.8 * sum(counts.values())
 
 
-def _binary(counts, around: Surroundings) -> Optional[List[int]]:
+def _binary(counts, around: Surroundings) -> list[int] | None:
     """0 and 255, if all other values are what blur leaves between them; else None.
 
     An object that is thin everywhere, such as a vessel, has no region. Values just below
@@ -293,10 +294,10 @@ def _mean_difference(pixels: Counter, colours: bool) -> float:
     return total / max(1e-9, 1 - float((share ** 2).sum()))
 
 
-def _frequent(counts: Dict[int, int], colours: bool) -> List[int]:
+def _frequent(counts: dict[int, int], colours: bool) -> list[int]:
     """Values of more than a few pixels, none near a more frequent one."""
     total = sum(counts.values())
-    found: List[int] = []
+    found: list[int] = []
     for value in sorted(counts, key=lambda v: (-counts[v], v)):
         if counts[value] <= 0.002 * total or len(found) > 254:
             break

@@ -1,8 +1,9 @@
 """What the pixels of masks are, and which class each value stands for."""
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import NamedTuple
 
 import cv2
 import matplotlib.colors
@@ -12,8 +13,7 @@ from PIL import Image, ImageOps
 
 from ..utils.errors import InputError
 from .class_names import ClassNames, check_names, does_not_count
-from .mask_blur import (Surroundings, as_written, distance, find_levels,
-                        nothing_seen)
+from .mask_blur import Surroundings, as_written, distance, find_levels, nothing_seen
 
 IGNORE = 255
 _BORDER = 0xE0E0C0  # the colour of VOC's borders
@@ -72,7 +72,7 @@ def read_mask(path: Path) -> Mask:
         kind['1'] = 'black and white'
         # mmcv reads masks without turning them.
         plain = not turned and (
-            mode in ('P', 'L', '1') or (0 <= pixels.min() and pixels.max() <= 255))
+            mode in ('P', 'L', '1') or (pixels.min() >= 0 and pixels.max() <= 255))
         return Mask(pixels, False, plain, kind.get(mode, f'grey of 16 bits or more ({mode})'),
                     turned)
     if pixels.shape[2] == 4:
@@ -94,12 +94,12 @@ class Encoding(NamedTuple):
         notes (list[str]): What was assumed, and why.
         faults (list[str]): What cannot be right.
     """
-    label_map: Dict[int, int]
-    classes: List[str]
-    palette: List[List[int]]
+    label_map: dict[int, int]
+    classes: list[str]
+    palette: list[list[int]]
     colours: bool
-    notes: List[str]
-    faults: List[str]
+    notes: list[str]
+    faults: list[str]
 
     @property
     def identity(self) -> bool:
@@ -107,11 +107,11 @@ class Encoding(NamedTuple):
         return not self.colours and all(v == label for v, label in self.label_map.items())
 
 
-def find_encoding(counts: Dict[int, int], colours: bool,
-                  classes: Optional[Sequence[str]] = None,
-                  ignore: Sequence[Union[int, str]] = (),
-                  names: Optional[ClassNames] = None,
-                  around: Optional[Surroundings] = None, lossy: bool = False,
+def find_encoding(counts: dict[int, int], colours: bool,
+                  classes: Sequence[str] | None = None,
+                  ignore: Sequence[int | str] = (),
+                  names: ClassNames | None = None,
+                  around: Surroundings | None = None, lossy: bool = False,
                   blurred: bool = False) -> Encoding:
     """Proposes a class for every value that occurs.
 
@@ -132,8 +132,8 @@ def find_encoding(counts: Dict[int, int], colours: bool,
     Raises:
         ValueError: If ``ignore`` has a value that no mask has, or two classes have one name.
     """
-    notes: List[str] = []
-    faults: List[str] = []
+    notes: list[str] = []
+    faults: list[str] = []
     if classes is not None:
         check_names(classes, '--classes')
     if names is not None and (classes is not None or not _fits(names, colours, notes)):
@@ -177,7 +177,7 @@ def find_encoding(counts: Dict[int, int], colours: bool,
     return found._replace(notes=notes + found.notes)
 
 
-def _fits(names: ClassNames, colours: bool, notes: List[str]) -> bool:
+def _fits(names: ClassNames, colours: bool, notes: list[str]) -> bool:
     """Whether a file's names can be given to the values in the masks."""
     if colours == (names.kind == 'colours'):
         return True
@@ -192,16 +192,16 @@ def _quoted(value: int, colours: bool) -> str:
     return f"'{as_written(value, colours)}'" if colours else str(value)
 
 
-def _share(value: int, counts: Dict[int, int], colours: bool) -> str:
+def _share(value: int, counts: dict[int, int], colours: bool) -> str:
     """A value and its share of the pixels."""
     share = 100 * counts.get(value, 0) / max(1, sum(counts.values()))
     return f'{as_written(value, colours)} ({share:.2g} %)'
 
 
-def _ignored(value: Union[int, str], counts: Dict[int, int], colours: bool,
+def _ignored(value: int | str, counts: dict[int, int], colours: bool,
              blurred: bool) -> int:
     """The value that --ignore names; an error if no mask has it."""
-    wanted: Optional[int] = None
+    wanted: int | None = None
     if isinstance(value, str) and re.fullmatch('#[0-9a-fA-F]{6}', value):
         reason = 'is a colour, but the masks hold values'
         wanted = int(value[1:], 16) if colours else None
@@ -223,7 +223,7 @@ def _ignored(value: Union[int, str], counts: Dict[int, int], colours: bool,
                      + (f' and {len(most) - 12} more' if len(most) > 12 else ''))
 
 
-def _by_names(counts: Dict[int, int], colours: bool, names: ClassNames,
+def _by_names(counts: dict[int, int], colours: bool, names: ClassNames,
               ignored: Sequence[int]) -> Encoding:
     """Classes of a file that gives each value a name."""
     notes, faults = [f'the names are from {names.file}'], []
@@ -260,10 +260,10 @@ def _void_note(value: int, colours: bool) -> str:
 # --- values -------------------------------------------------------------------------
 
 
-def _find_values(counts: Dict[int, int], classes: Optional[Sequence[str]], source: str,
+def _find_values(counts: dict[int, int], classes: Sequence[str] | None, source: str,
                  ignored: Sequence[int]) -> Encoding:
-    notes: List[str] = [] if source == '--classes' else [f'the names are from {source}']
-    faults: List[str] = []
+    notes: list[str] = [] if source == '--classes' else [f'the names are from {source}']
+    faults: list[str] = []
     map_ = dict.fromkeys(ignored, IGNORE)
     values = sorted(set(counts) - set(ignored))
     if values in ([0, IGNORE], [0, _DEEP_IGNORE]) and len(classes or ()) in (0, 2):
@@ -345,7 +345,7 @@ def _find_values(counts: Dict[int, int], classes: Optional[Sequence[str]], sourc
     return Encoding(map_, [names[i] for i in order], [], False, notes, faults)
 
 
-def _numbered(count: int) -> List[str]:
+def _numbered(count: int) -> list[str]:
     if count == 2:
         return ['background', 'object']
     return [f'class {i}' for i in range(count)]
@@ -354,10 +354,10 @@ def _numbered(count: int) -> List[str]:
 # --- colours ------------------------------------------------------------------------
 
 
-def _find_colours(counts: Dict[int, int], classes: Optional[Sequence[str]], source: str,
+def _find_colours(counts: dict[int, int], classes: Sequence[str] | None, source: str,
                   ignored: Sequence[int]) -> Encoding:
-    notes: List[str] = []
-    faults: List[str] = []
+    notes: list[str] = []
+    faults: list[str] = []
     map_ = dict.fromkeys(ignored, IGNORE)
     if _BORDER in counts and len(counts) > 2 and _BORDER not in ignored:
         map_[_BORDER] = IGNORE
@@ -396,7 +396,7 @@ def _find_colours(counts: Dict[int, int], classes: Optional[Sequence[str]], sour
                     notes, faults)
 
 
-def unpacked(colour: int) -> Tuple[int, int, int]:
+def unpacked(colour: int) -> tuple[int, int, int]:
     """0xRRGGBB to RGB."""
     return colour >> 16, colour >> 8 & 255, colour & 255
 
@@ -419,11 +419,11 @@ def _known_palette(found: Sequence[int]):
     return min(fits, default=(None, ))[1:]
 
 
-def _colour_names(found: Sequence[int]) -> List[str]:
+def _colour_names(found: Sequence[int]) -> list[str]:
     """A name for each colour; equal names are numbered."""
     table = {name: np.array(matplotlib.colors.to_rgb(value)) * 255
              for name, value in matplotlib.colors.CSS4_COLORS.items()}
-    names: List[str] = []
+    names: list[str] = []
     seen: Counter = Counter()
     for colour in found:
         if colour == 0:
@@ -436,7 +436,7 @@ def _colour_names(found: Sequence[int]) -> List[str]:
     return names
 
 
-def nearest_labels(values: Iterable[int], encoding: Encoding) -> Dict[int, int]:
+def nearest_labels(values: Iterable[int], encoding: Encoding) -> dict[int, int]:
     """The class of each value: its own if the value is known, else that of the nearest.
 
     Args:
@@ -460,7 +460,7 @@ def _channels(values: np.ndarray, colours: bool) -> np.ndarray:
 
 
 def _nearest(values: np.ndarray, known: Sequence[int], colours: bool
-             ) -> Tuple[np.ndarray, np.ndarray]:
+             ) -> tuple[np.ndarray, np.ndarray]:
     """Which of ``known`` is nearest to each value, (N,), and the squared distance, (N,)."""
     levels = _channels(np.array(known, np.int64), colours)
     places, far = np.zeros(len(values), np.int64), np.zeros(len(values), np.int64)

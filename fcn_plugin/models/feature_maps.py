@@ -1,6 +1,5 @@
 """What a backbone gives, found by running it on tensors without data."""
 from dataclasses import dataclass
-from typing import List, Optional
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +33,7 @@ class FeatureMap:
 
 
 def describe_backbone(backbone: nn.Module,
-                      neck: Optional[nn.Module] = None) -> List[FeatureMap]:
+                      neck: nn.Module | None = None) -> list[FeatureMap]:
     """Lists the maps of a backbone (and the neck behind it).
 
     The forward pass runs on the ``meta`` device with the modules' own code and

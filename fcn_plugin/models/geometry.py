@@ -10,7 +10,7 @@ Pure functions, apart from the modules that use them. Two alignments exist:
   lies (:class:`Grid`, :func:`crop_at`).
 """
 from dataclasses import dataclass
-from typing import List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +38,7 @@ def bilinear_kernel(factor: int) -> Tensor:
 
 
 def pad_to_multiple(image: Tensor, divisor: int,
-                    value: Optional[float] = None) -> Tensor:
+                    value: float | None = None) -> Tensor:
     """Pads the right and the bottom until height and width divide evenly.
 
     Args:
@@ -60,7 +60,7 @@ def pad_to_multiple(image: Tensor, divisor: int,
     return F.pad(image, padding, value=value)
 
 
-def crop_to(scores: Tensor, size: Tuple[int, int], stride: int) -> Tensor:
+def crop_to(scores: Tensor, size: tuple[int, int], stride: int) -> Tensor:
     """Crops a map that was upsampled to at least ``size``, at the right and bottom.
 
     Args:
@@ -98,7 +98,7 @@ class Window(NamedTuple):
     stop: int
 
 
-def windows_of(length: int, core: int, overlap: int) -> List[Window]:
+def windows_of(length: int, core: int, overlap: int) -> list[Window]:
     """Cuts one axis of an image into overlapping tiles (serves the same alignment).
 
     Args:
@@ -148,7 +148,7 @@ class Grid:
         return int(offset)
 
 
-def crop_at(scores: Tensor, offset: int, size: Tuple[int, int]) -> Tensor:
+def crop_at(scores: Tensor, offset: int, size: tuple[int, int]) -> Tensor:
     """Caffe's Crop: ``size`` rows and columns from ``offset`` on.
 
     Args:

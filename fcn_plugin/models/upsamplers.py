@@ -3,7 +3,6 @@
 Each upsampler is built with the number of classes and an integer factor, and is
 called with the scores and, where it wants them, a pooling's switches.
 """
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -59,7 +58,7 @@ class BilinearDeconv(nn.Module):
             # Not in the state dict: it follows from the factor.
             self.register_buffer('weight', weight, persistent=False)
 
-    def forward(self, scores: Tensor, switches: Optional[Tensor] = None) -> Tensor:
+    def forward(self, scores: Tensor, switches: Tensor | None = None) -> Tensor:
         """(N, C, h, w) to (N, C, f h, f w), or more with ``full``."""
         return F.conv_transpose2d(
             scores, self.weight.to(scores.dtype), stride=self.factor,
@@ -88,7 +87,7 @@ class BilinearUpsample(nn.Module):
         _check_factor('BilinearUpsample', factor)
         self.factor = factor
 
-    def forward(self, scores: Tensor, switches: Optional[Tensor] = None) -> Tensor:
+    def forward(self, scores: Tensor, switches: Tensor | None = None) -> Tensor:
         """(N, C, h, w) to (N, C, f h, f w)."""
         if self.factor == 1:
             return scores
@@ -126,7 +125,7 @@ class MaxUnpool(BaseModule):
         self.spread = nn.Conv2d(channels, switch_channels, 1)
         self.gather = nn.Conv2d(switch_channels, channels, 3, padding=1)
 
-    def forward(self, scores: Tensor, switches: Optional[Tensor] = None) -> Tensor:
+    def forward(self, scores: Tensor, switches: Tensor | None = None) -> Tensor:
         """(N, C, h, w), with switches (N, K, h, w), to (N, C, 2 h, 2 w)."""
         if switches is None:
             raise InputError('MaxUnpool was called without pooling switches')

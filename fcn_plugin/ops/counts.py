@@ -1,5 +1,4 @@
 """Counting pairs of labels: the sum behind a confusion matrix."""
-from typing import Optional
 
 import numpy as np
 import torch
@@ -9,7 +8,7 @@ from .labels import compiled
 
 
 def count_pairs(prediction: Tensor, truth: Tensor, num_classes: int, ignore_index: int,
-                engine: Optional[str] = None) -> Optional[Tensor]:
+                engine: str | None = None) -> Tensor | None:
     """Counts pixels by their true and their predicted class.
 
     Args:

@@ -13,7 +13,7 @@ import functools
 import logging
 import threading
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,12 +60,12 @@ class Axis:
         return Axis(self.centre, low, high, self.weight_low, self.weight_high)
 
     @property
-    def arrays(self) -> Tuple[np.ndarray, ...]:
+    def arrays(self) -> tuple[np.ndarray, ...]:
         """The arrays that kernels need: all but ``centre``."""
         return self.low, self.high, self.weight_low, self.weight_high
 
     @functools.lru_cache(maxsize=256)  # of axes, which are cached themselves
-    def on(self, device: torch.device) -> Tuple[Tensor, ...]:
+    def on(self, device: torch.device) -> tuple[Tensor, ...]:
         """The same as tensors on a device."""
         return tuple(torch.as_tensor(np.array(array), device=device)
                      for array in self.arrays)
@@ -111,7 +111,7 @@ def label_dtype(num_classes: int) -> torch.dtype:
 
 
 def label_scores(scores: Tensor, rows: Axis, columns: Axis,
-                 engine: Optional[str] = None) -> Tensor:
+                 engine: str | None = None) -> Tensor:
     """The class with the highest interpolated score at each pixel.
 
     Args:
@@ -189,13 +189,13 @@ def compiled():
     return _numba()[0]
 
 
-def numba_fault() -> Optional[Tuple[str, str]]:
+def numba_fault() -> tuple[str, str] | None:
     """Why numba does not run here and what to do; None where it runs."""
     return _numba()[1]
 
 
 @functools.cache  # so that what it logs is logged once
-def _numba() -> Tuple[Any, Optional[Tuple[str, str]]]:
+def _numba() -> tuple[Any, tuple[str, str] | None]:
     try:
         from . import numba_kernels
         numba_kernels.warm_up()

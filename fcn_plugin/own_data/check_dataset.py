@@ -1,27 +1,41 @@
 """Own data: what is in a folder, what is wrong with it, and a config that trains on it."""
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 from prettytable import PrettyTable
 from rich.progress import track
 
+from ..inference.predict import save_picture, spread
 from ..masks.class_names import ClassNames, read_class_names
-from .find_pairs import Pairing, find_pairs
-from .inspect_pairs import (Inspected, class_shares, common_size, doubles, inspect_pairs,
-                            make_split, median_frequency_weights, turn)
 from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import Encoding, find_encoding, read_mask, to_labels
 from ..utils.errors import InputError
 from ..utils.files import move_into, staging_folder
 from ..utils.paths import config_path, shown, tool_command
 from ..visualization import class_shares as class_shares_of
-from ..visualization import (comparison, comparison_row, default_palette, merge_shares,
-                             save_label_png)
-from ..inference.predict import save_picture, spread
+from ..visualization import (
+    comparison,
+    comparison_row,
+    default_palette,
+    merge_shares,
+    save_label_png,
+)
+from .find_pairs import Pairing, find_pairs
+from .inspect_pairs import (
+    Inspected,
+    class_shares,
+    common_size,
+    doubles,
+    inspect_pairs,
+    make_split,
+    median_frequency_weights,
+    turn,
+)
 
 #: The config that an own one inherits: small, and with weights that need no download.
 _SMALL = 'fcn-8s_efficientnet-lite0_1xb8-20k_camvid-360x480.py'
@@ -44,17 +58,17 @@ class Checked(NamedTuple):
     """
     root: Path
     pairing: Pairing
-    splits: Dict[str, List[Inspected]]
+    splits: dict[str, list[Inspected]]
     encoding: Encoding
-    weights: List[float]
-    notes: List[str]
-    faults: List[str]
+    weights: list[float]
+    notes: list[str]
+    faults: list[str]
     convert: bool
 
 
-def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] = None,
-                  classes: Optional[Sequence[str]] = None,
-                  ignore: Sequence[Union[int, str]] = (), val_share: float = 0.2,
+def check_dataset(root: str, images: str | None = None, masks: str | None = None,
+                  classes: Sequence[str] | None = None,
+                  ignore: Sequence[int | str] = (), val_share: float = 0.2,
                   seed: int = 0, blurred: bool = False,
                   unturned_masks: bool = False) -> Checked:
     """Reads a folder of images and masks and finds out what can be found out.
@@ -120,7 +134,7 @@ def check_dataset(root: str, images: Optional[str] = None, masks: Optional[str] 
                    faults, convert)
 
 
-def _through_palette(names: ClassNames, found: List[Inspected]) -> ClassNames:
+def _through_palette(names: ClassNames, found: list[Inspected]) -> ClassNames:
     """Names of colours as names of values, where all masks have one palette."""
     palettes = set()
     for item in found:
@@ -137,8 +151,8 @@ def _through_palette(names: ClassNames, found: List[Inspected]) -> ClassNames:
     return names._replace(names=renamed, kind='values')
 
 
-def _turned(found: List[Inspected], unturned_masks: bool, notes: List[str]
-            ) -> List[Inspected]:
+def _turned(found: list[Inspected], unturned_masks: bool, notes: list[str]
+            ) -> list[Inspected]:
     """The pairs, with what their sizes leave open: if masks are turned like images.
 
     An image that EXIF data turn by half, or mirror, is as large as before; so is a square
@@ -179,7 +193,7 @@ def _is_lossy(item: Inspected) -> bool:
     return item.pair.mask.suffix.lower() in ('.jpg', '.jpeg')
 
 
-def _some(lines: List[str], what: str, most: int = 5) -> List[str]:
+def _some(lines: list[str], what: str, most: int = 5) -> list[str]:
     """The first few of many, and how many there are."""
     if not lines:
         return []
@@ -187,7 +201,7 @@ def _some(lines: List[str], what: str, most: int = 5) -> List[str]:
     return [f'{len(lines)} {what}: ' + '; '.join(lines[:most] + more)]
 
 
-def _faults_of_names(pairing: Pairing, root: Path) -> List[str]:
+def _faults_of_names(pairing: Pairing, root: Path) -> list[str]:
     def names(files):
         return [str(path.relative_to(root)) for path in files]
     faults = _some(names(pairing.lone_images), 'images have no mask of their name')
@@ -204,7 +218,7 @@ def _faults_of_names(pairing: Pairing, root: Path) -> List[str]:
     return faults
 
 
-def _of_one_kind(found: List[Inspected]):
+def _of_one_kind(found: list[Inspected]):
     """The pairs whose masks are of the more frequent of labels and colours."""
     coloured = [item for item in found if item.colours]
     # A black mask among coloured ones reads as grey 0.
@@ -230,7 +244,7 @@ def _as_colours(item: Inspected) -> Inspected:
     return item._replace(colours=True, counts=dict(colours(item.counts)), around=around)
 
 
-def _is_grey_of(item: Inspected, coloured: List[Inspected]) -> bool:
+def _is_grey_of(item: Inspected, coloured: list[Inspected]) -> bool:
     if item.mask_mode not in ('grey in 3 channels', 'grey in 4 channels'):
         return False
     known = {value for other in coloured for value in other.counts}
@@ -238,10 +252,10 @@ def _is_grey_of(item: Inspected, coloured: List[Inspected]) -> bool:
         0, 0xFFFFFF}
 
 
-def _split(found: List[Inspected], val_share: float, seed: int, notes: List[str],
-           faults: List[str]) -> Dict[str, List[Inspected]]:
+def _split(found: list[Inspected], val_share: float, seed: int, notes: list[str],
+           faults: list[str]) -> dict[str, list[Inspected]]:
     """By folders and lists where there are some, else by seed."""
-    given: Dict[str, List[Inspected]] = {}
+    given: dict[str, list[Inspected]] = {}
     for item in found:
         given.setdefault(item.pair.split or '', []).append(item)
     splits = {name: items for name, items in given.items() if name}
@@ -274,7 +288,7 @@ def _split(found: List[Inspected], val_share: float, seed: int, notes: List[str]
     return splits
 
 
-def _note_kinds(found: List[Inspected], notes: List[str]) -> None:
+def _note_kinds(found: list[Inspected], notes: list[str]) -> None:
     deep = [item for item in found if item.image_mode.startswith(('I', 'F'))]
     if deep:
         notes.append(f'{len(deep)} images have 16 bits or more a channel, such as '
@@ -329,7 +343,7 @@ def report(checked: Checked) -> str:
 # --- what is written --------------------------------------------------------------------
 
 
-def write_config(checked: Checked, out: str, base: Optional[str] = None,
+def write_config(checked: Checked, out: str, base: str | None = None,
                  class_weights: bool = False, overwrite: bool = False) -> Path:
     """Writes ``config.py``, a list a split, a picture and, where needed, converted masks.
 
@@ -415,7 +429,7 @@ def draw(checked: Checked, rows: int = 6) -> np.ndarray:
     """
     encoding, train = checked.encoding, checked.splits['train']
     shares = [class_shares([item], encoding).pixels for item in train]
-    chosen: List[int] = []
+    chosen: list[int] = []
     for label in np.argsort(np.sum(shares, axis=0), kind='stable'):
         best = max(range(len(train)), key=lambda i: shares[i][label])
         if shares[best][label] and best not in chosen and len(chosen) < rows:
@@ -549,7 +563,7 @@ def _wrapped(values: Sequence) -> str:
     return open_ + '\n    '.join(lines) + close
 
 
-def check_and_write(root: str, out: Optional[str] = None, base: Optional[str] = None,
+def check_and_write(root: str, out: str | None = None, base: str | None = None,
                     class_weights: bool = False, overwrite: bool = False,
                     **options) -> bool:
     """What ``tools/misc/check_dataset.py`` does: checks, reports and writes.

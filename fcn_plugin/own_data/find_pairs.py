@@ -1,9 +1,11 @@
 """Which files of a folder are images, which are masks, and which belong together."""
 import re
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import (Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional,
-                    Sequence, Tuple)
+from typing import (
+    NamedTuple,
+)
 
 from PIL import Image
 
@@ -26,7 +28,7 @@ class Pair(NamedTuple):
     """An image, its mask and the split it lies in ('train', 'val', 'test' or None)."""
     image: Path
     mask: Path
-    split: Optional[str]
+    split: str | None
 
 
 class Pairing(NamedTuple):
@@ -39,21 +41,21 @@ class Pairing(NamedTuple):
         notes (list[str]): What was assumed.
         unclear (list[list[Path]]): An image, then the masks of which each would fit it.
     """
-    pairs: List[Pair]
-    lone_images: List[Path]
-    lone_masks: List[Path]
-    notes: List[str]
-    unclear: List[List[Path]]
+    pairs: list[Pair]
+    lone_images: list[Path]
+    lone_masks: list[Path]
+    notes: list[str]
+    unclear: list[list[Path]]
 
 
 class _File(NamedTuple):
     path: Path
-    split: Optional[str]
-    place: Tuple[str, ...]  # folders that say neither role nor split
+    split: str | None
+    place: tuple[str, ...]  # folders that say neither role nor split
     stem: str
 
 
-def words(name: str) -> List[str]:
+def words(name: str) -> list[str]:
     """A name's words in lower case and the singular: 'trainMasks_2' to train, mask, 2."""
     spaced = re.sub(r'([a-z])([A-Z])', r'\1 \2', name).lower()
     found = []
@@ -70,14 +72,14 @@ def words(name: str) -> List[str]:
     return found
 
 
-def _role(name: str) -> Optional[str]:
+def _role(name: str) -> str | None:
     found = set(words(name))
     if found & _MASK_WORDS:
         return 'mask'
     return 'image' if found & _IMAGE_WORDS else None
 
 
-def _strip_role(stem: str) -> Tuple[str, Optional[str]]:
+def _strip_role(stem: str) -> tuple[str, str | None]:
     """A stem without the word of a role at its end or start: 'a_mask' to ('a', 'mask')."""
     role = None
     while True:
@@ -91,8 +93,8 @@ def _strip_role(stem: str) -> Tuple[str, Optional[str]]:
             return stem, role
 
 
-def find_pairs(root: Path, images: Optional[str] = None,
-               masks: Optional[str] = None) -> Pairing:
+def find_pairs(root: Path, images: str | None = None,
+               masks: str | None = None) -> Pairing:
     """Pairs images and masks by their folders and names.
 
     Folders are recognised by their names (images, img, JPEGImages; masks, labels, gt,
@@ -114,7 +116,7 @@ def find_pairs(root: Path, images: Optional[str] = None,
     for folder in filter(None, (root, images and root / images, masks and root / masks)):
         if not Path(folder).is_dir():
             raise NotADirectoryError(f'{folder}: no such folder')
-    notes: List[str] = []
+    notes: list[str] = []
     roles = _sort_out(root, images, masks, notes)
     if not roles['image'] or not roles['mask']:
         seen = sorted({str(p.parent.relative_to(root)) for files in roles.values()
@@ -150,13 +152,13 @@ def _files(root: Path, pattern: str) -> Iterator[Path]:
     return (path for path in root.rglob(pattern) if not written & set(path.parents))
 
 
-def _sort_out(root: Path, images: Optional[str], masks: Optional[str],
-              notes: List[str]) -> Dict[str, List[Path]]:
+def _sort_out(root: Path, images: str | None, masks: str | None,
+              notes: list[str]) -> dict[str, list[Path]]:
     """Every picture below a folder, by role."""
     files = sorted(path for path in _files(root, '*')
                    if path.suffix.lower() in SUFFIXES and path.is_file()
                    and not any(part.startswith('.') for part in path.relative_to(root).parts))
-    roles: Dict[str, List[Path]] = dict(image=[], mask=[])
+    roles: dict[str, list[Path]] = dict(image=[], mask=[])
     undecided = defaultdict(list)
     for path in files:
         parents = path.relative_to(root).parts[:-1]
@@ -200,7 +202,7 @@ def _looks_like_masks(paths: Sequence[Path]) -> bool:
     return seen > 0
 
 
-def _file(root: Path, path: Path, named: Optional[str]) -> _File:
+def _file(root: Path, path: Path, named: str | None) -> _File:
     parts = path.relative_to(root).parts[:-1]
     split = next((_SPLITS[word] for part in parts for word in words(part)
                   if word in _SPLITS), None)
@@ -210,7 +212,7 @@ def _file(root: Path, path: Path, named: Optional[str]) -> _File:
     return _File(path, split, place, _strip_role(path.stem)[0])
 
 
-def _without_other_pictures(files: List[_File], notes: List[str]) -> List[_File]:
+def _without_other_pictures(files: list[_File], notes: list[str]) -> list[_File]:
     """Leaves out instances and coloured copies, where there are masks of classes too."""
     trained = {file.path.stem.removesuffix('labelTrainIds') for file in files
                if file.path.stem.endswith('labelTrainIds')}
@@ -234,12 +236,12 @@ def _without_other_pictures(files: List[_File], notes: List[str]) -> List[_File]
     return files
 
 
-def _match(images: List[_File], masks: List[_File],
-           notes: List[str]) -> List[Tuple[_File, _File]]:
+def _match(images: list[_File], masks: list[_File],
+           notes: list[str]) -> list[tuple[_File, _File]]:
     """Pairs by equal names, else by names that differ in one prefix or suffix all
     through, else in capitals, else by numbers."""
-    found: List[Tuple[_File, _File]] = []
-    ways: List[Tuple[str, Optional[Callable]]] = [
+    found: list[tuple[_File, _File]] = []
+    ways: list[tuple[str, Callable | None]] = [
         ('', lambda f: (f.split, f.place, f.stem)),
         ('', lambda f: (f.place, f.stem)),
         ('', lambda f: f.stem),
@@ -269,7 +271,7 @@ def _match(images: List[_File], masks: List[_File],
     return found
 
 
-def _by_key(images, masks, key, affix) -> List[Tuple[_File, _File]]:
+def _by_key(images, masks, key, affix) -> list[tuple[_File, _File]]:
     def mask_key(file):
         if affix is None:
             return key(file)
@@ -289,7 +291,7 @@ def _by_key(images, masks, key, affix) -> List[Tuple[_File, _File]]:
 
 
 def _common_affix(images: Iterable[str],
-                  masks: Sequence[str]) -> Optional[Tuple[str, str]]:
+                  masks: Sequence[str]) -> tuple[str, str] | None:
     """The prefix and suffix that most masks have around an image's name, if one pair of
     them serves all."""
     names = sorted(set(images), key=len, reverse=True)
@@ -307,11 +309,11 @@ def _common_affix(images: Iterable[str],
     return affix if count > len(masks) / 2 else None
 
 
-def _splits_of_lists(root: Path, pairs: List[Pair], notes: List[str]) -> List[Pair]:
+def _splits_of_lists(root: Path, pairs: list[Pair], notes: list[str]) -> list[Pair]:
     """Splits from train.txt, val.txt and test.txt, where the folders have none."""
     if any(pair.split for pair in pairs):
         return pairs
-    split_of: Dict[str, str] = {}
+    split_of: dict[str, str] = {}
     for file in sorted(_files(root, '*.txt')):
         split = _SPLITS.get(file.stem.lower())
         if split is None or 'ImageSets' in file.parts and file.parent.name != 'Segmentation':

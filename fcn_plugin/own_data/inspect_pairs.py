@@ -1,16 +1,17 @@
 """Reading every pair of a data set once: sizes, values, doubles, class shares."""
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple
 
 import mmcv
 import numpy as np
 from PIL import Image
 
-from .find_pairs import Pair
 from ..masks.mask_blur import MOST_KEPT, Surroundings, count_values, look_around
 from ..masks.mask_values import IGNORE, Encoding, nearest_labels, read_mask
+from .find_pairs import Pair
 
 _ROTATED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 _ORIENTATION = 0x0112
@@ -40,16 +41,16 @@ class Inspected(NamedTuple):
         plain (bool): Whether the mask can be read as labels as it is.
     """
     pair: Pair
-    fault: Optional[str] = None
-    size: Tuple[int, int] = (0, 0)
+    fault: str | None = None
+    size: tuple[int, int] = (0, 0)
     orientation: int = 1
     turned: bool = False
     unsure: bool = False
     image_mode: str = ''
     mask_mode: str = ''
     digest: str = ''
-    counts: Dict[Optional[int], int] = {}
-    around: Optional[Surroundings] = None
+    counts: dict[int | None, int] = {}
+    around: Surroundings | None = None
     colours: bool = False
     plain: bool = True
 
@@ -96,7 +97,7 @@ def _inspect(pair: Pair) -> Inspected:
     if shape != shown and not turned:
         fault = (f'{pair.mask}: the mask is {shape[1]}x{shape[0]}, but its image is '
                  f'{shown[1]}x{shown[0]}')
-    counts: Dict[Optional[int], int] = {**count_values(mask.values)}
+    counts: dict[int | None, int] = {**count_values(mask.values)}
     if len(counts) > MOST_KEPT:
         order = sorted(counts, key=lambda value: (-counts[value], value))
         rest = sum(counts.pop(value) for value in order[MOST_KEPT:])
@@ -107,7 +108,7 @@ def _inspect(pair: Pair) -> Inspected:
                      counts, around, mask.colours, mask.plain)
 
 
-def _fault_of_opencv(pair: Pair, shown: Tuple[int, int]) -> Optional[str]:
+def _fault_of_opencv(pair: Pair, shown: tuple[int, int]) -> str | None:
     """Why training would not see the image as Pillow and viewers do."""
     try:
         image = mmcv.imread(pair.image)
@@ -136,7 +137,7 @@ def turn(values: np.ndarray, orientation: int) -> np.ndarray:
     return values[::-1 if mirrored_rows else 1, ::-1 if mirrored_columns else 1]
 
 
-def doubles(found: Sequence[Inspected]) -> List[List[Inspected]]:
+def doubles(found: Sequence[Inspected]) -> list[list[Inspected]]:
     """Groups of pairs whose images are the same to the pixel."""
     groups = defaultdict(list)
     for item in found:
@@ -145,7 +146,7 @@ def doubles(found: Sequence[Inspected]) -> List[List[Inspected]]:
 
 
 def make_split(found: Sequence[Inspected], share: float = 0.2, seed: int = 0
-               ) -> Dict[str, List[Inspected]]:
+               ) -> dict[str, list[Inspected]]:
     """Splits pairs into 'train' and 'val', the same way for the same names and seed.
 
     Images that are the same to the pixel stay on one side.
@@ -164,7 +165,7 @@ def make_split(found: Sequence[Inspected], share: float = 0.2, seed: int = 0
         return hashlib.sha1(f'{seed} {name}'.encode()).hexdigest()
 
     wanted = min(max(1, round(share * len(found))), len(found) - 1)
-    split: Dict[str, List[Inspected]] = dict(train=[], val=[])
+    split: dict[str, list[Inspected]] = dict(train=[], val=[])
     ordered = sorted(groups.values(), key=order)
     for i, group in enumerate(ordered):
         last = i == len(ordered) - 1 and not split['train']
@@ -191,7 +192,7 @@ def class_shares(found: Sequence[Inspected], encoding: Encoding) -> ClassShares:
     """
     number = len(encoding.classes)
     every = {value for item in found for value in item.counts if value is not None}
-    labels: Dict[Optional[int], int] = {**nearest_labels(every, encoding), None: IGNORE}
+    labels: dict[int | None, int] = {**nearest_labels(every, encoding), None: IGNORE}
     pixels, images, beside = (np.zeros(number, np.int64) for _ in range(3))
     for item in found:
         of_image: Counter = Counter()
@@ -206,7 +207,7 @@ def class_shares(found: Sequence[Inspected], encoding: Encoding) -> ClassShares:
     return ClassShares(pixels, images, beside)
 
 
-def median_frequency_weights(shares: ClassShares) -> List[float]:
+def median_frequency_weights(shares: ClassShares) -> list[float]:
     """Weights that make rare classes count more (Eigen and Fergus, ICCV 2015).
 
     A weight is the median of all classes' frequencies divided by the class's own, and is
@@ -224,7 +225,7 @@ def median_frequency_weights(shares: ClassShares) -> List[float]:
     return [round(float(weight), 2) for weight in weights]
 
 
-def common_size(found: Sequence[Inspected]) -> Tuple[int, int]:
+def common_size(found: Sequence[Inspected]) -> tuple[int, int]:
     """The median height and width."""
     heights, widths = zip(*(item.size for item in found))
     return int(np.median(heights)), int(np.median(widths))

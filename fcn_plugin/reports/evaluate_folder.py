@@ -1,32 +1,32 @@
 """Judging any model on a folder of images and one of masks."""
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from prettytable import PrettyTable
 from rich.progress import track
 
-from ..masks.label_maps import read_label_png
+from ..checkpoints.loading import PathLike
 from ..evaluation.conditions import find_conditions
 from ..evaluation.confusion import FIGURES, segmentation_metrics
-from ..utils.errors import InputError
-from ..utils.files import write_text
 from ..inference.images import ImageInput, list_images, read_image, save_picture
 from ..inference.inferencer import FCNInferencer, check_batch_size
-from .judge import Evaluation, choose_images, evaluate
-from ..checkpoints.loading import PathLike
 from ..inference.predict import ROWS_PER_PICTURE, compare
 from ..inference.result import Result, check_outputs
+from ..masks.label_maps import read_label_png
+from ..utils.errors import InputError
+from ..utils.files import write_text
+from .judge import Evaluation, choose_images, evaluate
 
 
-def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: PathLike,
-                    config: Optional[PathLike] = None,
-                    out_dir: Optional[PathLike] = None, ignore: Sequence[int] = (255, ),
+def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathLike,
+                    config: PathLike | None = None,
+                    out_dir: PathLike | None = None, ignore: Sequence[int] = (255, ),
                     conditions: Sequence[str] = ('as taken', ), pictures: int = 6,
-                    max_images: Optional[int] = None, batch_size: int = 1,
+                    max_images: int | None = None, batch_size: int = 1,
                     device: str = 'auto', fast: bool = False, overwrite: bool = False,
-                    cfg_options: Optional[dict] = None,
-                    allow_imports: Sequence[str] = ()) -> Dict[str, Evaluation]:
+                    cfg_options: dict | None = None,
+                    allow_imports: Sequence[str] = ()) -> dict[str, Evaluation]:
     """Prints the paper's four metrics, and those of each class.
 
     Args:
@@ -62,7 +62,7 @@ def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: Pa
         raise InputError('--pictures must be at least 0 and --max-images at least 1, but '
                          f'are {pictures} and {max_images}')
     pairs = _pairs(images, labels, max_images)
-    files: List[Path] = []
+    files: list[Path] = []
     if out_dir is not None:
         shown = min(pictures, len(pairs))
         files = [Path(out_dir, 'evaluation.md')] + [
@@ -94,8 +94,8 @@ def evaluate_folder(checkpoint: Optional[PathLike], images: PathLike, labels: Pa
     return found
 
 
-def _pairs(images: PathLike, labels: PathLike, most: Optional[int]
-           ) -> List[Tuple[Path, Path]]:
+def _pairs(images: PathLike, labels: PathLike, most: int | None
+           ) -> list[tuple[Path, Path]]:
     folder = Path(labels)
     masks = {path.stem: path for path in sorted(folder.glob('*.png'))}
     if not masks:
@@ -112,7 +112,7 @@ def _pairs(images: PathLike, labels: PathLike, most: Optional[int]
     return [(path, masks[path.stem]) for path in paths]
 
 
-def _predict(segment: FCNInferencer, pairs: Sequence[Tuple[Path, Path]], change,
+def _predict(segment: FCNInferencer, pairs: Sequence[tuple[Path, Path]], change,
              ignore: Sequence[int], batch_size: int, name: str) -> Iterator[Result]:
     for start in track(range(0, len(pairs), batch_size), name, disable=not name):
         batch = pairs[start:start + batch_size]
@@ -139,7 +139,7 @@ def _read_truth(path: Path, ignore: Sequence[int], result: Result) -> np.ndarray
     return labels
 
 
-def _tables(found: Dict[str, Evaluation], classes: Sequence[str]) -> str:
+def _tables(found: dict[str, Evaluation], classes: Sequence[str]) -> str:
     figures = {name: segmentation_metrics(each.matrix) for name, each in found.items()}
     summary = PrettyTable(['', *FIGURES.values()], align='r')
     for name, values in figures.items():

@@ -1,13 +1,13 @@
 """Judging predictions whose truth is known, image by image."""
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Iterable, List, Sequence
 
 import numpy as np
 import torch
 
 from ..evaluation.confusion import confusion_matrix, segmentation_metrics
-from ..utils.errors import InputError
 from ..inference.result import Result
+from ..utils.errors import InputError
 
 #: Best, median and worst images of all classes: so many of each.
 _OF_EACH = 3
@@ -25,7 +25,7 @@ class Evaluation:
         in_truth (np.ndarray): Whether the image's truth has the class, (N, C) bool.
     """
     matrix: torch.Tensor
-    indices: List[int]
+    indices: list[int]
     iou: np.ndarray
     in_truth: np.ndarray
 
@@ -68,7 +68,7 @@ def evaluate(results: Iterable[Result], indices: Sequence[int],
     return Evaluation(total, list(indices), np.array(ious), np.array(truths))
 
 
-def choose_images(found: Evaluation, count: int) -> List[int]:
+def choose_images(found: Evaluation, count: int) -> list[int]:
     """Best, median and worst images: of all, and of each class.
 
     Args:

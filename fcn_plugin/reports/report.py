@@ -4,10 +4,11 @@ import io
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,18 +19,18 @@ from PIL import Image
 from rich.progress import track
 
 from .. import visualization as vis
+from ..checkpoints.loading import PathLike, load_model
+from ..checkpoints.work_dir import checkpoint_of, of_last_run, read_log, starts_of_last_run
+from ..engine.explain import explain_errors
 from ..evaluation.confusion import FIGURES, segmentation_metrics
+from ..inference.inferencer import check_opacity
+from ..inference.predict import build_val_dataset, predict_dataset, spread
+from ..inference.result import Result
+from ..utils.config import load_config
 from ..utils.errors import InputError
 from ..utils.files import write_text
 from ..version import __version__
-from ..utils.config import load_config
-from ..engine.explain import explain_errors
-from ..inference.inferencer import check_opacity
 from .judge import Evaluation, choose_images, evaluate
-from ..checkpoints.loading import PathLike, load_model
-from ..inference.predict import build_val_dataset, predict_dataset, spread
-from ..inference.result import Result
-from ..checkpoints.work_dir import checkpoint_of, of_last_run, read_log, starts_of_last_run
 
 _FIGURES = dict(mIoU=FIGURES['mIoU']) | FIGURES  # that one first
 #: More classes than this make a table that nobody reads.
@@ -54,15 +55,15 @@ class Run:
     """
     folder: Path
     config: Config
-    checkpoint: Optional[Path]
-    train: List[dict] = field(default_factory=list)
-    val: List[dict] = field(default_factory=list)
+    checkpoint: Path | None
+    train: list[dict] = field(default_factory=list)
+    val: list[dict] = field(default_factory=list)
     environment: str = ''
 
 
-def read_run(work_dir: PathLike, config: Optional[PathLike] = None,
-             weight_path: Optional[PathLike] = None,
-             cfg_options: Optional[dict] = None) -> Run:
+def read_run(work_dir: PathLike, config: PathLike | None = None,
+             weight_path: PathLike | None = None,
+             cfg_options: dict | None = None) -> Run:
     """Reads what a training has left in its work dir.
 
     Args:
@@ -129,11 +130,11 @@ def _environment(log: Path) -> str:
 # --- the page -------------------------------------------------------------------------
 
 
-def report(work_dir: PathLike, out: Optional[PathLike] = None,
-           config: Optional[PathLike] = None, weight_path: Optional[PathLike] = None,
-           images: int = 30, max_images: Optional[int] = None, opacity: float = 0.6,
+def report(work_dir: PathLike, out: PathLike | None = None,
+           config: PathLike | None = None, weight_path: PathLike | None = None,
+           images: int = 30, max_images: int | None = None, opacity: float = 0.6,
            device: str = 'auto', overwrite: bool = False,
-           cfg_options: Optional[dict] = None) -> Path:
+           cfg_options: dict | None = None) -> Path:
     """Writes a training run as one HTML page that needs no other file.
 
     Curves of loss and metrics; the paper's four figures; a bar for each class; the
@@ -167,7 +168,7 @@ def report(work_dir: PathLike, out: Optional[PathLike] = None,
     out = Path(out).expanduser() if out else run.folder / 'report.html'
     if not overwrite and out.exists():
         raise FileExistsError(f"there is '{out}' already: give --overwrite or --out")
-    page: Dict[str, Any] = dict(
+    page: dict[str, Any] = dict(
         title=Path(run.config.filename).stem, version=__version__,
         made=datetime.now().strftime('%Y-%m-%d %H:%M'), charts=_charts(run),
         config=run.config.pretty_text, environment=run.environment,
@@ -192,12 +193,12 @@ def _last_validation(run: Run) -> dict:
                 confusions=[], cards=[], choice='')
 
 
-def _figures(values: dict) -> List[dict]:
+def _figures(values: dict) -> list[dict]:
     return [dict(title=title, value='–' if np.isnan(values[name]) else f'{values[name]:.2f}')
             for name, title in _FIGURES.items() if name in values]
 
 
-def _charts(run: Run) -> List[str]:
+def _charts(run: Run) -> list[str]:
     def curve(lines, key):
         points = [(v['step'], v[key]) for v in lines if key in v]
         return [x for x, _ in points], [y for _, y in points]
@@ -221,7 +222,7 @@ def _charts(run: Run) -> List[str]:
     return charts
 
 
-def _judge(run: Run, images: int, max_images: Optional[int], opacity: float,
+def _judge(run: Run, images: int, max_images: int | None, opacity: float,
            device: str) -> dict:
     """What the page shows of the checkpoint on the validation set."""
     if run.checkpoint is None:
@@ -263,9 +264,9 @@ def _judge(run: Run, images: int, max_images: Optional[int], opacity: float,
         confusions=_confusions(found.matrix, classes), cards=cards)
 
 
-def _class_rows(values: dict, matrix: torch.Tensor, meta: dict) -> List[dict]:
+def _class_rows(values: dict, matrix: torch.Tensor, meta: dict) -> list[dict]:
     share = matrix.sum(1).double() / max(1, int(matrix.sum()))
-    colours = ['#%02x%02x%02x' % tuple(colour) for colour in meta['palette']]
+    colours = ['#{:02x}{:02x}{:02x}'.format(*tuple(colour)) for colour in meta['palette']]
     if meta['background'] is not None:
         colours[meta['background']] = 'none'  # as the pictures leave it
     return [dict(index=i, name=name, colour=colours[i],
@@ -274,19 +275,19 @@ def _class_rows(values: dict, matrix: torch.Tensor, meta: dict) -> List[dict]:
             for i, name in enumerate(meta['classes'])]
 
 
-def _per_cent(value) -> Optional[float]:
+def _per_cent(value) -> float | None:
     value = 100 * float(value)
     return round(value, 1) if np.isfinite(value) else None
 
 
-def _table(matrix: torch.Tensor) -> List[List[Optional[float]]]:
+def _table(matrix: torch.Tensor) -> list[list[float | None]]:
     """Rows of the confusion matrix in per cent of the true class's pixels."""
     rows = matrix.double() / matrix.sum(1, keepdim=True)
     return [[_per_cent(value) for value in row] for row in rows]
 
 
 def _confusions(matrix: torch.Tensor, classes: Sequence[str],
-                count: int = 8) -> List[dict]:
+                count: int = 8) -> list[dict]:
     """The confusions that cost most pixels."""
     wrong = matrix.clone().fill_diagonal_(0)
     places = wrong.flatten().argsort(descending=True)[:count].tolist()
@@ -312,7 +313,7 @@ def _card(result: Result, place: int, found: Evaluation, meta: dict,
                           zip(('image', 'truth', 'prediction', 'errors'), row)])
 
 
-def _names(paths: Sequence[Path]) -> List[str]:
+def _names(paths: Sequence[Path]) -> list[str]:
     """What tells files apart: their paths below the folder that holds all of them."""
     try:
         root = os.path.commonpath([path.parent for path in paths]) if paths else ''

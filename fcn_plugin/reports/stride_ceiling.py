@@ -1,22 +1,22 @@
 """The table of what coarse strides leave of a data set's truth."""
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, Optional, Sequence
 
 from mmengine.registry import init_default_scope
 from prettytable import PrettyTable
 from rich.progress import track
 
-from ..masks.label_maps import label_maps_of_dataset, label_maps_of_folder
 from ..evaluation.stride_ceiling import PAPER_CEILING, stride_ceiling
-from ..utils.errors import InputError
+from ..masks.label_maps import label_maps_of_dataset, label_maps_of_folder
 from ..utils.config import load_config
+from ..utils.errors import InputError
 
 
 def print_stride_ceiling(source: str,
                          factors: Sequence[int] = tuple(PAPER_CEILING),
-                         num_classes: Optional[int] = None,
+                         num_classes: int | None = None,
                          ignore_index: int = 255,
-                         cfg_options: Optional[dict] = None) -> Dict[int, Dict]:
+                         cfg_options: dict | None = None) -> dict[int, dict]:
     """Measures :func:`stride_ceiling` on masks and prints it as a table.
 
     Args:

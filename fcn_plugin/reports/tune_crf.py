@@ -1,6 +1,7 @@
 """Fitting a dense CRF to a network, on images that judge nothing else."""
 import copy
-from typing import Callable, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,11 +11,11 @@ from mmseg.registry import DATASETS
 from prettytable import PrettyTable
 from rich.progress import track
 
+from ..checkpoints.loading import PathLike, inner_dataset, load_model
 from ..evaluation import boundary_distance, confusion_matrix, segmentation_metrics
+from ..inference.predict import predict_dataset, spread
 from ..models import DenseCRF
 from ..utils.errors import InputError
-from ..checkpoints.loading import PathLike, inner_dataset, load_model
-from ..inference.predict import predict_dataset, spread
 
 #: What is tried of each setting, most telling first: the usual ranges, and below them
 #: what is gentle enough for thin things.
@@ -28,7 +29,7 @@ SEARCHED = dict(
 START = dict(appearance_weight=4, sigma_rgb=5, sigma_xy=50, smoothness_weight=1,
              smoothness_sigma=3)
 
-Settings = Dict[str, float]
+Settings = dict[str, float]
 
 
 class Example(NamedTuple):
@@ -47,8 +48,8 @@ class Example(NamedTuple):
 
 
 def tune_crf(config: Config, checkpoint: PathLike, images: int = 20,
-             split: str = 'train', trimap: Optional[int] = None, steps: int = 10,
-             device: str = 'auto') -> Optional[Settings]:
+             split: str = 'train', trimap: int | None = None, steps: int = 10,
+             device: str = 'auto') -> Settings | None:
     """Searches the settings of :class:`DenseCRF`, and prints a config block.
 
     The network runs once over the images; then one setting after the other is moved to
@@ -83,7 +84,7 @@ def tune_crf(config: Config, checkpoint: PathLike, images: int = 20,
     chosen = spread(len(dataset), images)
     examples = list(collect(model, dataset, track(chosen, 'network'), trimap))
 
-    def value_of(settings: Optional[Settings]) -> float:
+    def value_of(settings: Settings | None) -> float:
         crf = settings and DenseCRF(steps=steps, **settings)
         return judge(examples, crf)['mIoU']
 
@@ -126,7 +127,7 @@ def _parts(dataset: dict) -> Iterator[dict]:
 
 
 def collect(model, dataset, indices: Sequence[int],
-            trimap: Optional[int] = None) -> Iterator[Example]:
+            trimap: int | None = None) -> Iterator[Example]:
     """The network's answers on images of a data set.
 
     Args:
@@ -147,7 +148,7 @@ def collect(model, dataset, indices: Sequence[int],
                       torch.from_numpy(truth.astype(np.int64)), found.ignore_index)
 
 
-def judge(examples: Sequence[Example], crf: Optional[DenseCRF] = None) -> dict:
+def judge(examples: Sequence[Example], crf: DenseCRF | None = None) -> dict:
     """The metrics of :func:`segmentation_metrics`, with or without a CRF."""
     classes = len(examples[0].probabilities)
     matrix = torch.zeros(classes, classes, dtype=torch.int64)
@@ -160,7 +161,7 @@ def judge(examples: Sequence[Example], crf: Optional[DenseCRF] = None) -> dict:
     return segmentation_metrics(matrix)
 
 
-def search(value_of: Callable[[Settings], float]) -> Tuple[Settings, float, int]:
+def search(value_of: Callable[[Settings], float]) -> tuple[Settings, float, int]:
     """Moves one setting after the other to where the value is highest.
 
     Args:
@@ -169,7 +170,7 @@ def search(value_of: Callable[[Settings], float]) -> Tuple[Settings, float, int]
     Returns:
         tuple[dict, float, int]: The best settings, their value, and how many were tried.
     """
-    values: Dict[tuple, float] = {}
+    values: dict[tuple, float] = {}
 
     def look(settings: Settings) -> float:
         if not settings['smoothness_weight']:  # its deviation is of no account

@@ -7,7 +7,8 @@ Nothing here imports torch: help, and wrong arguments, are answered at once.
 """
 import argparse
 import os
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 
 def key_and_value(text: str, example: str = 'train_cfg.max_iters=100') -> str:

@@ -2,8 +2,8 @@
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 from .errors import LeftOutError, UserError
 from .memory import keep_freed_memory

@@ -1,7 +1,6 @@
 """Reading a run's config, as all tools do."""
 from importlib import import_module
 from pathlib import Path
-from typing import Optional
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -14,8 +13,8 @@ from .paths import config_file
 
 
 def load_config(path: str,
-                options: Optional[dict] = None,
-                work_dir: Optional[str] = None,
+                options: dict | None = None,
+                work_dir: str | None = None,
                 launcher: str = 'none') -> Config:
     """Reads a config file and puts what the command line says on top.
 

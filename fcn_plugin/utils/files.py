@@ -2,8 +2,8 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 from uuid import uuid4
 
 

@@ -5,7 +5,6 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Optional, Union
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -56,7 +55,7 @@ def config_names() -> dict[str, Path]:
             if path.parent.name != 'experiments'}
 
 
-def config_file(config: Union[str, Path]) -> Path:
+def config_file(config: str | Path) -> Path:
     """The file of a config that is given by its path or, failing that, by its name.
 
     Args:
@@ -88,7 +87,7 @@ def config_file(config: Union[str, Path]) -> Path:
     raise FileNotFoundError(missing)
 
 
-def shown(path: Union[str, Path]) -> str:
+def shown(path: str | Path) -> str:
     """A path as seen from the working directory, where it lies below it.
 
     Links are not followed: ``.venv/bin/python`` stays what it is.
@@ -130,7 +129,7 @@ def tool_command(tool: str, *arguments: str) -> str:
     return ' '.join([python_command(), *map(shlex.quote, (shown(folder / tool), *arguments))])
 
 
-def _running_fcn() -> Optional[str]:
+def _running_fcn() -> str | None:
     """The command ``fcn`` as this process was called by it, None where it was not."""
     script = Path(sys.argv[0])
     if script.parts[-2:] == (_PACKAGE.name, '__main__.py'):

@@ -1,20 +1,20 @@
 """Curves as SVG, for a page."""
 import io
-from typing import Mapping, Optional, Sequence, Tuple
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-Curve = Tuple[Sequence[float], Sequence[float]]
+Curve = tuple[Sequence[float], Sequence[float]]
 
 #: Colours that the colour-blind tell apart (Okabe and Ito).
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00', '#404040')
 
 
 def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
-               x_label: str = 'iteration', limits: Optional[Tuple[float, float]] = None
+               x_label: str = 'iteration', limits: tuple[float, float] | None = None
                ) -> str:
     """Draws curves over the same axis.
 

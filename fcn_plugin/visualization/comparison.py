@@ -1,5 +1,5 @@
 """Image, truth, prediction and errors side by side."""
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ IGNORED = (255, 255, 255)
 
 
 def error_map(prediction: np.ndarray, truth: np.ndarray, ignore_index: int = 255,
-              image: Optional[np.ndarray] = None) -> np.ndarray:
+              image: np.ndarray | None = None) -> np.ndarray:
     """Wrong pixels in red, correct ones grey, ignored ones white.
 
     Args:
@@ -46,9 +46,9 @@ def error_map(prediction: np.ndarray, truth: np.ndarray, ignore_index: int = 255
 
 
 def comparison_row(image: np.ndarray, prediction: np.ndarray,
-                   truth: Optional[np.ndarray], palette: Palette, alpha: float = 0.6,
-                   ignore_index: int = 255, background: Optional[int] = None,
-                   errors: bool = True) -> List[np.ndarray]:
+                   truth: np.ndarray | None, palette: Palette, alpha: float = 0.6,
+                   ignore_index: int = 255, background: int | None = None,
+                   errors: bool = True) -> list[np.ndarray]:
     """The pictures of one row of :func:`comparison`.
 
     Tiny images are enlarged before the outlines are drawn, so that these stay
@@ -88,10 +88,10 @@ def comparison_row(image: np.ndarray, prediction: np.ndarray,
 
 
 def comparison(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str],
-               captions: Optional[Sequence[str]] = None,
+               captions: Sequence[str] | None = None,
                class_names: Sequence[str] = (), palette: Palette = (),
-               present: Sequence[int] = (), background: Optional[int] = None,
-               width: Optional[int] = None) -> np.ndarray:
+               present: Sequence[int] = (), background: int | None = None,
+               width: int | None = None) -> np.ndarray:
     """A grid of pictures with titles above and a legend of classes below.
 
     Args:

@@ -1,6 +1,5 @@
 """Label maps as files that other programs read."""
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 from PIL import Image
@@ -9,7 +8,7 @@ from ..utils.errors import InputError
 from .overlay import Palette, default_palette
 
 
-def save_label_png(path: Union[str, Path], labels: np.ndarray,
+def save_label_png(path: str | Path, labels: np.ndarray,
                    palette: Palette) -> None:
     """Writes labels as a PNG whose pixel values are the class indices.
 

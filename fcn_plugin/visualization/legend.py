@@ -1,5 +1,5 @@
 """Which colour is which class."""
-from typing import Dict, List, Mapping, Optional, Sequence, Union
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from .overlay import Palette, check_image
 from .text import PAPER, Canvas, enlarge, line_height, shorten, text_size, text_width
 
 
-def class_shares(labels: np.ndarray, num_classes: int) -> Dict[int, float]:
+def class_shares(labels: np.ndarray, num_classes: int) -> dict[int, float]:
     """The share of pixels of each class that is present.
 
     Args:
@@ -27,9 +27,9 @@ def class_shares(labels: np.ndarray, num_classes: int) -> Dict[int, float]:
 
 
 def add_legend(picture: np.ndarray, class_names: Sequence[str], palette: Palette,
-               present: Union[Mapping[int, float], Sequence[int]],
-               position: str = 'auto', size: Optional[int] = None,
-               background: Optional[int] = None) -> np.ndarray:
+               present: Mapping[int, float] | Sequence[int],
+               position: str = 'auto', size: int | None = None,
+               background: int | None = None) -> np.ndarray:
     """Adds a legend of the classes present, beside a picture or below it.
 
     A tiny picture is enlarged by a whole factor first, so that the text, which
@@ -89,7 +89,7 @@ class _Rows:
     """A legend's entries in columns: a box, a name, a share."""
 
     def __init__(self, class_names, palette, present, size: int,
-                 background: Optional[int]) -> None:
+                 background: int | None) -> None:
         self.size = size
         shares = present if isinstance(present, Mapping) else {}
         # Long names are cut: one of 200 letters would push the picture off the screen.
@@ -119,12 +119,12 @@ class _Rows:
                         anchor='r')
 
 
-def _per_cent(share: Optional[float]) -> str:
+def _per_cent(share: float | None) -> str:
     if share is None:
         return ''
     return '<0.1 %' if 0 < share < 0.0005 else f'{100 * share:.1f} %'
 
 
-def merge_shares(shares: Sequence[Mapping[int, float]]) -> List[int]:
+def merge_shares(shares: Sequence[Mapping[int, float]]) -> list[int]:
     """The classes present in any of several images, in order of their index."""
     return sorted({index for share in shares for index in share})

@@ -1,5 +1,6 @@
 """The figure of a network: maps, score layers, upsampling and fusion."""
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

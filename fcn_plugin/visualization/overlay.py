@@ -1,5 +1,5 @@
 """Labels in colour over an image."""
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -72,7 +72,7 @@ def colour_labels(labels: np.ndarray, palette: Palette, ignore_index: int = 255,
 
 def overlay(image: np.ndarray, labels: np.ndarray, palette: Palette,
             alpha: float = 0.5, outlines: bool = True, ignore_index: int = 255,
-            background: Optional[int] = None) -> np.ndarray:
+            background: int | None = None) -> np.ndarray:
     """Blends class colours over an image and outlines the regions.
 
     Each region gets a thin line in its own full colour just inside its border, and

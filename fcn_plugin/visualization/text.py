@@ -1,7 +1,6 @@
 """Text and its size, so that a picture is readable at any size of the image."""
 from functools import lru_cache
 from pathlib import Path
-from typing import Optional, Tuple
 
 import cv2
 import matplotlib
@@ -60,7 +59,7 @@ class Canvas:
         self._paper.paste(Image.fromarray(picture), (left, top))
 
     def text(self, text: str, top: int, left: int, size: int, anchor: str = 'l',
-             colour: Tuple[int, int, int] = INK) -> None:
+             colour: tuple[int, int, int] = INK) -> None:
         """Writes one line whose middle is half a line below ``top``.
 
         Args:
@@ -98,8 +97,8 @@ def enlargement(height: int, width: int, side: int = 384) -> int:
     return max(1, round(side / max(height, width)))
 
 
-def enlarge(image: np.ndarray, labels: Optional[np.ndarray] = None,
-            side: int = 384) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+def enlarge(image: np.ndarray, labels: np.ndarray | None = None,
+            side: int = 384) -> tuple[np.ndarray, np.ndarray | None]:
     """Enlarges tiny images by a whole factor, so that text beside them reads.
 
     Args:

@@ -7,9 +7,9 @@ import pytest
 from tiny_runs import forget_runs, succeed
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.reports.evaluate_folder import evaluate_folder
 from fcn_plugin.checkpoints.loading import STREET_MODEL, load_model, read_checkpoint
 from fcn_plugin.evaluation.confusion import segmentation_metrics
+from fcn_plugin.reports.evaluate_folder import evaluate_folder
 
 SKY, BUILDING, ROAD = 0, 1, 3
 

@@ -100,8 +100,8 @@ def test_choices_are_those_of_what_is_called():
     assert choices('caffe2fcn', '--variant') == list(VARIANTS)
     assert choices('publish', '--dtype') == list(publish.DTYPES)
     assert choices('download', 'name') == list(ARCHIVES)
-    assert evaluate.CONDITIONS == tuple(CONDITIONS)
-    assert train.BUILT_IN == BUILT_IN.stem
+    assert tuple(CONDITIONS) == evaluate.CONDITIONS
+    assert BUILT_IN.stem == train.BUILT_IN
 
 
 # --- words ---------------------------------------------------------------------------

@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fcn_plugin.masks.mask_blur import (MOST_KEPT, count_values, find_levels, look_around,
-                                        nothing_seen)
+from fcn_plugin.masks.mask_blur import (
+    MOST_KEPT,
+    count_values,
+    find_levels,
+    look_around,
+    nothing_seen,
+)
 
 SIZE = 120, 160  # H, W
 

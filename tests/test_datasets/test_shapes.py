@@ -308,7 +308,7 @@ def test_written_labels_are_read_back(tmp_path):
     out = tmp_path / 'new' / 'shapes'
     # Another process: what it draws must not depend on that either.
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
-    options = '--train 3 --val 2 --seed 5 --image-size 64 90'.split()
+    options = ['--train', '3', '--val', '2', '--seed', '5', '--image-size', '64', '90']
     subprocess.run([sys.executable, TOOL, out, *options],
                    check=True,
                    stdout=subprocess.DEVNULL,

@@ -9,11 +9,11 @@ from test_deployed import HEAD, build
 from tiny_runs import CONFIGS
 
 from fcn_plugin import compat
-from fcn_plugin.deployment.export import write_onnx
-from fcn_plugin.models import describe_backbone
 from fcn_plugin.deployment.deployed import DeployedSegmentor
-from fcn_plugin.models.same_padding import same_padded
+from fcn_plugin.deployment.export import write_onnx
 from fcn_plugin.deployment.symbolic_sizes import for_any_size
+from fcn_plugin.models import describe_backbone
+from fcn_plugin.models.same_padding import same_padded
 
 onnxruntime = pytest.importorskip('onnxruntime',
                                   reason="the extra 'export' is not installed")

@@ -12,9 +12,9 @@ from PIL import Image
 from tiny_runs import SHAPES, forget_runs, write_config
 from torch.utils.data import DataLoader
 
-from fcn_plugin.engine.train import build_runner
 from fcn_plugin.datasets.bad_samples import BadSampleError
 from fcn_plugin.engine import FCNRunner
+from fcn_plugin.engine.train import build_runner
 from fcn_plugin.utils.errors import InputError, NotFiniteError
 
 OURS = dict(type='ExactResumeTrainLoop')

@@ -20,10 +20,10 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from fcn_plugin import compat
-from fcn_plugin.utils.config import load_config
-from fcn_plugin.engine.train import explain_missing_weights, use_amp, use_fused_optimizer
 from fcn_plugin.engine import CPUAmpOptimWrapper, FCNLoggerHook
+from fcn_plugin.engine.train import explain_missing_weights, use_amp, use_fused_optimizer
 from fcn_plugin.evaluation import FCNMetric
+from fcn_plugin.utils.config import load_config
 
 PRETRAINED = SHAPES.replace(TINY_BACKBONE, TINY_BACKBONE.replace('None', """dict(
         _delete_=True, type='Pretrained', prefix='backbone.',

@@ -12,7 +12,7 @@ def test_an_image_stays_one_and_nothing_is_left_to_chance(name):
     before = RAMP.copy()
     once, twice = CONDITIONS[name](RAMP), CONDITIONS[name](RAMP)
     assert once.dtype == np.uint8 and once.shape == RAMP.shape
-    assert (once == twice).all() and (RAMP == before).all()
+    assert (once == twice).all() and (before == RAMP).all()
     assert (once == RAMP).all() == (name == 'as taken')
 
 

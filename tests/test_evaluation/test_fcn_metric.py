@@ -11,8 +11,7 @@ from mmengine.dataset import DefaultSampler
 from mmseg.evaluation import IoUMetric
 from PIL import Image
 
-from fcn_plugin.evaluation import (FCNMetric, confusion_matrix, fcn_metric,
-                                   segmentation_metrics)
+from fcn_plugin.evaluation import FCNMetric, confusion_matrix, fcn_metric, segmentation_metrics
 
 CLASSES = 4
 NAMES = ('aAcc', 'mAcc', 'mIoU', 'fwIoU')

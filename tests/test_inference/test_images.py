@@ -4,8 +4,15 @@ import pytest
 import torch
 from PIL import Image
 
-from fcn_plugin.inference.images import (ImageInput, VideoInput, VideoOutput, list_images,
-                                         open_inputs, read_image, to_rgb)
+from fcn_plugin.inference.images import (
+    ImageInput,
+    VideoInput,
+    VideoOutput,
+    list_images,
+    open_inputs,
+    read_image,
+    to_rgb,
+)
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 from tiny_runs import CONFIGS, ROOT, run_tool
 
+from fcn_plugin.checkpoints.loading import read_checkpoint
 from fcn_plugin.deployment.export import export
 from fcn_plugin.inference.images import VideoOutput
-from fcn_plugin.checkpoints.loading import read_checkpoint
 
 
 def blocks(page, language):

@@ -9,15 +9,15 @@ from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 from mmseg.structures import SegDataSample
 from PIL import Image
+from tiny_runs import run_tool
+from tiny_trained import CLASSES
 
 from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.inference import backends
 from fcn_plugin.inference.images import VideoInput, VideoOutput
 from fcn_plugin.inference.inferencer import output_stems
-from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.utils.errors import LeftOutError
-from tiny_runs import run_tool
-from tiny_trained import CLASSES
 
 NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
 

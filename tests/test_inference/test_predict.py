@@ -9,11 +9,12 @@ from mmcv.transforms import Resize
 from mmengine.config import Config
 from mmseg.registry import TRANSFORMS
 from PIL import Image
+from tiny_trained import CLASSES
 
-from fcn_plugin.inference import backends, predict
 from fcn_plugin.checkpoints import loading, safe_config
 from fcn_plugin.cli import command
-from tiny_trained import CLASSES
+from fcn_plugin.inference import backends, predict
+
 
 @pytest.fixture(scope='module')
 def model(trained):

@@ -4,10 +4,13 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from fcn_plugin.masks.label_maps import (label_maps_of_dataset, label_maps_of_folder,
-                                         read_label_png)
 from fcn_plugin.datasets.shapes import ShapesDataset
 from fcn_plugin.datasets.voc_layout import save_labels
+from fcn_plugin.masks.label_maps import (
+    label_maps_of_dataset,
+    label_maps_of_folder,
+    read_label_png,
+)
 
 LABELS = np.random.default_rng(0).choice([0, 1, 20, 255], (6, 9)).astype(np.uint8)
 

@@ -5,8 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from fcn_plugin.models import BilinearDeconv, BilinearUpsample, FCNSkipHead, MaxUnpool
-from fcn_plugin.models.geometry import (Grid, bilinear_kernel, crop_to,
-                                        pad_to_multiple)
+from fcn_plugin.models.geometry import Grid, bilinear_kernel, crop_to, pad_to_multiple
 
 
 @pytest.mark.parametrize('upsampler', [BilinearDeconv, BilinearUpsample])

@@ -8,8 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fcn_plugin.ops import (count_pairs, label_dtype, label_scores, labels,
-                            resample_scores, sample_axis)
+from fcn_plugin.ops import (
+    count_pairs,
+    label_dtype,
+    label_scores,
+    labels,
+    resample_scores,
+    sample_axis,
+)
 
 SHAPES = [  # classes, scores, stride, size, labels, start, flipped
     (3, (5, 7), 8, (40, 56), (40, 56), 0, (False, False)),

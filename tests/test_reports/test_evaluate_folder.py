@@ -7,8 +7,8 @@ from PIL import Image
 from tiny_runs import run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.reports.evaluate_folder import evaluate_folder
 from fcn_plugin.evaluation.conditions import CONDITIONS
+from fcn_plugin.reports.evaluate_folder import evaluate_folder
 
 TOOL = 'analysis_tools/evaluate_folder.py'
 

@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 from tiny_runs import SHAPES, run_tool, succeed, write_config
 
-from fcn_plugin.reports.judge import Evaluation, choose_images, evaluate
 from fcn_plugin import visualization as vis
 from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.inference.predict import build_val_dataset, predict_dataset
-from fcn_plugin.reports.report import _names, _rank, read_run, report
 from fcn_plugin.inference.result import Result
+from fcn_plugin.reports.judge import Evaluation, choose_images, evaluate
+from fcn_plugin.reports.report import _names, _rank, read_run, report
 
 TENSORBOARD = """
 visualizer = dict(vis_backends=[

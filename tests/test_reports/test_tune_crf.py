@@ -6,9 +6,9 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 from tiny_runs import BUILT_IN, CONFIGS
 
+from fcn_plugin.datasets.shapes import ShapesDataset
 from fcn_plugin.reports import tune_crf as tuning
 from fcn_plugin.utils.config import use_crf
-from fcn_plugin.datasets.shapes import ShapesDataset
 
 
 def peak(settings):

@@ -15,8 +15,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
-from tiny_runs import (CONFIGS, HERE, ROOT, TINY_BACKBONE, run_tool, succeed,
-                       write_config)
+from tiny_runs import CONFIGS, HERE, ROOT, TINY_BACKBONE, run_tool, succeed, write_config
 
 from fcn_plugin.datasets.shapes import ShapesDataset
 from fcn_plugin.datasets.voc_layout import write_voc
@@ -48,6 +47,7 @@ def save_weights(config, path, dtype=torch.float32):
     init_default_scope('mmseg')  # fixtures of a module come before the tests' own
     config = Config.fromfile(config)
     config.model.backbone.init_cfg = None
+    torch.manual_seed(0)  # the seed of a process is drawn by chance
     weights = MODELS.build(config.model).state_dict()
     for key, value in weights.items():
         if key.startswith('decode_head.score') and key.endswith('weight'):

@@ -6,9 +6,9 @@ import pytest
 from mmengine.config import Config
 from tiny_runs import BUILT_IN, CONFIGS, write_config
 
-from fcn_plugin.utils.config import load_config
-from fcn_plugin.diagnosis.describe import print_backbone
 from fcn_plugin.checkpoints.loading import find_config
+from fcn_plugin.diagnosis.describe import print_backbone
+from fcn_plugin.utils.config import load_config
 from fcn_plugin.utils.paths import config_file
 
 NAME = BUILT_IN.stem

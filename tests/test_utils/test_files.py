@@ -44,10 +44,9 @@ def test_a_file_in_place_of_another(tmp_path):
     with replacing(path) as beside:
         beside.write_text('whole')
         assert beside.suffix == '.pth' and not path.exists()
-    with pytest.raises(KeyboardInterrupt):
-        with replacing(path) as beside:
-            beside.write_text('ha')
-            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), replacing(path) as beside:
+        beside.write_text('ha')
+        raise KeyboardInterrupt
     assert left(tmp_path) == {'iter_8.pth': 'whole'}
 
 
@@ -61,10 +60,9 @@ def test_a_staging_folder_is_empty_and_goes_away(tmp_path):
         (staging / 'a').write_text('1')
         move_into(staging, target)
     assert left(tmp_path) == {'data/a': '1'}
-    with pytest.raises(ZeroDivisionError):
-        with staging_folder(target) as staging:
-            (staging / 'a').write_text('2')
-            raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError), staging_folder(target) as staging:
+        (staging / 'a').write_text('2')
+        raise ZeroDivisionError
     assert left(tmp_path) == {'data/a': '1'}
 
 

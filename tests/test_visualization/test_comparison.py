@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from fcn_plugin.visualization import (comparison, comparison_row, default_palette,
-                                      error_map)
+from fcn_plugin.visualization import comparison, comparison_row, default_palette, error_map
 from fcn_plugin.visualization.comparison import CORRECT, IGNORED, WRONG
 
 PALETTE = default_palette(3)

@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
-from fcn_plugin.visualization import (add_legend, class_shares, default_palette,
-                                      enlarge, merge_shares, resize_labels)
+from fcn_plugin.visualization import (
+    add_legend,
+    class_shares,
+    default_palette,
+    enlarge,
+    merge_shares,
+    resize_labels,
+)
 from fcn_plugin.visualization.text import shorten, text_size, text_width
 
 NAMES = [f'class {i}' for i in range(21)]

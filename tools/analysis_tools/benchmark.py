@@ -16,10 +16,11 @@ import os
 from benchmarking import run_benchmark
 from benchmarking.contenders import NAMES
 from benchmarking.tasks import TASKS
+
 from fcn_plugin import compat
-from fcn_plugin.utils.config import load_config
 from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
+from fcn_plugin.utils.config import load_config
 from fcn_plugin.utils.errors import InputError
 
 

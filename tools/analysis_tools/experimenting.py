@@ -10,13 +10,19 @@ import numpy as np
 from mmengine.config import Config
 from prettytable import PrettyTable, TableStyle
 
-from fcn_plugin.utils.config import read_config
 from fcn_plugin.checkpoints.loading import PathLike
+from fcn_plugin.checkpoints.work_dir import (
+    checkpoint_of,
+    is_finished,
+    other_settings,
+    read_log,
+    require_same_settings,
+    settings_of,
+    validates_at_its_end,
+)
 from fcn_plugin.engine.staged import require_iterations, run_to_its_end, with_options
-from fcn_plugin.checkpoints.work_dir import (checkpoint_of, is_finished, other_settings,
-                                             read_log, require_same_settings, settings_of,
-                                             validates_at_its_end)
 from fcn_plugin.evaluation import FIGURES
+from fcn_plugin.utils.config import read_config
 from fcn_plugin.utils.errors import FailedRunError, InputError
 from fcn_plugin.utils.files import replacing, write_text
 

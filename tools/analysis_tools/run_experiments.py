@@ -11,6 +11,7 @@ first change, seed by seed.
 from pathlib import Path
 
 from experimenting import run_plan
+
 from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
 

@@ -6,7 +6,6 @@ nothing of the package, as it only waits beside the processes that do.
 import signal
 import socket
 import sys
-from typing import Tuple
 
 from torch.distributed import DistError
 from torch.distributed.elastic.multiprocessing import SignalException
@@ -14,7 +13,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main, parse_args
 
 
-def ended(failures: dict) -> Tuple[str, bool]:
+def ended(failures: dict) -> tuple[str, bool]:
     """Which process of this machine went first, and how.
 
     Args:

@@ -1,6 +1,6 @@
 """EfficientNet-Lite of mmpretrain's blocks."""
 import math
-from typing import List, Sequence
+from collections.abc import Sequence
 
 from mmpretrain.models.backbones import EfficientNet
 from mmpretrain.models.utils import make_divisible
@@ -17,7 +17,7 @@ _STAGES = ((3, 16, 1, 1, 1), (3, 24, 2, 6, 2), (5, 40, 2, 6, 2), (3, 80, 2, 6, 3
 LAYERS = ((0, ), (1, ), (2, ), (3, 4), (5, 6))
 
 
-def depths(arch: str) -> List[int]:
+def depths(arch: str) -> list[int]:
     """Blocks of each of the seven stages: the first and the last always have one."""
     factor = ARCHITECTURES[arch][1]
     return [count if count == 1 else math.ceil(factor * count)

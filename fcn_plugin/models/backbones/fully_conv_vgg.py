@@ -1,6 +1,6 @@
 """VGG whose fully connected layers are convolutions."""
 import re
-from typing import Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
@@ -75,8 +75,8 @@ class FullyConvVGG(VGG):
                  fc_kernel_size: int = 7,
                  fc_dropout: float = 0.5,
                  alignment: str = 'same',
-                 conv_cfg: Optional[dict] = None,
-                 norm_cfg: Optional[dict] = None,
+                 conv_cfg: dict | None = None,
+                 norm_cfg: dict | None = None,
                  act_cfg: dict = dict(type='ReLU'),
                  frozen_stages: int = -1,
                  norm_eval: bool = False,
@@ -115,7 +115,7 @@ class FullyConvVGG(VGG):
         return 0 if self.alignment == 'caffe' else kernel_size // 2
 
     @property
-    def grids(self) -> List[Grid]:
+    def grids(self) -> list[Grid]:
         """list[Grid]: Where the maps of ``out_indices`` lie (caffe alignment)."""
         # conv1_1 alone pads more than its kernel asks for.
         grid = Grid().convolve(3, padding=CAFFE_PADDING)
@@ -128,7 +128,7 @@ class FullyConvVGG(VGG):
             found.append(grid.convolve(self.conv6.conv.kernel_size[0]))
         return found
 
-    def forward(self, image: Tensor) -> Tuple[Tensor, ...]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """An image (N, 3, H, W) to the maps of ``out_indices``, fine to coarse.
 
         Returns:
@@ -167,7 +167,7 @@ class FullyConvVGG(VGG):
         self._convert_imagenet_checkpoint(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def _convert_imagenet_checkpoint(self, state_dict: Dict[str, Tensor],
+    def _convert_imagenet_checkpoint(self, state_dict: dict[str, Tensor],
                                      prefix: str) -> None:
         """Renames and reshapes a classifier's weights in place, and logs it.
 
@@ -215,8 +215,8 @@ class FullyConvVGG(VGG):
         _log_conversion(len(convs), reshaped, own, converted, prefix)
 
 
-def _conv_and_norm(state_dict: Dict[str, Tensor], conv_key: str,
-                   target: str) -> Dict[str, Tensor]:
+def _conv_and_norm(state_dict: dict[str, Tensor], conv_key: str,
+                   target: str) -> dict[str, Tensor]:
     """A convolution's tensors, and those of the batch norm behind it, renamed."""
     stem = conv_key[:-len('weight')]
     renamed = {f'{target}conv.{name}': state_dict[stem + name]
@@ -232,8 +232,8 @@ def _conv_and_norm(state_dict: Dict[str, Tensor], conv_key: str,
     return renamed
 
 
-def _log_conversion(convolutions: int, reshaped: List[str], own: Dict[str, Tensor],
-                    converted: Dict[str, Tensor], prefix: str) -> None:
+def _log_conversion(convolutions: int, reshaped: list[str], own: dict[str, Tensor],
+                    converted: dict[str, Tensor], prefix: str) -> None:
     left = [key[len(prefix):] for key in own
             if key not in converted and not key.endswith('num_batches_tracked')]
     print_log(

@@ -5,9 +5,10 @@ type) and a payload. Messages are read at a fixed depth, net, layer, blob, shape
 whatever else a file holds is stepped over, never entered.
 """
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, NoReturn, Tuple, Union
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Layer:
     """
     name: str
     type: str
-    blobs: Tuple[np.ndarray, ...]
+    blobs: tuple[np.ndarray, ...]
 
 
 class CaffeModel(NamedTuple):
@@ -49,11 +50,11 @@ class CaffeModel(NamedTuple):
             Their arrays are read-only views of ``data``.
         data (np.memmap): The file, mapped: (bytes, ) uint8.
     """
-    layers: List[Layer]
+    layers: list[Layer]
     data: np.memmap
 
 
-def read_caffemodel(path: Union[str, Path]) -> CaffeModel:
+def read_caffemodel(path: str | Path) -> CaffeModel:
     """Reads the layers of a binary ``.caffemodel``, of the old and the new format.
 
     The file is mapped into memory and weights are views of it, so that reading
@@ -90,7 +91,7 @@ class _Reader:
         data (np.ndarray): (bytes, ) uint8.
     """
 
-    def __init__(self, path: Union[str, Path], data: np.ndarray) -> None:
+    def __init__(self, path: str | Path, data: np.ndarray) -> None:
         # Slices of a plain array cost less than those of a memmap.
         self.path, self.data = path, np.asarray(data)
         self.bytes = memoryview(data)
@@ -105,7 +106,7 @@ class _Reader:
 
     # --- the wire format ---------------------------------------------------
 
-    def varint(self, at: int, end: int) -> Tuple[int, int]:
+    def varint(self, at: int, end: int) -> tuple[int, int]:
         """An unsigned number of up to 64 bits, and where it stops."""
         value = 0
         for i in range(10):
@@ -168,7 +169,7 @@ class _Reader:
 
     # --- the messages ------------------------------------------------------
 
-    def net(self) -> List[Layer]:
+    def net(self) -> list[Layer]:
         """NetParameter: field 2 is ``layers`` of the old format, 100 ``layer`` of the new."""
         layers = []
         for field in self.fields(0, len(self.data)):
@@ -201,8 +202,8 @@ class _Reader:
 
     def blob(self, message: _Field, layer: str) -> np.ndarray:
         """BlobProto: its array in the shape that it states, as a view where possible."""
-        legacy: Dict[int, int] = {}
-        shape: List[int] = []
+        legacy: dict[int, int] = {}
+        shape: list[int] = []
         single, double = [], []
         at = message.start
         while at < message.stop:
@@ -233,7 +234,7 @@ class _Reader:
         values = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         return values.reshape(shape)
 
-    def dims(self, message: _Field, dims: List[int]) -> None:
+    def dims(self, message: _Field, dims: list[int]) -> None:
         """BlobShape: appends its dims, packed or not."""
         for field in self.fields(message.start, message.stop):
             if field.number != 1:
@@ -254,7 +255,7 @@ class _Reader:
                       f'{field.stop - field.start}')
         return self.data[field.start:field.stop].view(dtype)
 
-    def unpacked(self, first: _Field, end: int) -> Tuple[np.ndarray, int]:
+    def unpacked(self, first: _Field, end: int) -> tuple[np.ndarray, int]:
         """A run of single floats, each behind a tag, as one view, and where it stops.
 
         Old files may hold a hundred million: a Python step for each would take

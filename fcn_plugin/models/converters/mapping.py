@@ -1,7 +1,8 @@
 """From the layers of the authors' nets to the parameters of ours."""
 import math
 import warnings
-from typing import Collection, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -58,12 +59,12 @@ class Conversion(NamedTuple):
             their shapes, what became of them.
         notes (list[str]): Further remarks for the user.
     """
-    state_dict: Dict[str, Tensor]
+    state_dict: dict[str, Tensor]
     variant: str
     num_classes: int
     decode_head: dict
-    rows: List[Tuple[str, str, str]]
-    notes: List[str]
+    rows: list[tuple[str, str, str]]
+    notes: list[str]
 
     def report(self) -> str:
         """The rows as a table, the head's settings and the notes."""
@@ -78,7 +79,7 @@ class Conversion(NamedTuple):
         return '\n'.join(lines + [f'note: {note}' for note in self.notes])
 
 
-def convert_layers(layers: Iterable[Layer], variant: Optional[str] = None,
+def convert_layers(layers: Iterable[Layer], variant: str | None = None,
                    implicit_scales: bool = False) -> Conversion:
     """Maps a net's layers to our state dict and checks all of them.
 
@@ -130,7 +131,7 @@ def convert_layers(layers: Iterable[Layer], variant: Optional[str] = None,
     return conversion
 
 
-def _convert_classifier(named: Dict[str, Layer]) -> Conversion:
+def _convert_classifier(named: dict[str, Layer]) -> Conversion:
     """ImageNet's VGG16: what FCN-32s starts from, under torchvision's names."""
     conversion = Conversion({}, 'imagenet', named['fc8'].blobs[-1].size, {}, [], [
         "these are a backbone's weights: init_cfg=dict(type='Pretrained', checkpoint=...); "
@@ -159,7 +160,7 @@ def _convert_classifier(named: Dict[str, Layer]) -> Conversion:
     return conversion
 
 
-def _torchvision_places() -> List[str]:
+def _torchvision_places() -> list[str]:
     """torchvision's names of VGG16's layers up to fc7; it numbers ReLUs and poolings, too."""
     places, number = [], 0
     for start, end in build_backbone().range_sub_modules:
@@ -170,7 +171,7 @@ def _torchvision_places() -> List[str]:
     return [*places, 'classifier.0', 'classifier.3']
 
 
-def _convert_convolutions(conversion: Conversion, named: Dict[str, Layer],
+def _convert_convolutions(conversion: Conversion, named: dict[str, Layer],
                           stage: str) -> None:
     """The trunk and the score layers."""
     shapes = target_shapes(stage, conversion.num_classes)
@@ -184,7 +185,7 @@ def _convert_convolutions(conversion: Conversion, named: Dict[str, Layer],
         conversion.rows.append((name, _shapes(layer), f'{target}.{{weight,bias}}'))
 
 
-def _convert_scales(conversion: Conversion, named: Dict[str, Layer]) -> None:
+def _convert_scales(conversion: Conversion, named: dict[str, Layer]) -> None:
     """Scale layers: published constants become the setting ``skip_scales``; others are
     multiplied into the score layers behind them."""
     settings = conversion.decode_head
@@ -207,7 +208,7 @@ def _convert_scales(conversion: Conversion, named: Dict[str, Layer]) -> None:
         conversion.rows.append((name, _shapes(named[name]), fate))
 
 
-def _convert_upsampling(conversion: Conversion, named: Dict[str, Layer],
+def _convert_upsampling(conversion: Conversion, named: dict[str, Layer],
                         stage: str) -> None:
     """Kernels: dropped where they are bilinear, stored where they were learned."""
     upsampling, classes = _UPSAMPLING[stage], conversion.num_classes
@@ -245,7 +246,7 @@ def build_backbone() -> FullyConvVGG:
         return FullyConvVGG(16)
 
 
-def target_shapes(stage: str, num_classes: int) -> Dict[str, Tuple[int, ...]]:
+def target_shapes(stage: str, num_classes: int) -> dict[str, tuple[int, ...]]:
     """The shapes of our state dict, with fixed upsampling.
 
     Args:
@@ -265,7 +266,7 @@ def target_shapes(stage: str, num_classes: int) -> Dict[str, Tuple[int, ...]]:
             for key, value in module.state_dict().items()}
 
 
-def layer_names(stage: str) -> Dict[str, str]:
+def layer_names(stage: str) -> dict[str, str]:
     """The convolutions of a net, theirs to ours: ``'conv1_1'`` to
     ``'backbone.features.0.conv'``.
 
@@ -278,7 +279,7 @@ def layer_names(stage: str) -> Dict[str, str]:
     return names
 
 
-def _trunk_names() -> Dict[str, str]:
+def _trunk_names() -> dict[str, str]:
     names = {}
     for block, (start, end) in enumerate(build_backbone().range_sub_modules, 1):
         for i, index in enumerate(range(start, end - 1), 1):  # the last one pools
@@ -286,7 +287,7 @@ def _trunk_names() -> Dict[str, str]:
     return dict(names, fc6='backbone.conv6.conv', fc7='backbone.conv7.conv')
 
 
-def upsampling_names(stage: str) -> Dict[str, Tuple[str, int]]:
+def upsampling_names(stage: str) -> dict[str, tuple[str, int]]:
     """The upsampling layers of a net: their name to ours, in the head, and the factor.
 
     Args:
@@ -298,7 +299,7 @@ def upsampling_names(stage: str) -> Dict[str, Tuple[str, int]]:
 # --- recognition ---------------------------------------------------------------
 
 
-def _by_name(layers: Iterable[Layer]) -> Dict[str, Layer]:
+def _by_name(layers: Iterable[Layer]) -> dict[str, Layer]:
     named = {}
     for layer in layers:
         if not layer.blobs:
@@ -310,12 +311,12 @@ def _by_name(layers: Iterable[Layer]) -> Dict[str, Layer]:
     return named
 
 
-def _is_classifier(named: Dict[str, Layer]) -> bool:
+def _is_classifier(named: dict[str, Layer]) -> bool:
     return 'fc8' in named and not any(telling & named.keys()
                                       for telling in _TELLING.values())
 
 
-def _recognise(named: Dict[str, Layer]) -> Tuple[str, bool]:
+def _recognise(named: dict[str, Layer]) -> tuple[str, bool]:
     """The finest stride, '32s' to '8s', and whether there are Scale layers."""
     for stage, telling in _TELLING.items():
         if telling & named.keys():
@@ -328,7 +329,7 @@ def _recognise(named: Dict[str, Layer]) -> Tuple[str, bool]:
         + (f' ({", ".join(found[:3])} ... {found[-1]})' if found else ''))
 
 
-def _check_complete(named: Dict[str, Layer], stage: str, kind: str) -> None:
+def _check_complete(named: dict[str, Layer], stage: str, kind: str) -> None:
     """Raises ValueError if a layer is missing, or if there is one too many."""
     wanted = [*layer_names(stage), *_UPSAMPLING[stage]]
     if kind == 'at-once':
@@ -336,7 +337,7 @@ def _check_complete(named: Dict[str, Layer], stage: str, kind: str) -> None:
     _refuse_others(named, wanted, f'FCN {kind}')
 
 
-def _refuse_others(named: Dict[str, Layer], wanted: Collection[str], kind: str) -> None:
+def _refuse_others(named: dict[str, Layer], wanted: Collection[str], kind: str) -> None:
     missing = [name for name in wanted if name not in named]
     if missing:
         raise InputError(f'by its layers this is {kind}, but it lacks '
@@ -350,7 +351,7 @@ def _refuse_others(named: Dict[str, Layer], wanted: Collection[str], kind: str) 
             'the paper with one input and one set of classes on VGG16 are converted')
 
 
-def _settle(variant: Optional[str], kind: str, context: bool, num_classes: int,
+def _settle(variant: str | None, kind: str, context: bool, num_classes: int,
             implicit_scales: bool) -> str:
     """The kind of net, by its layers and by ``variant``, which must not contradict them."""
     possible = [kind] + ['pascalcontext'] * context
@@ -389,7 +390,7 @@ def _check_layer(layer: Layer, blobs: int, *kinds: str) -> None:
             + ('2 (weight and bias)' if blobs == 2 else '1'))
 
 
-def _fit(layer: Layer, index: int, shape: Tuple[int, ...]) -> np.ndarray:
+def _fit(layer: Layer, index: int, shape: tuple[int, ...]) -> np.ndarray:
     """A layer's blob as finite float32 of ``shape``; its own shape must be that or mean it.
 
     It is a copy: a view of the file need not be aligned, and ends when the file is closed.

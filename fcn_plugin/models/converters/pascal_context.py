@@ -1,5 +1,5 @@
 """The class order of the authors' PASCAL-Context nets."""
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 

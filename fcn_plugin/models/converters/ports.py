@@ -3,7 +3,7 @@
 pytorch-fcn's naming: ``conv1_1.weight``, ``fc6.weight``, ``score_fr.weight``,
 ``upscore2.weight`` and so on.
 """
-from typing import Dict, Mapping, Optional
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -11,12 +11,11 @@ from torch import Tensor
 from ...utils.errors import InputError
 from ..geometry import bilinear_kernel
 from .caffemodel import Layer
-from .mapping import (Conversion, convert_layers, layer_names, target_shapes,
-                      upsampling_names)
+from .mapping import Conversion, convert_layers, layer_names, target_shapes, upsampling_names
 
 
 def from_port(state_dict: Mapping[str, Tensor],
-              variant: Optional[str] = None) -> Conversion:
+              variant: str | None = None) -> Conversion:
     """Maps a port's state dict to ours; see :func:`convert_layers`.
 
     Args:
@@ -28,7 +27,7 @@ def from_port(state_dict: Mapping[str, Tensor],
     Raises:
         ValueError: If it is no port's, or as :func:`convert_layers` raises.
     """
-    layers: Dict[str, Dict[str, Tensor]] = {}
+    layers: dict[str, dict[str, Tensor]] = {}
     for key, value in state_dict.items():
         name, _, parameter = key.removeprefix('module.').rpartition('.')
         if parameter not in ('weight', 'bias') or not isinstance(value, Tensor):
@@ -44,7 +43,7 @@ def from_port(state_dict: Mapping[str, Tensor],
          for name, found in layers.items()], variant, implicit_scales=True)
 
 
-def to_port(state_dict: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+def to_port(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The inverse of :func:`from_port`: our state dict under the port's names.
 
     Upsampling kernels are written in full, (C, C, k, k), the bilinear ones where
@@ -98,7 +97,7 @@ def to_port(state_dict: Mapping[str, Tensor]) -> Dict[str, Tensor]:
     return port
 
 
-def _taken(left: Dict[str, Tensor], key: str, shape) -> Tensor:
+def _taken(left: dict[str, Tensor], key: str, shape) -> Tensor:
     if key not in left:
         raise InputError(f'the state dict lacks {key}, expected an FCN on VGG16')
     value = left.pop(key)

@@ -1,5 +1,5 @@
 """Score, upsample, fuse: the head of FCN-32s, FCN-16s and FCN-8s."""
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 from mmengine.model import ModuleDict
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -74,22 +74,22 @@ class FCNSkipHead(BaseDecodeHead):
                  in_strides: Sequence[int],
                  num_classes: int,
                  *,
-                 skip_scales: Optional[Sequence[float]] = None,
+                 skip_scales: Sequence[float] | None = None,
                  upsampler: dict = dict(type='BilinearUpsample'),
                  final_upsampler: dict = dict(type='BilinearUpsample'),
                  alignment: str = 'same',
-                 switch_index: Optional[Sequence[int]] = None,
-                 switch_channels: Optional[Sequence[int]] = None,
+                 switch_index: Sequence[int] | None = None,
+                 switch_channels: Sequence[int] | None = None,
                  zero_init_scores: bool = False,
                  dropout_ratio: float = 0.,
                  with_accuracy: bool = False,
-                 out_channels: Optional[int] = None,
-                 threshold: Optional[float] = None,
-                 loss_decode: Union[dict, Sequence[dict]] = dict(
+                 out_channels: int | None = None,
+                 threshold: float | None = None,
+                 loss_decode: dict | Sequence[dict] = dict(
                      type='CrossEntropyLoss', avg_non_ignore=True),
                  ignore_index: int = 255,
-                 sampler: Optional[dict] = None,
-                 init_cfg: Union[dict, Sequence[dict], None] = None) -> None:
+                 sampler: dict | None = None,
+                 init_cfg: dict | Sequence[dict] | None = None) -> None:
         in_index, in_strides = _as_tuple(in_index), _as_tuple(in_strides)
         in_channels = _as_tuple(in_channels)
         _check_inputs(in_index, in_channels, in_strides, skip_scales)
@@ -115,8 +115,8 @@ class FCNSkipHead(BaseDecodeHead):
         self.in_strides = in_strides
         self.alignment = alignment
         # Set by align(): columns skipped in each skip's scores, and in the logits.
-        self.skip_offsets: Optional[Tuple[int, ...]] = None
-        self.image_offset: Optional[int] = None
+        self.skip_offsets: tuple[int, ...] | None = None
+        self.image_offset: int | None = None
         self.skip_scales = (1., ) * len(in_index) if skip_scales is None else tuple(
             skip_scales)
         self.switch_index = tuple(switch_index) if unpools else (None, ) * (
@@ -148,7 +148,7 @@ class FCNSkipHead(BaseDecodeHead):
             Tensor: Scores (N, C, H / s, W / s) at the finest stride s.
         """
         maps = self._transform_inputs(inputs)
-        fused: Optional[Tensor] = None
+        fused: Tensor | None = None
         for i in reversed(range(len(maps))):
             stride = self.in_strides[i]
             feature = maps[i] if fused is not None else self.dropout(maps[i])
@@ -174,7 +174,7 @@ class FCNSkipHead(BaseDecodeHead):
         assert fused is not None  # there is a map at least
         return fused
 
-    def to_image(self, scores: Tensor, size: Tuple[int, int]) -> Tensor:
+    def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         """The last upsampling: scores (N, C, H / s, W / s) to logits (N, C, H, W).
 
         Args:
@@ -203,7 +203,7 @@ class FCNSkipHead(BaseDecodeHead):
         labels = self._stack_batch_gt(batch_data_samples)
         weight = None if self.sampler is None else self.sampler.sample(logits, labels)
         labels = labels.squeeze(1)
-        losses: Dict[str, Tensor] = {}
+        losses: dict[str, Tensor] = {}
         for loss in (self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else
                      [self.loss_decode]):
             value = loss(logits, labels, weight=weight, ignore_index=self.ignore_index)
@@ -212,7 +212,7 @@ class FCNSkipHead(BaseDecodeHead):
             losses['acc_seg'] = accuracy(logits, labels, ignore_index=self.ignore_index)
         return losses
 
-    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: List[dict]) -> Tensor:
+    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Logits (N, C, H, W) at the size of the network's input.
 
         Args:
@@ -226,7 +226,7 @@ class FCNSkipHead(BaseDecodeHead):
         return self.to_image(seg_logits, size[:2])
 
     @property
-    def image_grid(self) -> Optional[Tuple[int, float]]:
+    def image_grid(self) -> tuple[int, float] | None:
         """tuple[int, float]: Stride and start of the scores in the image, as
         :func:`fcn_plugin.ops.sample_axis` takes them, if the last upsampling only
         interpolates bilinearly; None if it is learned.
@@ -255,7 +255,7 @@ class FCNSkipHead(BaseDecodeHead):
             grids (Sequence[Grid]): Where the backbone's maps lie.
         """
         grid = grids[self.in_index[-1]]
-        offsets: List[int] = []
+        offsets: list[int] = []
         for i in reversed(range(len(self.in_index) - 1)):
             upsampler = self.upsample[f'stride{self.in_strides[i + 1]}']
             grid = grid.deconvolve(upsampler.weight.shape[-1], upsampler.factor)
@@ -320,7 +320,7 @@ def _for_caffe(upsampler: dict) -> dict:
     return dict(upsampler, type='BilinearDeconv', full=True)
 
 
-def _map_at(maps: Sequence[FeatureMap], index: int) -> Optional[FeatureMap]:
+def _map_at(maps: Sequence[FeatureMap], index: int) -> FeatureMap | None:
     return maps[index] if -len(maps) <= index < len(maps) else None
 
 

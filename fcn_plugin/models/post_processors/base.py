@@ -1,7 +1,7 @@
 """What a post processor is given: a segmentor's scores, and the image they are of."""
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Sequence
 
 import mmcv
 import numpy as np
@@ -26,7 +26,7 @@ class PostProcessor(ABC):
 
     @torch.no_grad()
     def process(self, inputs: Tensor, data_samples: Sequence[SegDataSample],
-                preprocessor: nn.Module, threshold: Optional[float] = None) -> None:
+                preprocessor: nn.Module, threshold: float | None = None) -> None:
         """Refines what a segmentor has predicted, in place.
 
         ``seg_logits`` become the refined scores and ``pred_sem_seg`` their labels. The

@@ -1,6 +1,6 @@
 """High-dimensional Gaussian filtering in linear time, in PyTorch alone."""
 from functools import lru_cache
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -207,9 +207,9 @@ def _neighbours(vertices: Tensor, step: int, dtype: torch.dtype) -> _Sums:
 
 
 def position_features(height: int, width: int, sigma: float,
-                      like: Optional[Tensor] = None) -> Tensor:
+                      like: Tensor | None = None) -> Tensor:
     """Columns and rows of pixels over ``sigma``: (H * W, 2), in the type of ``like``."""
-    options: Dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if like is not None:
         options = dict(dtype=like.dtype, device=like.device)
     rows, columns = torch.meshgrid(

@@ -1,7 +1,8 @@
 """EncoderDecoder for images of any size."""
 import itertools
 from collections import defaultdict
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from mmengine.config import ConfigDict
@@ -22,7 +23,6 @@ from ..geometry import pad_to_multiple, windows_of
 from ..post_processors.base import log_scores
 from .post_processing import PostProcessing
 
-
 _NOT_IN_TILES = (
     "test_cfg: mode='tile' gives labels only, with alignment='same': take mode='whole', or "
     "'slide', for logits, for a post processor and for alignment='caffe'")
@@ -41,12 +41,12 @@ class FCNDataPreProcessor(SegDataPreProcessor):
         **kwargs: As in ``SegDataPreProcessor`` (mean, std, bgr_to_rgb, ...).
     """
 
-    def __init__(self, size=None, size_divisor: Optional[int] = None, **kwargs) -> None:
+    def __init__(self, size=None, size_divisor: int | None = None, **kwargs) -> None:
         if size is None and size_divisor is None:
             size_divisor = 1
         super().__init__(size=size, size_divisor=size_divisor, **kwargs)
 
-    def forward(self, data: dict, training: bool = False) -> Dict[str, Any]:
+    def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
         """As in ``SegDataPreProcessor``; the result's inputs are (N, 3, H, W)."""
         inputs = data['inputs']
         if training or len({image.shape[-2:] for image in inputs}) == 1:
@@ -96,7 +96,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         ValueError: If an :class:`FCNSkipHead` does not fit the backbone.
     """
 
-    def __init__(self, *args, test_cfg: Optional[dict] = None,
+    def __init__(self, *args, test_cfg: dict | None = None,
                  channels_last: bool = False, **kwargs) -> None:
         test_cfg = ConfigDict(
             {'mode': 'whole', 'rescale': True, 'logits': False, **(test_cfg or {})})
@@ -116,7 +116,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             self._align(head)
         self.tiling = self._check_tiling()
         # The type that the backbone computes in, if it is not that of its input.
-        self.feature_dtype: Optional[torch.dtype] = None
+        self.feature_dtype: torch.dtype | None = None
         self.memory_format = torch.contiguous_format
         if channels_last:
             self.use_channels_last()
@@ -126,7 +126,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         self.memory_format = torch.channels_last
         self.to(memory_format=torch.channels_last)
 
-    def _check_tiling(self) -> Optional[Tuple[int, int]]:
+    def _check_tiling(self) -> tuple[int, int] | None:
         """The core and the overlap of windows in pixels, or None in another mode."""
         config = self.test_cfg
         if config.mode != 'tile':
@@ -135,7 +135,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             raise InputError(_NOT_IN_TILES)
         return self.tiling_of(config.get('tile', 1024), config.get('overlap', 128))
 
-    def tiling_of(self, tile: int, overlap: int) -> Tuple[int, int]:
+    def tiling_of(self, tile: int, overlap: int) -> tuple[int, int]:
         """The ``tiling`` that :meth:`test_step` takes.
 
         Args:
@@ -198,7 +198,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                     labels, self.size_divisor, self.decode_head.ignore_index)
         return super().loss(padded, data_samples)
 
-    def encode_decode(self, inputs: Tensor, batch_img_metas: List[dict]) -> Tensor:
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Images (N, 3, H, W) of any size to logits (N, C, H, W)."""
         padded = pad_to_multiple(inputs, self.size_divisor)
         # mmseg's heads predict at img_shape if it is a torch.Size.
@@ -208,8 +208,8 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
 
     # --- prediction ----------------------------------------------------------
 
-    def test_step(self, data: dict, logits: Optional[bool] = None,
-                  tiling: Optional[Tuple[int, int]] = None,
+    def test_step(self, data: dict, logits: bool | None = None,
+                  tiling: tuple[int, int] | None = None,
                   track: Callable[[list], Iterable] = iter) -> SampleList:
         """As in mmengine's ``BaseModel``, or in tiles.
 
@@ -233,7 +233,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
     val_step = test_step
 
     def forward(self, inputs: Tensor, data_samples: OptSampleList = None,
-                mode: str = 'tensor', logits: Optional[bool] = None) -> Any:
+                mode: str = 'tensor', logits: bool | None = None) -> Any:
         """As in mmseg's ``BaseSegmentor``.
 
         Args:
@@ -245,7 +245,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         return super().forward(inputs, data_samples, mode)
 
     def predict(self, inputs: Tensor, data_samples: OptSampleList = None,
-                logits: Optional[bool] = None) -> SampleList:
+                logits: bool | None = None) -> SampleList:
         """Labels at the size that ``test_cfg['rescale']`` says.
 
         One interpolation (:func:`fcn_plugin.ops.label_scores`) leads from the scores at
@@ -283,7 +283,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         return data_samples
 
     def score(self, images: Tensor, data_samples: Sequence[SegDataSample] = ()
-              ) -> Tuple[Tensor, int, float]:
+              ) -> tuple[Tensor, int, float]:
         """The network's scores, before anything is brought to the image's size.
 
         Args:
@@ -311,7 +311,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         return infer(images, metas), 1, 0.
 
     def _axes(self, counts, stride: int, start: float, sample: SegDataSample,
-              size: Tuple[int, int]) -> List[Axis]:
+              size: tuple[int, int]) -> list[Axis]:
         """Rows and columns of a prediction among scores of ``counts`` rows, columns."""
         out_size = sample.metainfo.get('ori_shape', size)[:2] if (
             self.test_cfg.rescale) else size
@@ -324,7 +324,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                 for count, length, out, flipped in zip(counts, size, out_size,
                                                        ('vertical', 'horizontal'))]
 
-    def _label_tiles(self, data: dict, tiling: Tuple[int, int],
+    def _label_tiles(self, data: dict, tiling: tuple[int, int],
                      track: Callable[[list], Iterable]) -> SampleList:
         """Labels images (3, H, W), as they come from the pipeline, window by window.
 
@@ -356,7 +356,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         return data['data_samples']
 
     def _finish(self, scores: Tensor, stride: int, start: float, sample: SegDataSample,
-                size: Tuple[int, int], with_logits: bool) -> None:
+                size: tuple[int, int], with_logits: bool) -> None:
         """Scores (C, h, w) of an input of ``size`` to a sample's predictions."""
         axes = self._axes(scores.shape[-2:], stride, start, sample, size)
         if with_logits:
@@ -400,7 +400,7 @@ class FCNTTAModel(SegTTAModel):
             raise InputError('FCNTTAModel averages probabilities, but the FCNSegmentor gives '
                              'labels alone: build it with test_cfg=dict(logits=True)')
 
-    def merge_preds(self, data_samples_list: List[SampleList]) -> SampleList:
+    def merge_preds(self, data_samples_list: list[SampleList]) -> SampleList:
         """The mean over the views of each image.
 
         Args:

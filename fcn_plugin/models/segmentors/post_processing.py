@@ -1,5 +1,4 @@
 """A post processor behind a segmentor."""
-from typing import Optional
 
 from mmseg.registry import MODELS
 from mmseg.utils import OptSampleList, SampleList, add_prefix
@@ -21,7 +20,7 @@ class PostProcessing:
         **kwargs: The segmentor's.
     """
 
-    def __init__(self, *args, post_processor: Optional[dict] = None, **kwargs) -> None:
+    def __init__(self, *args, post_processor: dict | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         if isinstance(post_processor, dict):
             post_processor = MODELS.build(post_processor)

@@ -3,10 +3,12 @@ import numpy as np
 import pytest
 import torch
 
-from fcn_plugin.models.post_processors.permutohedral import (PermutohedralFilter,
-                                                             appearance_filter,
-                                                             position_features,
-                                                             smoothness_filter)
+from fcn_plugin.models.post_processors.permutohedral import (
+    PermutohedralFilter,
+    appearance_filter,
+    position_features,
+    smoothness_filter,
+)
 
 
 def exact_filter(features, values):

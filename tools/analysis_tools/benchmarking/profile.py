@@ -12,6 +12,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.structures import PixelData
 
 from fcn_plugin.evaluation import FCNMetric
+
 from .contenders import build_model
 from .tasks import Case, as_samples, optim_wrapper, random_batch, write_images
 

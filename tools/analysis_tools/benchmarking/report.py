@@ -16,6 +16,7 @@ from prettytable import PrettyTable
 from rich.progress import track
 
 from fcn_plugin.utils.errors import InputError
+
 from .contenders import NAMES
 from .profile import profile_test, profile_train
 from .tasks import TASKS, Case

@@ -26,6 +26,7 @@ from fcn_plugin.datasets import ShapesDataset
 from fcn_plugin.engine import CPUAmpOptimWrapper
 from fcn_plugin.evaluation import FCNMetric
 from fcn_plugin.ops import label_dtype, label_scores, sample_axis
+
 from .contenders import PlainFCN, build_model
 
 Calls = dict[str, Callable[[], object]]
