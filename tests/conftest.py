@@ -1,8 +1,10 @@
 """What every test shares: the data beside the clone, seeds, scope, threads."""
 import os
 
-# Before torch and matplotlib, and for the processes that tests start.
-os.environ.setdefault('OMP_NUM_THREADS', '2')
+# Before torch and matplotlib, and for the processes that tests start: two threads, or one
+# where pytest-xdist runs files side by side.
+THREADS = 1 if int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1)) > 1 else 2
+os.environ.setdefault('OMP_NUM_THREADS', str(THREADS))
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
 import random  # noqa: E402
@@ -20,7 +22,7 @@ import fcn_plugin  # noqa: E402,F401  before any test imports mmseg
 # isort: split
 from tiny_trained import write_trained  # noqa: E402
 
-torch.set_num_threads(2)
+torch.set_num_threads(THREADS)
 # Where the instruments beside the tools import each other, as their scripts do.
 sys.path.append(str(Path(__file__).resolve().parents[1] / 'tools' / 'analysis_tools'))
 
