@@ -48,6 +48,6 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..own_data.check_dataset import check_and_write
+    from ..own_data.write_config import check_and_write
     if not check_and_write(**arguments):
         sys.exit(1)

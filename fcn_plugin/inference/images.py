@@ -14,10 +14,9 @@ from PIL import Image, ImageOps
 
 from ..checkpoints.loading import PathLike
 from ..utils.errors import InputError
+from ..utils.paths import IMAGE_SUFFIXES
 
 _IN_MEMORY = (bytes, bytearray, memoryview)
-IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
-                  '.webp')
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 
 #: The codec that OpenCV's wheels can write for each kind of file.

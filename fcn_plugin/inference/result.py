@@ -11,7 +11,8 @@ from .. import visualization as vis
 from ..checkpoints.loading import PathLike
 from ..utils.errors import InputError
 from ..utils.files import replacing
-from .images import IMAGE_SUFFIXES, save_picture
+from ..utils.paths import IMAGE_SUFFIXES
+from .images import save_picture
 
 
 @dataclass(eq=False)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from mmseg.registry import DATASETS
-from PIL import Image
 
 from ..utils.errors import InputError
+from .reading import read_label_png
 
 
 class LabelMaps:
@@ -29,32 +29,6 @@ class LabelMaps:
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         return ((name, self.read(index)) for index, name in enumerate(self.names))
-
-
-def read_label_png(path: str | Path) -> np.ndarray:
-    """Reads the pixel values of a PNG as labels.
-
-    Args:
-        path (str or Path): A file of palette indices or of one channel, up to 16 bits.
-
-    Returns:
-        np.ndarray: Integer labels (H, W).
-
-    Raises:
-        ValueError: If it is another kind of file.
-    """
-    try:
-        with Image.open(path) as image:
-            mode, labels = image.mode, np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f'{path} cannot be read as an image: {error}') from None
-    if mode == '1':
-        return labels.astype(np.uint8)
-    if labels.ndim != 2 or labels.dtype.kind not in 'iu':
-        raise InputError(
-            f'{path} is an image of mode {mode}, expected palette indices or one '
-            'channel of integers: the pixels of a mask are class numbers')
-    return labels
 
 
 def label_maps_of_folder(folder: str | Path) -> LabelMaps:

@@ -3,15 +3,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import (
-    NamedTuple,
-)
+from typing import NamedTuple
 
 from PIL import Image
 
 from ..utils.errors import InputError
+from ..utils.paths import IMAGE_SUFFIXES
 
-SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.pgm', '.ppm', '.tif', '.tiff', '.webp')
 _SPLITS = dict(train='train', training='train', val='val', valid='val', validation='val',
                dev='val', test='test', testing='test')
 _MASK_WORDS = {'mask', 'label', 'gt', 'groundtruth', 'truth', 'annotation', 'annot', 'ann',
@@ -156,7 +154,7 @@ def _sort_out(root: Path, images: str | None, masks: str | None,
               notes: list[str]) -> dict[str, list[Path]]:
     """Every picture below a folder, by role."""
     files = sorted(path for path in _files(root, '*')
-                   if path.suffix.lower() in SUFFIXES and path.is_file()
+                   if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
                    and not any(part.startswith('.') for part in path.relative_to(root).parts))
     roles: dict[str, list[Path]] = dict(image=[], mask=[])
     undecided = defaultdict(list)

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from ..masks.mask_blur import MOST_KEPT, Surroundings, count_values, look_around
-from ..masks.mask_values import IGNORE, Encoding, nearest_labels, read_mask
+from ..masks.mask_values import IGNORE, Encoding, nearest_labels
+from ..masks.reading import read_mask
 from .find_pairs import Pair
 
 _ROTATED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width

@@ -13,7 +13,7 @@ from ..inference.images import ImageInput, list_images, read_image, save_picture
 from ..inference.inferencer import FCNInferencer, check_batch_size
 from ..inference.predict import ROWS_PER_PICTURE, compare
 from ..inference.result import Result, check_outputs
-from ..masks.label_maps import read_label_png
+from ..masks.reading import read_label_png
 from ..utils.errors import InputError
 from ..utils.files import write_text
 from .judge import Evaluation, choose_images, evaluate

@@ -6,6 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
+#: How the names of images end, in small letters.
+IMAGE_SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
+                  '.webp')
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -44,7 +47,9 @@ def config_path(name: str) -> Path:
     stem = name.removesuffix('.py')
     if stem in runs:
         return runs[stem]
-    similar = difflib.get_close_matches(Path(stem).name, runs, n=3, cutoff=0)
+    begun = [run for run in runs if run.startswith(Path(stem).name)]
+    similar = [*begun, *(run for run in difflib.get_close_matches(
+        Path(stem).name, runs, n=3, cutoff=0) if run not in begun)][:3]
     raise FileNotFoundError(f"no config '{name}' in {folder}"
                             + (f'; the closest are {", ".join(similar)}' if similar else ''))
 

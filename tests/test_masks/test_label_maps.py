@@ -29,7 +29,7 @@ def test_read(tmp_path, kind):
 
 @pytest.mark.parametrize('name, words', [
     ('colour.png', 'mode RGB, expected palette indices or one channel'),
-    ('text.png', 'cannot be read as an image')])
+    ('text.png', 'is no mask: it cannot be read')])
 def test_no_mask(tmp_path, name, words):
     (tmp_path / 'text.png').write_text('not an image')
     Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(tmp_path / 'colour.png')

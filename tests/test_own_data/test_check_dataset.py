@@ -12,8 +12,10 @@ from PIL import Image, ImageOps
 from tiny_runs import run_tool, succeed
 
 from fcn_plugin.masks.mask_values import Encoding, to_labels
-from fcn_plugin.own_data.check_dataset import check_dataset, report, write_config
+from fcn_plugin.own_data.check_dataset import check_dataset
+from fcn_plugin.own_data.findings import report
 from fcn_plugin.own_data.inspect_pairs import Inspected, class_shares
+from fcn_plugin.own_data.write_config import write_config
 from fcn_plugin.utils.config import load_config
 from fcn_plugin.visualization import default_palette
 

@@ -63,3 +63,10 @@ def test_no_two_configs_have_one_name():
 def test_a_backbone_is_described_by_the_name_of_its_config(capsys):
     print_backbone(NAME)
     assert 'ResNet' in capsys.readouterr().out
+
+
+def test_names_that_begin_so_come_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match='the closest are fcn-8s_vgg19_1xb16.*, fcn-8s_'
+                       'vgg19_1xb16'):
+        config_file('fcn-8s_vgg19')

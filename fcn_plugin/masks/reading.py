@@ -1,0 +1,90 @@
+"""Masks as they are stored: palette, grey of 1, 8 or 16 bits, colours."""
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..utils.errors import InputError
+
+
+class Mask(NamedTuple):
+    """A mask as it is stored.
+
+    Attributes:
+        values (np.ndarray): (H, W) integers: values, or 0xRRGGBB of colours.
+        colours (bool): Whether they are colours.
+        plain (bool): Whether mmcv reads the file as labels: one channel of 8 bits.
+        mode (str): What the file is, in words.
+        turned (bool): Whether its own EXIF data have turned it.
+    """
+    values: np.ndarray
+    colours: bool
+    plain: bool
+    mode: str
+    turned: bool = False
+
+
+def read_mask(path: Path) -> Mask:
+    """Reads a mask of any kind: palette, grey of 1, 8 or 16 bits, RGB, RGBA.
+
+    Args:
+        path (Path): The file. It is turned as its own EXIF data say, if it has any. Grey
+            stored in three channels counts as grey, and a wholly transparent pixel of RGBA
+            as black.
+
+    Raises:
+        ValueError: If the file is empty or cannot be read.
+    """
+    if path.stat().st_size == 0:
+        raise InputError('the file is empty (0 bytes)')
+    try:
+        with Image.open(path) as file:
+            mode = file.mode
+            turned = file.getexif().get(0x0112, 1) in range(2, 9)
+            image = ImageOps.exif_transpose(file) if turned else file
+            if mode in ('PA', 'LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
+                mode = 'RGBA'
+            pixels = np.asarray(image if mode == image.mode else image.convert(mode))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f'it cannot be read: {error}') from None
+    if pixels.ndim == 2:
+        if pixels.dtype.kind == 'f' and not (pixels == np.rint(pixels)).all():
+            raise InputError('its pixels are fractions, not labels')
+        pixels = pixels.astype(np.int64)
+        kind = dict(P='palette', L='grey')
+        kind['1'] = 'black and white'
+        # mmcv reads masks without turning them.
+        plain = not turned and (
+            mode in ('P', 'L', '1') or (pixels.min() >= 0 and pixels.max() <= 255))
+        return Mask(pixels, False, plain, kind.get(mode, f'grey of 16 bits or more ({mode})'),
+                    turned)
+    if pixels.shape[2] == 4:
+        pixels = np.where(pixels[..., 3:] == 0, 0, pixels[..., :3])
+    red, green, blue = (pixels[..., i].astype(np.int64) for i in range(3))
+    if (red == green).all() and (green == blue).all():
+        return Mask(red, False, False, f'grey in {len(mode)} channels', turned)
+    return Mask((red << 16) | (green << 8) | blue, True, False, mode, turned)
+
+
+def read_label_png(path: str | Path) -> np.ndarray:
+    """Reads the pixel values of a PNG as labels.
+
+    Args:
+        path (str or Path): A file of palette indices or of one channel, up to 16 bits.
+
+    Returns:
+        np.ndarray: Integer labels (H, W).
+
+    Raises:
+        ValueError: If it is another kind of file.
+    """
+    try:
+        mask = read_mask(Path(path))
+    except InputError as error:
+        raise InputError(f'{path} is no mask: {error}') from None
+    if mask.colours or mask.mode.startswith('grey in'):
+        raise InputError(
+            f'{path} is an image of mode {mask.mode}, expected palette indices or one '
+            'channel of integers: the pixels of a mask are class numbers')
+    return mask.values

@@ -1,0 +1,132 @@
+"""The config that trains on own data."""
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..utils.paths import shown
+from ..visualization import default_palette
+from .check_dataset import Checked
+from .inspect_pairs import common_size
+
+_LONGEST_SIDE, _LARGEST_CROP = 1024, 512
+
+
+def config_text(checked: Checked, folder: Path, parent: Path, class_weights: bool) -> str:
+    """The text of ``config.py``.
+
+    Args:
+        checked (Checked): From :func:`check_dataset`.
+        folder (Path): Where it will lie.
+        parent (Path): The config that it inherits.
+        class_weights (bool): Whether the loss weighs classes.
+    """
+    encoding, train = checked.encoding, checked.splits['train']
+    height, width = common_size(train)
+    long, short = max(height, width), min(height, width)
+    large = long > _LONGEST_SIDE
+    if large:
+        short, long = max(32, round(short * _LONGEST_SIDE / long)), _LONGEST_SIDE
+    sides = (short, long) if height <= width else (long, short)
+    crop = tuple(max(32, min(_LARGEST_CROP, side // 32 * 32)) for side in sides)
+    batch = min(4, len(train))
+    max_iters = min(20000, max(400, 30 * len(train) // batch))
+    palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
+    test = 'test' if 'test' in checked.splits else 'val'
+    resize = large * (
+        f"\n    dict(type='Resize', scale=({long}, {short}), keep_ratio=True),"
+        '\n    # after Resize: the truth keeps its own size')
+    data_map = '' if encoding.identity or checked.convert else (
+        f'\n    label_map={sorted(encoding.label_map.items())},  # value in a mask, class')
+    hint = '' if class_weights else '# '
+    weights = _wrapped(checked.weights).replace('\n', f'\n{hint}')
+    data_root = _seen_from(folder, checked.root.resolve())
+    # Quotes around the path that mmengine puts into the text.
+    here, around = '{{ fileDirname }}', f'{folder}/{data_root}'
+    quote = next((mark for mark in ("'", '"') if mark not in around), '\'\'\'')
+    if Path(data_root).is_absolute():
+        data_root = repr(data_root)
+    else:
+        data_root = f'{quote}{here}/{data_root}{quote}'
+    return f'''# Written by tools/misc/check_dataset.py. Train, look, predict:
+#   python tools/train.py {shown(folder / "config.py")}
+_base_ = {_seen_from(folder, parent.resolve())!r}
+work_dir = {f"work_dirs/{folder.name}"!r}
+lists = {quote}{here}{quote}  # this file's folder
+data_root = {data_root}
+classes = {_wrapped(encoding.classes)}
+palette = {_wrapped(palette)}
+batch_size = {batch}
+lr = 5e-4
+max_iters = {max_iters}
+crop_size = {crop}  # height, width
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomResize', scale=({long}, {short}), ratio_range=(0.5, 2.0),
+         keep_ratio=True),
+    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs')
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),{resize}
+    dict(type='LoadAnnotations'),
+    dict(type='PackSegInputs')
+]
+data = dict(
+    type='ListDataset', data_root=data_root,{data_map}
+    metainfo=dict(classes=classes, palette=palette))
+train_dataloader = dict(
+    batch_size=batch_size, num_workers=2,
+    dataset=dict(_delete_=True, **data, ann_file=f'{{lists}}/train.txt',
+                 pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=1, num_workers=2,
+    dataset=dict(_delete_=True, **data, ann_file=f'{{lists}}/val.txt',
+                 pipeline=test_pipeline))
+test_dataloader = dict(
+    batch_size=1, num_workers=2,
+    dataset=dict(_delete_=True, **data, ann_file=f'{{lists}}/{test}.txt',
+                 pipeline=test_pipeline))
+
+model = dict(decode_head=dict(num_classes=len(classes)), test_cfg=dict(rescale=True))
+# Rare classes count more, which helps them and costs frequent ones a little:
+{hint}model['decode_head']['loss_decode'] = dict(
+{hint}    class_weight={weights})
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='AdamW', lr=lr, weight_decay=0.01),
+    # the head is new, the backbone is not
+    paramwise_cfg=dict(_delete_=True, custom_keys=dict(decode_head=dict(lr_mult=10))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
+    dict(type='PolyLR', eta_min=0, power=0.9, begin=50, end=max_iters, by_epoch=False)
+]
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 4)
+default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=max_iters // 4))
+randomness = dict(seed=0)
+'''
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    """Relative, so that both may be moved together, or as it is where they lie far apart."""
+    relative = Path(os.path.relpath(path, folder)).as_posix()
+    return path.as_posix() if relative.startswith('../../../') else relative
+
+
+def _wrapped(values: Sequence) -> str:
+    """A tuple or list over as many lines as it needs."""
+    values = list(values)
+    open_, close = ('(', ',)' if len(values) == 1 else ')') if all(
+        isinstance(value, str) for value in values) else ('[', ']')
+    lines, line = [], ''
+    for i, value in enumerate(values):
+        # Two braces would be taken for one of mmengine's variables.
+        piece = repr(value).replace('{{', '{\\x7b') + (', ' if i < len(values) - 1 else '')
+        if len(line) + len(piece) > 84:
+            lines.append(line.rstrip())
+            line = ''
+        line += piece
+    lines.append(line)
+    return open_ + '\n    '.join(lines) + close

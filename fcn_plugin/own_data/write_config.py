@@ -1,0 +1,105 @@
+"""A config, lists of the splits, a picture and masks as labels, written beside own data."""
+import os
+from pathlib import Path
+
+from rich.progress import track
+
+from ..inference.predict import save_picture
+from ..utils.errors import InputError
+from ..utils.files import move_into, staging_folder
+from ..utils.paths import config_path, shown, tool_command
+from ..visualization import default_palette, save_label_png
+from .check_dataset import Checked, check_dataset
+from .config_text import config_text
+from .findings import draw, labels_of, report
+
+#: The config that an own one inherits: small, and with weights that need no download.
+_SMALL = 'fcn-8s_efficientnet-lite0_1xb8-20k_camvid-360x480.py'
+
+
+def write_config(checked: Checked, out: str, base: str | None = None,
+                 class_weights: bool = False, overwrite: bool = False) -> Path:
+    """Writes ``config.py``, a list a split, a picture and, where needed, converted masks.
+
+    Args:
+        checked (Checked): From :func:`check_dataset`.
+        out (str): The folder.
+        base (str, optional): Which of configs/fcn is inherited. Defaults to None: FCN-8s
+            on EfficientNet-Lite0.
+        class_weights (bool): Whether the loss weighs classes. Defaults to False.
+        overwrite (bool): Whether files of a former call may be replaced. Defaults to
+            False.
+
+    Returns:
+        Path: The config.
+
+    Raises:
+        FileExistsError: If there is a config already and it may not be replaced.
+        ValueError: If there are faults of labels, which would train the wrong thing.
+    """
+    folder = Path(out).resolve()
+    if (folder / 'config.py').exists() and not overwrite:
+        raise FileExistsError(f'there is {folder / "config.py"} already: give --overwrite, '
+                              'or another --out')
+    if checked.encoding.faults:
+        raise InputError('no config is written, as it would train the wrong thing: '
+                         + '; '.join(checked.encoding.faults))
+    parent = config_path(f'fcn/{(base or _SMALL).removesuffix(".py")}.py')
+    text = config_text(checked, folder, parent, class_weights)
+    root = checked.root.resolve()
+    with staging_folder(folder) as staging:
+        (staging / 'config.py').write_text(text, encoding='utf-8')
+        for name, items in checked.splits.items():
+            lines = []
+            for item in items:
+                # As they are found: links in the folder may lead anywhere.
+                image, mask = (file.relative_to(checked.root) for file in item.pair[:2])
+                if checked.convert:
+                    mask = Path(os.path.relpath(folder / _copy_of(mask), root))
+                lines.append(f'{image.as_posix()}\t{mask.as_posix()}')
+            (staging / f'{name}.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
+        if checked.convert:
+            _convert(checked, staging)
+        save_picture(staging / 'overview.png', draw(checked))
+        move_into(staging, folder)
+    return folder / 'config.py'
+
+
+def _copy_of(mask: Path) -> Path:
+    """Where a mask's converted copy lies; both paths are relative."""
+    return Path('masks', mask).with_suffix('.png')
+
+
+def _convert(checked: Checked, folder: Path) -> None:
+    encoding = checked.encoding
+    palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
+    items = [item for items in checked.splits.values() for item in items]
+    for item in track(items, 'converting masks', transient=True):
+        file = folder / _copy_of(item.pair.mask.relative_to(checked.root))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_label_png(file, labels_of(item, encoding), palette)
+
+
+def check_and_write(root: str, out: str | None = None, base: str | None = None,
+                    class_weights: bool = False, overwrite: bool = False,
+                    **options) -> bool:
+    """What ``tools/misc/check_dataset.py`` does: checks, reports and writes.
+
+    Returns:
+        bool: Whether nothing is wrong with the data.
+    """
+    checked = check_dataset(root, **options)
+    print(report(checked))
+    if out is None:
+        print('\nNothing was written. A config, lists of the splits and what else is needed: '
+              '--out DIR')
+    else:
+        config = shown(write_config(checked, out, base, class_weights, overwrite))
+        left = ', without what is faulty' if checked.faults else ''
+        print(f'\nwritten to {Path(config).parent}{os.sep}{left}: look at overview.png; '
+              'next\n'
+              f'  {tool_command("train.py", config)}\n'
+              'then, with the checkpoint that it names\n  '
+              + tool_command('predict.py', '--config', config, '--weight-path', 'CHECKPOINT',
+                             '--img-path', 'YOUR.jpg'))
+    return not checked.faults
