@@ -1,32 +1,29 @@
 """From a checkpoint, and what is said beside it, to a model that predicts."""
 import copy
-import errno
-import os
-import pickle
 import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
-from mmengine.runner import CheckpointLoader, load_state_dict
+from mmengine.runner import load_state_dict
 from mmseg.apis import init_model
 from mmseg.registry import DATASETS
 from torch import nn
 
-from ..utils.config import read_config, use_crf
+from ..models.segmentors.post_processing import use_crf
+from ..utils.config import inner_dataset, read_config
 from ..utils.errors import InputError, UserError
 from ..utils.paths import config_file, config_path
 from ..visualization import default_palette
+from .fit import difference, stripped
+from .reading import PathLike, read_checkpoint
 from .safe_config import config_from_text
-
-PathLike = str | Path
 
 #: The config that stands for a backbone where nothing else names one.
 DEFAULT_CONFIGS = {
@@ -38,37 +35,6 @@ DEFAULT_CONFIGS = {
 DEFAULT_BACKBONE = 'resnet50'
 #: The model that comes with the package: streets, the 11 classes of CamVid.
 STREET_MODEL = Path(__file__).resolve().parents[1] / 'weights' / 'street.pth'
-
-
-def read_checkpoint(path: PathLike) -> dict[str, Any]:
-    """Loads a checkpoint into main memory: tensors and plain data only.
-
-    Args:
-        path (str or Path): A file, or a URI that mmengine knows.
-
-    Returns:
-        dict: With 'state_dict' and 'meta', the latter perhaps empty.
-    """
-    # By this variable torch would unpickle anything.
-    forced = {'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD': '0'}
-    try:
-        with mock.patch.dict(os.environ, forced):
-            checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu', 'silent')
-    # A file that was cut makes torch seek before its start: OSError without a name.
-    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError) as error:
-        if getattr(error, 'errno', None) not in (None, errno.EINVAL):
-            raise
-        reason = str(error).splitlines()[0] if str(error) else 'the file ends'
-        raise InputError(
-            f"cannot load the checkpoint '{path}': it is cut off, no checkpoint, or "
-            'holds more than tensors and plain data, which is refused because it could '
-            f'run code ({reason})') from error
-    if not isinstance(checkpoint, dict):
-        raise InputError(f"'{path}' holds a {type(checkpoint).__name__}, "
-                         'but a checkpoint is a dict')
-    if 'state_dict' not in checkpoint:  # bare weights, as torchvision's
-        checkpoint = dict(state_dict=checkpoint)
-    return dict(checkpoint, meta=checkpoint.get('meta') or {})
 
 
 def find_config(config: PathLike | Config | None, meta: dict[str, Any],
@@ -227,41 +193,20 @@ def load_model(config: PathLike | Config | None = None,
     with warnings.catch_warnings():  # mmseg's about losses, which only training needs
         warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
         model = init_model(cfg, device='cpu')
-    weights = {key.removeprefix('module.'): value
-               for key, value in loaded['state_dict'].items()}
-    weights = {key: value for key, value in weights.items()
-               if not key.startswith('auxiliary_head.')}
-    try:
-        load_state_dict(model, weights, strict=True)
-    except RuntimeError as error:
+    weights = stripped(loaded['state_dict'])
+    fault = difference(weights, model.state_dict())
+    if fault:
         named = f'--backbone {backbone}: ' if backbone else ''
         raise InputError(
             f"{named}the checkpoint '{checkpoint}' does not fit {source} (backbone "
-            f'{_describe_backbone(cfg.model.backbone)}): {_mismatch(str(error))}. '
+            f'{_describe_backbone(cfg.model.backbone)}): {fault}. '
             'Give the config that it was trained with by --config'
             + ('' if config else ', or its backbone by --backbone ('
-               + ', '.join(DEFAULT_CONFIGS) + ')')) from error
+               + ', '.join(DEFAULT_CONFIGS) + ')'))
+    load_state_dict(model, weights, strict=True)
     model.dataset_meta = _dataset_meta(model, loaded['meta'], cfg)
     # SyncBN runs on GPUs in a process group only; in eval it is BN.
     return revert_sync_batchnorm(model).to(device).eval()
-
-
-def _mismatch(message: str) -> str:
-    """mmengine's list of what does not fit, in one line."""
-    parts = []
-    for words, kind in (('lacks', 'missing keys'), ('has besides', 'unexpected key')):
-        found = re.search(f'{kind} in source state_dict: (.*)', message)
-        if found:
-            keys = found[1].split(', ')
-            parts.append(f'it {words} {len(keys)} entries ({keys[0]}'
-                         + (', ...)' if len(keys) > 1 else ')'))
-    sizes = re.findall(r'size mismatch for (\S+): .*?(\[[\d, ]*\]).*?(\[[\d, ]*\])',
-                       message)
-    if sizes:
-        key, theirs, ours = sizes[-1]
-        parts.append(f'{len(sizes)} entries differ in shape ({key}: {theirs}, but the '
-                     f'model has {ours})')
-    return '; '.join(parts) or message
 
 
 def _dataset_meta(model: nn.Module, meta: dict[str, Any], cfg: Config) -> dict:
@@ -284,14 +229,3 @@ def _dataset_meta(model: nn.Module, meta: dict[str, Any], cfg: Config) -> dict:
     background = next((i for i, name in enumerate(classes)
                        if name.lower() in ('background', '_background_')), None)
     return dict(classes=tuple(classes), palette=palette.tolist(), background=background)
-
-
-def inner_dataset(cfg: Config) -> dict:
-    """The data set to predict like, out of wrappers such as ConcatDataset."""
-    for name in ('test_dataloader', 'val_dataloader'):
-        dataset = (cfg.get(name) or {}).get('dataset')
-        while dataset and ('dataset' in dataset or 'datasets' in dataset):
-            dataset = dataset.get('dataset') or dataset['datasets'][0]
-        if dataset:
-            return dataset
-    return {}

@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from ..checkpoints.loading import STREET_MODEL, PathLike, inner_dataset, load_model
+from ..checkpoints.loading import STREET_MODEL, PathLike, load_model
 from ..datasets.shapes import ShapesDataset
 from ..inference.backends import (
     META_KEY,
@@ -22,6 +22,7 @@ from ..inference.backends import (
 )
 from ..inference.images import list_images, read_image
 from ..inference.result import check_outputs
+from ..utils.config import inner_dataset
 from ..utils.errors import InputError, MissingPackageError
 from ..utils.files import replacing
 from ..version import __version__

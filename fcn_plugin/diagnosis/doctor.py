@@ -17,18 +17,11 @@ from mmseg.registry import DATASETS, MODELS
 from packaging.requirements import Requirement
 
 from .. import __version__, compat
-from ..engine.explain import (
-    LOADERS,
-    check_checkpoint,
-    check_classes,
-    check_optimizer,
-    explain_errors,
-    inner_datasets,
-)
-from ..engine.train import pretrained_weights
+from ..checkpoints.fit import check_checkpoint
+from ..engine.explain import LOADERS, check_classes, check_optimizer, explain_errors
 from ..ops import label_scores, sample_axis
 from ..ops.labels import numba_fault
-from ..utils.config import load_config
+from ..utils.config import inner_datasets, load_config, pretrained_weights
 from ..utils.paths import python_command
 from .describe import quiet
 

@@ -4,19 +4,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import mmengine.registry
 from mmengine.config import Config
-from mmengine.fileio import list_from_file
-from mmengine.logging import print_log
 from mmengine.registry import Registry
-from mmseg.registry import DATASETS
-from torch import Tensor, nn
 
-from ..checkpoints.loading import read_checkpoint
+from ..utils.config import class_names, inner_datasets, network, num_classes
 from ..utils.errors import InputError
-from ..utils.wrappers import unwrapped
 
 _UNKNOWN_TYPE = re.compile(r"'?(\S+) is not in the \S+::(.+?) registry")
 _OUT_OF_BOUNDS = re.compile(r'Target (-?\d+) is out of bounds')
@@ -132,40 +126,6 @@ def similar_types(bare: str, types: list[str]) -> list[str]:
 # --- classes ----------------------------------------------------------------------------
 
 
-def inner_datasets(dataset: dict | None) -> Iterator[dict]:
-    """The data sets of a loader, out of wrappers such as ConcatDataset."""
-    if not dataset:
-        return
-    inside = [dataset.get('dataset'), *(dataset.get('datasets') or ())]
-    if not any(inside):
-        yield dataset
-    for part in filter(None, inside):
-        yield from inner_datasets(part)
-
-
-def class_names(dataset: dict) -> tuple[str, ...] | None:
-    """The classes that a data set's config stands for; None where it does not say."""
-    classes = (dataset.get('metainfo') or {}).get('classes')
-    if classes is None:
-        kind = DATASETS.get(dataset['type']) if 'type' in dataset else None
-        classes = getattr(kind, 'METAINFO', {}).get('classes')
-    if isinstance(classes, str):  # a file of names
-        classes = list_from_file(classes) if Path(classes).is_file() else None
-    return None if classes is None else tuple(classes)
-
-
-def _network(config: Config) -> dict:
-    """The segmentor's config, out of a wrapper for test-time augmentation."""
-    model = config.get('model') or {}
-    return model.get('module') or model
-
-
-def num_classes(config: Config) -> int | None:
-    """How many classes the head of a config's model has; None where it does not say."""
-    head = _network(config).get('decode_head') or {}
-    return head.get('num_classes') if isinstance(head, dict) else None
-
-
 def check_classes(config: Config, loaders: Sequence[str] = LOADERS) -> None:
     """Compares the head's number of classes with the data sets'.
 
@@ -191,7 +151,7 @@ def check_classes(config: Config, loaders: Sequence[str] = LOADERS) -> None:
 
 
 def _beyond_classes(label: str, config: Config) -> str:
-    count = _network(config).decode_head.get('num_classes')
+    count = network(config).decode_head.get('num_classes')
     return (f'{label} in a mask is not one of the {count} classes (0 to {count - 1}) that '
             'model.decode_head.num_classes says, nor 255 (ignored). See which values the '
             'masks have: python tools/misc/check_dataset.py FOLDER')
@@ -233,81 +193,3 @@ def no_images(dataset: dict) -> str | None:
     return (f"finds no images: of {len(names)} files in {folder}{example}, none ends in "
             f"'{suffix}' (img_suffix). tools/misc/check_dataset.py FOLDER --out DIR writes a "
             'config for any names')
-
-
-# --- checkpoints ------------------------------------------------------------------------
-
-
-def check_checkpoint(model: nn.Module, path: str, config: Config,
-                     whole: bool = True) -> dict[str, Any]:
-    """Compares a checkpoint's entries with a model's before mmengine loads it.
-
-    mmengine fills what fits, warns of the rest and goes on.
-
-    Args:
-        model (nn.Module): The model that is to be filled.
-        path (str): The checkpoint.
-        config (Config): Of the run; its test data's classes are compared too.
-        whole (bool): Whether every entry of the model must be filled, as for testing
-            and resuming; to start a training half of the backbone's entries suffices.
-            Defaults to True.
-
-    Returns:
-        dict: The checkpoint's meta.
-
-    Raises:
-        ValueError: If it is of another architecture, or its classes are in another order.
-    """
-    loaded = read_checkpoint(path)
-    inner = unwrapped(model)
-    weights = {key.removeprefix('module.'): value
-               for key, value in loaded['state_dict'].items()}
-    ours = {key: value for key, value in inner.state_dict().items()
-            if not key.startswith('auxiliary_head.')}
-    fitting = [key for key, value in ours.items()
-               if key in weights and weights[key].shape == value.shape]
-    if whole:
-        _check_order(loaded['meta'], path, config)
-    backbone = [key for key in ours if key.startswith('backbone.')]
-    enough = len(ours) if whole else len(backbone) / 2
-    if len(fitting if whole else set(fitting) & set(backbone)) >= enough:
-        return loaded['meta']
-    asked = (_network(config).get('backbone') or {}).get('type')
-    raise InputError(
-        f"the checkpoint '{path}' is of another network than {config.filename} (backbone "
-        f'{asked}): {_difference(weights, ours)}. Give the config that it was trained with'
-        + ('' if whole else ', or, if only its backbone is wanted, model.backbone.init_cfg='
-           "dict(type='Pretrained', checkpoint=FILE)"))
-
-
-def _difference(weights: dict[str, Tensor], ours: dict[str, Tensor]) -> str:
-    """In one line: what a checkpoint lacks, has besides and has in other shapes."""
-    parts = []
-    for words, keys in (('lacks', [key for key in ours if key not in weights]),
-                        ('has besides', [key for key in weights if key not in ours])):
-        if keys:
-            parts.append(f'it {words} {len(keys)} entries ({keys[0]}'
-                         + (', ...)' if len(keys) > 1 else ')'))
-    other = [key for key in ours if key in weights and weights[key].shape != ours[key].shape]
-    if other:
-        key = other[-1]
-        parts.append(f'{len(other)} entries differ in shape ({key}: '
-                     f'{list(weights[key].shape)}, but the model has '
-                     f'{list(ours[key].shape)})')
-    return '; '.join(parts)
-
-
-def _check_order(meta: dict[str, Any], path: str, config: Config) -> None:
-    """Raises ValueError for the same classes in another order, warns of other names."""
-    theirs = tuple((meta.get('dataset_meta') or {}).get('classes') or ())
-    for dataset in inner_datasets((config.get('test_dataloader') or {}).get('dataset')):
-        ours = class_names(dataset)
-        if not theirs or not ours or ours == theirs or len(ours) != len(theirs):
-            continue
-        place = next(i for i, (a, b) in enumerate(zip(theirs, ours)) if a != b)
-        found = (f"the checkpoint '{path}' was trained with '{theirs[place]}' as class "
-                 f"{place}, which is '{ours[place]}' in {dataset['type']}")
-        if sorted(ours) == sorted(theirs):
-            raise InputError(f"{found}: give the classes in the checkpoint's order, by "
-                             f"metainfo=dict(classes={theirs})")
-        print_log(f'{found}; are these the same?', logger='current', level=30)

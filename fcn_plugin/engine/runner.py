@@ -11,8 +11,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .. import compat
+from ..checkpoints.fit import check_checkpoint
 from ..datasets.bad_samples import check_choice
 from ..datasets.guarded import guarded
+from ..utils.config import num_classes
 from .repeatable import BUILD, PlacedSampler, RepeatableDataset, seeded
 from .resume import ExactResumeHook
 from .start import go_on_after_restart, latest_readable
@@ -79,7 +81,6 @@ class FCNRunner(Runner):
                       'at its images, and a resumed run draws others; give its config '
                       'instead', 'current', 30)
             return dataloader
-        from .explain import num_classes  # apis builds on this package
         config = dict(dataloader, dataset=guarded(
             dataloader['dataset'], self.cfg.get('on_bad_sample', 'error'),
             num_classes(self.cfg)))
@@ -127,7 +128,6 @@ class FCNRunner(Runner):
 
     def _check_start(self) -> dict[str, Any]:
         """Meta of the checkpoint that the run goes on from, empty where it is a new one."""
-        from .explain import check_checkpoint  # apis builds on this package
         if not self._resume:
             start = Config(dict(launcher=self._launcher, work_dir=self.work_dir,
                                 load_from=self._load_from, resume=False))

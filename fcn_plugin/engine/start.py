@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 
+from ..checkpoints.reading import read_checkpoint
 from ..utils.errors import InputError
 
 
@@ -36,7 +37,6 @@ def latest_readable(work_dir: str) -> str | None:
                 found.append(str(path))
         found.append(named)
     found += [str(path) for path in numbered if str(path) not in found]
-    from ..checkpoints.loading import read_checkpoint  # apis builds on this package
     for checkpoint in found:
         try:
             read_checkpoint(checkpoint)

@@ -5,14 +5,15 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
+from ..checkpoints.fit import check_checkpoint
 from ..checkpoints.loading import use_tiles
 from ..models import speed_up
-from ..utils.config import use_crf
+from ..models.segmentors.post_processing import use_crf
 from ..utils.errors import InputError
 from ..utils.paths import shown
 from ..utils.wrappers import unwrapped
 from .distributed import explain_lost_processes
-from .explain import check_checkpoint, check_classes, explain_errors
+from .explain import check_classes, explain_errors
 from .train import build_runner, figure_lines
 
 

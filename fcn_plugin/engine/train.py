@@ -15,6 +15,7 @@ from ..checkpoints.loading import load_model
 from ..datasets.guarded import innermost
 from ..evaluation import FIGURES
 from ..inference.predict import compare, predict_dataset, save_picture, spread
+from ..utils.config import pretrained_weights
 from ..utils.errors import InputError
 from ..utils.paths import shown, tool_command
 from ..utils.wrappers import unwrapped
@@ -135,19 +136,6 @@ def explain_missing_weights(config: Config):
             'Is there a network? Give local files with --cfg-options '
             f'{options}, or start without pretraining with --cfg-options '
             + ' '.join(f'model.{path}=None' for path, _ in weights)) from error
-
-
-def pretrained_weights(config, path=''):
-    """Every init_cfg of type Pretrained below a config, with its dotted path."""
-    if not isinstance(config, dict):
-        return
-    for key, value in config.items():
-        here = f'{path}.{key}' if path else key
-        if key == 'init_cfg' and isinstance(value, dict) and value.get(
-                'type') == 'Pretrained':
-            yield here, value
-        else:
-            yield from pretrained_weights(value, here)
 
 
 def _summarise(runner: FCNRunner) -> None:

@@ -23,10 +23,11 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
-from ..checkpoints.loading import inner_dataset, parse_device
+from ..checkpoints.loading import parse_device
 from ..checkpoints.safe_config import check_types
 from ..models.segmentors import FCNSegmentor
 from ..ops import label_dtype
+from ..utils.config import inner_dataset
 from ..utils.errors import InputError, MissingPackageError
 
 #: Pixels of an image, as a network gets it, above which it is labelled in tiles: 6000x6000.

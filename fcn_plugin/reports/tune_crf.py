@@ -11,10 +11,11 @@ from mmseg.registry import DATASETS
 from prettytable import PrettyTable
 from rich.progress import track
 
-from ..checkpoints.loading import PathLike, inner_dataset, load_model
+from ..checkpoints.loading import PathLike, load_model
 from ..evaluation import boundary_distance, confusion_matrix, segmentation_metrics
 from ..inference.predict import predict_dataset, spread
 from ..models import DenseCRF
+from ..utils.config import inner_dataset
 from ..utils.errors import InputError
 
 #: What is tried of each setting, most telling first: the usual ranges, and below them

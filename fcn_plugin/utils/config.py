@@ -1,13 +1,12 @@
 """Reading a run's config, as all tools do."""
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
-from torch import nn
+from mmengine.fileio import list_from_file
+from mmseg.registry import DATASETS
 
-from ..models.segmentors import with_post_processing
 from .errors import InputError, MissingPackageError
 from .paths import config_file
 
@@ -77,25 +76,59 @@ def read_config(path: str) -> Config:
         raise
 
 
-def use_crf(config: Config) -> None:
-    """Puts a CRF behind a config's segmentor, in place: ``--crf``.
+# --- what a config says ---------------------------------------------------------------
 
-    ``model.post_processor`` becomes a :class:`DenseCRF` with what settings are there
-    already; one of another type is kept. Any segmentor is served: one that knows no
-    post processor is replaced by :func:`with_post_processing` of it.
 
-    Raises:
-        ValueError: If the model's type is no segmentor.
-    """
-    init_default_scope(config.get('default_scope', 'mmseg'))
-    kind = config.model.get('type')
-    found = MODELS.get(kind) if isinstance(kind, str) else kind
-    if not (isinstance(found, type) and issubclass(found, nn.Module)
-            and hasattr(found, 'predict')):
-        raise InputError(f'--crf: model.type is {kind!r}, expected a segmentor such as '
-                         "'FCNSegmentor' or 'EncoderDecoder'")
-    served = with_post_processing(found)
-    if served is not found:
-        config.model.type = served.__name__
-    given = config.model.get('post_processor') or {}
-    config.model.post_processor = {'type': 'DenseCRF', **given}
+def inner_datasets(dataset: dict | None) -> Iterator[dict]:
+    """The data sets of a loader, out of wrappers such as ConcatDataset."""
+    if not dataset:
+        return
+    inside = [dataset.get('dataset'), *(dataset.get('datasets') or ())]
+    if not any(inside):
+        yield dataset
+    for part in filter(None, inside):
+        yield from inner_datasets(part)
+
+
+def class_names(dataset: dict) -> tuple[str, ...] | None:
+    """The classes that a data set's config stands for; None where it does not say."""
+    classes = (dataset.get('metainfo') or {}).get('classes')
+    if classes is None:
+        kind = DATASETS.get(dataset['type']) if 'type' in dataset else None
+        classes = getattr(kind, 'METAINFO', {}).get('classes')
+    if isinstance(classes, str):  # a file of names
+        classes = list_from_file(classes) if Path(classes).is_file() else None
+    return None if classes is None else tuple(classes)
+
+
+def network(config: Config) -> dict:
+    """The segmentor's config, out of a wrapper for test-time augmentation."""
+    model = config.get('model') or {}
+    return model.get('module') or model
+
+
+def num_classes(config: Config) -> int | None:
+    """How many classes the head of a config's model has; None where it does not say."""
+    head = network(config).get('decode_head') or {}
+    return head.get('num_classes') if isinstance(head, dict) else None
+
+
+def inner_dataset(cfg: Config) -> dict:
+    """The data set to predict like: the first one that is tested on, or validated on."""
+    for name in ('test_dataloader', 'val_dataloader'):
+        for dataset in inner_datasets((cfg.get(name) or {}).get('dataset')):
+            return dataset
+    return {}
+
+
+def pretrained_weights(config, path=''):
+    """Every init_cfg of type Pretrained below a config, with its dotted path."""
+    if not isinstance(config, dict):
+        return
+    for key, value in config.items():
+        here = f'{path}.{key}' if path else key
+        if key == 'init_cfg' and isinstance(value, dict) and value.get(
+                'type') == 'Pretrained':
+            yield here, value
+        else:
+            yield from pretrained_weights(value, here)

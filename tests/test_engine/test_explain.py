@@ -10,8 +10,9 @@ from mmseg.registry import MODELS
 from PIL import Image
 from tiny_runs import SHAPES, run_tool, write_config
 
+from fcn_plugin.checkpoints.fit import check_checkpoint
 from fcn_plugin.datasets import ShapesDataset
-from fcn_plugin.engine.explain import check_checkpoint, check_classes, registered_types
+from fcn_plugin.engine.explain import check_classes, registered_types
 
 CLASSES = list(ShapesDataset.METAINFO['classes'])
 WIDER = {'model.backbone.base_channels': 16, 'model.backbone.stem_channels': 16,

@@ -7,8 +7,8 @@ from mmseg.registry import MODELS
 from tiny_runs import BUILT_IN, CONFIGS
 
 from fcn_plugin.datasets.shapes import ShapesDataset
+from fcn_plugin.models.segmentors.post_processing import use_crf
 from fcn_plugin.reports import tune_crf as tuning
-from fcn_plugin.utils.config import use_crf
 
 
 def peak(settings):

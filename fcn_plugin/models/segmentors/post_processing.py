@@ -1,5 +1,7 @@
 """A post processor behind a segmentor."""
 
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from mmseg.utils import OptSampleList, SampleList, add_prefix
 from torch import Tensor, nn
@@ -88,3 +90,27 @@ def with_post_processing(kind: type) -> type:
     name = f'{kind.__name__}WithPostProcessor'
     return MODELS.get(name) or MODELS.register_module(name)(
         type(name, (PostProcessing, kind), dict(__doc__=kind.__doc__)))
+
+
+def use_crf(config: Config) -> None:
+    """Puts a CRF behind a config's segmentor, in place: ``--crf``.
+
+    ``model.post_processor`` becomes a :class:`DenseCRF` with what settings are there
+    already; one of another type is kept. Any segmentor is served: one that knows no
+    post processor is replaced by :func:`with_post_processing` of it.
+
+    Raises:
+        ValueError: If the model's type is no segmentor.
+    """
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    kind = config.model.get('type')
+    found = MODELS.get(kind) if isinstance(kind, str) else kind
+    if not (isinstance(found, type) and issubclass(found, nn.Module)
+            and hasattr(found, 'predict')):
+        raise InputError(f'--crf: model.type is {kind!r}, expected a segmentor such as '
+                         "'FCNSegmentor' or 'EncoderDecoder'")
+    served = with_post_processing(found)
+    if served is not found:
+        config.model.type = served.__name__
+    given = config.model.get('post_processor') or {}
+    config.model.post_processor = {'type': 'DenseCRF', **given}
