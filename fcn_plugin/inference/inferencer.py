@@ -1,7 +1,6 @@
 """Segmentation in two lines: an inferencer, and what it is called with."""
-import errno
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,13 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
-from ..checkpoints.loading import PathLike, load_model, parse_device
-from ..models.speed_up import speed_up
-from ..utils.errors import InputError, LeftOutError, UserError
+from ..checkpoints.loading import PathLike
+from ..utils.errors import InputError
 from ..utils.files import replacing
-from .backends import GraphBackend, LabelsAndScores, OnnxBackend, TorchBackend
+from .backends import LabelsAndScores
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
+from .left_out import _noting, _without_traceback, raise_left_out
+from .opening import open_backend
 from .result import Result, check_outputs, output_files
 
 #: Bytes that the results of a video may take when they are returned as a list.
@@ -85,7 +85,7 @@ class FCNInferencer:
                  cfg_options: dict | None = None, fast: bool = False,
                  tile: int | None = None, overlap: int | None = None,
                  crf: bool = False, allow_imports: Sequence[str] = ()) -> None:
-        self._backend = _open_backend(
+        self._backend = open_backend(
             model, weights, device, fast, backbone=backbone, cfg_options=cfg_options,
             tile=tile, overlap=overlap, crf=crf, allow_imports=allow_imports)
         meta = self._backend.meta
@@ -287,71 +287,6 @@ class FCNInferencer:
         return list(files.values())
 
 
-def _open_backend(model, weights, device, fast, **options
-                  ) -> TorchBackend | GraphBackend:
-    """See :class:`FCNInferencer`."""
-    # not by truth: an overlap of 0 is given, too
-    given = [name for name, value in dict(weights=weights, fast=fast, **options).items()
-             if not (value is None or value is False or value in ((), [], {}))]
-    if isinstance(model, nn.Module):
-        return TorchBackend(_check_model(model, device, given))
-    old = _path_of(('.pt2', ), model, weights)
-    if old is not None:
-        raise InputError(f"'{old}' is a program of torch.export, which version 0.2 no longer "
-                         'runs: export the checkpoint to .onnx')
-    graph = _path_of(('.onnx', ), model, weights)
-    if graph is not None:
-        if model is None:
-            given.remove('weights')
-        if given:
-            raise InputError(f"'{graph}' holds weights and settings already: give nothing "
-                             f'but the device beside it, no {", ".join(given)}')
-        if not graph.is_file():
-            raise FileNotFoundError(f"there is no file '{graph}'")
-        return OnnxBackend(graph, device)
-    if _path_of(('.pth', '.pt'), model):
-        if weights is not None:
-            raise InputError(f"two checkpoints, '{model}' and '{weights}': give one of "
-                             'them, with a config before it or without')
-        model, weights = None, model
-    if weights is None and model is not None:
-        raise InputError('no weights: name a checkpoint, as in '
-                         f"FCNInferencer({model!r}, weights='best.pth')")
-    loaded = load_model(model, weights, device, **options)
-    return TorchBackend(speed_up(loaded) if fast else loaded)
-
-
-def _check_model(model: nn.Module, device: str, given: Sequence[str]) -> nn.Module:
-    """A model of the user's own, which is run as it is or refused."""
-    if given:
-        others = [f'{name}=...' for name in given if name not in ('weights', 'fast')]
-        raise InputError(
-            f'{", ".join(given)} beside a model that is built already, which is run as it '
-            'is: give config and weights in its place, or build it by load_model('
-            + ', '.join(['config', 'weights', *others]) + ')'
-            + (' and prepare it by fcn_plugin.models.speed_up' if 'fast' in given else ''))
-    if 'background' not in (getattr(model, 'dataset_meta', None) or {}) or (
-            not hasattr(model, 'cfg')):
-        raise InputError(f'the model, a {type(model).__name__}, does not know its classes '
-                         "and its config: build it by fcn_plugin.apis.load_model")
-    if model.training:
-        raise InputError('the model is in training mode, in which dropout and batch norms '
-                         'would change what it predicts: call model.eval() before')
-    here = next(model.parameters()).device
-    if device != 'auto':
-        wanted = parse_device(device)
-        if (wanted.type, wanted.index or 0) != (here.type, here.index or 0):
-            raise InputError(f"device '{device}' was asked for, but the model is on '{here}':"
-                             f" move it by model.to('{device}'), or leave the device out")
-    return model
-
-
-def _path_of(suffixes: Sequence[str], *arguments) -> Path | None:
-    """The first argument that is a path with one of the suffixes."""
-    paths = [Path(one) for one in arguments if isinstance(one, (str, Path))]
-    return next((path for path in paths if path.suffix in suffixes), None)
-
-
 def _read(opened: Sequence[Input], failed: list | None
           ) -> Iterator[tuple[int, int | None, np.ndarray]]:
     """Yields the place of the input, the number of the frame, and the image."""
@@ -365,36 +300,10 @@ def _read(opened: Sequence[Input], failed: list | None
             failed.append(_without_traceback(error))
 
 
-@contextmanager
-def _noting(failed: list, name: str) -> Iterator[None]:
-    """Appends an error to the list, unless the disk is at fault."""
-    try:
-        yield
-    except Exception as error:
-        if _is_of_the_disk(error):
-            raise
-        failed.append(_without_traceback(error, name))
-
-
-def _without_traceback(error: Exception, name: str = '') -> InputError:
-    """An error to be kept: its traceback would keep the image in memory, too."""
-    text = ' '.join(str(error).split()) or type(error).__name__
-    if not isinstance(error, (UserError, OSError)):
-        text += f' ({type(error).__name__})'
-    return InputError(text if name in text else f'{name}: {text}')
-
-
 def _name(item: Input, frame: int | None) -> str:
     """What an error calls an image."""
     name = 'an image' if item.path is None else str(item.path)
     return name if frame is None else f'{name}, frame {frame}'
-
-
-def _is_of_the_disk(error: Exception) -> bool:
-    """Whether the next file could not be written either. What Pillow cannot encode is an
-    OSError without a number."""
-    return isinstance(error, OSError) and error.errno not in (
-        None, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 def output_stems(paths: Sequence[Path | None]) -> list[str]:
@@ -434,20 +343,3 @@ def check_batch_size(batch_size: int) -> None:
         raise InputError(f'batch_size must be at least 1, but is {batch_size}')
 
 
-def raise_left_out(errors: Sequence[Exception], total: int, done: str) -> None:
-    """Raises one error for all images that had to be left out, if any.
-
-    Args:
-        errors (Sequence[Exception]): Of each of them.
-        total (int): How many images there were.
-        done (str): In words, what came of the others.
-
-    Raises:
-        LeftOutError: With the first three.
-        InputError: The same, if there are no others.
-    """
-    reasons = '; '.join(map(str, errors[:3])) + ('; ...' if len(errors) > 3 else '')
-    if len(errors) >= max(total, 1):
-        raise InputError(f'none of {total} images could be segmented: {reasons}')
-    if errors:
-        raise LeftOutError(f'{len(errors)} of {total} images are left out: {reasons}. {done}')

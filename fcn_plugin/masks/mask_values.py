@@ -1,49 +1,21 @@
 """What the pixels of masks are, and which class each value stands for."""
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-import cv2
 import matplotlib.colors
 import numpy as np
 from mmseg.registry import DATASETS
 
 from ..utils.errors import InputError
 from .class_names import ClassNames, check_names, does_not_count
+from .encoding import IGNORE, Encoding, packed, unpacked
 from .mask_blur import Surroundings, as_written, distance, find_levels, nothing_seen
 
-IGNORE = 255
 _BORDER = 0xE0E0C0  # the colour of VOC's borders
 _DEEP_IGNORE = 65535  # stands in 16 bits for what 255 stands for in 8
 _MOST_CLASSES = 255  # labels are stored in 8 bits, and 255 is left for ignored pixels
-_ROUNDING = 4  # JPEG renders flat regions up to this far off
-_WINDOW = np.ones((5, 5), np.uint8)
 _NAMELESS = 'no names are known: --classes NAME ..., in the order of the table, gives them'
-
-
-class Encoding(NamedTuple):
-    """Which class each value of the masks is.
-
-    Attributes:
-        label_map (dict[int, int]): Value (or 0xRRGGBB) to class, or to 255.
-        classes (list[str]): Names.
-        palette (list): RGB of each class, or empty: no colours are known.
-        colours (bool): Whether the values are colours.
-        notes (list[str]): What was assumed, and why.
-        faults (list[str]): What cannot be right.
-    """
-    label_map: dict[int, int]
-    classes: list[str]
-    palette: list[list[int]]
-    colours: bool
-    notes: list[str]
-    faults: list[str]
-
-    @property
-    def identity(self) -> bool:
-        """Whether values are class numbers as they are."""
-        return not self.colours and all(v == label for v, label in self.label_map.items())
 
 
 def find_encoding(counts: dict[int, int], colours: bool,
@@ -310,7 +282,7 @@ def _find_colours(counts: dict[int, int], classes: Sequence[str] | None, source:
     if classes is None and known:
         name, names, palette = known
         notes.append(f'the colours are those of {name}, and so the names')
-        place = {_packed(rgb): i for i, rgb in reversed(list(enumerate(palette)))}
+        place = {packed(rgb): i for i, rgb in reversed(list(enumerate(palette)))}
         gone = {place[colour] for colour in ignored if colour in place}
         order = [i for i in range(len(names)) if i not in gone]
         map_.update({colour: order.index(place[colour]) for colour in found})
@@ -335,15 +307,6 @@ def _find_colours(counts: dict[int, int], classes: Sequence[str] | None, source:
                     notes, faults)
 
 
-def unpacked(colour: int) -> tuple[int, int, int]:
-    """0xRRGGBB to RGB."""
-    return colour >> 16, colour >> 8 & 255, colour & 255
-
-
-def _packed(rgb: Sequence[int]) -> int:
-    return int(rgb[0]) << 16 | int(rgb[1]) << 8 | int(rgb[2])
-
-
 def _known_palette(found: Sequence[int]):
     """Of mmseg's data sets that have all these colours, the one with the fewest classes."""
     fits = []
@@ -352,7 +315,7 @@ def _known_palette(found: Sequence[int]):
             continue
         meta = getattr(kind, 'METAINFO', {})
         palette = meta.get('palette')
-        if palette and len(found) >= 4 and set(found) <= {_packed(c) for c in palette}:
+        if palette and len(found) >= 4 and set(found) <= {packed(c) for c in palette}:
             fits.append((len(palette), kind.__name__.removesuffix('Dataset'),
                          meta['classes'], palette))
     return min(fits, default=(None, ))[1:]
@@ -375,71 +338,3 @@ def _colour_names(found: Sequence[int]) -> list[str]:
     return names
 
 
-def nearest_labels(values: Iterable[int], encoding: Encoding) -> dict[int, int]:
-    """The class of each value: its own if the value is known, else that of the nearest.
-
-    Args:
-        values (Iterable[int]): Of :class:`Mask`.
-        encoding (Encoding): From :func:`find_encoding`.
-
-    Returns:
-        dict[int, int]: Value to class, or to 255.
-    """
-    distinct, known = np.array(sorted(set(values)), np.int64), sorted(encoding.label_map)
-    places, _ = _nearest(distinct, known, encoding.colours)
-    return {value: encoding.label_map[known[place]]
-            for value, place in zip(distinct.tolist(), places.tolist())}
-
-
-def _channels(values: np.ndarray, colours: bool) -> np.ndarray:
-    """(N, 1) of values, (N, 3) of colours."""
-    if not colours:
-        return values[:, None]
-    return np.stack([values >> 16, values >> 8 & 255, values & 255], 1)
-
-
-def _nearest(values: np.ndarray, known: Sequence[int], colours: bool
-             ) -> tuple[np.ndarray, np.ndarray]:
-    """Which of ``known`` is nearest to each value, (N,), and the squared distance, (N,)."""
-    levels = _channels(np.array(known, np.int64), colours)
-    places, far = np.zeros(len(values), np.int64), np.zeros(len(values), np.int64)
-    for start in range(0, len(values), 4096):  # of 100,000 colours at once it takes 1 GB
-        part = slice(start, start + 4096)
-        squares = ((_channels(values[part], colours)[:, None] - levels) ** 2).sum(2)
-        places[part], far[part] = squares.argmin(1), squares.min(1)
-    return places, far
-
-
-def to_labels(values: np.ndarray, encoding: Encoding) -> np.ndarray:
-    """Values of a mask to classes.
-
-    A value that is not known is blur: its pixels take the nearest of the known values that
-    lie within two pixels, so that no third class runs along the border of two. Where there
-    is none, they take the nearest of all.
-
-    Args:
-        values (np.ndarray): (H, W), of :class:`Mask`.
-        encoding (Encoding): From :func:`find_encoding`.
-
-    Returns:
-        np.ndarray: (H, W) uint8, 255 for pixels that do not count.
-    """
-    known = sorted(encoding.label_map)
-    labels = np.array([encoding.label_map[value] for value in known], np.uint8)
-    distinct, inverse = np.unique(values, return_inverse=True)
-    inverse = inverse.reshape(values.shape)
-    nearest, far = _nearest(distinct, known, encoding.colours)
-    places, blurred = nearest[inverse], (far > _ROUNDING ** 2)[inverse]
-    if not blurred.any():
-        return labels[places]
-    pixels = _channels(values[blurred].astype(np.int64), encoding.colours)
-    levels = _channels(np.array(known, np.int64), encoding.colours)
-    chosen = places[blurred]
-    best = np.full(len(chosen), np.iinfo(np.int64).max)
-    for place in np.unique(places[~blurred]).tolist():
-        region = (~blurred & (places == place)).astype(np.uint8)
-        squares = ((pixels - levels[place]) ** 2).sum(1)
-        better = (cv2.dilate(region, _WINDOW)[blurred] > 0) & (squares < best)
-        chosen[better], best[better] = place, squares[better]
-    places[blurred] = chosen
-    return labels[places]

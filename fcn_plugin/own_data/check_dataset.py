@@ -2,17 +2,17 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from PIL import Image
 from rich.progress import track
 
 from ..masks.class_names import ClassNames, read_class_names
 from ..masks.mask_blur import Surroundings, nothing_seen
-from ..masks.mask_values import Encoding, find_encoding
+from ..masks.mask_values import find_encoding
 from ..utils.errors import InputError
 from .find_pairs import Pairing, find_pairs
 from .inspect_pairs import (
+    Checked,
     Inspected,
     class_shares,
     doubles,
@@ -20,30 +20,6 @@ from .inspect_pairs import (
     make_split,
     median_frequency_weights,
 )
-
-
-class Checked(NamedTuple):
-    """What is known of a data set.
-
-    Attributes:
-        root (Path): The folder.
-        pairing (Pairing): Its files.
-        splits (dict[str, list[Inspected]]): The pairs that can be used, by 'train',
-            'val' and perhaps 'test'.
-        encoding (Encoding): Values to classes.
-        weights (list[float]): Suggested class weights.
-        notes (list[str]): What was assumed or is worth knowing.
-        faults (list[str]): What is wrong.
-        convert (bool): Whether masks must be written anew before training.
-    """
-    root: Path
-    pairing: Pairing
-    splits: dict[str, list[Inspected]]
-    encoding: Encoding
-    weights: list[float]
-    notes: list[str]
-    faults: list[str]
-    convert: bool
 
 
 def check_dataset(root: str, images: str | None = None, masks: str | None = None,

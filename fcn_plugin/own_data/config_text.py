@@ -5,8 +5,7 @@ from pathlib import Path
 
 from ..utils.paths import shown
 from ..visualization import default_palette
-from .check_dataset import Checked
-from .inspect_pairs import common_size
+from .inspect_pairs import Checked, common_size
 
 _LONGEST_SIDE, _LARGEST_CROP = 1024, 512
 

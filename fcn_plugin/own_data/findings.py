@@ -6,12 +6,11 @@ from PIL import Image, ImageOps
 from prettytable import PrettyTable
 
 from ..inference.predict import spread
-from ..masks.mask_values import Encoding, to_labels
+from ..masks.encoding import Encoding, to_labels
 from ..masks.reading import read_mask
 from ..visualization import class_shares as class_shares_of
 from ..visualization import comparison, comparison_row, default_palette, merge_shares
-from .check_dataset import Checked
-from .inspect_pairs import Inspected, class_shares, turn
+from .inspect_pairs import Checked, Inspected, class_shares, turn
 
 
 def report(checked: Checked) -> str:

@@ -3,16 +3,17 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import mmcv
 import numpy as np
 from PIL import Image
 
+from ..masks.encoding import IGNORE, Encoding, nearest_labels
 from ..masks.mask_blur import MOST_KEPT, Surroundings, count_values, look_around
-from ..masks.mask_values import IGNORE, Encoding, nearest_labels
 from ..masks.reading import read_mask
-from .find_pairs import Pair
+from .find_pairs import Pair, Pairing
 
 _ROTATED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 _ORIENTATION = 0x0112
@@ -54,6 +55,30 @@ class Inspected(NamedTuple):
     around: Surroundings | None = None
     colours: bool = False
     plain: bool = True
+
+
+class Checked(NamedTuple):
+    """What is known of a data set.
+
+    Attributes:
+        root (Path): The folder.
+        pairing (Pairing): Its files.
+        splits (dict[str, list[Inspected]]): The pairs that can be used, by 'train',
+            'val' and perhaps 'test'.
+        encoding (Encoding): Values to classes.
+        weights (list[float]): Suggested class weights.
+        notes (list[str]): What was assumed or is worth knowing.
+        faults (list[str]): What is wrong.
+        convert (bool): Whether masks must be written anew before training.
+    """
+    root: Path
+    pairing: Pairing
+    splits: dict[str, list[Inspected]]
+    encoding: Encoding
+    weights: list[float]
+    notes: list[str]
+    faults: list[str]
+    convert: bool
 
 
 def inspect_pairs(pairs: Sequence[Pair], threads: int = 4) -> Iterator[Inspected]:

@@ -9,9 +9,10 @@ from ..utils.errors import InputError
 from ..utils.files import move_into, staging_folder
 from ..utils.paths import config_path, shown, tool_command
 from ..visualization import default_palette, save_label_png
-from .check_dataset import Checked, check_dataset
+from .check_dataset import check_dataset
 from .config_text import config_text
 from .findings import draw, labels_of, report
+from .inspect_pairs import Checked
 
 #: The config that an own one inherits: small, and with weights that need no download.
 _SMALL = 'fcn-8s_efficientnet-lite0_1xb8-20k_camvid-360x480.py'

@@ -14,8 +14,9 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 from torch.utils.data import DataLoader
 
-from fcn_plugin.datasets import ShapesDataset, shapes
-from fcn_plugin.datasets.shapes import SHAPES, render_shapes
+from fcn_plugin.datasets import ShapesDataset
+from fcn_plugin.datasets import shapes_drawing as shapes
+from fcn_plugin.datasets.shapes_drawing import SHAPES, render_shapes
 from fcn_plugin.datasets.voc_layout import write_voc
 
 ROOT = Path(__file__).parents[2]

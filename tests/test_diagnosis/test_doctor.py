@@ -92,7 +92,7 @@ def test_the_compiled_path_without_numba():
     code = """
 import sys
 sys.modules['numba'] = None
-from fcn_plugin.apis import doctor
+from fcn_plugin.diagnosis import doctor
 print(*doctor.kernels())
 """
     done = subprocess.run([sys.executable, '-c', code], check=True, text=True,

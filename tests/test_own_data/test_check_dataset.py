@@ -11,7 +11,7 @@ from mmseg.registry import DATASETS
 from PIL import Image, ImageOps
 from tiny_runs import run_tool, succeed
 
-from fcn_plugin.masks.mask_values import Encoding, to_labels
+from fcn_plugin.masks.encoding import Encoding, to_labels
 from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.findings import report
 from fcn_plugin.own_data.inspect_pairs import Inspected, class_shares

@@ -1,6 +1,5 @@
 """From the layers of the authors' nets to the parameters of ours."""
 import math
-import warnings
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
@@ -9,26 +8,20 @@ import torch
 from torch import Tensor
 
 from ...utils.errors import InputError
-from ..backbones import FullyConvVGG
-from ..decode_heads import FCNSkipHead
-from ..feature_maps import describe_backbone
 from ..geometry import bilinear_kernel
 from .caffemodel import Layer
+from .our_net import (
+    STRIDES,
+    UPSAMPLING,
+    _trunk_names,
+    build_backbone,
+    layer_names,
+    target_shapes,
+)
 
 VARIANTS = ('32s', '16s', '8s', 'at-once', 'pascalcontext', 'imagenet')
 """What a net can be called: its finest stride and training, or its data."""
 
-# Layers of the released nets: strides of the maps that are scored, names of the score
-# layers by stride, and for each upsampling layer ours and its factor.
-_STRIDES = {'32s': (32, ), '16s': (16, 32), '8s': (8, 16, 32)}
-_SCORES = {8: 'score_pool3', 16: 'score_pool4', 32: 'score_fr'}
-_UPSAMPLING = {
-    '32s': {'upscore': ('upsample_image', 32)},
-    '16s': {'upscore2': ('upsample.stride32', 2), 'upscore16': ('upsample_image', 16)},
-    '8s': {'upscore2': ('upsample.stride32', 2),
-           'upscore_pool4': ('upsample.stride16', 2),
-           'upscore8': ('upsample_image', 8)},
-}
 # The layers by which a net is told from the coarser ones, finest net first.
 _TELLING = {
     '8s': {'score_pool3', 'upscore_pool4', 'upscore8'},
@@ -113,14 +106,14 @@ def convert_layers(layers: Iterable[Layer], variant: str | None = None,
     num_classes = named['score_fr'].blobs[1].size
     context = num_classes in _CONTEXT_CLASSES
     kind = _settle(variant, kind, context, num_classes, implicit_scales)
-    settings = dict(in_strides=_STRIDES[stage], num_classes=num_classes)
+    settings = dict(in_strides=STRIDES[stage], num_classes=num_classes)
     conversion = Conversion({}, 'pascalcontext-' * context + kind, num_classes,
                             settings, [], [])
 
     _convert_convolutions(conversion, named, stage)
     if kind == 'at-once':
         settings['skip_scales'] = tuple(
-            _SCALES[s][1] if s in _SCALES else 1. for s in _STRIDES[stage])
+            _SCALES[s][1] if s in _SCALES else 1. for s in STRIDES[stage])
     if at_once:
         _convert_scales(conversion, named)
     _convert_upsampling(conversion, named, stage)
@@ -211,7 +204,7 @@ def _convert_scales(conversion: Conversion, named: dict[str, Layer]) -> None:
 def _convert_upsampling(conversion: Conversion, named: dict[str, Layer],
                         stage: str) -> None:
     """Kernels: dropped where they are bilinear, stored where they were learned."""
-    upsampling, classes = _UPSAMPLING[stage], conversion.num_classes
+    upsampling, classes = UPSAMPLING[stage], conversion.num_classes
     kernels = {}
     for name, (_, factor) in upsampling.items():
         _check_layer(named[name], 1, 'Deconvolution')
@@ -238,62 +231,6 @@ def _convert_upsampling(conversion: Conversion, named: dict[str, Layer],
 
 
 # --- our net -------------------------------------------------------------------
-
-
-def build_backbone() -> FullyConvVGG:
-    """The trunk of all these nets, without data."""
-    with torch.device('meta'):
-        return FullyConvVGG(16)
-
-
-def target_shapes(stage: str, num_classes: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of our state dict, with fixed upsampling.
-
-    Args:
-        stage (str): '32s', '16s' or '8s'.
-        num_classes (int): Number of classes C.
-    """
-    backbone = build_backbone()
-    strides = _STRIDES[stage]
-    # Of the maps at stride 32 conv7's is the last.
-    maps = {m.stride: m for m in describe_backbone(backbone)}
-    with torch.device('meta'), warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # mmseg's advice on two classes
-        head = FCNSkipHead([maps[s].channels for s in strides],
-                           [maps[s].index for s in strides], strides, num_classes)
-    return {f'{part}.{key}': tuple(value.shape)
-            for part, module in (('backbone', backbone), ('decode_head', head))
-            for key, value in module.state_dict().items()}
-
-
-def layer_names(stage: str) -> dict[str, str]:
-    """The convolutions of a net, theirs to ours: ``'conv1_1'`` to
-    ``'backbone.features.0.conv'``.
-
-    Args:
-        stage (str): '32s', '16s' or '8s'.
-    """
-    names = _trunk_names()
-    for stride in reversed(_STRIDES[stage]):
-        names[_SCORES[stride]] = f'decode_head.score.stride{stride}'
-    return names
-
-
-def _trunk_names() -> dict[str, str]:
-    names = {}
-    for block, (start, end) in enumerate(build_backbone().range_sub_modules, 1):
-        for i, index in enumerate(range(start, end - 1), 1):  # the last one pools
-            names[f'conv{block}_{i}'] = f'backbone.features.{index}.conv'
-    return dict(names, fc6='backbone.conv6.conv', fc7='backbone.conv7.conv')
-
-
-def upsampling_names(stage: str) -> dict[str, tuple[str, int]]:
-    """The upsampling layers of a net: their name to ours, in the head, and the factor.
-
-    Args:
-        stage (str): '32s', '16s' or '8s'.
-    """
-    return dict(_UPSAMPLING[stage])
 
 
 # --- recognition ---------------------------------------------------------------
@@ -331,7 +268,7 @@ def _recognise(named: dict[str, Layer]) -> tuple[str, bool]:
 
 def _check_complete(named: dict[str, Layer], stage: str, kind: str) -> None:
     """Raises ValueError if a layer is missing, or if there is one too many."""
-    wanted = [*layer_names(stage), *_UPSAMPLING[stage]]
+    wanted = [*layer_names(stage), *UPSAMPLING[stage]]
     if kind == 'at-once':
         wanted += [name for name, _ in _SCALES.values()]
     _refuse_others(named, wanted, f'FCN {kind}')

@@ -11,7 +11,8 @@ from torch import Tensor
 from ...utils.errors import InputError
 from ..geometry import bilinear_kernel
 from .caffemodel import Layer
-from .mapping import Conversion, convert_layers, layer_names, target_shapes, upsampling_names
+from .mapping import Conversion, convert_layers
+from .our_net import layer_names, target_shapes, upsampling_names
 
 
 def from_port(state_dict: Mapping[str, Tensor],

@@ -1,5 +1,6 @@
-from .fcn_segmentor import FCNDataPreProcessor, FCNSegmentor, FCNTTAModel
+from .fcn_segmentor import FCNDataPreProcessor, FCNSegmentor
 from .post_processing import PostProcessing, with_post_processing
+from .test_time import FCNTTAModel
 
 __all__ = [
     'FCNDataPreProcessor', 'FCNSegmentor', 'FCNTTAModel', 'PostProcessing',
