@@ -6,9 +6,8 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from ..inference.result import check_outputs
 from ..utils.errors import InputError
-from ..utils.files import replacing
+from ..utils.files import check_outputs, replacing
 from .loading import PathLike, read_checkpoint
 from .safe_config import read_config_text
 

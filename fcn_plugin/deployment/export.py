@@ -21,10 +21,9 @@ from ..inference.backends import (
     build_pipeline,
 )
 from ..inference.images import list_images, read_image
-from ..inference.result import check_outputs
 from ..utils.config import inner_dataset
 from ..utils.errors import InputError, MissingPackageError
-from ..utils.files import replacing
+from ..utils.files import check_outputs, replacing
 from ..version import __version__
 from .deployed import DeployedSegmentor
 

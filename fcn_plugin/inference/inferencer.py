@@ -13,12 +13,12 @@ from torch import nn
 from .. import visualization as vis
 from ..checkpoints.loading import PathLike
 from ..utils.errors import InputError
-from ..utils.files import replacing
+from ..utils.files import check_outputs, replacing
 from .backends import LabelsAndScores
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
 from .left_out import _noting, _without_traceback, raise_left_out
 from .opening import open_backend
-from .result import Result, check_outputs, output_files
+from .result import Result, output_files
 
 #: Bytes that the results of a video may take when they are returned as a list.
 _MOST_IN_MEMORY = 2 << 30

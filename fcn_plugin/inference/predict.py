@@ -17,10 +17,11 @@ from torch import nn
 from .. import visualization as vis
 from ..checkpoints.loading import PathLike, load_model
 from ..utils.errors import InputError
+from ..utils.files import check_outputs
 from .backends import labels_and_scores, step_options
 from .images import list_images, save_picture
 from .inferencer import FCNInferencer, check_opacity, raise_left_out
-from .result import Result, check_outputs, find_class
+from .result import Result, find_class
 
 #: Rows in one picture of predict_show; more images make more pictures.
 ROWS_PER_PICTURE = 6

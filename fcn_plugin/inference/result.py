@@ -1,7 +1,6 @@
 """What is found in one image: labels, and what can be made of them."""
-import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -199,13 +198,3 @@ def output_files(out_dir: Path, stem: str, source: Path | None,
         slug = re.sub(r'[^\w-]+', '-', classes[find_class(heatmap, classes)])
         files['heatmap'] = out_dir / f'{stem}_heatmap_{slug}{video or ".png"}'
     return files
-
-
-def check_outputs(files: Iterable[Path], overwrite: bool) -> None:
-    """Raises FileExistsError for a file that exists, unless it may be overwritten."""
-    existing = [] if overwrite else [file for file in files if os.path.exists(file)]
-    if existing:
-        more = f' and {len(existing) - 1} more' if len(existing) > 1 else ''
-        raise FileExistsError(f"there is '{existing[0]}'{more} already: allow it to be "
-                              'replaced (--overwrite), or name another folder '
-                              '(--out-dir)')

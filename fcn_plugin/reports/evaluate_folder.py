@@ -12,10 +12,10 @@ from ..evaluation.confusion import FIGURES, segmentation_metrics
 from ..inference.images import ImageInput, list_images, read_image, save_picture
 from ..inference.inferencer import FCNInferencer, check_batch_size
 from ..inference.predict import ROWS_PER_PICTURE, compare
-from ..inference.result import Result, check_outputs
+from ..inference.result import Result
 from ..masks.reading import read_label_png
 from ..utils.errors import InputError
-from ..utils.files import write_text
+from ..utils.files import check_outputs, write_text
 from .judge import Evaluation, choose_images, evaluate
 
 

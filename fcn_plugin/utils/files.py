@@ -2,7 +2,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -75,3 +75,13 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def check_outputs(files: Iterable[Path], overwrite: bool) -> None:
+    """Raises FileExistsError for a file that exists, unless it may be overwritten."""
+    existing = [] if overwrite else [file for file in files if os.path.exists(file)]
+    if existing:
+        more = f' and {len(existing) - 1} more' if len(existing) > 1 else ''
+        raise FileExistsError(f"there is '{existing[0]}'{more} already: allow it to be "
+                              'replaced (--overwrite), or name another folder '
+                              '(--out-dir)')
