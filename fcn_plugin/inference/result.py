@@ -9,7 +9,7 @@ import numpy as np
 from .. import visualization as vis
 from ..checkpoints.loading import PathLike
 from ..utils.errors import InputError
-from ..utils.files import replacing
+from ..utils.files import check_outputs, replacing
 from ..utils.paths import IMAGE_SUFFIXES
 from .images import save_picture
 
