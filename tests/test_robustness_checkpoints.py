@@ -8,7 +8,7 @@ import torch
 from mmengine.fileio import LocalBackend
 from tiny_runs import succeed, write_config
 
-from fcn_plugin.engine.start import latest_readable
+from fcn_plugin.checkpoints.work_dir import latest_readable
 
 
 def test_the_last_whole_checkpoint_is_taken(tmp_path):

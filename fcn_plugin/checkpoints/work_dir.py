@@ -8,9 +8,12 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import find_latest_checkpoint
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
+from .reading import read_checkpoint
 
 _SETTINGS = 'settings.json'
 #: What changes neither the weights nor the figures of validation.
@@ -67,6 +70,53 @@ def _read(checkpoint: Path) -> dict:
         return torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError):  # cut: train.py goes past it
         return {}
+
+
+def latest_readable(work_dir: str) -> str | None:
+    """The checkpoint to go on from: the last one that is whole.
+
+    Args:
+        work_dir (str): Of the run.
+
+    Returns:
+        str, optional: None where there is no checkpoint at all.
+
+    Raises:
+        ValueError: If there are some, but none can be read.
+    """
+    numbered = numbered_checkpoints(work_dir)
+    named = find_latest_checkpoint(work_dir)
+    found = []
+    if named and Path(named).is_file():
+        # Behind it what was written since: the process may have been killed between
+        # writing a checkpoint and noting its name. Not what an earlier run has left.
+        noted = Path(named).stat().st_mtime_ns
+        for path in numbered:
+            if path.name == Path(named).name:
+                break
+            if path.stat().st_mtime_ns > noted:
+                found.append(str(path))
+        found.append(named)
+    found += [str(path) for path in numbered if str(path) not in found]
+    for checkpoint in found:
+        try:
+            read_checkpoint(checkpoint)
+        except ValueError as error:
+            print_log(f'{error}; the one before it is tried', 'current', 30)
+            continue
+        return checkpoint
+    if found:
+        raise InputError(f'none of the checkpoints in {work_dir} can be read '
+                         f'({", ".join(found)}): start anew without --resume')
+    return None
+
+
+def numbered_checkpoints(work_dir: str) -> list[Path]:
+    """``iter_*.pth`` and ``epoch_*.pth`` of a run, the last one first."""
+    return sorted(
+        (path for path in Path(work_dir).glob('*.pth')
+         if re.fullmatch(r'(iter|epoch)_\d+', path.stem)),
+        key=lambda path: int(path.stem.partition('_')[2]), reverse=True)
 
 
 def is_finished(work_dir: Path, config: Config) -> bool:

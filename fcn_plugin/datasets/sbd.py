@@ -9,7 +9,7 @@ from rich.progress import track
 
 from ..utils.errors import InputError, MissingPackageError
 from ..utils.files import move_into, staging_folder, write_text
-from .voc_layout import save_labels
+from ..visualization import save_label_png
 
 AUGMENTED = 10582  # images of VOC 2012's train.txt and of aug.txt together
 SEG11VALID = 736
@@ -145,7 +145,7 @@ def sbd_to_voc(sbd_root: str | Path,
     with staging_folder(masks) as staging:
         for name in track(names, 'masks'):
             labels = read_sbd_labels(sbd / 'cls' / f'{name}.mat')
-            save_labels(staging / f'{name}.png', labels, _PALETTE)
+            save_label_png(staging / f'{name}.png', labels, _PALETTE)
         move_into(staging, masks)
     for path, images in lists.items():  # last, so that no list names a missing mask
         write_text(path, ''.join(f'{name}\n' for name in sorted(images)))

@@ -1,31 +1,11 @@
 """Writes a data set to disk in the layout of PASCAL VOC."""
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import numpy as np
 from mmengine.utils import ProgressBar
 from mmseg.datasets import BaseSegDataset
-from PIL import Image
 
-# The colour of PASCAL VOC's borders.
-_IGNORE_COLOUR = (224, 224, 192)
-
-
-def save_labels(path: Path, labels: np.ndarray, palette: Sequence) -> None:
-    """Writes labels as VOC does: as a PNG of indices into a palette.
-
-    Args:
-        path (Path): The file.
-        labels (np.ndarray): (H, W) uint8, 255 where pixels do not count.
-        palette (Sequence): RGB of each class, up to 255 classes.
-    """
-    table = np.zeros((256, 3), np.uint8)
-    table[:len(palette)] = palette
-    table[255] = _IGNORE_COLOUR
-    image = Image.fromarray(labels)
-    image.putpalette(table.tobytes())  # grey levels become indices into the palette
-    image.save(path)
+from ..visualization import save_label_png
 
 
 def write_voc(out_dir: str | Path,
@@ -85,7 +65,7 @@ def write_voc(out_dir: str | Path,
                 str(path), item['img'], [cv2.IMWRITE_JPEG_QUALITY, quality])
             if not done:
                 raise OSError(f'{path} could not be written')
-            save_labels(labels / f'{names[-1]}.png', item['gt_seg_map'],
+            save_label_png(labels / f'{names[-1]}.png', item['gt_seg_map'],
                         metainfo['palette'])
             progress.update()
         # Last, so that a list never names what an interrupted run left unwritten.

@@ -12,12 +12,13 @@ from torch.utils.data import DataLoader
 
 from .. import compat
 from ..checkpoints.fit import check_checkpoint
+from ..checkpoints.work_dir import latest_readable
 from ..datasets.bad_samples import check_choice
 from ..datasets.guarded import guarded
 from ..utils.config import num_classes
 from .repeatable import BUILD, PlacedSampler, RepeatableDataset, seeded
 from .resume import ExactResumeHook
-from .start import go_on_after_restart, latest_readable
+from .start import go_on_after_restart
 
 
 @RUNNERS.register_module()

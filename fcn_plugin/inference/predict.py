@@ -174,7 +174,7 @@ def show(weight_path: PathLike | None = None,
     paths = None if img_path is None else list_images(img_path)
     if paths is not None:
         # Of a data set the number is known once it is built.
-        check_outputs(_pages(out_dir, min(len(paths), max_images)), overwrite)
+        check_outputs(pages(out_dir, min(len(paths), max_images)), overwrite)
     model = load_model(config, weight_path, device, backbone, cfg_options,
                        rescale=paths is not None, crf=crf, allow_imports=allow_imports)
     meta = model.dataset_meta
@@ -186,7 +186,7 @@ def show(weight_path: PathLike | None = None,
         total, where = len(dataset), 'the validation set'
         indices = spread(total, max_images)
         count = len(indices)
-        check_outputs(_pages(out_dir, count), overwrite)
+        check_outputs(pages(out_dir, count), overwrite)
         found = list(predict_dataset(model, dataset, track(indices, 'predicting'),
                                      shown is not None))
     else:
@@ -196,12 +196,10 @@ def show(weight_path: PathLike | None = None,
         count = len(chosen)
         found = list(FCNInferencer(model).stream(chosen, scores=shown is not None,
                                                  failed=failed))
-    files = _pages(out_dir, len(found))
+    files = pages(out_dir, len(found))
     if files:
         out_dir.mkdir(parents=True, exist_ok=True)
-    for page, file in enumerate(files):
-        rows = found[page * ROWS_PER_PICTURE:(page + 1) * ROWS_PER_PICTURE]
-        save_picture(file, compare(rows, meta, opacity, shown))
+    save_pages(files, found, meta, opacity, shown)
     if files:
         last = f' to {files[-1].name}' if len(files) > 1 else ''
         print(f'{len(found)} of {total} images of {where}: {files[0]}{last}')
@@ -253,10 +251,18 @@ def compare(found: Sequence[Result], meta: dict, opacity: float = 0.6,
                           vis.merge_shares(shares), background)
 
 
-def _pages(out_dir: Path, count: int) -> list[Path]:
-    """The files that ``count`` rows fill."""
-    return [out_dir / f'comparison_{i + 1:02d}.png'
+def pages(out_dir: Path, count: int, name: str = 'comparison') -> list[Path]:
+    """The pictures that ``count`` rows fill: ``<name>_01.png`` and so on."""
+    return [out_dir / f'{name}_{i + 1:02d}.png'
             for i in range(-(-count // ROWS_PER_PICTURE))]
+
+
+def save_pages(files: Sequence[Path], rows: Sequence[Result], meta: dict,
+               opacity: float = 0.6, shown: int | None = None) -> None:
+    """Writes rows of predictions into pictures, see :func:`pages` and :func:`compare`."""
+    for place, file in enumerate(files):
+        page = rows[place * ROWS_PER_PICTURE:(place + 1) * ROWS_PER_PICTURE]
+        save_picture(file, compare(page, meta, opacity, shown))
 
 
 def _open_window(files: Sequence[Path]) -> None:

@@ -8,11 +8,12 @@ import numpy as np
 from mmseg.registry import DATASETS
 
 from ..utils.errors import InputError
+from ..visualization.label_png import BORDER_COLOUR
 from .class_names import ClassNames, check_names, does_not_count
 from .encoding import IGNORE, Encoding, packed, unpacked
 from .mask_blur import Surroundings, as_written, distance, find_levels, nothing_seen
 
-_BORDER = 0xE0E0C0  # the colour of VOC's borders
+_BORDER = packed(BORDER_COLOUR)
 _DEEP_IGNORE = 65535  # stands in 16 bits for what 255 stands for in 8
 _MOST_CLASSES = 255  # labels are stored in 8 bits, and 255 is left for ignored pixels
 _NAMELESS = 'no names are known: --classes NAME ..., in the order of the table, gives them'

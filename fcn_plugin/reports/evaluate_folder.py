@@ -9,9 +9,9 @@ from rich.progress import track
 from ..checkpoints.loading import PathLike
 from ..evaluation.conditions import find_conditions
 from ..evaluation.confusion import FIGURES, segmentation_metrics
-from ..inference.images import ImageInput, list_images, read_image, save_picture
+from ..inference.images import ImageInput, list_images, read_image
 from ..inference.inferencer import FCNInferencer, check_batch_size
-from ..inference.predict import ROWS_PER_PICTURE, compare
+from ..inference.predict import pages, save_pages
 from ..inference.result import Result
 from ..masks.reading import read_label_png
 from ..utils.errors import InputError
@@ -65,9 +65,7 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
     files: list[Path] = []
     if out_dir is not None:
         shown = min(pictures, len(pairs))
-        files = [Path(out_dir, 'evaluation.md')] + [
-            Path(out_dir, f'comparison_{i + 1:02d}.png')
-            for i in range(-(-shown // ROWS_PER_PICTURE))]
+        files = [Path(out_dir, 'evaluation.md'), *pages(Path(out_dir), shown)]
         check_outputs(files, overwrite)
     segment = FCNInferencer(config, checkpoint, device, cfg_options=cfg_options, fast=fast,
                             allow_imports=allow_imports)
@@ -87,9 +85,7 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
                              ignore, batch_size, ''))
         meta = dict(classes=segment.class_names, palette=segment.palette,
                     background=segment.background)
-        for i, file in enumerate(files[1:]):
-            page = rows[i * ROWS_PER_PICTURE:(i + 1) * ROWS_PER_PICTURE]
-            save_picture(file, compare(page, meta))
+        save_pages(files[1:], rows, meta)
         print('written: ' + ', '.join(map(str, files)))
     return found
 

@@ -7,6 +7,9 @@ from PIL import Image
 from ..utils.errors import InputError
 from .overlay import Palette, default_palette
 
+#: VOC's, of pixels that do not count: borders of objects, and what is too hard.
+BORDER_COLOUR = (224, 224, 192)
+
 
 def save_label_png(path: str | Path, labels: np.ndarray,
                    palette: Palette) -> None:
@@ -31,7 +34,7 @@ def save_label_png(path: str | Path, labels: np.ndarray,
         Image.fromarray(labels.astype(np.uint16)).save(path)
         return
     table = default_palette(256)
-    table[255] = (224, 224, 192)
+    table[255] = BORDER_COLOUR
     table[:len(palette)] = np.asarray(palette, np.uint8).reshape(-1, 3)
     picture = Image.fromarray(labels.astype(np.uint8))
     picture.putpalette(table.ravel().tolist())

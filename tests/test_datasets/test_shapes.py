@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from fcn_plugin.datasets import ShapesDataset
 from fcn_plugin.datasets import shapes_drawing as shapes
+from fcn_plugin.datasets.shapes import SPLITS
 from fcn_plugin.datasets.shapes_drawing import SHAPES, render_shapes
 from fcn_plugin.datasets.voc_layout import write_voc
 
@@ -268,7 +269,7 @@ def test_depends_on_seed_split_and_index_alone():
 def test_no_image_twice():
     seen = set()
     for seed in (0, 1, 2**32, 2**40 + 1):
-        for split in shapes.SPLITS:
+        for split in SPLITS:
             dataset = ShapesDataset(10, split, seed, image_size=64)
             seen |= {dataset.draw(index)[0].tobytes() for index in range(10)}
     assert len(seen) == 4 * 3 * 10

@@ -5,12 +5,12 @@ from mmengine.config import Config
 from PIL import Image
 
 from fcn_plugin.datasets.shapes import ShapesDataset
-from fcn_plugin.datasets.voc_layout import save_labels
 from fcn_plugin.masks.label_maps import (
     label_maps_of_dataset,
     label_maps_of_folder,
     read_label_png,
 )
+from fcn_plugin.visualization import save_label_png
 
 LABELS = np.random.default_rng(0).choice([0, 1, 20, 255], (6, 9)).astype(np.uint8)
 
@@ -19,7 +19,7 @@ LABELS = np.random.default_rng(0).choice([0, 1, 20, 255], (6, 9)).astype(np.uint
 def test_read(tmp_path, kind):
     path, labels = tmp_path / 'a.png', LABELS
     if kind == 'palette':
-        save_labels(path, labels, [(128, 0, 0)] * 21)
+        save_label_png(path, labels, [(128, 0, 0)] * 21)
     else:
         labels = {'grey': labels, '16 bits': labels.astype(np.uint16) * 100,
                   '1 bit': labels > 1}[kind]
@@ -32,7 +32,7 @@ def test_read(tmp_path, kind):
     ('text.png', 'is no mask: it cannot be read')])
 def test_no_mask(tmp_path, name, words):
     (tmp_path / 'text.png').write_text('not an image')
-    Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(tmp_path / 'colour.png')
+    Image.fromarray(np.full((4, 5, 3), (9, 0, 0), np.uint8)).save(tmp_path / 'colour.png')
     with pytest.raises(ValueError, match=f'{name} .*{words}'):
         read_label_png(tmp_path / name)
 
@@ -59,7 +59,7 @@ def voc(tmp_path):
         (tmp_path / folder).mkdir()
     for name, height in (('a', 6), ('b', 5)):
         (tmp_path / 'JPEGImages' / f'{name}.jpg').touch()
-        save_labels(tmp_path / 'SegmentationClass' / f'{name}.png', LABELS[:height],
+        save_label_png(tmp_path / 'SegmentationClass' / f'{name}.png', LABELS[:height],
                     [(128, 0, 0)] * 21)
     (tmp_path / 'val.txt').write_text('b\na\n')
     return dict(
