@@ -37,7 +37,7 @@ def furthest(found, expected):
 def test_gradients_are_those_of_the_whole_batch(gradients, loss, masks):
     one, two = gradients
     for found in (two[loss, masks, 1], two[loss, masks, 2], one[loss, masks, 2]):
-        assert furthest(found, one[loss, masks, 1]) < 1e-6
+        assert furthest(found, one[loss, masks, 1]) < 3e-6
 
 
 @pytest.mark.parametrize('masks', ['all', 'some'])
@@ -47,7 +47,7 @@ def test_a_summed_loss_is_divided_by_processes_and_steps(gradients, masks):
     whole = one['sum', masks, 1]
     for found, share in ((two['sum', masks, 1], 2), (one['sum', masks, 2], 2),
                          (two['sum', masks, 2], 4)):
-        assert furthest([share * part for part in found], whole) < 1e-6
+        assert furthest([share * part for part in found], whole) < 3e-6
 
 
 def test_unlike_numbers_of_pixels_weigh_processes_alike(gradients):

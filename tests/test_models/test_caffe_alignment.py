@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmseg.registry import MODELS
 
-from fcn_plugin.models.converters import convert_layers, mapping, read_caffemodel
+from fcn_plugin.models.converters import convert_layers, our_net, read_caffemodel
 from fcn_plugin.models.geometry import Grid, crop_at
 
 BLOCKS = ((0, 1), (3, 4), (6, 7, 8), (10, 11, 12), (14, 15, 16))  # places in `features`
@@ -145,7 +145,7 @@ def test_scores_equal_the_authors_graph(net):
 @pytest.mark.parametrize('net', ['16s', 'at-once'])
 def test_a_converted_net_scores_as_the_authors(net, tmp_path, monkeypatch):
     """From the bytes of a caffemodel to scores, config settings included."""
-    monkeypatch.setattr(mapping, 'build_backbone', narrow_trunk)
+    monkeypatch.setattr(our_net, 'build_backbone', narrow_trunk)
     layers = paper_net(net, CLASSES)
     for _, (kind, arrays) in layers.items():
         if kind == 'Convolution':  # He's scale, so that no map dies out

@@ -6,14 +6,14 @@ from caffe_nets import FC, WIDTHS, encode, narrow_trunk, paper_net, port_net
 from mmseg.datasets import PascalContextDataset, PascalContextDataset59, PascalVOCDataset
 from tiny_runs import run_tool, succeed
 
-from fcn_plugin.models.converters import mapping
+from fcn_plugin.models.converters import our_net
 
 CAFFE2FCN, FCN2PORT = ('model_converters/caffe2fcn.py', 'model_converters/fcn2port.py')
 
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
-    monkeypatch.setattr(mapping, 'build_backbone', narrow_trunk)
+    monkeypatch.setattr(our_net, 'build_backbone', narrow_trunk)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from fcn_plugin.models import FCNSkipHead
 from fcn_plugin.models.converters import (
     Layer,
     convert_layers,
-    mapping,
+    our_net,
     read_caffemodel,
     reorder_classes,
 )
@@ -31,7 +31,7 @@ PLACES.update(fc6='backbone.conv6.conv', fc7='backbone.conv7.conv',
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
-    monkeypatch.setattr(mapping, 'build_backbone', narrow_trunk)
+    monkeypatch.setattr(our_net, 'build_backbone', narrow_trunk)
 
 
 def convert(net, variant=None, **how):
@@ -163,9 +163,9 @@ def test_the_full_width_is_that_of_our_segmentor(monkeypatch):
             decode_head=dict(type='FCNSkipHead', in_channels=(256, 512, 4096),
                              in_index=(0, 1, 2), in_strides=(8, 16, 32),
                              num_classes=21)))
-    assert mapping.target_shapes('8s', 21) == {
+    assert our_net.target_shapes('8s', 21) == {
         key: tuple(value.shape) for key, value in model.state_dict().items()}
-    assert mapping.target_shapes('32s', 21)['decode_head.score.stride32.weight'] == (
+    assert our_net.target_shapes('32s', 21)['decode_head.score.stride32.weight'] == (
         21, 4096, 1, 1)
 
 

@@ -4,12 +4,12 @@ import torch
 from caffe_nets import narrow_trunk, paper_net, port_net
 
 from fcn_plugin.models import BilinearDeconv
-from fcn_plugin.models.converters import from_port, mapping, to_port
+from fcn_plugin.models.converters import from_port, our_net, to_port
 
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
-    monkeypatch.setattr(mapping, 'build_backbone', narrow_trunk)
+    monkeypatch.setattr(our_net, 'build_backbone', narrow_trunk)
 
 
 # --- bad arguments -----------------------------------------------------------
