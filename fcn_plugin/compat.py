@@ -1,14 +1,15 @@
-"""Every accommodation of the dependency stack, in one place.
+"""Accommodations of the dependency stack that change other libraries' modules.
 
 mmengine, mmcv, mmseg and mmpretrain are released rarely; torch, numpy and
 setuptools often. What no longer meets is joined here. Each function says why
 it exists and under which condition it steps aside; with a full mmcv, a working
 torchvision and libraries that have caught up, none of them acts.
 
-Two accommodations live elsewhere because they are types of their own: the
-mixed-precision wrapper for CPUs (:mod:`fcn_plugin.engine.optim_wrappers`) and
-``conv_seg`` (:class:`fcn_plugin.models.FCNSkipHead` passes its own
-``init_cfg``). ``setuptools<82`` is a requirement in ``setup.py``: mmengine's
+What can be a type of its own is one, elsewhere: the runner, its loop and hooks and the
+mixed-precision wrapper for CPUs (:mod:`fcn_plugin.engine`), and modules whose exported
+graph serves any size (:mod:`fcn_plugin.deployment.symbolic_sizes`).
+:class:`fcn_plugin.models.FCNSkipHead` passes its own ``init_cfg`` for want of
+``conv_seg``. ``setuptools<82`` is a requirement in ``setup.py``: mmengine's
 ``get_config`` needs ``pkg_resources``.
 """
 import contextlib
