@@ -16,7 +16,8 @@ from ..models.converters import (
     to_port,
 )
 from ..utils.errors import InputError
-from .loading import PathLike, read_checkpoint
+from ..utils.paths import PathLike
+from .loading import read_checkpoint
 
 _DATA_SETS = {len(data_set.METAINFO['classes']): data_set for data_set in (
     PascalVOCDataset, PascalContextDataset59, PascalContextDataset)}

@@ -19,10 +19,10 @@ from torch import nn
 from ..models.segmentors.post_processing import use_crf
 from ..utils.config import inner_dataset, read_config
 from ..utils.errors import InputError, UserError
-from ..utils.paths import config_file, config_path
+from ..utils.paths import PathLike, config_file, config_path
 from ..visualization import default_palette
 from .fit import difference, stripped
-from .reading import PathLike, read_checkpoint
+from .reading import read_checkpoint
 from .safe_config import config_from_text
 
 #: The config that stands for a backbone where nothing else names one.

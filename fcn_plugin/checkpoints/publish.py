@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
-from .loading import PathLike, read_checkpoint
+from ..utils.paths import PathLike
+from .loading import read_checkpoint
 from .safe_config import read_config_text
 
 DTYPES = dict(float32=torch.float32, float16=torch.float16, bfloat16=torch.bfloat16)

@@ -2,15 +2,14 @@
 import errno
 import os
 import pickle
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import torch
 from mmengine.runner import CheckpointLoader
 
 from ..utils.errors import InputError
-
-PathLike = str | Path
+from ..utils.paths import PathLike
 
 
 def read_checkpoint(path: PathLike) -> dict[str, Any]:
@@ -42,3 +41,19 @@ def read_checkpoint(path: PathLike) -> dict[str, Any]:
     if 'state_dict' not in checkpoint:  # bare weights, as torchvision's
         checkpoint = dict(state_dict=checkpoint)
     return dict(checkpoint, meta=checkpoint.get('meta') or {})
+
+
+def peek(path: PathLike) -> dict[str, Any]:
+    """What a checkpoint says of its run, without reading its tensors into memory.
+
+    Args:
+        path (str or Path): A file.
+
+    Returns:
+        dict: All of the checkpoint, its tensors still in the file; empty where it is cut off,
+        which a run goes past.
+    """
+    try:
+        return torch.load(path, map_location='cpu', mmap=True, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError):
+        return {}

@@ -1,19 +1,17 @@
 """What a training leaves in its work dir: checkpoints, scalars, and what it was made with."""
 import json
-import pickle
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
-from .reading import read_checkpoint
+from .reading import peek, read_checkpoint
 
 _SETTINGS = 'settings.json'
 #: What changes neither the weights nor the figures of validation.
@@ -61,15 +59,8 @@ def checkpoint_of(work_dir: Path, which: str = 'best') -> Path | None:
 
 
 def _written(checkpoint: Path) -> tuple[str, int]:
-    meta = _read(checkpoint).get('meta') or {}
+    meta = peek(checkpoint).get('meta') or {}
     return meta.get('time', ''), meta.get('iter', 0)
-
-
-def _read(checkpoint: Path) -> dict:
-    try:
-        return torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError):  # cut: train.py goes past it
-        return {}
 
 
 def latest_readable(work_dir: str) -> str | None:
@@ -113,10 +104,9 @@ def latest_readable(work_dir: str) -> str | None:
 
 def numbered_checkpoints(work_dir: str) -> list[Path]:
     """``iter_*.pth`` and ``epoch_*.pth`` of a run, the last one first."""
-    return sorted(
-        (path for path in Path(work_dir).glob('*.pth')
-         if re.fullmatch(r'(iter|epoch)_\d+', path.stem)),
-        key=lambda path: int(path.stem.partition('_')[2]), reverse=True)
+    found = [path for path in Path(work_dir).glob('*_*.pth')
+             if (match := _CHECKPOINT.fullmatch(path.name)) and match[1] is None]
+    return sorted(found, key=lambda path: int(path.stem.partition('_')[2]), reverse=True)
 
 
 def is_finished(work_dir: Path, config: Config) -> bool:
@@ -131,7 +121,7 @@ def is_finished(work_dir: Path, config: Config) -> bool:
     """
     last = checkpoint_of(work_dir, 'last')
     max_iters = config.train_cfg.max_iters
-    found = _read(last) if last else {}
+    found = peek(last) if last else {}
     if (found.get('meta') or {}).get('iter', 0) < max_iters:
         return False
     # Written again after a validation that was the best.

@@ -6,6 +6,7 @@ from typing import Any
 from PIL import Image
 
 from ..utils.errors import InputError
+from ..utils.exif import EXCHANGING_SIDES, orientation_of
 
 CHOICES = ('error', 'skip')
 
@@ -93,5 +94,5 @@ def _read_size(path: str, follows_exif: bool) -> tuple[tuple[int, int], bool]:
     """(W, H) of a picture as it is read, and whether its EXIF data exchange W and H."""
     with Image.open(path) as picture:
         size = picture.size
-        turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        turned = orientation_of(picture) in EXCHANGING_SIDES
     return size[::-1] if turned and follows_exif else size, turned

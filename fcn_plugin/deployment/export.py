@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from ..checkpoints.loading import STREET_MODEL, PathLike, load_model
+from ..checkpoints.loading import STREET_MODEL, load_model
 from ..datasets.shapes import ShapesDataset
 from ..inference.backends import (
     META_KEY,
@@ -25,6 +25,7 @@ from ..inference.images import list_images, read_image
 from ..utils.config import inner_dataset
 from ..utils.errors import InputError, MissingPackageError
 from ..utils.files import check_outputs, replacing
+from ..utils.paths import PathLike
 from ..version import __version__
 from .deployed import DeployedSegmentor
 

@@ -18,7 +18,7 @@ from ..datasets.guarded import guarded
 from ..utils.config import num_classes
 from .repeatable import BUILD, PlacedSampler, RepeatableDataset, seeded
 from .resume import ExactResumeHook
-from .start import go_on_after_restart
+from .start import checkpoint_of_restart
 
 
 @RUNNERS.register_module()
@@ -130,10 +130,9 @@ class FCNRunner(Runner):
     def _check_start(self) -> dict[str, Any]:
         """Meta of the checkpoint that the run goes on from, empty where it is a new one."""
         if not self._resume:
-            start = Config(dict(launcher=self._launcher, work_dir=self.work_dir,
-                                load_from=self._load_from, resume=False))
-            go_on_after_restart(start)
-            self._load_from, self._resume = start.load_from, start.resume
+            latest = checkpoint_of_restart(self._launcher, self.work_dir, False)
+            if latest:
+                self._load_from, self._resume = latest, True
         if self._resume:
             self._choose_checkpoint()
         if self._load_from is None:

@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..checkpoints.loading import PathLike
 from ..utils.errors import InputError
-from ..utils.paths import IMAGE_SUFFIXES
+from ..utils.paths import IMAGE_SUFFIXES, PathLike
 
 _IN_MEMORY = (bytes, bytearray, memoryview)
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')

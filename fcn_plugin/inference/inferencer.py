@@ -11,12 +11,12 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
-from ..checkpoints.loading import PathLike
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
+from ..utils.paths import PathLike
 from .backends import LabelsAndScores
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
-from .left_out import _noting, _without_traceback, raise_left_out
+from .left_out import noting, raise_left_out, without_traceback
 from .opening import open_backend
 from .result import Result, output_files
 
@@ -67,7 +67,7 @@ class FCNInferencer:
         overlap (int, optional): Pixels that a tile sees beyond what it labels. Defaults
             to None: 128.
         crf (bool): Whether a dense CRF refines the labels; see
-            :func:`~fcn_plugin.utils.config.use_crf`. Defaults to False.
+            :func:`~fcn_plugin.models.segmentors.post_processing.use_crf`. Defaults to False.
         allow_imports (Sequence[str]): Packages that a config kept in the checkpoint may
             import, which runs their code: those of your own that it was trained with.
             Defaults to (): only fcn_plugin and OpenMMLab's.
@@ -177,7 +177,7 @@ class FCNInferencer:
                 (place, frame, _), = batch
                 name = _name(opened[place], frame)
                 if failed is not None:
-                    failed.append(_without_traceback(error, name))
+                    failed.append(without_traceback(error, name))
                     return
                 if isinstance(error, ValueError):
                     raise InputError(f'{name}: {error}') from error
@@ -254,11 +254,11 @@ class FCNInferencer:
                     [opened[i] for i in stills], batch_size, heatmap is not None,
                     progress, failed):
                 stem = stems[stills[place]]
-                with _noting(failed, _name(opened[stills[place]], None)):
+                with noting(failed, _name(opened[stills[place]], None)):
                     written += result.save(out_dir, opacity, heatmap, True, stem)
         for item, files in zip(opened, outputs):
             if isinstance(item, VideoInput):
-                with _noting(failed, str(item.path)):
+                with noting(failed, str(item.path)):
                     written += self._save_video(item, files, batch_size, opacity, heatmap,
                                                 progress)
         raise_left_out(failed, len(opened), f'Of the others {len(written)} files are '
@@ -297,7 +297,7 @@ def _read(opened: Sequence[Input], failed: list | None
         except Exception as error:  # whatever readers raise
             if failed is None:
                 raise
-            failed.append(_without_traceback(error))
+            failed.append(without_traceback(error))
 
 
 def _name(item: Input, frame: int | None) -> str:

@@ -7,17 +7,17 @@ from ..utils.errors import InputError, LeftOutError, UserError
 
 
 @contextmanager
-def _noting(failed: list, name: str) -> Iterator[None]:
+def noting(failed: list, name: str) -> Iterator[None]:
     """Appends an error to the list, unless the disk is at fault."""
     try:
         yield
     except Exception as error:
         if _is_of_the_disk(error):
             raise
-        failed.append(_without_traceback(error, name))
+        failed.append(without_traceback(error, name))
 
 
-def _without_traceback(error: Exception, name: str = '') -> InputError:
+def without_traceback(error: Exception, name: str = '') -> InputError:
     """An error to be kept: its traceback would keep the image in memory, too."""
     text = ' '.join(str(error).split()) or type(error).__name__
     if not isinstance(error, (UserError, OSError)):

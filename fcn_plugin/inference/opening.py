@@ -10,8 +10,7 @@ from ..utils.errors import InputError
 from .backends import GraphBackend, OnnxBackend, TorchBackend
 
 
-def open_backend(model, weights, device, fast, **options
-                  ) -> TorchBackend | GraphBackend:
+def open_backend(model, weights, device, fast, **options) -> TorchBackend | GraphBackend:
     """See :class:`FCNInferencer`."""
     # not by truth: an overlap of 0 is given, too
     given = [name for name, value in dict(weights=weights, fast=fast, **options).items()
@@ -56,7 +55,7 @@ def _check_model(model: nn.Module, device: str, given: Sequence[str]) -> nn.Modu
     if 'background' not in (getattr(model, 'dataset_meta', None) or {}) or (
             not hasattr(model, 'cfg')):
         raise InputError(f'the model, a {type(model).__name__}, does not know its classes '
-                         "and its config: build it by fcn_plugin.apis.load_model")
+                         'and its config: build it by fcn_plugin.apis.load_model')
     if model.training:
         raise InputError('the model is in training mode, in which dropout and batch norms '
                          'would change what it predicts: call model.eval() before')

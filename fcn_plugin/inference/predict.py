@@ -15,9 +15,10 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
-from ..checkpoints.loading import PathLike, load_model
+from ..checkpoints.loading import load_model
 from ..utils.errors import InputError
 from ..utils.files import check_outputs
+from ..utils.paths import PathLike
 from .backends import labels_and_scores, step_options
 from .images import list_images, save_picture
 from .inferencer import FCNInferencer, check_opacity, raise_left_out

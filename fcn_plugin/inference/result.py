@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from .. import visualization as vis
-from ..checkpoints.loading import PathLike
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
-from ..utils.paths import IMAGE_SUFFIXES
+from ..utils.paths import IMAGE_SUFFIXES, PathLike
 from .images import save_picture
 
 

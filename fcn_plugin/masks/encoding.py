@@ -5,6 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from .colours import channels
+
 IGNORE = 255
 _ROUNDING = 4  # JPEG renders flat regions up to this far off
 _WINDOW = np.ones((5, 5), np.uint8)
@@ -34,15 +36,6 @@ class Encoding(NamedTuple):
         return not self.colours and all(v == label for v, label in self.label_map.items())
 
 
-def unpacked(colour: int) -> tuple[int, int, int]:
-    """0xRRGGBB to RGB."""
-    return colour >> 16, colour >> 8 & 255, colour & 255
-
-
-def packed(rgb: Sequence[int]) -> int:
-    return int(rgb[0]) << 16 | int(rgb[1]) << 8 | int(rgb[2])
-
-
 def nearest_labels(values: Iterable[int], encoding: Encoding) -> dict[int, int]:
     """The class of each value: its own if the value is known, else that of the nearest.
 
@@ -59,21 +52,14 @@ def nearest_labels(values: Iterable[int], encoding: Encoding) -> dict[int, int]:
             for value, place in zip(distinct.tolist(), places.tolist())}
 
 
-def _channels(values: np.ndarray, colours: bool) -> np.ndarray:
-    """(N, 1) of values, (N, 3) of colours."""
-    if not colours:
-        return values[:, None]
-    return np.stack([values >> 16, values >> 8 & 255, values & 255], 1)
-
-
 def _nearest(values: np.ndarray, known: Sequence[int], colours: bool
              ) -> tuple[np.ndarray, np.ndarray]:
     """Which of ``known`` is nearest to each value, (N,), and the squared distance, (N,)."""
-    levels = _channels(np.array(known, np.int64), colours)
+    levels = channels(np.array(known, np.int64), colours)
     places, far = np.zeros(len(values), np.int64), np.zeros(len(values), np.int64)
     for start in range(0, len(values), 4096):  # of 100,000 colours at once it takes 1 GB
         part = slice(start, start + 4096)
-        squares = ((_channels(values[part], colours)[:, None] - levels) ** 2).sum(2)
+        squares = ((channels(values[part], colours)[:, None] - levels) ** 2).sum(2)
         places[part], far[part] = squares.argmin(1), squares.min(1)
     return places, far
 
@@ -100,8 +86,8 @@ def to_labels(values: np.ndarray, encoding: Encoding) -> np.ndarray:
     places, blurred = nearest[inverse], (far > _ROUNDING ** 2)[inverse]
     if not blurred.any():
         return labels[places]
-    pixels = _channels(values[blurred].astype(np.int64), encoding.colours)
-    levels = _channels(np.array(known, np.int64), encoding.colours)
+    pixels = channels(values[blurred].astype(np.int64), encoding.colours)
+    levels = channels(np.array(known, np.int64), encoding.colours)
     chosen = places[blurred]
     best = np.full(len(chosen), np.iinfo(np.int64).max)
     for place in np.unique(places[~blurred]).tolist():

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from .colours import NEAR, as_written, channels, distance
+
 _SQUARE = np.ones((3, 3), np.uint8)
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)  # the eight neighbours
 _TOLERANCE = 6  # of a colour's other channels, for the ringing of JPEG
@@ -25,7 +27,6 @@ _BETWEEN = 0.35  # least share of blurred pixels that lie between their neighbou
 _AT_BORDERS = 0.15  # the same of all pixels at borders, in masks that are blurred
 _MOST_BLURRED = 0.75  # largest share of blurred pixels in all; pictures have more
 _STEP = 0.55  # largest mean step across borders, relative to any two values' difference
-_NEAR = 24  # the distance in values, or in RGB, that JPEG's ringing reaches
 
 
 def count_values(values: np.ndarray) -> dict[int, int]:
@@ -76,7 +77,7 @@ def look_around(values: np.ndarray, counts: dict[int, int], colours: bool) -> Su
         colours (bool): Whether the values are colours.
     """
     if colours:
-        planes = np.stack([values >> 16, values >> 8 & 255, values & 255], 2).astype(np.uint8)
+        planes = channels(values, True).astype(np.uint8)
     elif values.min() >= 0 and values.max() < 65536:
         planes = values.astype(np.uint16)
     else:  # exact up to 2^24
@@ -160,7 +161,7 @@ def find_levels(counts: dict[int, int], colours: bool, around: Surroundings,
     if not proven and blurred:
         levels = levels if len(levels) > 1 else _frequent(whole, colours)
     elif not proven:
-        mixed = lossy and len(whole) > 2 and _gap(list(whole), colours) < _NEAR
+        mixed = lossy and len(whole) > 2 and _gap(list(whole), colours) < NEAR
         soft = len(whole) > 3 and _is_smoothed(around, colours) or (
             len(whole) > 254 and sum(around.inside.values()) < 0.01 * sum(counts.values()))
         if None in counts or mixed or soft:
@@ -168,9 +169,9 @@ def find_levels(counts: dict[int, int], colours: bool, around: Surroundings,
         return Levels(whole)
     if named:
         near = {level: _nearest(level, named, colours) for level in levels}
-        levels = sorted({name if distance(level, name, colours) <= _NEAR else level
+        levels = sorted({name if distance(level, name, colours) <= NEAR else level
                          for level, name in near.items()})
-    if not blurred and lossy and _gap(levels, colours) < _NEAR / 2:
+    if not blurred and lossy and _gap(levels, colours) < NEAR / 2:
         return Levels(whole, fault=_unclear(whole, levels, None in counts, colours))
     kept = {value: whole.get(value, 1) for value in levels}
     number = f'more than {len(whole)}' if None in counts else str(len(whole))
@@ -180,19 +181,6 @@ def find_levels(counts: dict[int, int], colours: bool, around: Surroundings,
         f'{", ..." if len(levels) > 12 else ""}) lie between these, at borders: JPEG or a '
         'smooth resize has blurred the masks. Each pixel takes the nearest. If a class is '
         'missing among them, save the masks again as PNG, without smoothing'))
-
-
-def as_written(value: int, colours: bool) -> str:
-    """A value as users write it."""
-    return f'#{value:06x}' if colours else str(value)
-
-
-def distance(one: int, other: int, colours: bool) -> float:
-    """The distance of two values, or of two colours in RGB."""
-    if not colours:
-        return abs(one - other)
-    return sum(((one >> shift & 255) - (other >> shift & 255)) ** 2
-               for shift in (0, 8, 16)) ** 0.5
 
 
 def _solid(counts, around: Surroundings, colours: bool, lossy: bool
@@ -212,7 +200,7 @@ def _solid(counts, around: Surroundings, colours: bool, lossy: bool
     for value in sorted(regions, key=lambda v: (-regions[v], v)):
         few = 0.001 if regions[value] < 0.5 * counts[value] else 0
         stray = any(distance(value, other, colours) <= (
-            _NEAR if counts[value] < few * counts[other] else slack)
+            NEAR if counts[value] < few * counts[other] else slack)
             and (lossy or colours or counts[value] < 0.1 * counts[other])
             for other in found)
         (strays if stray else found).append(value)
@@ -232,7 +220,7 @@ def _is_blur(levels, strays, counts, around: Surroundings, colours: bool,
             and between >= _AT_BORDERS * border):
         return True
     return lossy and all(value is not None and distance(
-        value, _nearest(value, levels, colours), colours) <= _NEAR for value in rest)
+        value, _nearest(value, levels, colours), colours) <= NEAR for value in rest)
 
 
 def _are_apart(levels, counts, colours: bool) -> bool:
@@ -240,10 +228,10 @@ def _are_apart(levels, counts, colours: bool) -> bool:
 
     It serves masks without any flat region, such as those of small things.
     """
-    if len(levels) < 2 or _gap(levels, colours) < 2 * _NEAR:
+    if len(levels) < 2 or _gap(levels, colours) < 2 * NEAR:
         return False
     near = sum(n for value, n in counts.items() if distance(
-        value, _nearest(value, levels, colours), colours) <= _NEAR)
+        value, _nearest(value, levels, colours), colours) <= NEAR)
     return near > 0.8 * sum(counts.values())
 
 
@@ -257,13 +245,13 @@ def _binary(counts, around: Surroundings) -> list[int] | None:
         return None
     total = sum(counts.values())
     ends = counts.get(0, 0) + counts.get(255, 0)
-    near = sum(n for v, n in counts.items() if v <= _NEAR or v >= 255 - _NEAR)
+    near = sum(n for v, n in counts.items() if v <= NEAR or v >= 255 - NEAR)
     if not (ends > 0.5 * total and near > 0.8 * total and 255 in counts
-            and any(255 - _NEAR <= v < 255 for v in counts)):
+            and any(255 - NEAR <= v < 255 for v in counts)):
         return None
     rest = [v for v in counts if v not in (0, 255)]
     pixels, inside, between = (sum(part[v] for v in rest) for part in around[:3])
-    middle = sum(counts[v] for v in rest if _NEAR < v < 255 - _NEAR)
+    middle = sum(counts[v] for v in rest if NEAR < v < 255 - NEAR)
     blur = between >= _BETWEEN * pixels or middle < 0.05 * pixels
     return [0, 255] if inside <= _STRAY * pixels and blur else None
 
@@ -282,10 +270,7 @@ def _mean_difference(pixels: Counter, colours: bool) -> float:
     most = [(v, n) for v, n in pixels.most_common(2 * MOST_KEPT) if v is not None]
     values, counts = (np.array(part, np.float64) for part in zip(*most))
     share = counts / counts.sum()
-    planes = [values]
-    if colours:
-        whole = values.astype(np.int64)
-        planes = [(whole >> shift & 255).astype(np.float64) for shift in (16, 8, 0)]
+    planes = channels(values.astype(np.int64), colours).astype(np.float64).T
     total = 0.
     for plane in planes:  # from the distribution, without going through all pairs
         levels, place = np.unique(plane, return_inverse=True)
@@ -301,7 +286,7 @@ def _frequent(counts: dict[int, int], colours: bool) -> list[int]:
     for value in sorted(counts, key=lambda v: (-counts[v], v)):
         if counts[value] <= 0.002 * total or len(found) > 254:
             break
-        if all(distance(value, other, colours) > _NEAR for other in found):
+        if all(distance(value, other, colours) > NEAR for other in found):
             found.append(value)
     return sorted(found)
 

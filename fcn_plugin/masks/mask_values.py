@@ -10,8 +10,9 @@ from mmseg.registry import DATASETS
 from ..utils.errors import InputError
 from ..visualization.label_png import BORDER_COLOUR
 from .class_names import ClassNames, check_names, does_not_count
-from .encoding import IGNORE, Encoding, packed, unpacked
-from .mask_blur import Surroundings, as_written, distance, find_levels, nothing_seen
+from .colours import NEAR, as_written, distance, packed, unpacked
+from .encoding import IGNORE, Encoding
+from .mask_blur import Surroundings, find_levels, nothing_seen
 
 _BORDER = packed(BORDER_COLOUR)
 _DEEP_IGNORE = 65535  # stands in 16 bits for what 255 stands for in 8
@@ -126,7 +127,7 @@ def _ignored(value: int | str, counts: dict[int, int], colours: bool,
         if wanted in counts:
             return wanted
         near = min(counts, key=lambda v: distance(v, wanted, colours))
-        if blurred and distance(near, wanted, colours) <= 24:
+        if blurred and distance(near, wanted, colours) <= NEAR:
             return near
         reason = 'is in no mask'
     most = sorted(counts, key=lambda v: (-counts[v], v))
@@ -165,7 +166,7 @@ def _by_names(counts: dict[int, int], colours: bool, names: ClassNames,
 
 def _void_note(value: int, colours: bool) -> str:
     if colours:
-        return "VOC's border (224, 224, 192) is taken for pixels that do not count"
+        return f"VOC's border {BORDER_COLOUR} is taken for pixels that do not count"
     return f'{value} is taken for pixels that do not count'
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..utils.errors import InputError
+from ..utils.exif import orientation_of
 
 
 class Mask(NamedTuple):
@@ -41,7 +42,7 @@ def read_mask(path: Path) -> Mask:
     try:
         with Image.open(path) as file:
             mode = file.mode
-            turned = file.getexif().get(0x0112, 1) in range(2, 9)
+            turned = orientation_of(file) != 1
             image = ImageOps.exif_transpose(file) if turned else file
             if mode in ('PA', 'LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
                 mode = 'RGBA'

@@ -6,6 +6,7 @@ from PIL import Image, ImageOps
 from prettytable import PrettyTable
 
 from ..inference.predict import spread
+from ..masks.colours import as_written
 from ..masks.encoding import Encoding, to_labels
 from ..masks.reading import read_mask
 from ..visualization import class_shares as class_shares_of
@@ -33,8 +34,8 @@ def report(checked: Checked) -> str:
     table.align, table.align['name'] = 'r', 'l'
     shares = {name: class_shares(items, encoding) for name, items in splits.items()}
     for i, name in enumerate(encoding.classes):
-        values = [f'#{v:06x}' if encoding.colours else str(v)
-                  for v, label in encoding.label_map.items() if label == i]
+        values = [as_written(v, encoding.colours) for v, label in encoding.label_map.items()
+                  if label == i]
         table.add_row([
             i, name, ' '.join(values) or '-',
             *(f'{100 * s.pixels[i] / max(1, s.pixels.sum()):.2f}' for s in shares.values()),

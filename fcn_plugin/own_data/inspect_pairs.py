@@ -13,10 +13,9 @@ from PIL import Image
 from ..masks.encoding import IGNORE, Encoding, nearest_labels
 from ..masks.mask_blur import MOST_KEPT, Surroundings, count_values, look_around
 from ..masks.reading import read_mask
+from ..utils.exif import EXCHANGING_SIDES, orientation_of
 from .find_pairs import Pair, Pairing
 
-_ROTATED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
-_ORIENTATION = 0x0112
 # Formats that OpenCV, with which training reads images, reads for certain.
 _SURE_FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM')
 
@@ -102,13 +101,12 @@ def _inspect(pair: Pair) -> Inspected:
         with Image.open(pair.image) as image:
             image.load()
             mode, size, kind = image.mode, image.size[::-1], image.format
-            orientation = image.getexif().get(_ORIENTATION)
+            orientation = orientation_of(image)
             pixels = image.tobytes() + bytes(image.getpalette() or ())
             digest = hashlib.sha1(pixels + repr((mode, size)).encode()).hexdigest()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return Inspected(pair, f'{pair.image}: it cannot be read: {error}')
-    orientation = orientation if orientation in range(2, 9) else 1
-    shown = size[::-1] if orientation in _ROTATED else size
+    shown = size[::-1] if orientation in EXCHANGING_SIDES else size
     if orientation != 1 or kind not in _SURE_FORMATS:
         fault = _fault_of_opencv(pair, shown)
         if fault:
@@ -157,7 +155,7 @@ def turn(values: np.ndarray, orientation: int) -> np.ndarray:
         values (np.ndarray): (H, W).
         orientation (int): Of EXIF, 1 to 8.
     """
-    if orientation in _ROTATED:
+    if orientation in EXCHANGING_SIDES:
         values = values.T
     mirrored_rows, mirrored_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
     return values[::-1 if mirrored_rows else 1, ::-1 if mirrored_columns else 1]

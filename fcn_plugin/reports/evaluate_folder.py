@@ -6,7 +6,6 @@ import numpy as np
 from prettytable import PrettyTable
 from rich.progress import track
 
-from ..checkpoints.loading import PathLike
 from ..evaluation.conditions import find_conditions
 from ..evaluation.confusion import FIGURES, segmentation_metrics
 from ..inference.images import ImageInput, list_images, read_image
@@ -16,6 +15,7 @@ from ..inference.result import Result
 from ..masks.reading import read_label_png
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, write_text
+from ..utils.paths import PathLike
 from .judge import Evaluation, choose_images, evaluate
 
 

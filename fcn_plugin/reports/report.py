@@ -19,7 +19,7 @@ from PIL import Image
 from rich.progress import track
 
 from .. import visualization as vis
-from ..checkpoints.loading import PathLike, load_model
+from ..checkpoints.loading import load_model
 from ..checkpoints.work_dir import checkpoint_of, of_last_run, read_log, starts_of_last_run
 from ..engine.explain import explain_errors
 from ..evaluation.confusion import FIGURES, segmentation_metrics
@@ -29,6 +29,7 @@ from ..inference.result import Result
 from ..utils.config import load_config
 from ..utils.errors import InputError
 from ..utils.files import write_text
+from ..utils.paths import PathLike
 from ..version import __version__
 from .judge import Evaluation, choose_images, evaluate
 

@@ -11,12 +11,13 @@ from mmseg.registry import DATASETS
 from prettytable import PrettyTable
 from rich.progress import track
 
-from ..checkpoints.loading import PathLike, load_model
+from ..checkpoints.loading import load_model
 from ..evaluation import boundary_distance, confusion_matrix, segmentation_metrics
 from ..inference.predict import predict_dataset, spread
 from ..models import DenseCRF
 from ..utils.config import inner_dataset
 from ..utils.errors import InputError
+from ..utils.paths import PathLike
 
 #: What is tried of each setting, most telling first: the usual ranges, and below them
 #: what is gentle enough for thin things.

@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+PathLike = str | Path
 #: How the names of images end, in small letters.
 IMAGE_SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
                   '.webp')
