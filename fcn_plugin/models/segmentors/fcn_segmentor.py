@@ -226,7 +226,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         tiling = tiling or self.tiling
         if tiling is not None:
             return self._label_tiles(data, tiling, track)
-        # by a call of the module, on which a sharded network gathers its parameters
+        # a call of the module, so that its forward hooks run
         return self(**self.data_preprocessor(data, False), mode='predict', logits=logits)
 
     val_step = test_step
