@@ -14,14 +14,9 @@ from torch import Tensor, nn
 
 from ..checkpoints.loading import STREET_MODEL, load_model
 from ..datasets.shapes import ShapesDataset
-from ..inference.backends import (
-    META_KEY,
-    GraphBackend,
-    OnnxBackend,
-    TorchBackend,
-    build_pipeline,
-)
 from ..inference.images import list_images, read_image
+from ..runtimes.graph_backend import META_KEY, GraphBackend, OnnxBackend
+from ..runtimes.torch_backend import TorchBackend, build_pipeline
 from ..utils.config import inner_dataset
 from ..utils.errors import InputError, MissingPackageError
 from ..utils.files import check_outputs, replacing

@@ -11,13 +11,13 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
+from ..runtimes.backend import LabelsAndScores
+from ..runtimes.opening import open_backend
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
 from ..utils.paths import PathLike
-from .backends import LabelsAndScores
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
 from .left_out import noting, raise_left_out, without_traceback
-from .opening import open_backend
 from .result import Result, output_files
 
 #: Bytes that the results of a video may take when they are returned as a list.

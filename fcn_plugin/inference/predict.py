@@ -16,10 +16,10 @@ from torch import nn
 
 from .. import visualization as vis
 from ..checkpoints.loading import load_model
+from ..runtimes.torch_backend import labels_and_scores, step_options
 from ..utils.errors import InputError
 from ..utils.files import check_outputs
 from ..utils.paths import PathLike
-from .backends import labels_and_scores, step_options
 from .images import list_images, save_picture
 from .inferencer import FCNInferencer, check_opacity, raise_left_out
 from .result import Result, find_class

@@ -14,9 +14,9 @@ from tiny_trained import CLASSES
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.checkpoints.loading import load_model
-from fcn_plugin.inference import backends
 from fcn_plugin.inference.images import VideoInput, VideoOutput
 from fcn_plugin.inference.inferencer import output_stems
+from fcn_plugin.runtimes import torch_backend
 from fcn_plugin.utils.errors import LeftOutError
 
 NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
@@ -486,9 +486,9 @@ def test_output_stems():
 def test_too_large_to_be_whole(native, monkeypatch):
     """Tiles of their own accord, and else an error that says what can be done."""
     image = noise(96, 130)
-    monkeypatch.setattr(backends, 'MOST_PIXELS', 96 * 130 - 1)
-    monkeypatch.setattr(backends, '_TILE', 96)
-    monkeypatch.setattr(backends, '_OVERLAP', 32)
+    monkeypatch.setattr(torch_backend, 'MOST_PIXELS', 96 * 130 - 1)
+    monkeypatch.setattr(torch_backend, '_TILE', 96)
+    monkeypatch.setattr(torch_backend, '_OVERLAP', 32)
     asked = FCNInferencer(native._backend.model, device='cpu')
     score, seen = asked._backend.model.score, []
     monkeypatch.setattr(asked._backend.model, 'score', lambda images, *rest: (

@@ -13,7 +13,8 @@ from tiny_trained import CLASSES
 
 from fcn_plugin.checkpoints import loading, safe_config
 from fcn_plugin.cli import command
-from fcn_plugin.inference import backends, predict
+from fcn_plugin.inference import predict
+from fcn_plugin.runtimes.torch_backend import build_pipeline
 
 
 @pytest.fixture(scope='module')
@@ -126,7 +127,7 @@ def test_cfg_options(trained):
     model = loading.load_model(
         None, trained / 'best.pth', 'cpu', cfg_options={'test_pipeline': [
             dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]})
-    assert len(backends.build_pipeline(model.cfg).transforms) == 2
+    assert len(build_pipeline(model.cfg).transforms) == 2
 
 
 # --- files ---------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from torch import nn
 from ..checkpoints.loading import load_model, parse_device
 from ..models.speed_up import speed_up
 from ..utils.errors import InputError
-from .backends import GraphBackend, OnnxBackend, TorchBackend
+from .graph_backend import GraphBackend, OnnxBackend
+from .torch_backend import TorchBackend
 
 
 def open_backend(model, weights, device, fast, **options) -> TorchBackend | GraphBackend:
