@@ -9,7 +9,7 @@ import torch
 from mmcv.cnn import ConvModule
 from torch import nn
 
-from fcn_plugin.models import FullyConvVGG
+from fcn_plugin.models import FullyConvAlexNet, FullyConvVGG
 
 V1_TYPES = {'Convolution': 4, 'InnerProduct': 14, 'Deconvolution': 39, 'ReLU': 18}
 WIDTHS = (4, 8, 16, 32, 32)  # a sixteenth of VGG's
@@ -95,12 +95,13 @@ def encode(layers, **how):
 # --- nets ------------------------------------------------------------------------
 
 
-def bilinear(classes, factor):
-    """(C, C, 2f, 2f), by loops from the paper's formula."""
-    kernel = np.zeros((classes, classes, 2 * factor, 2 * factor), np.float32)
-    centre = factor - 0.5
-    for i in range(2 * factor):
-        for j in range(2 * factor):
+def bilinear(classes, factor, size=None):
+    """(C, C, k, k), by loops from the paper's formula; k is 2f, or the odd 2f - 1."""
+    size = size or 2 * factor
+    kernel = np.zeros((classes, classes, size, size), np.float32)
+    centre = factor - 1 if size % 2 else factor - 0.5
+    for i in range(size):
+        for j in range(size):
             value = (1 - abs(i - centre) / factor) * (1 - abs(j - centre) / factor)
             kernel[range(classes), range(classes), i, j] = value
     return kernel
@@ -145,6 +146,30 @@ def paper_net(variant, classes=5):
     skip('pool3', WIDTHS[2], 0.0001)
     upscore('upscore8', 8)
     return net
+
+
+ALEXNET = dict(  # out, in of a group, kernel
+    conv1=(96, 3, 11), conv2=(256, 48, 5), conv3=(384, 256, 3), conv4=(384, 192, 3),
+    conv5=(256, 192, 3), fc6=(FC, 256, 6), fc7=(FC, FC, 1))
+
+
+def alexnet(classes=5):
+    """FCN-AlexNet with narrow fc6 and fc7, at He's scale, as :func:`paper_net`."""
+    random = np.random.RandomState(1)
+    net = {'data': ('Input', [])}
+    for name, (out, width, size) in dict(ALEXNET, score_fr=(classes, FC, 1)).items():
+        scale = (2 / (width * size**2))**0.5
+        net[name] = ('Convolution', [
+            (scale * random.randn(out, width, size, size)).astype(np.float32),
+            (0.1 * random.randn(out)).astype(np.float32)])
+    net['upscore'] = ('Deconvolution', [bilinear(classes, 32, 63)])
+    return net
+
+
+def narrow_alexnet(**kwargs):
+    """The trunk of :func:`alexnet`, without data."""
+    with torch.device('meta'):
+        return FullyConvAlexNet(fc_channels=FC, **kwargs)
 
 
 def port_net(variant, classes=5):

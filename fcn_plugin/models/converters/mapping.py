@@ -13,14 +13,14 @@ from .caffemodel import Layer
 from .our_net import (
     STRIDES,
     UPSAMPLING,
-    _trunk_names,
     build_backbone,
     layer_names,
     target_shapes,
+    trunk_names,
 )
 
-VARIANTS = ('32s', '16s', '8s', 'at-once', 'pascalcontext', 'imagenet')
-"""What a net can be called: its finest stride and training, or its data."""
+VARIANTS = ('32s', '16s', '8s', 'at-once', 'alexnet', 'pascalcontext', 'imagenet')
+"""What a net can be called: its finest stride and training, its trunk, or its data."""
 
 # The layers by which a net is told from the coarser ones, finest net first.
 _TELLING = {
@@ -28,6 +28,7 @@ _TELLING = {
     '16s': {'score_pool4', 'upscore2', 'upscore16'},
     '32s': {'upscore'},
 }
+_OF_ALEXNET = {'conv1', 'conv2', 'conv3', 'conv4', 'conv5'}  # VGG's are conv1_1 to conv5_3
 # Layers of the net trained at once, on a map by its stride, and their constants.
 _SCALES = {8: ('scale_pool3', 0.0001), 16: ('scale_pool4', 0.01)}
 _CONTEXT_CLASSES = (59, 60)  # PASCAL-Context without and with background
@@ -42,9 +43,10 @@ class Conversion(NamedTuple):
 
     Attributes:
         state_dict (dict[str, Tensor]): Of ``FCNSegmentor(FullyConvVGG(16),
-            FCNSkipHead)``, float32; of 'imagenet', under torchvision's names.
-        variant (str): '32s', '16s', '8s' or 'at-once', behind 'pascalcontext-' where
-            the number of classes says so; or 'imagenet'.
+            FCNSkipHead)``, or of FullyConvAlexNet, float32; of 'imagenet', VGG16's under
+            torchvision's names, AlexNet's under those of FullyConvAlexNet.
+        variant (str): '32s', '16s', '8s', 'at-once' or 'alexnet', behind 'pascalcontext-'
+            where the number of classes says so; or 'imagenet'.
         num_classes (int): Number of classes C.
         decode_head (dict): What the head's config must say for these weights; empty for
             'imagenet', which has none.
@@ -62,7 +64,9 @@ class Conversion(NamedTuple):
     def report(self) -> str:
         """The rows as a table, the head's settings and the notes."""
         widths = [max(len(row[i]) for row in self.rows) for i in (0, 1)]
-        kind = 'VGG16 of ImageNet' if self.variant == 'imagenet' else f'FCN {self.variant}'
+        kind = f'FCN {self.variant}'
+        if self.variant == 'imagenet':
+            kind = f'{_classifier_of(self.state_dict)} of ImageNet'
         lines = [f'{kind}, {self.num_classes} classes']
         lines += [f'  {name:{widths[0]}}  {shapes:{widths[1]}}  {fate}'
                   for name, shapes, fate in self.rows]
@@ -97,7 +101,8 @@ def convert_layers(layers: Iterable[Layer], variant: str | None = None,
     named = _by_name(layers)
     if _is_classifier(named):
         if variant not in (None, 'imagenet'):
-            raise InputError(_contradiction(variant, "ImageNet's VGG16", 'imagenet'))
+            raise InputError(_contradiction(variant, f"ImageNet's {_classifier_of(named)}",
+                                            'imagenet'))
         return _convert_classifier(named)
     stage, at_once = _recognise(named)
     kind = 'at-once' if at_once else stage
@@ -125,23 +130,30 @@ def convert_layers(layers: Iterable[Layer], variant: str | None = None,
 
 
 def _convert_classifier(named: dict[str, Layer]) -> Conversion:
-    """ImageNet's VGG16: what FCN-32s starts from, under torchvision's names."""
+    """ImageNet's VGG16 or AlexNet: what FCN-32s and FCN-AlexNet start from."""
+    kind = _classifier_of(named)
+    stage = 'alexnet' if kind == 'AlexNet' else '32s'
     conversion = Conversion({}, 'imagenet', named['fc8'].blobs[-1].size, {}, [], [
         "these are a backbone's weights: init_cfg=dict(type='Pretrained', checkpoint=...); "
         'their input is BGR, 0 to 255, minus the mean'])
     # The shapes are those of our net; only fc6 and fc7 are matrices in the file.
-    shapes = target_shapes('32s', 1)
-    names = _trunk_names()
+    shapes = target_shapes(stage, 1)
+    names = trunk_names(stage)
+    ours = [target.removeprefix('backbone.') for target in names.values()]
     places = {}
-    for (name, target), place in zip(names.items(), _torchvision_places()):
+    for (name, target), place in zip(names.items(), ours if stage == 'alexnet' else
+                                     _torchvision_places()):
         weight, bias = (shapes[f'{target}.{parameter}'] for parameter in ('weight', 'bias'))
-        if name.startswith('fc'):
+        if name.startswith('fc') and stage != 'alexnet':
             weight = (weight[0], math.prod(weight[1:]))
         places[name] = (place, weight, bias)
     width = places['fc7'][1][0]
     classes = conversion.num_classes
     places['fc8'] = ('classifier.6', (classes, width), (classes, ))
-    _refuse_others(named, places, "ImageNet's VGG16")
+    _refuse_others(named, places, f"ImageNet's {kind}")
+    if stage == 'alexnet':  # in which there is no place for it
+        del places['fc8']
+        conversion.rows.append(('fc8', _shapes(named['fc8']), 'not stored: the classifier'))
     for name, (place, *wanted) in places.items():
         layer = named[name]
         _check_layer(layer, 2, *(('Convolution', ) if name.startswith('conv') else
@@ -206,20 +218,21 @@ def _convert_upsampling(conversion: Conversion, named: dict[str, Layer],
     """Kernels: dropped where they are bilinear, stored where they were learned."""
     upsampling, classes = UPSAMPLING[stage], conversion.num_classes
     kernels = {}
-    for name, (_, factor) in upsampling.items():
+    for name, (_, _, size) in upsampling.items():
         _check_layer(named[name], 1, 'Deconvolution')
-        size = bilinear_kernel(factor).shape[-1]
         kernels[name] = _fit(named[name], 0, (classes, classes, size, size))
     learned = [name for name in upsampling if not _is_bilinear(kernels[name])]
     *between, last = upsampling
     for setting, group in (('upsampler', between), ('final_upsampler', [last])):
         # A group of kernels has one setting, so all of them are stored or none.
         stored = any(name in learned for name in group)
-        if stored:
-            conversion.decode_head[setting] = dict(
-                type='BilinearDeconv', learnable=True, per_class=False)
+        config = dict(learnable=True, per_class=False) if stored else {}
+        if stage == 'alexnet' and group == [last]:
+            config['kernel_size'] = upsampling[last][2]
+        if config:
+            conversion.decode_head[setting] = dict(type='BilinearDeconv', **config)
         for name in group:
-            target, factor = upsampling[name]
+            target, factor, _ = upsampling[name]
             fate = f'not stored: bilinear, as ours of factor {factor}'
             if stored:
                 fate = f'decode_head.{target}.weight'
@@ -228,9 +241,6 @@ def _convert_upsampling(conversion: Conversion, named: dict[str, Layer],
     if learned:
         conversion.notes.append(f'{", ".join(learned)}: not bilinear, so learned; the '
                                 'head needs the upsampler settings above')
-
-
-# --- our net -------------------------------------------------------------------
 
 
 # --- recognition ---------------------------------------------------------------
@@ -248,13 +258,20 @@ def _by_name(layers: Iterable[Layer]) -> dict[str, Layer]:
     return named
 
 
+def _classifier_of(named: Collection[str]) -> str:
+    alexnet = any(key.split('.')[0] in _OF_ALEXNET for key in named)
+    return 'AlexNet' if alexnet else 'VGG16'
+
+
 def _is_classifier(named: dict[str, Layer]) -> bool:
     return 'fc8' in named and not any(telling & named.keys()
                                       for telling in _TELLING.values())
 
 
 def _recognise(named: dict[str, Layer]) -> tuple[str, bool]:
-    """The finest stride, '32s' to '8s', and whether there are Scale layers."""
+    """The finest stride, '32s' to '8s', or 'alexnet', and whether there are Scale layers."""
+    if _OF_ALEXNET & named.keys() and 'upscore' in named:
+        return 'alexnet', False
     for stage, telling in _TELLING.items():
         if telling & named.keys():
             scaled = any(name in named for name, _ in _SCALES.values())
@@ -285,7 +302,8 @@ def _refuse_others(named: dict[str, Layer], wanted: Collection[str], kind: str) 
         raise InputError(
             f'by its layers this is {kind}, in which there is no place for '
             f'{", ".join(left[:5])}' + ', ...' * (len(left) > 5) + ': only the nets of '
-            'the paper with one input and one set of classes on VGG16 are converted')
+            'the paper with one input and one set of classes on VGG16 or AlexNet are '
+            'converted')
 
 
 def _settle(variant: str | None, kind: str, context: bool, num_classes: int,
@@ -340,7 +358,7 @@ def _fit(layer: Layer, index: int, shape: tuple[int, ...]) -> np.ndarray:
     if blob.shape not in accepted:
         raise InputError(
             f"layer '{layer.name}': weights of shape {_shape(blob.shape)}, expected "
-            f'{_shape(shape)}: another net than VGG16, or of other widths')
+            f'{_shape(shape)}: another net, or one of other widths')
     with np.errstate(over='ignore'):
         values = np.array(blob, np.float32, order='C').reshape(shape)
     # min and max pass NaN on, and need no copy.
@@ -355,6 +373,6 @@ def _is_bilinear(kernel: np.ndarray) -> bool:
     """Whether (C, C, k, k) interpolates each class and mixes none."""
     classes, size = len(kernel), kernel.shape[-1]
     diagonal = kernel[range(classes), range(classes)]
-    bilinear = bilinear_kernel(size // 2).numpy()
+    bilinear = bilinear_kernel((size + 1) // 2, size).numpy()
     return (np.count_nonzero(kernel) == np.count_nonzero(diagonal)
             and np.allclose(diagonal, bilinear, rtol=0, atol=_KERNEL_TOLERANCE))

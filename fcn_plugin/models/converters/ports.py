@@ -20,8 +20,8 @@ def from_port(state_dict: Mapping[str, Tensor],
     """Maps a port's state dict to ours; see :func:`convert_layers`.
 
     Args:
-        state_dict (Mapping[str, Tensor]): Of FCN32s, FCN16s, FCN8s or FCN8sAtOnce. A
-            prefix ``module.`` is ignored.
+        state_dict (Mapping[str, Tensor]): Of FCN32s, FCN16s, FCN8s or FCN8sAtOnce, or of
+            FCN-AlexNet under Caffe's names. A prefix ``module.`` is ignored.
         variant (str, optional): As in :func:`convert_layers`. The port's FCN8s and
             FCN8sAtOnce have the same names, so that 'at-once' must be said.
 
@@ -53,7 +53,7 @@ def to_port(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Args:
         state_dict (Mapping[str, Tensor]): Of an FCN-32s, 16s or 8s on
-            ``FullyConvVGG(16)`` with bilinear or learned upsampling.
+            ``FullyConvVGG(16)`` or of FCN-AlexNet, with bilinear or learned upsampling.
 
     Returns:
         dict[str, Tensor]: float32.
@@ -64,6 +64,8 @@ def to_port(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     scores = [key for key in state_dict if key.startswith('decode_head.score.')
               and key.endswith('.bias')]
     stage = {1: '32s', 2: '16s', 3: '8s'}.get(len(scores), '8s')
+    if 'backbone.conv1.weight' in state_dict:
+        stage = 'alexnet'
     names, upsampling = layer_names(stage), upsampling_names(stage)
     left = dict(state_dict)
     bias = left.get('decode_head.score.stride32.bias')
@@ -78,9 +80,9 @@ def to_port(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for parameter in ('weight', 'bias'):
             key = f'{source}.{parameter}'
             port[f'{name}.{parameter}'] = _taken(left, key, shapes[key])
-    for name, (source, factor) in upsampling.items():
+    for name, (source, factor, size) in upsampling.items():
         key = f'decode_head.{source}.weight'
-        kernel = bilinear_kernel(factor)
+        kernel = bilinear_kernel(factor, size)
         full = (classes, classes, *kernel.shape)
         if key in left and getattr(left[key], 'shape', None) == full:
             port[f'{name}.weight'] = _taken(left, key, full)
@@ -93,14 +95,14 @@ def to_port(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if left:
         raise InputError(f'the port has no place for {", ".join(list(left)[:5])}'
                          + ', ...' * (len(left) > 5)
-                         + ': it is an FCN on VGG16 without batch norm, upsampled '
+                         + ': it is an FCN on VGG16 or AlexNet without batch norm, upsampled '
                          'bilinearly')
     return port
 
 
 def _taken(left: dict[str, Tensor], key: str, shape) -> Tensor:
     if key not in left:
-        raise InputError(f'the state dict lacks {key}, expected an FCN on VGG16')
+        raise InputError(f'the state dict lacks {key}, expected an FCN on VGG16 or AlexNet')
     value = left.pop(key)
     if not isinstance(value, Tensor):
         raise InputError(f'{key} is a {type(value).__name__}, expected a tensor')

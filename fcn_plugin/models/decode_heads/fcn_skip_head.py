@@ -240,7 +240,7 @@ class FCNSkipHead(BaseDecodeHead):
         if not isinstance(last, BilinearDeconv) or isinstance(last.weight, nn.Parameter):
             return None
         if self.alignment == 'caffe':
-            return stride, self.image_offset - stride / 2
+            return stride, self.image_offset + (stride - last.weight.shape[-1]) / 2
         return stride, 0.
 
     # --- what is asked of the backbone -------------------------------------

@@ -168,7 +168,8 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         if head.alignment != theirs:
             raise InputError(
                 f"the head's alignment is '{head.alignment}', but the backbone's is "
-                f"'{theirs}': set the same in both (FullyConvVGG alone knows 'caffe')")
+                f"'{theirs}': set the same in both (of the backbones FullyConvVGG and "
+                "FullyConvAlexNet know 'caffe')")
         if head.alignment == 'caffe':
             head.align(self.backbone.grids)
             self.size_divisor = 1  # any size has its place in the authors' padding
