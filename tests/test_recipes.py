@@ -68,6 +68,21 @@ def test_stages_and_rates():
                            ).optim_wrapper.optimizer.lr == 1e-10
 
 
+def test_pascal_context_is_voc_but_for_data_and_length():
+    ours = stages(PAPER / 'fcn-8s_vgg16_1xb1-300k_pascal-context-59.py')
+    for path, other in zip(ours, stages(FINEST), strict=True):
+        config, voc = Config.fromfile(path), Config.fromfile(other)
+        assert config.optim_wrapper == voc.optim_wrapper
+        assert config.train_cfg.max_iters == 300000 and config.train_dataloader.batch_size == 1
+        head = dict(config.model.decode_head, num_classes=21)
+        assert dict(config.model, decode_head=head) == voc.model
+        assert config.model.decode_head.num_classes == 59
+        for loader in (config.train_dataloader, config.val_dataloader):
+            assert loader.dataset.type == 'PascalContextDataset59'
+            assert [step.type for step in loader.dataset.pipeline] == [
+                'LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs']
+
+
 def test_two_steps_of_alexnets_solver():
     """Mean losses of 20 images, averaged, make a step; momentum 0.9; the score layer's
     bias alone learns twice as fast and does not decay."""

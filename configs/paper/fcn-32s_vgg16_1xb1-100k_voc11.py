@@ -1,21 +1,9 @@
-# FCN-32s as its authors have it: geometry, input, zero scores, fixed bilinear kernels,
-# summed loss. It starts from the ILSVRC VGG16 of BGR input with its fully connected
-# layers, which its publisher has as a Caffe model:
+# FCN-32s. It starts from the ILSVRC VGG16 of BGR input with its fully connected layers,
+# which its publisher has as a Caffe model:
 #   python tools/model_converters/caffe2fcn.py VGG_ILSVRC_16_layers.caffemodel \
 #       data/vgg16_ilsvrc_caffe.pth
 _base_ = [
-    '../_base_/models/fcn-32s_vgg16.py', '../_base_/datasets/voc11_native.py',
+    '../_base_/models/fcn-32s_vgg16-paper.py', '../_base_/datasets/voc11_native.py',
     '../_base_/schedules/schedule_paper.py', '../_base_/default_runtime.py'
 ]
-model = dict(
-    data_preprocessor=dict(
-        mean=[104.00699, 116.66877, 122.67892], std=[1., 1., 1.], bgr_to_rgb=False),
-    backbone=dict(
-        alignment='caffe', init_cfg=dict(checkpoint='data/vgg16_ilsvrc_caffe.pth')),
-    decode_head=dict(
-        alignment='caffe',
-        zero_init_scores=True,
-        upsampler=dict(type='BilinearDeconv'),
-        final_upsampler=dict(type='BilinearDeconv'),
-        loss_decode=dict(_delete_=True, type='CrossEntropyLoss', reduction='sum')))
 default_hooks = dict(checkpoint=dict(interval=4000))
