@@ -5,7 +5,7 @@ import torch
 from mmcv.cnn.bricks import Conv2dAdaptivePadding
 from torch import nn
 
-from fcn_plugin.models.same_padding import SamePadConv2d, same_padded
+from fcn_plugin.models.same_padding import Conv2d, SamePadConv2d, same_padded
 
 
 @pytest.mark.parametrize('kernel, stride, dilation', [
@@ -18,7 +18,7 @@ def test_as_mmcv_pads(kernel, stride, dilation, size):
     theirs.load_state_dict(ours.state_dict())
     image = torch.randn(2, 4, *size)
     torch.testing.assert_close(ours(image), theirs(image))
-    assert type(ours) is (SamePadConv2d if stride != 1 or kernel == 2 else nn.Conv2d)
+    assert type(ours) is (SamePadConv2d if stride != 1 or kernel == 2 else Conv2d)
 
 
 def test_one_more_zero_behind_than_before():
@@ -29,3 +29,15 @@ def test_one_more_zero_behind_than_before():
     kernel = conv.weight.detach().numpy()[0, 0, 1]  # one row: its middle meets it
     expected = [padded[2 * i:2 * i + 3] @ kernel for i in range(3)]
     assert np.allclose(conv(row).detach().numpy().ravel(), expected)
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+def test_depthwise_in_float32_where_a_cpu_mixes_precisions(stride):
+    conv = same_padded(8, 8, 5, stride, groups=8)
+    image = torch.randn(2, 8, 16, 20)
+    with torch.autocast('cpu', torch.bfloat16):
+        mixed = conv(image.bfloat16())
+    exact = conv(image.bfloat16().float())
+    assert mixed.dtype == torch.bfloat16 and torch.equal(mixed, exact.bfloat16())
+    mixed.sum().backward()
+    assert conv.weight.grad.dtype == torch.float32
