@@ -34,6 +34,7 @@ BACKBONES = {
     'swin-t': dict(type='mmpretrain.SwinTransformer', arch='tiny'),
     'efficientnet-lite0': dict(type='EfficientNetLite', arch='lite0'),
     'efficientnet-lite0-fpn': dict(type='EfficientNetLite', arch='lite0'),
+    'efficientnet-lite2-fpn': dict(type='EfficientNetLite', arch='lite2'),
 }
 DEFAULTS = {  # of what a config may leave out
     'FullyConvVGG': dict(fc_channels=4096),
