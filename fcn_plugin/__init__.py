@@ -16,7 +16,7 @@ def register() -> None:
     """Imports all types, which registers them. Calls after the first change nothing."""
     from . import compat
     compat.apply()  # before anything imports mmseg
-    from . import datasets, engine, evaluation, models  # noqa: F401
+    from . import datasets, engine, evaluation, modalities, models  # noqa: F401
 
 
 def _is_command() -> bool:

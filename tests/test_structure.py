@@ -8,7 +8,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'fcn_plugin'
 # A room may import from those before it, and from rooms on its own line.
 FLOORS = (
     ('utils', 'version', 'compat'), ('ops', ),
-    ('visualization', 'evaluation', 'masks', 'datasets', 'models'), ('checkpoints', ),
+    ('visualization', 'evaluation', 'masks', 'datasets', 'modalities',
+     'models'), ('checkpoints', ),
     ('runtimes', ), ('inference', ), ('engine', 'deployment'),
     ('own_data', 'reports', 'diagnosis'), ('apis', ), ('cli', '__main__'))
 FLOOR = {room: place for place, rooms in enumerate(FLOORS) for room in rooms}

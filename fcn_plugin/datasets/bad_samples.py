@@ -5,6 +5,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..modalities.multichannel import tiff_size
 from ..utils.errors import InputError
 from ..utils.exif import EXCHANGING_SIDES, orientation_of
 
@@ -92,7 +93,14 @@ def _follow_exif(steps: Iterable[Any]) -> tuple[bool, bool]:
 
 def _read_size(path: str, follows_exif: bool) -> tuple[tuple[int, int], bool]:
     """(W, H) of a picture as it is read, and whether its EXIF data exchange W and H."""
-    with Image.open(path) as picture:
+    try:
+        picture = Image.open(path)
+    except Image.UnidentifiedImageError:
+        size = tiff_size(path)
+        if size is None:
+            raise
+        return size, False
+    with picture:
         size = picture.size
         turned = orientation_of(picture) in EXCHANGING_SIDES
     return size[::-1] if turned and follows_exif else size, turned

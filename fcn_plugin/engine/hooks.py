@@ -14,9 +14,11 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from torch.utils.hooks import RemovableHandle
 
+from ..utils.channels import turned
 from ..utils.errors import NotFiniteError
 from ..utils.files import replacing
 from ..utils.wrappers import unwrapped
+from ..visualization import as_picture
 
 
 @HOOKS.register_module()
@@ -64,14 +66,14 @@ class FCNVisualizationHook(SegVisualizationHook):
             batch, samples = batch[0], samples[0]
         for pixels, sample, output in zip(batch, samples, outputs):
             height, width = output.pred_sem_seg.shape
-            image = np.ascontiguousarray(pixels[[2, 1, 0]].permute(1, 2, 0).cpu().numpy())
+            image = as_picture(pixels.permute(1, 2, 0).cpu().numpy()[..., turned(len(pixels))])
             if image.shape[:2] != (height, width):
                 image = cv2.resize(image, (width, height))
             # The view's meta information: the merged output has that of the last view.
             if sample.get('flip') and sample.get('flip_direction') == 'horizontal':
                 image = np.ascontiguousarray(image[:, ::-1])
             self._visualizer.add_datasample(
-                f'{mode}_{Path(output.img_path).name}', image.astype(np.uint8),
+                f'{mode}_{Path(output.img_path).name}', image,
                 data_sample=output, show=self.show, wait_time=self.wait_time,
                 # in testing runner.iter would build the training data
                 step=runner.iter if mode == 'val' else 0)

@@ -17,6 +17,7 @@ from torch import nn
 from .. import visualization as vis
 from ..checkpoints.loading import load_model
 from ..runtimes.torch_backend import labels_and_scores, step_options
+from ..utils.channels import turned
 from ..utils.errors import InputError
 from ..utils.files import check_outputs
 from ..utils.paths import PathLike
@@ -107,12 +108,7 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
     for index in indices:
         data = dataset[index]
         inputs, sample = data['inputs'], data['data_samples']
-        image = np.ascontiguousarray(inputs.numpy()[::-1].transpose(1, 2, 0))
-        if image.dtype != np.uint8:  # to_float32, or normalised by the pipeline
-            low, high = float(image.min()), float(image.max())
-            if low < 0 or high > 255:
-                image = (image - low) * (255 / max(high - low, 1e-6))
-            image = np.rint(image).astype(np.uint8)
+        image = vis.as_picture(inputs.numpy().transpose(1, 2, 0)[..., turned(len(inputs))])
         truth = None
         if 'gt_sem_seg' in sample:
             # before the model: it may pad what it is given

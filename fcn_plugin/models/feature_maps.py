@@ -4,6 +4,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .backbones.image_channels import image_channels
+
 _PROBE_SIZE = 256
 
 
@@ -40,7 +42,7 @@ def describe_backbone(backbone: nn.Module,
     no arithmetic, so it costs milliseconds and no memory whatever the size.
 
     Args:
-        backbone (nn.Module): Takes an image (N, 3, H, W), returns a tuple of maps.
+        backbone (nn.Module): Takes an image (N, C, H, W), returns a tuple of maps.
         neck (nn.Module, optional): Takes that tuple and returns another.
 
     Returns:
@@ -50,8 +52,8 @@ def describe_backbone(backbone: nn.Module,
         RuntimeError: If the backbone cannot run without data (its code asks for
             values of tensors); the cause is chained.
     """
-    maps = _run_without_data(backbone, torch.empty(1, 3, _PROBE_SIZE, _PROBE_SIZE,
-                                                   device='meta'))
+    maps = _run_without_data(backbone, torch.empty(
+        1, image_channels(backbone), _PROBE_SIZE, _PROBE_SIZE, device='meta'))
     if neck is not None:
         maps = _run_without_data(neck, maps)
     if isinstance(maps, Tensor):

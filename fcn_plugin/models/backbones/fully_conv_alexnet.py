@@ -19,7 +19,9 @@ class FullyConvAlexNet(BaseModule):
     conv1 pads the image by 100, pooling is 3x3 with stride 2 and rounds up, fc6 is 6x6 and
     not padded; a grouped convolution's halves see half of the channels each. So a map
     of stride 32 covers an image of any size from 1x1 up. The layers are called conv1 to
-    conv7; Caffe's fc6 and fc7 are conv6 and conv7.
+    conv7; Caffe's fc6 and fc7 are conv6 and conv7. The head behind it upsamples with
+    ``final_upsampler=dict(type='BilinearDeconv', kernel_size=63)``: no whole number of pixels
+    would be cropped with 64.
 
     ImageNet weights come from AlexNet's Caffe model by
     ``tools/model_converters/caffe2fcn.py``.

@@ -51,6 +51,8 @@ class FullyConvVGG(VGG):
         alignment (str): 'same', or 'caffe' for the authors' geometry: the image is
             padded with zeros as if conv1_1 padded by 100, pooling rounds up, and
             conv6 is not padded. Defaults to 'same'.
+        in_channels (int): Channels of the image. Weights that were trained with three serve
+            more: see ``take_weights_of_three``. Defaults to 3.
         conv_cfg, norm_cfg, act_cfg (dict, optional): As in mmpretrain's VGG; they
             apply to conv6 and conv7 too.
         frozen_stages (int): Stages that are not trained, -1 for none.
@@ -75,6 +77,7 @@ class FullyConvVGG(VGG):
                  fc_kernel_size: int = 7,
                  fc_dropout: float = 0.5,
                  alignment: str = 'same',
+                 in_channels: int = 3,
                  conv_cfg: dict | None = None,
                  norm_cfg: dict | None = None,
                  act_cfg: dict = dict(type='ReLU'),
@@ -101,6 +104,10 @@ class FullyConvVGG(VGG):
             depth, out_indices=tuple(sorted(out_indices)), frozen_stages=frozen_stages,
             conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg, norm_eval=norm_eval,
             ceil_mode=ceil_mode or alignment == 'caffe', init_cfg=init_cfg)
+        if in_channels != 3:  # mmpretrain's has three, always
+            self.features[0] = ConvModule(
+                in_channels, POOL_CHANNELS[0], 3, padding=1, conv_cfg=conv_cfg,
+                norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.alignment = alignment
         self.with_switches = with_switches
         self.with_fc = 5 in self.out_indices
@@ -129,7 +136,7 @@ class FullyConvVGG(VGG):
         return found
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """An image (N, 3, H, W) to the maps of ``out_indices``, fine to coarse.
+        """An image (N, C, H, W) to the maps of ``out_indices``, fine to coarse.
 
         Returns:
             tuple[Tensor]: (N, C_i, H / s_i, W / s_i) each, rounded down; after them,

@@ -226,7 +226,7 @@ def _convert_upsampling(conversion: Conversion, named: dict[str, Layer],
     for setting, group in (('upsampler', between), ('final_upsampler', [last])):
         # A group of kernels has one setting, so all of them are stored or none.
         stored = any(name in learned for name in group)
-        config = dict(learnable=True, per_class=False) if stored else {}
+        config: dict = dict(learnable=True, per_class=False) if stored else {}
         if stage == 'alexnet' and group == [last]:
             config['kernel_size'] = upsampling[last][2]
         if config:

@@ -16,7 +16,9 @@ from mmseg.utils import OptSampleList, SampleList, stack_batch
 from torch import Tensor
 
 from ...ops import Axis, label_dtype, label_scores, resample_scores, sample_axis
+from ...utils.channels import turned
 from ...utils.errors import InputError
+from ..backbones.image_channels import take_weights_of_three
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
 from ..geometry import pad_to_multiple, windows_of
@@ -33,11 +35,16 @@ class FCNDataPreProcessor(SegDataPreProcessor):
 
     Smaller images are padded at the right and the bottom to the largest of their
     batch; :class:`FCNSegmentor` takes that padding away before its network sees them.
+    Of images of more than three channels the first three are turned round by
+    ``bgr_to_rgb``; mmseg's would leave them as they are and say nothing.
 
     Args:
         size, size_divisor: As in ``SegDataPreProcessor``; with neither, a batch is
             padded to its largest image.
         **kwargs: As in ``SegDataPreProcessor`` (mean, std, bgr_to_rgb, ...).
+
+    Raises:
+        ValueError: If an image has not as many channels as ``mean`` has values.
     """
 
     def __init__(self, size=None, size_divisor: int | None = None, **kwargs) -> None:
@@ -46,8 +53,15 @@ class FCNDataPreProcessor(SegDataPreProcessor):
         super().__init__(size=size, size_divisor=size_divisor, **kwargs)
 
     def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
-        """As in ``SegDataPreProcessor``; the result's inputs are (N, 3, H, W)."""
+        """As in ``SegDataPreProcessor``; the result's inputs are (N, C, H, W)."""
         inputs = data['inputs']
+        channels = len(inputs[0])
+        if self._enable_normalize and len(self.mean) not in (1, channels):
+            raise InputError(f'an image has {channels} channels, but data_preprocessor.mean '
+                             f'has {len(self.mean)} values: expected one for each')
+        if self.channel_conversion and channels > 3:
+            data = dict(data, inputs=[image[turned(channels)] for image in inputs])
+            inputs = data['inputs']
         if training or len({image.shape[-2:] for image in inputs}) == 1:
             return super().forward(data, training)
         images, samples = [], []
@@ -101,6 +115,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             {'mode': 'whole', 'rescale': True, 'logits': False, **(test_cfg or {})})
         super().__init__(*args, test_cfg=test_cfg, **kwargs)
         self.test_cfg: ConfigDict
+        take_weights_of_three(self.backbone)
         head = self.decode_head
         self.size_divisor = max(getattr(head, 'in_strides', (32, )))
         if isinstance(head, FCNSkipHead):
@@ -175,7 +190,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             self.size_divisor = 1  # any size has its place in the authors' padding
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
-        """Images (N, 3, H, W) to the backbone's (or the neck's) maps."""
+        """Images (N, C, H, W) to the backbone's (or the neck's) maps."""
         inputs = inputs.contiguous(memory_format=self.memory_format)
         if self.feature_dtype is None:
             return super().extract_feat(inputs)
@@ -187,7 +202,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         """Losses of the decode head and the auxiliary heads.
 
         Args:
-            inputs (Tensor): (N, 3, H, W), any size.
+            inputs (Tensor): (N, C, H, W), any size.
             data_samples (list[SegDataSample]): With ``gt_sem_seg`` (1, H, W).
         """
         padded = pad_to_multiple(inputs, self.size_divisor)
@@ -199,7 +214,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         return super().loss(padded, data_samples)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Images (N, 3, H, W) of any size to logits (N, C, H, W)."""
+        """Images of any size to logits, both (N, channels, H, W)."""
         padded = pad_to_multiple(inputs, self.size_divisor)
         # mmseg's heads predict at img_shape if it is a torch.Size.
         metas = [dict(meta, img_shape=padded.shape[-2:]) for meta in batch_img_metas]
@@ -252,7 +267,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         the head's stride to the labels. It undoes flipping, padding and resizing, too.
 
         Args:
-            inputs (Tensor): (N, 3, H, W), padded to the largest of the batch.
+            inputs (Tensor): (N, C, H, W), padded to the largest of the batch.
             data_samples (list[SegDataSample], optional): Their meta information.
             logits (bool, optional): As in ``test_cfg``. Defaults to None: its value there.
 
@@ -287,7 +302,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         """The network's scores, before anything is brought to the image's size.
 
         Args:
-            images (Tensor): (N, 3, H, W), any size.
+            images (Tensor): (N, C, H, W), any size.
             data_samples (list[SegDataSample]): For heads that read meta information.
 
         Returns:

@@ -1,0 +1,44 @@
+"""How many channels a backbone's image has, and how weights for three serve more."""
+import torch
+from mmengine.logging import print_log
+from torch import nn
+
+
+def image_channels(backbone: nn.Module) -> int:
+    """Channels of the image that a backbone takes.
+
+    It is what the backbone says by an attribute ``image_channels``, or else what its first
+    convolution takes; 3 where it has none.
+    """
+    first = _first_convolution(backbone)
+    return getattr(backbone, 'image_channels', 3 if first is None else first.in_channels)
+
+
+def _first_convolution(backbone: nn.Module) -> nn.Conv2d | None:
+    return next((module for module in backbone.modules()
+                 if isinstance(module, nn.Conv2d)), None)
+
+
+def take_weights_of_three(backbone: nn.Module) -> None:
+    """Has a backbone of more than three channels take weights that were trained with three.
+
+    When the backbone is loaded (``init_cfg``), the filters of each further channel of its
+    first convolution become the mean of the three, as the authors start the depth channel of
+    their RGB-D net. A whole segmentor's checkpoint has to fit as it is.
+    """
+    first = _first_convolution(backbone)
+    if first is None or first.in_channels <= 3 or first.groups > 1:
+        return
+    more = first.in_channels - 3
+
+    def widen(module, state_dict, prefix, *args) -> None:
+        weight = state_dict.get(f'{prefix}weight')
+        if weight is None or weight.dim() != 4 or weight.shape[1] != 3 or (
+                'backbone.' in prefix):
+            return
+        mean = weight.float().mean(1, keepdim=True).to(weight.dtype)
+        state_dict[f'{prefix}weight'] = torch.cat([weight, *[mean] * more], 1)
+        print_log(f'{prefix}weight was trained with three channels: each of the {more} '
+                  'others starts with the mean of their filters', logger='current')
+
+    first.register_load_state_dict_pre_hook(widen)

@@ -1,0 +1,25 @@
+"""Images of any number of channels and any values, as pictures."""
+import numpy as np
+
+
+def as_picture(image: np.ndarray) -> np.ndarray:
+    """What of an image can be seen: its first three channels.
+
+    Args:
+        image (np.ndarray): (H, W, C), red first. uint8 stays as it is. Others do where
+            their values lie within 0 to 255, and are stretched from the lowest to the
+            highest value where not: 16 bits rarely use their whole range.
+
+    Returns:
+        np.ndarray: RGB (H, W, 3) uint8. Of one or two channels the last is repeated.
+    """
+    image = image[..., :3]
+    if image.dtype != np.uint8:
+        image = image.astype(np.float32)
+        low, high = float(image.min(initial=0)), float(image.max(initial=0))
+        if low < 0 or high > 255:
+            low = float(image.min())
+            image = (image - low) * (255 / max(high - low, 1e-6))
+        image = np.rint(image).astype(np.uint8)
+    missing = [image[..., -1:]] * (3 - image.shape[2])
+    return np.ascontiguousarray(np.concatenate([image, *missing], axis=2))
