@@ -2,7 +2,8 @@
 
 A subcommand is a module of its name here and a line in :data:`SUBCOMMANDS`. It has
 ``parse(parser)``, which adds arguments and returns them parsed, and ``run(**arguments)``,
-which imports what does the work. Help and wrong arguments need neither torch nor mmseg.
+which imports what does the work; with ``REGISTERS = True`` it registers the package's
+types itself, where it needs them. Help and wrong arguments need neither torch nor mmseg.
 """
 import difflib
 import sys
@@ -114,6 +115,6 @@ def parsed(subcommand: str, arguments: Sequence[str], description: str | None = 
 def call(subcommand: str, arguments: Sequence[str], description: str | None = None) -> None:
     """Runs a subcommand; see :func:`parsed`."""
     module, found = parsed(subcommand, arguments, description)
-    if subcommand != 'doctor':  # it says what keeps the package from being imported
+    if not getattr(module, 'REGISTERS', False):
         register()
     module.run(**found)

@@ -12,6 +12,8 @@ from typing import Any
 from .. import register
 from ..utils.arguments import ToolParser
 
+REGISTERS = True  # it says what keeps the package from being imported
+
 
 def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_first('config', nargs='?', help='a config to try, by file or by name')

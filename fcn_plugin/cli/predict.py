@@ -7,6 +7,8 @@ from typing import Any
 
 from ..utils.arguments import ToolParser
 
+REGISTERS = True  # an exported file is run without mmseg and torch
+
 
 def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_images(True, 'an image or a video, a folder of them, or a quoted glob')
@@ -17,7 +19,7 @@ def parse(parser: ToolParser) -> dict[str, Any]:
                         'or index')
     parser.add_shared('--crf')
     parser.add_shared('--opacity', default=0.5)
-    parser.add_shared('--device')
+    parser.add_shared('--device', '--runtime')
     parser.add_argument('--batch-size', type=int, default=1, metavar='N',
                         help='images or frames at once (default: %(default)s)')
     parser.add_argument('--video-suffix', default='.mp4', metavar='SUFFIX',
@@ -29,5 +31,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..inference.predict import predict_to_files
+    from ..inference.predict_files import predict_to_files
     predict_to_files(**arguments)

@@ -18,7 +18,7 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_argument('--heatmap', metavar='CLASS',
                         help='also show the probability of this class, given by name '
                         'or index')
-    parser.add_shared('--crf', '--opacity', '--device', '--overwrite')
+    parser.add_shared('--crf', '--opacity', '--device', '--runtime', '--overwrite')
     parser.add_argument('--show', dest='window', action='store_true',
                         help='also open a window')
     parser.add_shared('--cfg-options', '--allow-imports')

@@ -43,7 +43,12 @@ class DeployedSegmentor(nn.Module):
         self.with_scores, self.preprocess = scores, preprocess
         self.resize, self.keep_ratio = resize, keep_ratio
         head = model.decode_head
-        self.grid = head.image_grid if isinstance(head, FCNSkipHead) else None
+        self.grid = None
+        if isinstance(head, FCNSkipHead):
+            # Where the last upsampling is learned, the head itself does it.
+            self.grid = head.image_grid or (1, 0.)
+        #: Whether labels keep their places where a runtime computes in 16 bits.
+        self.exact_places = self.grid is not None and _is_whole(*self.grid)
         self.divisor = getattr(model, 'size_divisor', 1)
         self.threshold = getattr(head, 'threshold', None)
         self.label_type = label_dtype(head.num_classes)
@@ -60,8 +65,7 @@ class DeployedSegmentor(nn.Module):
                        mode='replicate')
         head = self.model.decode_head
         scores = head(self.model.extract_feat(padded))
-        if isinstance(head, FCNSkipHead) and self.grid is None:
-            # The last upsampling is learned, so the head itself does it.
+        if isinstance(head, FCNSkipHead) and head.image_grid is None:
             scores = head.to_image(scores, padded.shape[2:4])
         for dim, (size, out) in enumerate(zip((height, width), out_size), start=2):
             stride, start = self.grid or (padded.shape[dim] / scores.shape[dim], 0.)
@@ -84,7 +88,6 @@ class DeployedSegmentor(nn.Module):
                 image = _interpolate(image, dim, size, out, 1, 0.)
             image = image.round()  # as the pipeline's, which is uint8 again
         return normalise(self.model.data_preprocessor, image)
-
 
     def _resized(self, height, width) -> tuple:
         """The (H, W) that mmcv's ``Resize`` brings an image to."""
@@ -119,12 +122,26 @@ def _interpolate(scores: Tensor, dim: int, size, out, stride, start: float) -> T
         start (float): See :func:`fcn_plugin.ops.sample_axis`.
     """
     count = scores.shape[dim]
-    centre = (torch.arange(out, device=scores.device).float() + 0.5) * (size / out)
-    place = (centre + start) / stride - 0.5
-    place = torch.minimum(place.clamp(min=0), torch.ones_like(place) * (count - 1))
-    cells = torch.arange(count, device=scores.device).float()
-    weight = (1 - (place[:, None] - cells[None]).abs()).clamp(min=0)  # (out, count)
+    cells = torch.arange(count, device=scores.device)
+    labels = torch.arange(out, device=scores.device)
+    if _is_whole(stride, start):
+        # In whole numbers: a runtime may compute all others in 16 bits, and would misplace
+        # labels by pixels. One stride is as many parts as `unit` says.
+        unit = 2 * stride * out
+        place = (2 * labels + 1) * size + int(2 * start) * out - stride * out
+        place = torch.minimum(place.clamp(min=0), torch.ones_like(place) * unit * (count - 1))
+        apart = (place[:, None] - unit * cells[None]).abs()
+        weight = (unit - apart).clamp(min=0).float() / unit  # (out, count)
+    else:
+        centre = (labels.float() + 0.5) * (size / out)
+        place = (centre + start) / stride - 0.5
+        place = torch.minimum(place.clamp(min=0), torch.ones_like(place) * (count - 1))
+        weight = (1 - (place[:, None] - cells.float()[None]).abs()).clamp(min=0)
     return weight @ scores if dim == 2 else scores @ weight.t()
+
+
+def _is_whole(stride, start: float) -> bool:
+    return isinstance(stride, int) and float(2 * start).is_integer()
 
 
 def _check_exportable(model: nn.Module) -> None:

@@ -12,10 +12,13 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from ..checkpoints.loading import STREET_MODEL, load_model
+from ..checkpoints.bundled import weights_file
+from ..checkpoints.loading import load_model
 from ..datasets.shapes import ShapesDataset
 from ..inference.images import list_images, read_image
-from ..runtimes.graph_backend import META_KEY, GraphBackend, OnnxBackend
+from ..runtimes.graph import META_KEY
+from ..runtimes.graph_backend import GraphBackend
+from ..runtimes.onnxruntime_graph import OnnxruntimeGraph
 from ..runtimes.torch_backend import TorchBackend, build_pipeline
 from ..utils.config import inner_dataset
 from ..utils.errors import InputError, MissingPackageError
@@ -80,12 +83,12 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
     network = DeployedSegmentor(model, scores, preprocess, resize, keep_ratio).eval()
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as beside:
-        text = json.dumps(_meta(model, scores, preprocess, Path(weight_path or STREET_MODEL)))
+        text = json.dumps(_meta(model, network, Path(weights_file(weight_path))))
         write_onnx(network, beside, text, opset)
         # A plain graph knows nothing of the pipeline's resizing.
         as_it_is = None if preprocess else build_pipeline(
             Config(dict(test_pipeline=[dict(type='PackSegInputs')])))
-        graph = OnnxBackend(beside, 'cpu', as_it_is)
+        graph = GraphBackend(OnnxruntimeGraph(beside, 'cpu'), as_it_is)
         reference = TorchBackend(model, as_it_is)
         tolerance = _TOLERANCE if resize is None else _TOLERANCE_RESIZED
         threshold = network.threshold if network.model.decode_head.out_channels == 1 else None
@@ -114,12 +117,13 @@ def resize_of(cfg: Config) -> tuple[tuple[int, int] | None, bool]:
     return found, keep_ratio
 
 
-def _meta(model: nn.Module, scores: bool, preprocess: bool, weights: Path) -> dict:
+def _meta(model: nn.Module, network: DeployedSegmentor, weights: Path) -> dict:
     """What the file says of itself; see :class:`GraphBackend`."""
     known: Any = model.dataset_meta
-    meta = dict(known, version=__version__, weights=weights.name, scores=scores,
-                preprocess=preprocess)
-    if not preprocess:
+    meta = dict(known, version=__version__, weights=weights.name,
+                scores=network.with_scores, preprocess=network.preprocess,
+                exact_places=network.exact_places)
+    if not network.preprocess:
         preprocessor = model.data_preprocessor
         normalised = preprocessor._enable_normalize
         steps = model.cfg.get('test_pipeline') or inner_dataset(model.cfg)['pipeline']

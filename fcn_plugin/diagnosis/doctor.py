@@ -21,13 +21,14 @@ from ..checkpoints.fit import check_checkpoint
 from ..engine.explain import LOADERS, check_classes, check_optimizer, explain_errors
 from ..ops import label_scores, sample_axis
 from ..ops.labels import numba_fault
+from ..runtimes.table import RUNTIMES, chosen
 from ..utils.config import inner_datasets, load_config, pretrained_weights
 from ..utils.paths import python_command
 from .describe import quiet
 
 _DISTRIBUTION = 'mmseg-fcn-plugin'
 # What an extra brings, where there is no requirement to read.
-_OPTIONAL = ('timm', 'torchvision', 'numba', 'onnxruntime', 'tensorboard', 'scipy')
+_OPTIONAL = ('timm', 'torchvision', 'numba', 'tensorboard', 'scipy')
 
 
 class Finding(NamedTuple):
@@ -145,7 +146,18 @@ def machine() -> Iterator[Finding]:
                       'train_dataloader.num_workers=0 train_dataloader.'
                       'persistent_workers=False by --cfg-options')
     yield from gpus()
+    yield runtimes()
     yield from kernels()
+
+
+def runtimes() -> Finding:
+    """What runs exported files here."""
+    there = [f'{name} {found}' for name in RUNTIMES
+             if (found := _version(name) or _version(f'{name}-gpu'))]
+    if not there:
+        return Finding('no runtime for exported files (.onnx): pip install '
+                       "'mmseg-fcn-plugin[export,openvino]' brings onnxruntime and OpenVINO")
+    return Finding(f'{chosen()} runs exported files; installed: {", ".join(there)}')
 
 
 def kernels() -> Iterator[Finding]:

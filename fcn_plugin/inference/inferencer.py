@@ -3,12 +3,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from mmengine.config import Config
 from rich.progress import track
-from torch import nn
 
 from .. import visualization as vis
 from ..runtimes.backend import LabelsAndScores
@@ -19,6 +17,10 @@ from ..utils.paths import PathLike
 from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
 from .left_out import noting, raise_left_out, without_traceback
 from .result import Result, output_files
+
+if TYPE_CHECKING:  # an exported file is run without them
+    from mmengine.config import Config
+    from torch import nn
 
 #: Bytes that the results of a video may take when they are returned as a list.
 _MOST_IN_MEMORY = 2 << 30
@@ -49,7 +51,7 @@ class FCNInferencer:
             one of the project's, or the config itself; or a model that ``load_model``
             has returned. Defaults to None: the config kept in the checkpoint.
             A checkpoint (.pth, .pt) may be given here too, and what tools/export.py has
-            written: ONNX (.onnx), run by onnxruntime.
+            written: ONNX (.onnx), run by OpenVINO or onnxruntime.
         weights (str or Path, optional): The checkpoint. Defaults to None: with no model
             either, the one that comes with the package, for streets.
         device (str): 'auto' (a GPU where there is one), 'cpu', 'cuda:0', ...
@@ -59,7 +61,8 @@ class FCNInferencer:
         cfg_options (dict, optional): Overrides of the config.
         fast (bool): Whether the model is prepared by
             :func:`~fcn_plugin.models.speed_up.speed_up`: folded batch norms and 16 bits
-            where the machine has them, which changes scores a little. Defaults to False.
+            where the machine has them, which changes scores a little. An exported file is
+            run in bfloat16 by OpenVINO. Defaults to False.
         tile (int, optional): Labels images in tiles of that side, in pixels, so that
             memory does not grow with the image; see
             :class:`~fcn_plugin.models.FCNSegmentor`. There are no scores then. Defaults
@@ -71,22 +74,26 @@ class FCNInferencer:
         allow_imports (Sequence[str]): Packages that a config kept in the checkpoint may
             import, which runs their code: those of your own that it was trained with.
             Defaults to (): only fcn_plugin and OpenMMLab's.
+        runtime (str): What runs an exported file: 'openvino', 'onnxruntime' or 'auto', the
+            first on an x86 CPU where it is installed, else the second. Defaults to 'auto'.
 
     Raises:
         FileNotFoundError: If there is no such file or config.
         ValueError: If config and weights do not fit one another, or a config has none; if
-            anything but ``device`` is given beside a model or an exported file, which are
-            taken as they are, or a ``device`` that is not the model's.
+            anything but ``device`` is given beside a model, or but ``device``, ``runtime``
+            and ``fast`` beside an exported file, which are taken as they are; or a
+            ``device`` that is not the model's, or a ``runtime`` for a checkpoint.
     """
 
-    def __init__(self, model: PathLike | Config | nn.Module | None = None,
+    def __init__(self, model: 'PathLike | Config | nn.Module | None' = None,
                  weights: PathLike | None = None, device: str = 'auto',
                  backbone: str | None = None,
                  cfg_options: dict | None = None, fast: bool = False,
                  tile: int | None = None, overlap: int | None = None,
-                 crf: bool = False, allow_imports: Sequence[str] = ()) -> None:
+                 crf: bool = False, allow_imports: Sequence[str] = (),
+                 runtime: str = 'auto') -> None:
         self._backend = open_backend(
-            model, weights, device, fast, backbone=backbone, cfg_options=cfg_options,
+            model, weights, device, fast, runtime, backbone=backbone, cfg_options=cfg_options,
             tile=tile, overlap=overlap, crf=crf, allow_imports=allow_imports)
         meta = self._backend.meta
         self.class_names = tuple(meta['classes'])

@@ -1,8 +1,9 @@
-"""What tools/predict.py and tools/predict_show.py call, and predictions of data sets."""
+"""Predictions of data sets, and what ``fcn show`` calls."""
 import copy
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from torch import nn
 
 from .. import visualization as vis
 from ..checkpoints.loading import load_model
+from ..runtimes.opening import path_of
 from ..runtimes.torch_backend import labels_and_scores, step_options
 from ..utils.channels import turned
 from ..utils.errors import InputError
@@ -23,55 +25,14 @@ from ..utils.files import check_outputs
 from ..utils.paths import PathLike
 from .images import list_images, save_picture
 from .inferencer import FCNInferencer, check_opacity, raise_left_out
+from .predict_files import say_which
 from .result import Result, find_class
 
 #: Rows in one picture of predict_show; more images make more pictures.
 ROWS_PER_PICTURE = 6
 
 
-def predict_to_files(img_path: PathLike | Sequence[PathLike],
-                     weight_path: PathLike | None = None,
-                     config: PathLike | None = None, backbone: str | None = None,
-                     out_dir: PathLike = 'work_dirs/predict',
-                     heatmap: str | None = None, opacity: float = 0.5,
-                     device: str = 'auto', batch_size: int = 1,
-                     video_suffix: str = '.mp4', overwrite: bool = False,
-                     cfg_options: dict | None = None,
-                     fast: bool = False, tile: int | None = None,
-                     overlap: int | None = None, crf: bool = False,
-                     allow_imports: Sequence[str] = ()) -> list[Path]:
-    """Predicts images and videos into files, and says how many.
-
-    Args:
-        img_path (str, Path or a sequence of these): An image, a video, a folder or a glob.
-        weight_path (str or Path, optional): The checkpoint. Defaults to None: the model
-            that comes with the package, for streets.
-        config, backbone, device, cfg_options, fast, tile, overlap, crf, allow_imports:
-            See :class:`FCNInferencer`.
-        out_dir (str or Path): Made where it does not exist. Defaults to
-            'work_dirs/predict'.
-        heatmap, opacity, batch_size, video_suffix, overwrite: See
-            :meth:`FCNInferencer.save`.
-
-    Returns:
-        list[Path]: The files written.
-    """
-    inputs = list_images(img_path, videos=True)  # before the seconds that loading takes
-    infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast,
-                          tile, overlap, crf, allow_imports)
-    _say_which(weight_path, infer.class_names)
-    written = infer.save(inputs, out_dir, batch_size, opacity, heatmap, overwrite,
-                         video_suffix)
-    print(f'{len(written)} file{"s" * (len(written) != 1)} written to {out_dir}{os.sep}')
-    return written
-
-
 # --- data sets ---------------------------------------------------------------------
-
-
-def _say_which(weight_path: PathLike | None, classes: Sequence[str]) -> None:
-    if weight_path is None:
-        print(f'no weights named: the street model of the package ({", ".join(classes)})')
 
 
 def build_val_dataset(cfg: Config):
@@ -143,7 +104,7 @@ def show(weight_path: PathLike | None = None,
          heatmap: str | None = None, opacity: float = 0.6, device: str = 'auto',
          overwrite: bool = False, window: bool = False,
          cfg_options: dict | None = None, crf: bool = False,
-         allow_imports: Sequence[str] = ()) -> list[Path]:
+         allow_imports: Sequence[str] = (), runtime: str = 'auto') -> list[Path]:
     """Writes pictures that compare images with what is predicted.
 
     Image and prediction side by side for the images of ``img_path``; image, truth,
@@ -152,7 +113,8 @@ def show(weight_path: PathLike | None = None,
 
     Args:
         weight_path, config, backbone, heatmap, device, overwrite, cfg_options, crf,
-            allow_imports: See :func:`predict_to_files`; the heat map is one more column.
+            allow_imports, runtime: See :func:`predict_to_files`; the heat map is one more
+            column.
         img_path (str, Path or a sequence of these, optional): See :func:`list_images`.
             Defaults to None.
         out_dir (str or Path): Defaults to 'work_dirs/predict_show'.
@@ -172,12 +134,21 @@ def show(weight_path: PathLike | None = None,
     if paths is not None:
         # Of a data set the number is known once it is built.
         check_outputs(pages(out_dir, min(len(paths), max_images)), overwrite)
-    model = load_model(config, weight_path, device, backbone, cfg_options,
-                       rescale=paths is not None, crf=crf, allow_imports=allow_imports)
-    meta = model.dataset_meta
-    _say_which(weight_path, meta['classes'])
-    shown = None if heatmap is None else find_class(heatmap, meta['classes'])
     failed: list[Exception] = []
+    if paths is None:
+        if path_of(('.onnx', ), config, weight_path) is not None:
+            raise InputError(f"'{weight_path or config}' knows no validation set: give images "
+                             'to show')
+        model = load_model(config, weight_path, device, backbone, cfg_options,
+                           rescale=False, crf=crf, allow_imports=allow_imports)
+        meta: Any = model.dataset_meta
+    else:
+        infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, crf=crf,
+                              allow_imports=allow_imports, runtime=runtime)
+        meta = dict(classes=infer.class_names, palette=infer.palette,
+                    background=infer.background)
+    say_which(weight_path, meta['classes'])
+    shown = None if heatmap is None else find_class(heatmap, meta['classes'])
     if paths is None:
         dataset = build_val_dataset(model.cfg)
         total, where = len(dataset), 'the validation set'
@@ -191,8 +162,7 @@ def show(weight_path: PathLike | None = None,
         total, where = len(paths), ' '.join(f"'{name}'" for name in names)
         chosen = [paths[i] for i in spread(total, max_images)]
         count = len(chosen)
-        found = list(FCNInferencer(model).stream(chosen, scores=shown is not None,
-                                                 failed=failed))
+        found = list(infer.stream(chosen, scores=shown is not None, failed=failed))
     files = pages(out_dir, len(found))
     if files:
         out_dir.mkdir(parents=True, exist_ok=True)

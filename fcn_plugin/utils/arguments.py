@@ -54,6 +54,10 @@ _SHARED: dict[str, dict[str, Any]] = {
         'checkpoint keeps no config (resnet50 where none is named)'),
     '--device': dict(
         default='auto', help='auto (a GPU where there is one), cpu, cuda:0, ...'),
+    '--runtime': dict(
+        choices=['auto', 'openvino', 'onnxruntime'], default='auto',
+        help='what runs an exported .onnx (default: OpenVINO on an x86 CPU where it is '
+        'installed, else onnxruntime)'),
     '--amp': dict(
         action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on a CPU'),
     '--crf': dict(
@@ -63,7 +67,7 @@ _SHARED: dict[str, dict[str, Any]] = {
     '--fast': dict(
         action='store_true',
         help='fold batch norms, lay memory out channels last, and compute in 16 bits '
-        'where the machine does so natively'),
+        'where the machine does so natively; of an .onnx the last, by OpenVINO'),
     '--tile': dict(
         type=int, metavar='N',
         help='label images in tiles of N pixels a side, so that memory does not grow '

@@ -2,7 +2,8 @@
 import pytest
 
 from fcn_plugin.inference.images import list_images
-from fcn_plugin.inference.predict import predict_to_files, show
+from fcn_plugin.inference.predict import show
+from fcn_plugin.inference.predict_files import predict_to_files
 
 
 def test_several_are_listed_in_their_order_and_each_once(photos):

@@ -1,5 +1,6 @@
 """tools/misc/doctor.py: every fault is found and has a fix."""
 import os
+import re
 import subprocess
 import sys
 from urllib.error import URLError
@@ -38,6 +39,7 @@ def test_this_installation():
     assert out.endswith('no faults\n')
     assert 'by numba: it runs and agrees with plain PyTorch' in out
     assert f'torch {torch.__version__}' in out
+    assert re.search(r'(openvino|onnxruntime) runs exported files; installed: .*\d', out)
     assert all(sentence in out for sentence in compat.in_force())
 
 

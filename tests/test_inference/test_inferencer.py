@@ -85,8 +85,9 @@ def test_options_beside_what_is_built_already(trained, tmp_path, given):
         FCNInferencer(model, **given)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     (tmp_path / 'net.onnx').touch()
-    with pytest.raises(ValueError, match=f"net.onnx' holds.*no {name}$"):
-        FCNInferencer(tmp_path / 'net.onnx', **given)
+    if name != 'fast':  # which says how to compute, and not what
+        with pytest.raises(ValueError, match=f"net.onnx' holds.*no {name}$"):
+            FCNInferencer(tmp_path / 'net.onnx', **given)
 
 
 def test_a_model_of_the_users_own_is_not_changed(trained):

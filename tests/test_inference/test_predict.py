@@ -13,7 +13,7 @@ from tiny_trained import CLASSES
 
 from fcn_plugin.checkpoints import loading, safe_config
 from fcn_plugin.cli import command
-from fcn_plugin.inference import predict
+from fcn_plugin.inference import predict, predict_files
 from fcn_plugin.runtimes.torch_backend import build_pipeline
 
 
@@ -50,7 +50,7 @@ def test_bad_arguments(trained, photos, tmp_path, change, words):
                       if isinstance(value, str) else value
                       for key, value in change.items()})
     with pytest.raises((ValueError, OSError), match=f'(?s){words}'):
-        predict.predict_to_files(**arguments)
+        predict_files.predict_to_files(**arguments)
     assert not (tmp_path / 'out').exists()
 
 
@@ -137,19 +137,19 @@ def test_predict_to_files(trained, photos, tmp_path, capsys):
     out = tmp_path / 'out'
     arguments = dict(img_path=photos, weight_path=trained / 'best.pth', out_dir=out,
                      device='cpu')
-    written = predict.predict_to_files(**arguments, heatmap='Striped Disc')
+    written = predict_files.predict_to_files(**arguments, heatmap='Striped Disc')
     names = ['A_heatmap_striped-disc.png', 'A_labels.png', 'A_overlay.jpg',
              'b_heatmap_striped-disc.png', 'b_labels.png', 'b_overlay.png']
     assert sorted(p.name for p in out.iterdir()) == names
     assert sorted(p.name for p in written) == names
     assert capsys.readouterr().out.splitlines()[-1] == f'6 files written to {out}/'
     with pytest.raises(FileExistsError, match='A_overlay.jpg.* 3 more.*--overwrite'):
-        predict.predict_to_files(**arguments)
+        predict_files.predict_to_files(**arguments)
     with pytest.raises(FileExistsError, match='and 1 more already'):
         [p.unlink() for p in written if 'heatmap' not in p.name]
-        predict.predict_to_files(**arguments, heatmap='7')
+        predict_files.predict_to_files(**arguments, heatmap='7')
     assert len(list(out.iterdir())) == 2  # nothing was done
-    predict.predict_to_files(**arguments, heatmap='7', overwrite=True)
+    predict_files.predict_to_files(**arguments, heatmap='7', overwrite=True)
     assert sorted(p.name for p in out.iterdir()) == names
 
 
@@ -157,7 +157,7 @@ def test_unreadable_among_others(trained, photos, tmp_path):
     (photos / 'a0.png').write_bytes(b'nonsense')
     with pytest.raises(ValueError, match=r'1 of 3 images are left out.*a0.png.*'
                        r'4 files are written to .*out'):
-        predict.predict_to_files(photos, trained / 'best.pth', out_dir=tmp_path / 'out',
+        predict_files.predict_to_files(photos, trained / 'best.pth', out_dir=tmp_path / 'out',
                                  device='cpu')
     assert len(list((tmp_path / 'out').iterdir())) == 4
 
@@ -226,7 +226,7 @@ def test_show_images(trained, photos, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('subcommand, function', [
-    ('predict', predict.predict_to_files), ('show', predict.show)])
+    ('predict', predict_files.predict_to_files), ('show', predict.show)])
 def test_subcommand_passes_what_the_function_takes(subcommand, function):
     _, given = command.parsed(subcommand, ['x', '--checkpoint', 'y'])
     takes = inspect.signature(function).parameters

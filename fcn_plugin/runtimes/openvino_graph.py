@@ -1,0 +1,85 @@
+"""OpenVINO runs a graph on a CPU."""
+import json
+import platform
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from types import ModuleType
+
+import numpy as np
+
+from ..utils.errors import InputError, MissingPackageError
+from .graph import META_KEY, Graph, gpu_of
+
+#: Pixels of a side up to which the whole numbers in a graph stay below 2^31: OpenVINO
+#: computes them in 32 bits.
+_LONGEST_SIDE = 32_000
+
+
+class OpenvinoGraph(Graph):
+    """A graph that OpenVINO runs, on the CPU.
+
+    It computes in float32, and with ``fast`` in bfloat16 where the CPU has it (AMX,
+    AVX512-BF16). See :class:`Graph`.
+
+    Raises:
+        ValueError: With ``fast``, if the graph would misplace labels in 16 bits.
+    """
+
+    def __init__(self, path: Path, device: str = 'auto', fast: bool = False) -> None:
+        if gpu_of(device) is not None:
+            raise InputError(f"device '{device}' was asked for, but OpenVINO runs on the CPU "
+                             'here: take --runtime onnxruntime, or --device cpu')
+        openvino = _import_openvino(path)
+        core = openvino.Core()
+        types = {True: openvino.Type.bf16, False: openvino.Type.f32}
+        native = 'BF16' in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+        try:
+            # as ONNX alone, whatever else it may be; by its path, so that weights in other
+            # files are looked for in its folder alone
+            reader = openvino.frontend.FrontEndManager().load_by_framework('onnx')
+            model = reader.convert(reader.load(str(path)))
+            has_meta = model.has_rt_info(['framework', META_KEY])
+            self.text = model.get_rt_info(['framework', META_KEY]).astype(str) if (
+                has_meta) else None
+            self._compiled = core.compile_model(model, 'CPU', {
+                'INFERENCE_PRECISION_HINT': types[fast and native],
+                'PERFORMANCE_HINT': 'LATENCY'})
+        except Exception as error:  # RuntimeError, and whatever its bindings raise
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            raise InputError(f"OpenVINO cannot load '{path}' as ONNX: "
+                             f'{lines[-1] if lines else type(error).__name__}') from error
+        if fast and self.text and not json.loads(self.text).get('exact_places'):
+            raise InputError(f"'{path}' computes places of labels in fractions, which 16 bits "
+                             'misplace: export it again if an older version wrote it, or '
+                             'leave fast (--fast) out')
+        self.path = path
+        self._lock = Lock()  # its request for inference serves one thread at a time
+
+    @classmethod
+    def suits(cls, device: str) -> bool:
+        """On an x86 CPU, where OpenVINO is installed."""
+        return (platform.machine() in ('x86_64', 'AMD64') and gpu_of(device) is None
+                and find_spec('openvino') is not None)
+
+    def run(self, batch: np.ndarray) -> list[np.ndarray]:
+        """See :meth:`Graph.run`."""
+        if max(batch.shape) > _LONGEST_SIDE:
+            raise InputError(f'an image of {batch.shape} is too long for OpenVINO (more than '
+                             f'{_LONGEST_SIDE} pixels a side): take --runtime onnxruntime')
+        with self._lock:
+            return list(self._compiled([batch]).values())
+
+
+def _import_openvino(path: Path) -> ModuleType:
+    # Importing openvino sends its makers a message by this package, which it can do
+    # without. No picture of ours is in it, but nobody has asked for it either.
+    sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingPackageError(
+            f"'{path}' is to be run by OpenVINO, which is not installed: pip install "
+            "'mmseg-fcn-plugin[openvino]'") from error
+    return openvino

@@ -1,0 +1,283 @@
+"""The runtimes of exported graphs: one set of tests for each, and the choice among them."""
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from tiny_runs import ROOT
+
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.cli import command
+from fcn_plugin.deployment.export import export
+from fcn_plugin.inference.predict import show
+from fcn_plugin.runtimes import openvino_graph, table
+from fcn_plugin.runtimes.graph import META_KEY
+from fcn_plugin.runtimes.table import RUNTIMES, open_graph
+
+onnx = pytest.importorskip('onnx', reason="the extra 'export' is not installed")
+pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
+
+NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
+SIZES = ((48, 64), (48, 64), (33, 65), (1, 50), (70, 1), (1, 1))
+
+
+def noise(height, width):
+    return np.random.randint(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope='session')
+def exported(trained, tmp_path_factory):
+    """Files with scores by whether they preprocess, of a net at the images' own sizes."""
+    folder, files = tmp_path_factory.mktemp('graphs'), {}
+    for preprocess in (True, False):
+        files[preprocess] = folder / f'net_{preprocess}.onnx'
+        export(trained / 'best.pth', files[preprocess], scores=True, preprocess=preprocess,
+               cfg_options=NATIVE)
+    return files
+
+
+@pytest.fixture(scope='session')
+def street_file(tmp_path_factory):
+    file = tmp_path_factory.mktemp('street') / 'street.onnx'
+    export(None, file, preprocess=True)
+    return file
+
+
+@pytest.fixture(scope='session')
+def reference(trained):
+    return FCNInferencer(trained / 'best.pth', device='cpu', cfg_options=NATIVE)
+
+
+def changed(file, out, change):
+    """A copy of an exported file, once ``change`` has had its metadata."""
+    model = onnx.load(str(file))
+    entry, = model.metadata_props
+    meta = json.loads(entry.value)
+    change(meta)
+    entry.value = json.dumps(meta)
+    onnx.save(model, str(out))
+    return out
+
+
+class RuntimeTests:
+    """What is asked of every runtime."""
+    name: str
+    package: str
+
+    @pytest.fixture(autouse=True)
+    def installed(self):
+        pytest.importorskip(self.package, reason=f'{self.package} is not installed')
+
+    def open(self, file, **options):
+        return FCNInferencer(file, device='cpu', runtime=self.name, **options)
+
+    @pytest.mark.parametrize('preprocess', [True, False])
+    def test_any_size_and_batch(self, exported, reference, preprocess):
+        """As the checkpoint predicts, one by one and together."""
+        graph, images = self.open(exported[preprocess]), [noise(*size) for size in SIZES]
+        expected = reference(images, scores=True, progress=False)
+        for batch_size in (1, 6):
+            found = graph(images, batch_size, scores=True, progress=False)
+            for ours, theirs in zip(found, expected):
+                assert ours.labels.shape == theirs.labels.shape
+                assert ours.labels.dtype == np.uint8 and ours.scores.dtype == np.float32
+                assert np.allclose(ours.scores, theirs.scores, atol=1e-4)
+                assert (ours.labels == theirs.labels).mean() > 0.999
+        assert graph.class_names == reference.class_names
+        assert graph.palette == reference.palette and graph.background == 0
+        assert max(len(np.unique(one.labels)) for one in expected) > 1
+
+    @pytest.mark.parametrize('size', [(360, 480), (131, 97), (33, 300), (1, 50)])
+    def test_the_street_model(self, street_file, size):
+        """A trained network, whose classes lie close to one another."""
+        image = np.kron(noise(size[0] // 30 + 1, size[1] // 30 + 1),
+                        np.ones((30, 30, 1), np.uint8))[:size[0], :size[1]].copy()
+        expected = FCNInferencer(device='cpu')(image).labels
+        assert (self.open(street_file)(image).labels == expected).mean() > 0.9999
+
+    def test_metadata(self, exported):
+        graph = open_graph(exported[True], 'cpu', self.name)
+        assert type(graph) is RUNTIMES[self.name] and graph.path == exported[True]
+        assert json.loads(graph.text)['classes'][1] == 'bar'
+
+    def test_results_stay_when_the_next_image_comes(self, exported):
+        graph = open_graph(exported[True], 'cpu', self.name)
+        first = graph.run(noise(40, 50)[None])
+        kept = [each.copy() for each in first]
+        graph.run(noise(40, 50)[None])
+        assert all(np.array_equal(a, b) for a, b in zip(first, kept))
+
+    def test_several_threads(self, exported):
+        graph = self.open(exported[True])
+        images = [noise(30 + i, 60 - i) for i in range(8)]
+        expected = [graph(image).labels for image in images]
+        with ThreadPoolExecutor(4) as pool:
+            found = pool.map(lambda image: graph(image).labels, images)
+            assert all(np.array_equal(a, b) for a, b in zip(found, expected))
+
+    @pytest.mark.parametrize('content', [b'', b'no graph', b'\x08\x07' * 40])
+    def test_what_is_no_onnx(self, tmp_path, content):
+        (tmp_path / 'bad.onnx').write_bytes(content)
+        with pytest.raises(ValueError, match='bad.onnx'):
+            self.open(tmp_path / 'bad.onnx')
+
+    def test_a_cut_file(self, exported, tmp_path):
+        content = exported[True].read_bytes()
+        (tmp_path / 'cut.onnx').write_bytes(content[:len(content) // 2])
+        with pytest.raises(ValueError, match="cannot load '.*cut.onnx' as ONNX"):
+            self.open(tmp_path / 'cut.onnx')
+
+    def test_a_file_of_others(self, exported, tmp_path):
+        foreign = onnx.load(str(exported[True]))
+        del foreign.metadata_props[:]
+        onnx.save(foreign, str(tmp_path / 'foreign.onnx'))
+        with pytest.raises(ValueError, match='not written by tools/export.py'):
+            self.open(tmp_path / 'foreign.onnx')
+
+    @pytest.mark.parametrize('name', [
+        '../secret', 'in/../../secret', './../secret', '{folder}/secret'])
+    def test_no_file_elsewhere_is_read(self, exported, tmp_path, monkeypatch, name):
+        """A graph could name any file of this machine, and give it away as labels."""
+        (tmp_path / 'in' / 'in').mkdir(parents=True)
+        (tmp_path / 'secret').write_bytes(np.arange(4, dtype=np.float32).tobytes())
+        name = name.format(folder=tmp_path)
+        monkeypatch.chdir(tmp_path / 'in')
+        weight = onnx.TensorProto(name='w', data_type=1, dims=[4], data_location=1)
+        weight.external_data.add(key='location', value=name)
+        values = [onnx.helper.make_tensor_value_info(one, 1, [4]) for one in 'xy']
+        model = onnx.helper.make_model(onnx.helper.make_graph(
+            [onnx.helper.make_node('Add', ['x', 'w'], ['y'])], 'g', values[:1], values[1:],
+            [weight]), opset_imports=[onnx.helper.make_opsetid('', 17)], ir_version=8)
+        model.metadata_props.add(key=META_KEY, value='{}')
+        (tmp_path / 'in' / 'bad.onnx').write_bytes(model.SerializeToString())
+        with pytest.raises(ValueError, match="cannot load '.*bad.onnx' as ONNX"):
+            open_graph(tmp_path / 'in' / 'bad.onnx', 'cpu', self.name)
+
+    def test_devices(self, exported):
+        with pytest.raises(ValueError, match="no device 'moon'.*cuda:0"):
+            FCNInferencer(exported[True], device='moon', runtime=self.name)
+        if not torch.cuda.is_available():
+            with pytest.raises(ValueError, match="'cuda:0' was asked for.*--device cpu"):
+                FCNInferencer(exported[True], device='cuda:0', runtime=self.name)
+
+    def test_not_installed(self, exported, monkeypatch):
+        monkeypatch.setitem(sys.modules, self.package, None)
+        with pytest.raises(ImportError, match=f'by {self.name}.*not installed: pip install.*'
+                           r'mmseg-fcn-plugin\[' .replace(self.name, self.spelt)):
+            self.open(exported[True])
+
+
+class TestOnnxruntime(RuntimeTests):
+    name = package = spelt = 'onnxruntime'
+
+    def test_fast_is_refused(self, exported):
+        with pytest.raises(ValueError, match='fast.*needs OpenVINO.*pip install'):
+            self.open(exported[True], fast=True)
+
+
+class TestOpenvino(RuntimeTests):
+    name = package = 'openvino'
+    spelt = 'OpenVINO'
+
+    def test_fast_keeps_labels_at_their_places(self, exported, reference):
+        """In 16 bits places beyond 256 would be rounded to whole pixels and more."""
+        image = np.kron(noise(9, 30), np.ones((32, 32, 1), np.uint8))
+        found = self.open(exported[True], fast=True)(image, scores=True)
+        expected = reference(image, scores=True)
+        top = np.sort(expected.scores, 0)
+        sure = top[-1] - top[-2] > 0.1
+        assert sure.mean() > 0.5
+        assert (found.labels == expected.labels)[sure].mean() > 0.999
+
+    def test_fast_wants_a_graph_of_exact_places(self, exported, tmp_path):
+        old = changed(exported[True], tmp_path / 'old.onnx',
+                      lambda meta: meta.pop('exact_places'))
+        with pytest.raises(ValueError, match='old.onnx.*16 bits misplace.*export it again'):
+            self.open(old, fast=True)
+        self.open(old)
+
+    def test_an_image_beyond_its_whole_numbers(self, exported):
+        with pytest.raises(ValueError, match='too long for OpenVINO.*--runtime onnxruntime'):
+            self.open(exported[True])(noise(1, 32_001))
+
+    def test_its_makers_are_told_nothing(self):
+        code = ('import sys; from pathlib import Path\n'
+                'from fcn_plugin.runtimes.openvino_graph import _import_openvino\n'
+                "_import_openvino(Path('x'))\n"
+                "print([name for name in sys.modules if 'openvino_telemetry.' in name])")
+        done = subprocess.run([sys.executable, '-c', code], text=True, capture_output=True,
+                              cwd=ROOT)
+        assert done.stdout.strip() == '[]', done.stderr
+
+
+# --- the choice -----------------------------------------------------------------------
+
+
+def without(monkeypatch, package):
+    """As if a package were not installed."""
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(openvino_graph, 'find_spec', lambda name: None)
+
+
+def test_auto(exported, monkeypatch):
+    pytest.importorskip('openvino')
+    x86 = openvino_graph.platform.machine() in ('x86_64', 'AMD64')
+    if not torch.cuda.is_available():
+        assert type(open_graph(exported[True])).__name__ == (
+            'OpenvinoGraph' if x86 else 'OnnxruntimeGraph')
+    assert table.chosen('cuda') == 'onnxruntime'
+    monkeypatch.setattr(openvino_graph.platform, 'machine', lambda: 'aarch64')
+    assert table.chosen('cpu') == 'onnxruntime'
+
+
+def test_auto_without_openvino(exported, monkeypatch):
+    without(monkeypatch, 'openvino')
+    assert type(open_graph(exported[True], 'cpu')).__name__ == 'OnnxruntimeGraph'
+    with pytest.raises(ImportError, match='run by OpenVINO, which is not installed'):
+        open_graph(exported[True], 'cpu', fast=True)
+
+
+def test_auto_goes_on_to_onnxruntime(exported, tmp_path):
+    """An operation that OpenVINO does not know."""
+    pytest.importorskip('openvino')
+    model = onnx.load(str(exported[True]))
+    model.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.eye(2, dtype=np.float32), 'square'))
+    model.graph.node.append(onnx.helper.make_node('Det', ['square'], ['det']))
+    model.graph.output.append(onnx.helper.make_tensor_value_info('det', 1, []))
+    onnx.save(model, str(tmp_path / 'net.onnx'))
+    image = noise(40, 50)
+    with pytest.warns(UserWarning, match='OpenVINO cannot load.*; onnxruntime runs it'):
+        graph = open_graph(tmp_path / 'net.onnx', 'cpu')
+    assert np.array_equal(graph.run(image[None])[0],
+                          open_graph(exported[True], 'cpu').run(image[None])[0])
+
+
+def test_the_command_offers_what_there_is(capsys):
+    """The names are written down twice, as importing them would import numpy."""
+    for subcommand in ('predict', 'show'):
+        for name in ('auto', *RUNTIMES):
+            assert command.parsed(subcommand, ['x', '--runtime', name])[1]['runtime'] == name
+        with pytest.raises(SystemExit):
+            command.parsed(subcommand, ['x', '--runtime', 'moon'])
+
+
+def test_show_takes_an_exported_file(exported, photos, tmp_path, capsys):
+    file, = show(exported[True], photos, out_dir=tmp_path, heatmap='ring', device='cpu',
+                 runtime='onnxruntime')
+    assert '2 of 2 images' in capsys.readouterr().out and file.is_file()
+    with pytest.raises(ValueError, match='net_True.onnx. knows no validation set: give im'):
+        show(exported[True], out_dir=tmp_path)
+
+
+def test_runtimes_that_are_none(trained, exported):
+    with pytest.raises(ValueError, match="no runtime 'moon': write auto or openvino or onnx"):
+        FCNInferencer(exported[True], runtime='moon')
+    with pytest.raises(FileNotFoundError, match='none.onnx'):
+        FCNInferencer('none.onnx', runtime='openvino')
+    for model in (trained / 'best.pth', None):
+        with pytest.raises(ValueError, match="'onnxruntime' runs exported files.*fcn export"):
+            FCNInferencer(model, runtime='onnxruntime')
