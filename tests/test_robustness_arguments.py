@@ -140,7 +140,7 @@ TABLE = {
         ('{none}', ['none']), ('{folder}', ['empty']), ('{text}', ['text.txt']),
         *[('{photos} ' + args, words) for args, words in [
             ('--images moon', ['moon']), ('--masks moon', ['moon']),
-            ('--val-share 2', ['val', '2']), ('--ignore moon', ['--ignore', "'moon'"]),
+            ('--val-share 2', ['val', '2']),
             ('--images photos', ['photos'])]],
         ('{data} --val-share 2', ['val', '2']), ('{data} --seed many', ['--seed', "'many'"]),
     ],

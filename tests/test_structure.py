@@ -8,9 +8,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'fcn_plugin'
 # A room may import from those before it, and from rooms on its own line.
 FLOORS = (
     ('utils', 'version', 'compat'), ('ops', ),
-    ('visualization', 'evaluation', 'masks', 'datasets', 'modalities',
-     'models'), ('checkpoints', ),
-    ('runtimes', ), ('inference', ), ('engine', 'deployment'),
+    ('visualization', 'evaluation', 'masks', 'datasets', 'modalities', 'models',
+     'annotations'),
+    ('checkpoints', ), ('runtimes', ), ('inference', ), ('engine', 'deployment'),
     ('own_data', 'reports', 'diagnosis'), ('apis', ), ('cli', '__main__'))
 FLOOR = {room: place for place, rooms in enumerate(FLOORS) for room in rooms}
 FILES = [file for file in sorted(PACKAGE.rglob('*.py')) if '.mim' not in file.parts]

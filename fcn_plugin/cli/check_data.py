@@ -1,4 +1,5 @@
-"""Checks a folder of images and masks, and writes a config that trains on it.
+"""Checks a folder of images and masks, or of a labelling tool's export, and writes a
+config that trains on it.
 
     fcn check-data data/mine                       # looks only
     fcn check-data data/mine --out data/mine-fcn   # writes there
@@ -14,20 +15,27 @@ from ..utils.arguments import ToolParser
 
 
 def value(text: str) -> int | str:
-    """A label, or a colour as #rrggbb."""
-    return text.lower() if re.fullmatch('#[0-9a-fA-F]{6}', text) else int(text)
+    """A label, a colour as #rrggbb, or a name."""
+    if re.fullmatch('#[0-9a-fA-F]{6}', text):
+        return text.lower()
+    return int(text) if re.fullmatch(r'-?\d+', text) else text
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
     add = parser.add_argument
-    add('root', metavar='DIR', help='the folder')
+    add('root', metavar='DIR', help='the folder; or a file of regions in it, such as '
+        "annotations.json")
     add('--images', metavar='SUBDIR',
         help='folder of the images in it, where its name does not say')
-    add('--masks', metavar='SUBDIR', help='folder of the masks in it')
+    add('--masks', metavar='SUBDIR', help='folder of the masks in it; no regions are read')
     add('--classes', nargs='+', metavar='NAME',
         help='names of the classes, in the order of their values')
     add('--ignore', nargs='+', type=value, default=(), metavar='VALUE',
-        help="values of pixels that do not count and are no classes, colours as '#rrggbb'")
+        help="values of pixels that do not count and are no classes, colours as '#rrggbb'; of "
+        'regions names')
+    add('--outside', choices=['background', 'ignore'],
+        help='what pixels in no region are (default: background, unless regions cover '
+        'nearly all)')
     add('--blurred', action='store_true',
         help='each pixel takes the nearest of the frequent values, also where it is not '
         'proven that JPEG or a resize made the others')

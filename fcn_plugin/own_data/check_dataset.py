@@ -1,4 +1,5 @@
 """Own data: what is in a folder, and what is wrong with it."""
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from ..masks.class_names import ClassNames, read_class_names
 from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import find_encoding
 from ..utils.errors import InputError
+from .annotated import Drawn, draw_annotations, note_of_unlabelled, read_annotations
 from .find_pairs import Pairing, find_pairs
 from .inspect_pairs import (
     Checked,
@@ -26,22 +28,31 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
                   classes: Sequence[str] | None = None,
                   ignore: Sequence[int | str] = (), val_share: float = 0.2,
                   seed: int = 0, blurred: bool = False,
-                  unturned_masks: bool = False) -> Checked:
+                  unturned_masks: bool = False, outside: str | None = None,
+                  drawn: Path | None = None) -> Checked:
     """Reads a folder of images and masks and finds out what can be found out.
 
+    Regions that a labelling tool keeps are drawn as masks first.
+
     Args:
-        root (str): The folder; see :func:`find_pairs` for the layouts.
-        images, masks (str, optional): Folders in it, where their names do not say.
+        root (str): The folder; see :func:`find_pairs` for the layouts. Or a file of regions
+            in it.
+        images, masks (str, optional): Folders in it, where their names do not say. With
+            ``masks`` no regions are read.
         classes (Sequence[str], optional): Names in the order of their values. Defaults to
             None: as many as there are values.
         ignore (Sequence[int or str]): Values of pixels that do not count, which are no
-            classes; of coloured masks '#rrggbb'. Defaults to none.
+            classes; of coloured masks '#rrggbb', of regions names. Defaults to none.
         val_share (float): Of validation, where there is no split. Defaults to 0.2.
         seed (int): Of that split. Defaults to 0.
         blurred (bool): Whether pixels take the nearest of the frequent values, also where
             blur is not proven. Defaults to False.
         unturned_masks (bool): Whether masks lie on images as they are stored where EXIF
             data turn these and sizes leave it open. Defaults to False.
+        outside (str, optional): What pixels in no region are; see
+            :func:`~fcn_plugin.own_data.annotated.draw_annotations`.
+        drawn (Path, optional): Where masks of regions are drawn, which must outlive what is
+            returned. Defaults to None: regions are not read.
 
     Raises:
         NotADirectoryError: If there is no such folder.
@@ -50,11 +61,16 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
     """
     if not 0 < val_share < 1:
         raise InputError(f'--val-share must lie between 0 and 1, but is {val_share}')
-    folder = Path(root)
-    pairing = find_pairs(folder, images, masks)
+    folder, drawing = Path(root), None
+    if drawn is not None and masks is None:
+        drawing = _drawing(folder, drawn, images, classes, ignore, outside)
+        folder = folder.parent if folder.is_file() else folder
+    pairing = drawing.pairing if drawing else find_pairs(folder, images, masks)
     found = list(track(inspect_pairs(pairing.pairs), 'reading', len(pairing.pairs),
                        transient=True))
     faults, notes = _faults_of_names(pairing, folder), list(pairing.notes)
+    if drawing:
+        faults += drawing.faults
     found = _turned(found, unturned_masks, notes)
     faults += _some([item.fault for item in found if item.fault], 'pairs cannot be used')
     usable = [item for item in found if not item.fault]
@@ -69,13 +85,16 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
         counts.update(item.counts)
         for total, part in zip(around, item.around or ()):
             total.update(part)
-    names, name_notes = read_class_names(folder)
-    notes += name_notes
-    if names and names.kind == 'colours' and not usable[0].colours:
-        names = _through_palette(names, usable)
-    lossy = 2 * sum(map(_is_lossy, usable)) > len(usable)
-    encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore, names, around,
-                             lossy, blurred)
+    if drawing:
+        encoding = drawing.encoding
+    else:
+        names, name_notes = read_class_names(folder)
+        notes += name_notes
+        if names and names.kind == 'colours' and not usable[0].colours:
+            names = _through_palette(names, usable)
+        lossy = 2 * sum(map(_is_lossy, usable)) > len(usable)
+        encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore, names,
+                                 around, lossy, blurred)
     faults += encoding.faults
     notes += encoding.notes
     splits = _split(usable, val_share, seed, notes, faults)
@@ -86,8 +105,36 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
         notes.append('classes in no training image: ' + ', '.join(absent))
     convert = encoding.colours or bool(set(counts) - set(encoding.label_map)) or any(
         item.turned or not item.plain for item in usable)
-    return Checked(folder, pairing, splits, encoding, median_frequency_weights(shares), notes,
-                   faults, convert)
+    checked = Checked(folder, pairing, splits, encoding, median_frequency_weights(shares),
+                      notes, faults, convert)
+    return _with_drawing(checked, drawing, drawn) if drawing and drawn else checked
+
+
+def _drawing(root: Path, folder: Path, images: str | None, classes: Sequence[str] | None,
+             ignore: Sequence[int | str], outside: str | None) -> Drawn | None:
+    """Masks of the regions in a folder, if there are some."""
+    found, broken = read_annotations(root)
+    if not found:
+        if root.is_file():
+            raise InputError(broken[0] if broken else (
+                f'{root}: this is a file of none of the formats that are read; expected a '
+                'folder, or regions as docs/annotations.md lists them'))
+        return None
+    drawing = draw_annotations(root.parent if root.is_file() else root, found, folder, images,
+                               classes, ignore, outside)
+    return drawing._replace(faults=broken + drawing.faults)
+
+
+def _with_drawing(checked: Checked, drawing: Drawn, folder: Path) -> Checked:
+    """What was found of masks that were drawn; they are named as their images are."""
+    def named(lines):
+        return [line.replace(f'{folder}{os.sep}', 'the regions of ') for line in lines]
+    notes = named(checked.notes)
+    if drawing.unlabelled:
+        notes.append('to be labelled: '
+                     + note_of_unlabelled(drawing.unlabelled, checked.root))
+    return checked._replace(convert=True, drawn=folder, source=drawing.source, notes=notes,
+                            faults=named(checked.faults), unlabelled=drawing.unlabelled)
 
 
 def _through_palette(names: ClassNames, found: list[Inspected]) -> ClassNames:

@@ -115,7 +115,7 @@ def find_pairs(root: Path, images: str | None = None,
         if not Path(folder).is_dir():
             raise NotADirectoryError(f'{folder}: no such folder')
     notes: list[str] = []
-    roles = _sort_out(root, images, masks, notes)
+    roles = sort_out(root, images, masks, notes)
     if not roles['image'] or not roles['mask']:
         seen = sorted({str(p.parent.relative_to(root)) for files in roles.values()
                        for p in files})
@@ -131,7 +131,7 @@ def find_pairs(root: Path, images: str | None = None,
     matched = _match(pictures, labels, notes)
     pairs = [Pair(image.path, mask.path, image.split or mask.split)
              for image, mask in matched]
-    pairs = _splits_of_lists(root, sorted(pairs), notes)
+    pairs = splits_of_lists(root, sorted(pairs), notes)
     paired = {path for pair in pairs for path in pair[:2]}
     lone = [f for f in pictures if f.path not in paired]
     lone_masks = [f for f in labels if f.path not in paired]
@@ -142,18 +142,18 @@ def find_pairs(root: Path, images: str | None = None,
     return Pairing(pairs, [f.path for f in lone], [f.path for f in lone_masks], notes, unclear)
 
 
-def _files(root: Path, pattern: str) -> Iterator[Path]:
-    """All below a folder, without what tools/misc/check_dataset.py has written there."""
+def files_below(root: Path, pattern: str) -> Iterator[Path]:
+    """All files below a folder, without what tools/misc/check_dataset.py has written there."""
     written = {config.parent for config in root.rglob('config.py')
                if (config.parent / 'overview.png').is_file()
                and (config.parent / 'train.txt').is_file()}
     return (path for path in root.rglob(pattern) if not written & set(path.parents))
 
 
-def _sort_out(root: Path, images: str | None, masks: str | None,
+def sort_out(root: Path, images: str | None, masks: str | None,
               notes: list[str]) -> dict[str, list[Path]]:
     """Every picture below a folder, by role."""
-    files = sorted(path for path in _files(root, '*')
+    files = sorted(path for path in files_below(root, '*')
                    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
                    and not any(part.startswith('.') for part in path.relative_to(root).parts))
     roles: dict[str, list[Path]] = dict(image=[], mask=[])
@@ -200,10 +200,15 @@ def _looks_like_masks(paths: Sequence[Path]) -> bool:
     return seen > 0
 
 
+def split_of(names: Iterable[str]) -> str | None:
+    """The split that the first of some names of folders says that says one."""
+    return next((_SPLITS[word] for name in names for word in words(name)
+                 if word in _SPLITS), None)
+
+
 def _file(root: Path, path: Path, named: str | None) -> _File:
     parts = path.relative_to(root).parts[:-1]
-    split = next((_SPLITS[word] for part in parts for word in words(part)
-                  if word in _SPLITS), None)
+    split = split_of(parts)
     ours = Path(named).parts if named else ()
     place = tuple(part for part in parts if part not in ours and not _role(part)
                   and not set(words(part)) & set(_SPLITS))
@@ -307,12 +312,12 @@ def _common_affix(images: Iterable[str],
     return affix if count > len(masks) / 2 else None
 
 
-def _splits_of_lists(root: Path, pairs: list[Pair], notes: list[str]) -> list[Pair]:
+def splits_of_lists(root: Path, pairs: list[Pair], notes: list[str]) -> list[Pair]:
     """Splits from train.txt, val.txt and test.txt, where the folders have none."""
     if any(pair.split for pair in pairs):
         return pairs
     split_of: dict[str, str] = {}
-    for file in sorted(_files(root, '*.txt')):
+    for file in sorted(files_below(root, '*.txt')):
         split = _SPLITS.get(file.stem.lower())
         if split is None or 'ImageSets' in file.parts and file.parent.name != 'Segmentation':
             continue

@@ -26,7 +26,8 @@ def report(checked: Checked) -> str:
     lines = [
         f'{checked.root}: {len(usable)} pairs to use, '
         + ', '.join(f'{len(items)} {name}' for name, items in splits.items()),
-        f'images  {shown}', 'masks   ' + ', '.join(f'{m} ({n})' for m, n in modes)
+        f'images  {shown}', 'masks   ' + (
+            checked.source or ', '.join(f'{m} ({n})' for m, n in modes))
     ]
     table = PrettyTable(['class', 'name', 'colour' if encoding.colours else 'value',
                          *(f'% of {name}' for name in splits),
@@ -43,7 +44,10 @@ def report(checked: Checked) -> str:
     lines.append(str(table))
     lines += [f'note    {note}' for note in checked.notes]
     lines += [f'FAULT   {fault}' for fault in checked.faults]
-    if checked.convert:
+    if checked.source:
+        lines.append('note    with --out DIR the masks are written there, and nothing beside '
+                     'the images')
+    elif checked.convert:
         lines.append('note    the masks cannot be read as labels as they are; with --out DIR '
                      'converted copies are written there')
     return '\n'.join(lines)

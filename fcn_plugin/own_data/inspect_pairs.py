@@ -69,6 +69,9 @@ class Checked(NamedTuple):
         notes (list[str]): What was assumed or is worth knowing.
         faults (list[str]): What is wrong.
         convert (bool): Whether masks must be written anew before training.
+        drawn (Path | None): The folder of the masks, where they were drawn from regions.
+        source (str): What from, in words.
+        unlabelled (list[Path]): Images that are to be labelled.
     """
     root: Path
     pairing: Pairing
@@ -78,6 +81,9 @@ class Checked(NamedTuple):
     notes: list[str]
     faults: list[str]
     convert: bool
+    drawn: Path | None = None
+    source: str = ''
+    unlabelled: list[Path] = []
 
 
 def inspect_pairs(pairs: Sequence[Pair], threads: int = 4) -> Iterator[Inspected]:

@@ -1,5 +1,6 @@
 """A config, lists of the splits, a picture and masks as labels, written beside own data."""
 import os
+import tempfile
 from pathlib import Path
 
 from rich.progress import track
@@ -54,7 +55,8 @@ def write_config(checked: Checked, out: str, base: str | None = None,
             lines = []
             for item in items:
                 # As they are found: links in the folder may lead anywhere.
-                image, mask = (file.relative_to(checked.root) for file in item.pair[:2])
+                image = item.pair.image.relative_to(checked.root)
+                mask = item.pair.mask.relative_to(checked.drawn or checked.root)
                 if checked.convert:
                     mask = Path(os.path.relpath(folder / _copy_of(mask), root))
                 lines.append(f'{image.as_posix()}\t{mask.as_posix()}')
@@ -76,7 +78,8 @@ def _convert(checked: Checked, folder: Path) -> None:
     palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
     items = [item for items in checked.splits.values() for item in items]
     for item in track(items, 'converting masks', transient=True):
-        file = folder / _copy_of(item.pair.mask.relative_to(checked.root))
+        mask = item.pair.mask.relative_to(checked.drawn or checked.root)
+        file = folder / _copy_of(mask)
         file.parent.mkdir(parents=True, exist_ok=True)
         save_label_png(file, labels_of(item, encoding), palette)
 
@@ -89,13 +92,14 @@ def check_and_write(root: str, out: str | None = None, base: str | None = None,
     Returns:
         bool: Whether nothing is wrong with the data.
     """
-    checked = check_dataset(root, **options)
-    print(report(checked))
-    if out is None:
+    with tempfile.TemporaryDirectory(prefix='fcn-masks-') as drawn:
+        checked = check_dataset(root, drawn=Path(drawn).resolve(), **options)
+        print(report(checked))
+        config = out and shown(write_config(checked, out, base, class_weights, overwrite))
+    if config is None:
         print('\nNothing was written. A config, lists of the splits and what else is needed: '
               '--out DIR')
     else:
-        config = shown(write_config(checked, out, base, class_weights, overwrite))
         left = ', without what is faulty' if checked.faults else ''
         print(f'\nwritten to {Path(config).parent}{os.sep}{left}: look at overview.png; '
               'next\n'

@@ -408,6 +408,8 @@ REFUSED = {
     'a name twice': (case(3, texts=[('classes.txt', 'a\nb\na')]), "'a' is the name of"),
     'ignored by mistake': (case(3, options=['--ignore', '7']),
                            '--ignore 7: that is in no mask'),
+    'ignored by a name': (case(3, options=['--ignore', 'moon']),
+                          '--ignore moon: that is no value'),
     'fewer names than values': (case(4, options=['--classes', 'a', 'b']),
                                 'values beyond the 2 classes: 2 (2'),
 }

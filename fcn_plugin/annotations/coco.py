@@ -1,0 +1,145 @@
+"""COCO's JSON: all images in one file, as https://cocodataset.org/#format-data says."""
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..utils.errors import InputError
+from ..utils.files import write_text
+from .outlines import area, joined
+from .regions import (
+    Annotated,
+    Bitmap,
+    Export,
+    Gathered,
+    Region,
+    export_of,
+    polygon,
+    runs,
+    size_of,
+)
+
+
+def is_export(content: Any) -> bool:
+    """Whether what a JSON file holds is COCO's, with regions or boxes (not panoptic)."""
+    return isinstance(content, dict) and all(
+        isinstance(content.get(key), list) for key in ('images', 'annotations', 'categories')
+    ) and not any('segments_info' in each for each in content['annotations'][:1])
+
+
+def read(content: dict, file: Path) -> Export:
+    """The regions of all images. An image without any is to be labelled.
+
+    Smaller regions lie over larger ones, and all over crowds, whose pixels do not count.
+    """
+    try:
+        names = {each['id']: str(each['name']) for each in sorted(
+            content['categories'], key=lambda each: each['id'])}
+        found = {each['id']: Gathered(file, str(each['file_name']), None)
+                 for each in content['images']}
+    except (KeyError, TypeError) as error:
+        raise InputError(f'{file}: an image or a category has no {error}, expected id, '
+                         'file_name and name') from None
+    for each in content['images']:
+        try:
+            found[each['id']].size = size_of(each.get('height'), each.get('width'))
+        except InputError as error:
+            found[each['id']].blame('width and height', error)
+    used = set()
+    for each in content['annotations']:
+        image = found.get(each.get('image_id')) if isinstance(each, dict) else None
+        if image is None:
+            raise InputError(f'{file}: an annotation is of no image of the file: '
+                             f'{each!r:.80}')
+        try:
+            if each['category_id'] not in names:
+                raise InputError(f'its category_id {each["category_id"]!r} is none of the '
+                                 'categories')
+            used.add(each['category_id'])
+            image.regions.append(_region(each, names, image))
+        except (InputError, KeyError, TypeError, ValueError) as error:
+            image.blame(f'annotation {each.get("id")}', error)
+    # Roboflow's files begin with a category of the project's name, which groups the others.
+    groups = {each.get('supercategory') for each in content['categories']}
+    classes = [name for key, name in names.items()
+               if key in used or name not in groups or len(names) == 1]
+    return export_of(list(found.values()), [
+        one.annotated(by_area=True, labelled=bool(one.regions)) for one in found.values()
+    ], classes)
+
+
+def _region(each: dict, names: dict, image: Gathered) -> Region:
+    name, counts = names[each['category_id']], not each.get('iscrowd')
+    shape = each.get('segmentation')
+    if not shape:
+        raise InputError('it has a box and no segmentation, and a box says of no pixel what '
+                         'it is: export polygons or masks')
+    if isinstance(shape, list):
+        outlines = tuple(map(polygon, shape if isinstance(shape[0], list) else [shape]))
+        return Region(name, outlines, counts=counts)
+    height, width = size_of(*shape['size'])
+    if image.size and (height, width) != image.size:
+        raise InputError(f'its mask is {width}x{height}, but the image is '
+                         f'{image.size[1]}x{image.size[0]}')
+    lengths = shape['counts']
+    if isinstance(lengths, str):
+        lengths = _lengths(lengths)
+    # Column by column.
+    return Region(name, bitmap=Bitmap(runs(lengths, width, height).T), counts=counts)
+
+
+def _lengths(text: str) -> Iterator[int]:
+    """COCO's compressed runs: each number in digits of 5 bits, the lowest first, as
+    characters from '0' on with 32 added where more follow; from the fourth on it is the
+    difference to the last but one (``maskApi.c`` of pycocotools)."""
+    found: list[int] = []
+    number = shift = 0
+    for char in text:
+        digit = ord(char) - 48
+        if not 0 <= digit < 64 or shift > 60:
+            raise InputError('its compressed runs (RLE) are damaged')
+        number |= (digit & 31) << shift
+        shift += 5
+        if digit & 32:
+            continue
+        if digit & 16:
+            number -= 1 << shift
+        found.append(number + (found[-2] if len(found) > 2 else 0))
+        number = shift = 0
+    if shift:
+        raise InputError('its compressed runs (RLE) are cut off')
+    yield from found
+
+
+def files_of(images: Sequence[Annotated], folder: Path) -> list[Path]:
+    """The file that :func:`write` writes."""
+    return [folder / 'annotations.json']
+
+
+def write(images: Sequence[Annotated], folder: Path, classes: Sequence[str]) -> list[Path]:
+    """Writes proposals for all images into one file, with a score each.
+
+    Args, Returns:
+        See :func:`fcn_plugin.annotations.labelme.write`.
+    """
+    number, annotations = 0, []
+    for place, image in enumerate(images, 1):
+        for region in image.regions:
+            number += 1
+            points = joined(region).round(3)
+            left, top = points.min(0).tolist()
+            right, bottom = points.max(0).tolist()
+            annotations.append(dict(
+                id=number, image_id=place, category_id=classes.index(region.name) + 1,
+                segmentation=[points.ravel().tolist()], area=round(area(points), 3),
+                bbox=[left, top, round(right - left, 3), round(bottom - top, 3)], iscrowd=0))
+            if region.score is not None:
+                annotations[-1]['score'] = round(region.score, 4)
+    file, = files_of(images, folder)
+    write_text(file, json.dumps(dict(
+        images=[dict(id=i, file_name=image.name, height=image.size[0], width=image.size[1])
+                for i, image in enumerate(images, 1)],
+        annotations=annotations,
+        categories=[dict(id=i, name=name) for i, name in enumerate(classes, 1)]),
+        ensure_ascii=False))
+    return [file]

@@ -1,0 +1,67 @@
+"""The table of formats, and what a folder has of them."""
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from ..utils.errors import InputError
+from . import coco, cvat, label_studio, labelme, supervisely, yolo
+from .files import read_json, read_xml
+from .regions import Export
+
+#: Of each format that proposals are written in: its word, and its module, which has
+#: ``files_of`` and ``write``.
+WRITTEN: dict[str, ModuleType] = dict(
+    coco=coco, labelme=labelme, labelstudio=label_studio, cvat=cvat, yolo=yolo)
+_JSON = {'labelme': labelme, 'COCO': coco, 'Label Studio': label_studio,
+         'Supervisely': supervisely}
+
+
+def read_file(file: Path) -> tuple[str, Export] | None:
+    """What a file holds.
+
+    Returns:
+        tuple: The format's name and what was read, or None: it is none of the formats.
+
+    Raises:
+        ValueError: If it is broken.
+    """
+    suffix = file.suffix.lower()
+    if suffix == '.json':
+        content = read_json(file)
+        for name, module in _JSON.items():
+            if module.is_export(content):
+                return name, module.read(content, file)
+    elif suffix == '.xml':
+        root = read_xml(file)
+        if cvat.is_export(root):
+            return 'CVAT', cvat.read(root, file)
+    elif suffix in ('.yaml', '.yml') or file.name == 'classes.txt':
+        names = yolo.names_in(file)
+        if names is not None:
+            return 'YOLO', yolo.read(names, file)
+    return None
+
+
+def read_files(files: Iterable[Path]) -> tuple[list[tuple[str, Export]], list[str]]:
+    """What those of many files hold that are of a format.
+
+    Returns:
+        tuple: Pairs of the format's name and what was read; and what is wrong with files
+        that could not be read, of any format or none.
+    """
+    found, broken = [], []
+    texts: set[Path] = set()
+    # A folder of YOLO may have data.yaml and classes.txt: the first says it.
+    for file in sorted(files, key=lambda file: file.name == 'classes.txt'):
+        if file.name == 'classes.txt' and file.parent in texts:
+            continue
+        try:
+            export = read_file(file)
+        except InputError as error:
+            broken.append(str(error))
+            continue
+        if export is not None:
+            found.append(export)
+            if export[0] == 'YOLO':
+                texts.add(file.parent)
+    return found, broken

@@ -1,0 +1,125 @@
+"""YOLO segmentation: a text file an image, and data.yaml with the names of the classes.
+
+A line is a class's number and the points of a polygon as shares of the sides:
+https://docs.ultralytics.com/datasets/segment/
+"""
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ..utils.errors import InputError
+from ..utils.files import write_text
+from .outlines import joined
+from .regions import Annotated, Export, Gathered, Region, export_of, polygon
+
+
+def names_in(file: Path) -> list[str] | None:
+    """The classes of a data.yaml, or of the classes.txt that Label Studio and others write.
+
+    Returns:
+        list[str]: By number, or None: it is no such file, or there are no labels beside it.
+
+    Raises:
+        ValueError: If it is a data.yaml with names that are none.
+    """
+    if not any((file.parent / each).is_dir() for each in ('labels', *_SPLITS)):
+        return None
+    if file.name == 'classes.txt':
+        names: Any = file.read_text(encoding='utf-8-sig', errors='replace').split('\n')
+        names = [name.strip() for name in names if name.strip()]
+    else:
+        try:
+            content = yaml.safe_load(file.read_text(encoding='utf-8-sig'))
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise InputError(f'{file}: it is no YAML: {error}') from None
+        if not isinstance(content, dict) or 'names' not in content:
+            return None
+        names = content['names']
+        if isinstance(names, dict):
+            if sorted(names, key=str) != sorted(range(len(names)), key=str):
+                raise InputError(f'{file}: names must be numbered from 0 on, but are '
+                                 f'{list(names)!r:.60}')
+            names = [names[i] for i in range(len(names))]
+        if not isinstance(names, list) or not names:
+            raise InputError(f'{file}: names is {names!r:.60}, expected a list of classes')
+    return [str(name) for name in names] if _texts(file) else None
+
+
+_SPLITS = ('train', 'val', 'valid', 'test')
+
+
+def _texts(file: Path) -> list[Path]:
+    """The labels: texts below a folder called labels."""
+    return sorted(path for path in file.parent.rglob('*.txt')
+                  if 'labels' in path.relative_to(file.parent).parts[:-1])
+
+
+def read(names: list[str], file: Path) -> Export:
+    """The regions of all images that have a text. An empty one says that there is nothing.
+
+    Args:
+        names (list[str]): From :func:`names_in`.
+        file (Path): The file that they are from.
+    """
+    gathered = []
+    for path in _texts(file):
+        parts = list(path.relative_to(file.parent).with_suffix('').parts)
+        # The last folder of that name, as the tool replaces it.
+        parts[len(parts) - 1 - parts[::-1].index('labels')] = 'images'
+        found = Gathered(path, file.parent.joinpath(*parts).as_posix(), None)
+        for number, line in enumerate(path.read_text(
+                encoding='utf-8-sig', errors='replace').splitlines(), 1):
+            try:
+                if line.strip():
+                    found.regions.append(_region(line.split(), names))
+            except (InputError, ValueError, OverflowError) as error:
+                found.blame(f'line {number}', error)
+        gathered.append(found)
+    return export_of(gathered, [found.annotated(shares=True) for found in gathered],
+                     names)
+
+
+def _region(words: list[str], names: list[str]) -> Region:
+    try:
+        number, points = int(words[0]), [float(word) for word in words[1:]]
+    except ValueError:
+        raise InputError(f'{" ".join(words)!r:.60} is not a number of a class and points'
+                         ) from None
+    if not 0 <= number < len(names):
+        raise InputError(f'class {number} is none of the {len(names)} names (0 to '
+                         f'{len(names) - 1})')
+    if len(points) == 4:
+        raise InputError('it is a box, and a box says of no pixel what it is: export polygons '
+                         '(segmentation)')
+    if np.abs(points).max(initial=0) > 10:
+        raise InputError('points are shares of the sides, 0 to 1, but one is '
+                         f'{max(points, key=abs):g}')
+    return Region(names[number], (polygon(points), ))
+
+
+def files_of(images: Sequence[Annotated], folder: Path) -> list[Path]:
+    """The files that :func:`write` writes."""
+    return [*(folder / 'labels' / Path(image.name).with_suffix('.txt') for image in images),
+            folder / 'data.yaml']
+
+
+def write(images: Sequence[Annotated], folder: Path, classes: Sequence[str]) -> list[Path]:
+    """Writes proposals, a text an image, and data.yaml. The format has no place for scores.
+
+    Args, Returns:
+        See :func:`fcn_plugin.annotations.labelme.write`.
+    """
+    *files, table = files_of(images, folder)
+    for image, file in zip(images, files):
+        height, width = image.size  # type: ignore[misc]
+        write_text(file, ''.join(
+            f'{classes.index(region.name)} '
+            + ' '.join(f'{v:.6f}' for v in (joined(region) / (width, height)).ravel()) + '\n'
+            for region in image.regions))
+    write_text(table, yaml.safe_dump(dict(
+        path='.', train='images', val='images', names=dict(enumerate(classes))),
+        allow_unicode=True, sort_keys=False))
+    return [*files, table]

@@ -1,0 +1,317 @@
+"""From regions to pixels, and back to polygons; judged by the tools' own libraries."""
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from label_studio_brush import brushed
+from matplotlib.path import Path as Outline
+from PIL import Image, ImageDraw
+
+from fcn_plugin.annotations import coco, label_studio
+from fcn_plugin.annotations.drawing import draw, inside, pixels_of
+from fcn_plugin.annotations.files import png_mask, read_json, read_xml
+from fcn_plugin.annotations.outlines import area, joined, proposed, simplified
+from fcn_plugin.annotations.regions import (
+    Annotated,
+    Bitmap,
+    Region,
+    ellipse,
+    polygon,
+    runs,
+    turned,
+)
+
+SIZE = 37, 53  # H, W
+
+
+def star(seed, corners=11):
+    """A polygon that leaves the image and crosses itself."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-8, 60, (corners, 2))
+
+
+def far_from(outline, distance):
+    """Pixels whose centres lie further than that from every side, (H, W) bool."""
+    y, x = np.indices(SIZE) + 0.5
+    points = np.stack([x.ravel(), y.ravel()], 1)
+    nearest = np.full(len(points), np.inf)
+    for start, end in zip(outline, np.roll(outline, -1, 0)):
+        along = end - start
+        share = np.clip((points - start) @ along / (along @ along), 0, 1)
+        nearest = np.minimum(nearest, np.hypot(*(points - start - share[:, None] * along).T))
+    return (nearest > distance).reshape(SIZE)
+
+
+# --- the half-pixel rule -------------------------------------------------------------
+
+
+def test_a_pixel_is_inside_where_its_centre_is():
+    assert inside(polygon([(1, 1), (3, 1), (3, 2), (1, 2)]), 4, 5).nonzero()[1].tolist() == [
+        1, 2]
+    barely = polygon([(1.49, 1.49), (2.49, 1.49), (2.49, 2.49), (1.49, 2.49)])
+    assert np.argwhere(inside(barely, 4, 5)).tolist() == [[1, 1]]
+    beyond = polygon([(1.51, 1.51), (2.51, 1.51), (2.51, 2.51), (1.51, 2.51)])
+    assert np.argwhere(inside(beyond, 4, 5)).tolist() == [[2, 2]]
+
+
+def test_neighbours_share_no_pixel_and_leave_none_out():
+    """A common side through the centres of pixels, slanted ones too."""
+    left = polygon([(0, 0), (2.5, 0), (7.5, 10), (0, 10)])
+    right = polygon([(2.5, 0), (10, 0), (10, 10), (7.5, 10)])
+    assert (inside(left, 10, 10) ^ inside(right, 10, 10)).all()
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_agrees_with_matplotlib_and_pycocotools(seed):
+    """Pycocotools rounds points to a fifth of a pixel: centres nearer than that may differ."""
+    masks = pytest.importorskip('pycocotools.mask')
+    outline = star(seed, 5)
+    found = inside(outline, *SIZE)
+    theirs = masks.decode(masks.frPyObjects([outline.ravel().tolist()], *SIZE))[..., 0]
+    sure = far_from(outline, 0.3)
+    assert sure.mean() > 0.6
+    assert (found == theirs)[sure].all()
+    hull = outline[:3]  # where the even-odd rule and any other are the same
+    y, x = np.indices(SIZE) + 0.5
+    centres = np.stack([x.ravel(), y.ravel()], 1)
+    assert (inside(hull, *SIZE).ravel() == Outline(hull).contains_points(centres)).all()
+
+
+def test_differs_from_labelme_s_exporter_by_its_outline_alone():
+    """It takes points for centres of pixels and paints the outline, a pixel wide, as well
+    (ImageDraw, outline=1): more than the tool shows."""
+    outline = polygon([(5.2, 4.1), (40.7, 9.9), (30.3, 33.6)])
+    theirs = Image.new('L', SIZE[::-1])
+    ImageDraw.Draw(theirs).polygon([tuple(p) for p in outline], outline=1, fill=1)
+    theirs = np.asarray(theirs) > 0
+    found = inside(outline, *SIZE)
+    assert (found == theirs)[far_from(outline, 1.5)].all()
+    assert theirs.sum() > found.sum()
+
+
+def test_a_hole_is_cut_out_and_what_leaves_the_image_is_cut_off():
+    region = Region('a', (polygon([(-5, -5), (9, -5), (9, 6), (-5, 6)]), ),
+                    (polygon([(2, 2), (4, 2), (4, 4), (2, 4)]), ))
+    pixels, left, top = pixels_of(region, 8, 12)
+    whole = np.zeros((8, 12), bool)
+    whole[top:top + pixels.shape[0], left:left + pixels.shape[1]] = pixels
+    expected = np.zeros((8, 12), bool)
+    expected[:6, :9] = True
+    expected[2:4, 2:4] = False
+    assert (whole == expected).all()
+
+
+def test_a_bitmap_may_leave_the_image():
+    image = Annotated('a', (4, 4), (Region('b', bitmap=Bitmap(np.ones((3, 3), bool), -1, 2)),
+                                    Region('c', bitmap=Bitmap(np.ones((2, 2), bool), 9, 9))),
+                      Path('x'))
+    labels, stray = draw(image, (4, 4), dict(b=1, c=2))
+    expected = np.zeros((4, 4), int)
+    expected[2:, :2] = 1
+    assert (labels == expected).all() and stray == ['c']
+
+
+def square(name, left, right, **more):
+    return Region(name, (polygon([(left, 0), (right, 0), (right, 1), (left, 1)]), ), **more)
+
+
+def test_later_regions_lie_over_earlier_ones_unless_order_or_area_say_otherwise():
+    values = dict(a=1, b=2)
+    image = Annotated('x', (1, 6), (square('a', 0, 3), square('b', 0, 6)), Path('x'))
+    assert draw(image, (1, 6), values)[0][0].tolist() == [2] * 6
+    above = image._replace(regions=(square('a', 0, 3, order=1), square('b', 0, 6)))
+    assert draw(above, (1, 6), values)[0][0].tolist() == [1, 1, 1, 2, 2, 2]
+    by_area = image._replace(by_area=True)
+    assert draw(by_area, (1, 6), values)[0][0].tolist() == [1, 1, 1, 2, 2, 2]
+    crowd = by_area._replace(regions=(square('a', 0, 3), square('b', 2, 4, counts=False)))
+    assert draw(crowd, (1, 6), values)[0][0].tolist() == [1, 1, 1, 255, 0, 0]
+
+
+def test_ellipses_and_turned_boxes():
+    assert area(ellipse(20, 20, 10, 5)) == pytest.approx(50 * np.pi, rel=1e-3)
+    corner = turned(np.array([[2.0, 0.0]]), (0, 0), 90)  # y points down: clockwise as seen
+    assert corner.round(6).tolist() == [[0, 2]]
+
+
+# --- what is packed ------------------------------------------------------------------
+
+
+def noise(seed=0, size=SIZE):
+    blobs = np.random.default_rng(seed).random((size[0] // 4 + 1, size[1] // 4 + 1)) > 0.5
+    return np.kron(blobs, np.ones((4, 4), bool))[:size[0], :size[1]]
+
+
+@pytest.mark.parametrize('mask', [noise(), ~noise(1), np.zeros(SIZE, bool),
+                                  np.ones(SIZE, bool), noise(2, (600, 900))])
+def test_runs_of_coco_are_read_as_pycocotools_writes_them(mask):
+    masks = pytest.importorskip('pycocotools.mask')
+    packed = masks.encode(np.asfortranarray(mask.astype(np.uint8)))['counts'].decode()
+    height, width = mask.shape
+    each = dict(category_id=1, segmentation=dict(size=[height, width], counts=packed))
+    region = coco._region(each, {1: 'a'}, Annotated('a', None, (), Path('x')))
+    assert (region.bitmap.pixels == mask).all()
+
+
+@pytest.mark.parametrize('counts, words', [
+    ([3, 2], 'must fill 3x2 = 6 pixels, but fill 5'), ([2 ** 62] * 4 + [6], 'must fill'),
+    ([7, -1], 'negative'), ([2 ** 70], 'no integers'), ('abc', 'no integers'),
+    ([[6]], 'must fill')])
+def test_runs_that_are_not_those_of_the_image(counts, words):
+    with pytest.raises(ValueError, match=words.replace('(', r'\(')):
+        runs(counts, 2, 3)
+
+
+@pytest.mark.parametrize('text', ['0', '~~', '\x00', 'o' * 40, '0P', 'é'])
+def test_damaged_runs_of_coco(text):
+    each = dict(category_id=1, segmentation=dict(size=[4, 4], counts=text))
+    with pytest.raises(ValueError, match='RLE'):
+        coco._region(each, {1: 'a'}, Annotated('a', None, (), Path('x')))
+
+
+def test_strokes_of_label_studio():
+    mask = noise(3)
+    assert (label_studio._brushed(brushed(mask), *SIZE) == mask).all()
+
+
+@pytest.mark.parametrize('change, words', [
+    (lambda data: data[:-3], 'cut off'), (lambda data: [255] * 4 + data[4:], 'has 4294967295'),
+    (lambda data: [300, *data], 'no list of bytes'), (lambda data: [], 'cut off'),
+    (lambda data: data[:7] + [255] * 99, 'more than')])
+def test_damaged_strokes(change, words):
+    with pytest.raises(ValueError, match=words):
+        label_studio._brushed(change(brushed(noise(3))), *SIZE)
+
+
+def png(image, **options):
+    data = io.BytesIO()
+    image.save(data, 'PNG', **options)
+    return data.getvalue()
+
+
+def test_masks_in_png_of_every_kind():
+    mask = noise(4)
+    bit = Image.fromarray(mask)
+    two = Image.fromarray(mask.astype(np.uint8))
+    two.putpalette([0, 0, 0, 255, 255, 255])
+    clear = Image.fromarray(np.dstack([np.zeros((*SIZE, 3), np.uint8),
+                                       mask.astype(np.uint8) * 255]))
+    for data in (png(bit), png(two), png(two, transparency=0), png(clear),
+                 png(Image.fromarray(mask.astype(np.uint8) * 255))):
+        assert (png_mask(data) == mask).all()
+    with pytest.raises(ValueError, match='no PNG'):
+        png_mask(base64.b64decode('aGFsbG8='))
+
+
+# --- files of strangers --------------------------------------------------------------
+
+
+def test_entities_are_not_expanded(tmp_path):
+    file = tmp_path / 'a.xml'
+    file.write_text('<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]>'
+                    '<annotations><image name="&c;"/></annotations>')
+    with pytest.raises(ValueError, match='DOCTYPE'):
+        read_xml(file)
+    file.write_bytes('<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "b">]>'
+                     '<a>&b;</a>'.encode('utf-16'))
+    with pytest.raises(ValueError, match='DOCTYPE'):
+        read_xml(file)
+
+
+@pytest.mark.parametrize('data', [b'{', b'[' * 100000, b'\xff\xfe', b''])
+def test_broken_json(tmp_path, data):
+    (tmp_path / 'a.json').write_bytes(data)
+    with pytest.raises(ValueError, match='a.json: it is no JSON'):
+        read_json(tmp_path / 'a.json')
+
+
+@pytest.mark.parametrize('points', [[(0, 0), (1, 1)], [1, 2, 3], 'abc', [(0, 0, 0)] * 3,
+                                    [(0, 0), (1, float('nan')), (2, 2)], [],
+                                    [(0, 0), (1e300, 0), (0, 1)], None])
+def test_polygons_that_are_none(points):
+    with pytest.raises(ValueError, match='point'):
+        polygon(points)
+
+
+# --- from labels to polygons ---------------------------------------------------------
+
+
+def scene(seed=0, size=(60, 80), classes=4):
+    """Discs within discs, specks, and regions that touch at corners alone."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices(size)
+    labels = np.zeros(size, np.uint8)
+    for _ in range(8):
+        cy, cx, r = rng.uniform(0, size[0]), rng.uniform(0, size[1]), rng.uniform(8, 20)
+        far = np.hypot(y - cy, x - cx)
+        labels[far < r] = rng.integers(classes)
+        labels[far < r / 2] = rng.integers(classes)
+    labels[rng.random(size) < 0.01] = classes - 1
+    labels[:8, :8] = np.indices((8, 8)).sum(0) % 2
+    return labels
+
+
+NAMES = ['background', 'a', 'b', 'c']
+IMAGE = Annotated('x.png', None, (), Path('x.png'))
+
+
+def redrawn(image, shape):
+    one = image._replace(regions=tuple(
+        region._replace(outlines=(joined(region), ), holes=()) for region in image.regions))
+    return draw(one, shape, dict(a=1, b=2, c=3, background=9))[0]
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_outlines_without_tolerance_keep_every_pixel(seed):
+    labels = scene(seed)
+    found = proposed(IMAGE, labels, NAMES, background=0, tolerance=0)
+    assert (redrawn(found, labels.shape) == labels).all()
+    everything = proposed(IMAGE, labels, NAMES, tolerance=0)
+    assert (redrawn(everything, labels.shape) == np.where(labels, labels, 9)).all()
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_the_default_tolerance_keeps_99_percent_in_fewer_points(seed):
+    labels = scene(seed)
+    found = proposed(IMAGE, labels, NAMES, background=0)
+    assert (redrawn(found, labels.shape) == labels).mean() >= 0.99
+    smooth = (np.hypot(*(np.indices((300, 400)) - [[[150]], [[200]]])) < 120).astype(np.uint8)
+    few, = proposed(IMAGE, smooth, NAMES, background=0).regions
+    many, = proposed(IMAGE, smooth, NAMES, background=0, tolerance=0).regions
+    assert 5 * len(few.outlines[0]) < len(many.outlines[0])
+
+
+@pytest.mark.parametrize('tolerance', [0.3, 1, 2.5])
+def test_no_corner_is_further_off_than_the_tolerance(tolerance):
+    for seed in range(3):
+        for region in proposed(IMAGE, scene(seed), NAMES, tolerance=0).regions:
+            exact = region.outlines[0]
+            fewer = simplified(exact, tolerance)
+            sides = np.roll(fewer, -1, 0) - fewer
+            lengths = np.maximum((sides ** 2).sum(1), 1e-9)
+            share = np.clip(((exact[:, None] - fewer) * sides).sum(2) / lengths, 0, 1)
+            far = np.linalg.norm(exact[:, None] - fewer - share[..., None] * sides, axis=2)
+            assert far.min(1).max() <= tolerance + 1e-6
+
+
+def test_specks_are_left_out_and_what_is_around_them_closes():
+    labels = np.zeros((20, 20), np.uint8)
+    labels[2:14, 2:14] = 1
+    labels[5, 5:7] = 2
+    labels[9:12, 9:12] = 0
+    labels[17, 17] = 1
+    found = proposed(IMAGE, labels, NAMES, background=0, tolerance=0, min_area=3)
+    region, = found.regions
+    assert region.name == 'a' and len(region.holes) == 1
+    labels[5, 5:7], labels[17, 17] = 1, 0
+    assert (redrawn(found, labels.shape) == labels).all()
+
+
+def test_a_score_is_the_mean_of_the_region_s_pixels():
+    labels = np.zeros((4, 9), np.uint8)
+    labels[:, :3] = labels[:, 6:] = 1
+    scores = np.zeros((2, 4, 9), np.float32)
+    scores[1, :, :3], scores[1, :2, 6:], scores[1, 2:, 6:] = 0.9, 0.6, 0.8
+    found = proposed(IMAGE, labels, NAMES, 0, scores)
+    assert sorted(round(region.score, 6) for region in found.regions) == [0.7, 0.9]
