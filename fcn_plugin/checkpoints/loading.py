@@ -3,7 +3,6 @@ import copy
 import re
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from ..utils.config import inner_dataset, read_config
 from ..utils.errors import InputError, UserError
 from ..utils.paths import PathLike, config_file, config_path
 from ..visualization import default_palette
+from .bundled import BUNDLED, weights_file
 from .fit import difference, stripped
 from .reading import read_checkpoint
 from .safe_config import config_from_text
@@ -33,8 +33,7 @@ DEFAULT_CONFIGS = {
     'resnet101': 'fcn-8s_r101_1xb16-20k_voc12-224x224.py',
 }
 DEFAULT_BACKBONE = 'resnet50'
-#: The model that comes with the package: streets, the 11 classes of CamVid.
-STREET_MODEL = Path(__file__).resolve().parents[1] / 'weights' / 'street.pth'
+STREET_MODEL = BUNDLED['street']
 
 
 def find_config(config: PathLike | Config | None, meta: dict[str, Any],
@@ -154,8 +153,9 @@ def load_model(config: PathLike | Config | None = None,
 
     Args:
         config (str, Path or Config, optional): See :func:`find_config`.
-        checkpoint (str or Path, optional): Trained weights. Defaults to None:
-            :data:`STREET_MODEL`, if no config is given either.
+        checkpoint (str or Path, optional): Trained weights, or the name of a model of the
+            package, see :func:`~fcn_plugin.checkpoints.bundled.weights_file`. Defaults to
+            None: the one for objects, if no config is given either.
         device (str): 'auto', 'cpu', 'cuda:0', ... Defaults to 'auto'.
         backbone (str, optional): See :func:`find_config`. Defaults to None.
         cfg_options (dict, optional): Overrides of the config. Defaults to None.
@@ -174,13 +174,13 @@ def load_model(config: PathLike | Config | None = None,
         ValueError: If checkpoint, config and backbone do not fit one another.
     """
     device = pick_device(device)
-    if checkpoint is None:
-        if config is not None or backbone is not None:
-            raise InputError('no weights: name a checkpoint beside '
-                             + ('the config' if config is not None else 'the backbone'))
-        checkpoint = STREET_MODEL
-        print_log('the street model of the package is not for commercial use: '
-                  f'{STREET_MODEL.with_name("LICENSE")}', logger='current')
+    if checkpoint is None and (config is not None or backbone is not None):
+        raise InputError('no weights: name a checkpoint beside '
+                         + ('the config' if config is not None else 'the backbone'))
+    named, checkpoint = checkpoint, weights_file(checkpoint)
+    if checkpoint is not named:
+        print_log(f'the {checkpoint.stem} model of the package is not for commercial use: '
+                  f'{checkpoint.with_name("LICENSE")}', logger='current')
     loaded = read_checkpoint(checkpoint)
     cfg, source = find_config(config, loaded['meta'], backbone, allow_imports)
     cfg.merge_from_dict(cfg_options or {})

@@ -5,6 +5,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
+from ..checkpoints.bundled import weights_file
 from ..checkpoints.fit import check_checkpoint
 from ..checkpoints.loading import use_tiles
 from ..models import speed_up
@@ -27,7 +28,8 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
 
     Args:
         config (Config): From :func:`fcn_plugin.utils.config.load_config`.
-        checkpoint (str): The weights' file, or an address that mmengine knows.
+        checkpoint (str): The weights' file, an address that mmengine knows, or the name of
+            a model of the package.
         tta (bool): Averages over the config's ``tta_pipeline`` (sizes and flips),
             at the images' original sizes. Defaults to False.
         original_size (bool): See :func:`evaluate_at_original_size`.
@@ -50,6 +52,7 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         FileNotFoundError: If there is no such checkpoint.
         ValueError: If the config lacks what is asked for.
     """
+    checkpoint = str(weights_file(checkpoint))
     if '://' not in checkpoint and not Path(checkpoint).expanduser().is_file():
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
     if wait_time < 0:

@@ -1,0 +1,34 @@
+"""The models that come with the package."""
+from pathlib import Path
+
+from ..utils.paths import PathLike
+
+_FOLDER = Path(__file__).resolve().parents[1] / 'weights'
+#: Their files by name. 'objects' tells the 20 kinds of PASCAL VOC in photographs, 'street' the
+#: 11 of CamVid seen from a car; ``weights/README.md`` says how well.
+BUNDLED = {name: _FOLDER / f'{name}.pth' for name in ('street', )}
+#: The one that is taken where none is named.
+DEFAULT = 'street'
+
+
+def weights_file(checkpoint: PathLike | None) -> PathLike:
+    """The file of a checkpoint that is given by its path or by a name.
+
+    Args:
+        checkpoint (str or Path, optional): A path or URI, or a key of :data:`BUNDLED`,
+            unless a file of that name lies here. None stands for :data:`DEFAULT`.
+
+    Returns:
+        str or Path: As given, or the file of the package.
+
+    Raises:
+        FileNotFoundError: If it is a single word, but neither a file nor a name.
+    """
+    name = DEFAULT if checkpoint is None else str(checkpoint)
+    if checkpoint is not None and (Path(name).suffix or len(Path(name).parts) > 1 or
+                                   Path(name).exists()):
+        return checkpoint
+    if name not in BUNDLED:
+        raise FileNotFoundError(f"there is no file '{name}', and no model of the package is "
+                                f'called so; there are {", ".join(BUNDLED)}')
+    return BUNDLED[name]
