@@ -31,6 +31,7 @@ from ..utils.errors import InputError
 from ..utils.files import write_text
 from ..utils.paths import PathLike
 from ..version import __version__
+from ..visualization.charts import line_chart
 from .judge import Evaluation, choose_images, evaluate
 
 _FIGURES = dict(mIoU=FIGURES['mIoU']) | FIGURES  # that one first
@@ -212,14 +213,14 @@ def _charts(run: Run) -> list[str]:
     if len(losses) == 2:  # the sum, and its only term
         losses = ['loss']
     if losses:
-        charts.append(vis.line_chart({k: curve(run.train, k) for k in losses},
+        charts.append(line_chart({k: curve(run.train, k) for k in losses},
                                      'training loss', smooth=True))
     metrics = {title: curve(run.val, key) for key, title in _FIGURES.items()
                if key in keys(run.val)}
     if metrics:
-        charts.append(vis.line_chart(metrics, 'validation, per cent'))
+        charts.append(line_chart(metrics, 'validation, per cent'))
     if 'lr' in keys(run.train):
-        charts.append(vis.line_chart({'lr': curve(run.train, 'lr')}, 'learning rate'))
+        charts.append(line_chart({'lr': curve(run.train, 'lr')}, 'learning rate'))
     return charts
 
 

@@ -1,9 +1,8 @@
 """Pictures of labels: pure functions on numpy arrays.
 
 Images are RGB, (H, W, 3) uint8; labels are integers, (H, W); a palette is a
-sequence of RGB triples.
+sequence of RGB triples. Charts are in :mod:`.charts`, which imports all of matplotlib.
 """
-from .charts import line_chart
 from .comparison import comparison, comparison_row, error_map
 from .heatmap import heatmap
 from .label_png import save_label_png
@@ -14,6 +13,6 @@ from .text import enlarge, resize_labels
 
 __all__ = [
     'add_legend', 'as_picture', 'class_shares', 'colour_labels', 'comparison',
-    'comparison_row', 'default_palette', 'enlarge', 'error_map', 'heatmap', 'line_chart',
-    'merge_shares', 'overlay', 'resize_labels', 'save_label_png'
+    'comparison_row', 'default_palette', 'enlarge', 'error_map', 'heatmap', 'merge_shares',
+    'overlay', 'resize_labels', 'save_label_png'
 ]

@@ -1,6 +1,5 @@
 """Where a class is likely."""
 import cv2
-import matplotlib
 import numpy as np
 
 from ..utils.errors import InputError
@@ -35,6 +34,7 @@ def heatmap(scores: np.ndarray, image: np.ndarray, alpha: float = 0.6,
     if not (np.isfinite(scores).all() and scores.min() >= 0 and scores.max() <= 1):
         raise InputError('scores must be probabilities between 0 and 1, but reach from '
                          f'{scores.min()} to {scores.max()}')
+    import matplotlib  # a tenth of a second, which only heat maps need
     table = matplotlib.colormaps[colormap](np.arange(256), bytes=True)[:, :3]
     levels = np.rint(scores * 255).astype(np.uint8)
     if colour_bar or title:

@@ -15,6 +15,7 @@ from fcn_plugin import cli
 from fcn_plugin.checkpoints import publish
 from fcn_plugin.cli import command, evaluate, train
 from fcn_plugin.datasets.archives import ARCHIVES
+from fcn_plugin.deployment.export import export
 from fcn_plugin.evaluation.conditions import CONDITIONS
 from fcn_plugin.models.converters import VARIANTS
 from fcn_plugin.version import __version__
@@ -260,6 +261,17 @@ def command_line(tmp_path_factory):
     return run
 
 
+@pytest.fixture(scope='module')
+def exported(trained, tmp_path_factory):
+    """Files by whether they preprocess."""
+    pytest.importorskip('onnx', reason="the extra 'export' is not installed")
+    folder = tmp_path_factory.mktemp('exported')
+    files = {preprocess: folder / f'net_{preprocess}.onnx' for preprocess in (True, False)}
+    for preprocess, file in files.items():
+        export(trained / 'best.pth', file, preprocess=preprocess)
+    return files
+
+
 @pytest.mark.parametrize('arguments, code', [
     (['--help'], 0), (['--version'], 0), (['trian'], 2), (['train', '--help'], 0),
     (['train', '--moon'], 2), (['predict', '--help'], 0), (['evaluate', '--help'], 0),
@@ -269,6 +281,26 @@ def test_answers_at_once(command_line, arguments, code):
     assert found == code, err
     assert 'fcn' in out + err and 'fcn_plugin.cli' in imported
     assert not HEAVY & imported
+
+
+@pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
+def test_an_exported_file_is_run_without_torch(command_line, exported, photos, tmp_path,
+                                               runtime):
+    """Their import takes ten times as long as all else that it does."""
+    pytest.importorskip(runtime, reason='its extra is not installed')
+    code, _, err, imported = command_line(
+        'predict', photos, '--checkpoint', exported[True], '--runtime', runtime, '--out',
+        tmp_path / 'out')
+    assert code == 0 and len(list((tmp_path / 'out').iterdir())) == 4, err
+    assert {'fcn_plugin.inference.predict_files', runtime} <= imported
+    assert not {'torch', 'mmseg', 'mmengine', 'mmpretrain', 'mmcv', 'matplotlib'} & imported
+
+
+def test_an_exported_file_whose_pipeline_is_outside(command_line, exported, photos, tmp_path):
+    code, _, err, imported = command_line(
+        'predict', photos, '--checkpoint', exported[False], '--out', tmp_path / 'out')
+    assert code == 0 and len(list((tmp_path / 'out').iterdir())) == 4, err
+    assert {'mmseg', 'fcn_plugin.compat', 'fcn_plugin.engine'} <= imported
 
 
 def test_all_types_are_registered_before_the_work(command_line, tmp_path):
