@@ -9,7 +9,7 @@ from .regions import Annotated, Region
 
 #: How many pixels the default tolerance leaves as they are, of all.
 KEPT = 0.99
-_TOLERANCES = (1.0, 0.5, 0.25)
+_TOLERANCES = (1.0, 0.75, 0.5, 0.25)
 
 
 def proposed(image: Annotated, labels: np.ndarray, classes: Sequence[str],

@@ -31,8 +31,7 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     add('--classes', nargs='+', metavar='NAME',
         help='names of the classes, in the order of their values')
     add('--ignore', nargs='+', type=value, default=(), metavar='VALUE',
-        help="values of pixels that do not count and are no classes, colours as '#rrggbb'; of "
-        'regions names')
+        help="values of pixels that do not count, colours as '#rrggbb'; or names of regions")
     add('--outside', choices=['background', 'ignore'],
         help='what pixels in no region are (default: background, unless regions cover '
         'nearly all)')

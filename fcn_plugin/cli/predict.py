@@ -1,7 +1,9 @@
-"""Segments images and videos: overlays with a legend, label maps and heat maps.
+"""Segments images and videos: overlays with a legend, label maps and heat maps; or regions
+for a labelling tool.
 
     fcn predict photo.jpg --checkpoint best.pth
     fcn predict photos holiday.mp4 --out labelled
+    fcn predict new --checkpoint best.pth --format labelme --out new
 """
 from typing import Any
 
@@ -17,6 +19,13 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_argument('--heatmap', metavar='CLASS',
                         help='also write the probability of this class, given by name '
                         'or index')
+    parser.add_argument('--format', choices=['coco', 'labelme', 'labelstudio', 'cvat', 'yolo'],
+                        help='in place of pictures, write regions that this tool opens')
+    parser.add_argument('--tolerance', type=float, metavar='PIXELS',
+                        help='how far corners that are left out may lie from the outline '
+                        'of a region (default: 1, or as much less as keeps 99 %% of pixels)')
+    parser.add_argument('--min-area', type=int, default=0, metavar='PIXELS',
+                        help='leave out regions, and holes, that are smaller')
     parser.add_shared('--crf')
     parser.add_shared('--opacity', default=0.5)
     parser.add_shared('--device', '--runtime')

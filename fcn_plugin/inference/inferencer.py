@@ -95,6 +95,7 @@ class FCNInferencer:
         self._backend = open_backend(
             model, weights, device, fast, runtime, backbone=backbone, cfg_options=cfg_options,
             tile=tile, overlap=overlap, crf=crf, allow_imports=allow_imports)
+        self._in_tiles = tile is not None
         meta = self._backend.meta
         self.class_names = tuple(meta['classes'])
         self.palette = meta['palette']
@@ -103,6 +104,12 @@ class FCNInferencer:
     def __repr__(self) -> str:
         names, more = ', '.join(self.class_names[:5]), len(self.class_names) > 5
         return f'FCNInferencer({len(self.class_names)} classes: {names}{", ..." * more})'
+
+    @property
+    def gives_scores(self) -> bool:
+        """bool: Whether results can have scores: those of tiles cannot, nor those of a file
+        that was exported without."""
+        return not self._in_tiles and self._backend.meta.get('scores', True)
 
     # --- results ------------------------------------------------------------------
 

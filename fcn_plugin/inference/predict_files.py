@@ -3,9 +3,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..utils.errors import InputError
 from ..utils.paths import PathLike
 from .images import list_images
 from .inferencer import FCNInferencer
+from .proposals import write_proposals
 
 
 def predict_to_files(img_path: PathLike | Sequence[PathLike],
@@ -19,7 +21,8 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
                      fast: bool = False, tile: int | None = None,
                      overlap: int | None = None, crf: bool = False,
                      allow_imports: Sequence[str] = (),
-                     runtime: str = 'auto') -> list[Path]:
+                     runtime: str = 'auto', format: str | None = None,
+                     tolerance: float | None = None, min_area: int = 0) -> list[Path]:
     """Predicts images and videos into files, and says how many.
 
     Args:
@@ -32,16 +35,28 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
             'work_dirs/predict'.
         heatmap, opacity, batch_size, video_suffix, overwrite: See
             :meth:`FCNInferencer.save`.
+        format (str, optional): Of a labelling tool, for regions in place of pictures; see
+            :func:`~fcn_plugin.inference.proposals.write_proposals`. Defaults to None.
+        tolerance, min_area: Of these regions.
 
     Returns:
         list[Path]: The files written.
     """
-    inputs = list_images(img_path, videos=True)  # before the seconds that loading takes
+    if format is None and (tolerance is not None or min_area):
+        raise InputError('--tolerance and --min-area are of regions: give --format, too')
+    if format is not None and heatmap is not None:
+        raise InputError('--heatmap is a picture, and --format writes regions in their place')
+    # Before the seconds that loading takes.
+    inputs = list_images(img_path, videos=format is None)
     infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast,
                           tile, overlap, crf, allow_imports, runtime)
     say_which(weight_path, infer.class_names)
-    written = infer.save(inputs, out_dir, batch_size, opacity, heatmap, overwrite,
-                         video_suffix)
+    if format is None:
+        written = infer.save(inputs, out_dir, batch_size, opacity, heatmap, overwrite,
+                             video_suffix)
+    else:
+        written = write_proposals(infer, inputs, out_dir, format, tolerance, min_area,
+                                  batch_size, overwrite)
     print(f'{len(written)} file{"s" * (len(written) != 1)} written to {out_dir}{os.sep}')
     return written
 

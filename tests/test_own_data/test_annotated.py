@@ -19,6 +19,8 @@ from PIL import Image
 from test_own_data_chain import CHECK, NETWORK, TINY, read
 from tiny_runs import forget_runs, run_tool, succeed
 
+from fcn_plugin.own_data.annotated import draw_annotations, read_annotations
+
 SIZE = 48, 64  # H, W
 CLASSES = ['road', 'Baum', '道路']
 #: Of each image: the class and the corners of each region, the lower ones first.
@@ -557,7 +559,22 @@ def test_trains_on_them(tmp_path, name):
     tiny = tmp_path / 'tiny.py'
     tiny.write_text(TINY.format(base=str(tmp_path / 'out/config.py')), encoding='utf-8')
     succeed('train.py', tiny, '--work-dir', tmp_path / 'work')
-    assert list((tmp_path / 'work').glob('best_*.pth'))
+    best, = (tmp_path / 'work').glob('best_*.pth')
+    new = tmp_path / 'new'
+    save_images(new, ['a', 'b'])
+    succeed('predict.py', '--config', tiny, '--weight-path', best, '--img-path', new,
+            '--out-dir', new, '--format', 'labelme', '--tolerance', '0')
+    labels = tmp_path / 'labels'
+    succeed('predict.py', '--config', tiny, '--weight-path', best, '--img-path', new,
+            '--out-dir', labels)
+    # Beside the images the proposals are read as labels: somebody has corrected them.
+    found = draw_annotations(new, read_annotations(new)[0], tmp_path / 'masks',
+                             classes=CLASSES, outside='background')
+    assert len(found.pairing.pairs) == 2 and not found.faults
+    for pair in found.pairing.pairs:
+        drawn = np.asarray(Image.open(pair.mask))
+        predicted = np.asarray(Image.open(labels / f'{pair.image.stem}_labels.png'))
+        assert (drawn == predicted).all()
 
 
 def test_paths_of_other_machines(tmp_path):

@@ -1,0 +1,175 @@
+"""Predictions as regions of labelling tools: written, and read by the same reader."""
+import json
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from tiny_runs import run_tool, succeed
+
+from fcn_plugin.annotations import label_studio
+from fcn_plugin.annotations.drawing import draw
+from fcn_plugin.annotations.files import read_json, read_xml
+from fcn_plugin.annotations.formats import WRITTEN, read_file
+from fcn_plugin.annotations.outlines import area
+from fcn_plugin.inference.inferencer import FCNInferencer
+from fcn_plugin.inference.predict_files import predict_to_files
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """Pictures of large patches, two of one name in two folders, one turned by EXIF."""
+    folder = tmp_path / 'scenes'
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, size, more in (('b.png', (96, 128), {}), ('a/Größe 道.jpg', (64, 128), dict(
+            exif=exif)), ('a/b.png', (128, 64), {})):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng(len(name))
+        patches = rng.integers(0, 256, (size[0] // 16, size[1] // 16, 3), np.uint8)
+        pixels = np.kron(patches, np.ones((16, 16, 1), np.uint8))
+        Image.fromarray(pixels).save(file, **more)
+    return folder
+
+
+def read_again(format, folder):
+    """By the image's name: what our reader finds in what was written."""
+    files = [path for path in folder.rglob('*') if path.is_file()]
+    if format == 'labelstudio':
+        exports = [label_studio.read(read_json(folder / 'tasks.json'),
+                                     folder / 'tasks.json', proposals=True)]
+    else:
+        exports = [found[1] for found in map(read_file, files) if found]
+    images = {}
+    for one in (image for export in exports for image in export.images):
+        assert one.fault is None
+        name = one.name.replace('images/', '').rpartition('scenes/')[2]
+        images[name.rpartition('.')[0] if '.' in name else name] = one
+    return images
+
+
+@pytest.mark.parametrize('format', WRITTEN)
+def test_what_is_written_reads_as_predicted(trained, scenes, tmp_path, format):
+    files = [scenes / 'b.png', scenes / 'a/Größe 道.jpg', scenes / 'a/b.png']
+    out = tmp_path / 'out' / 'scenes'
+    written = predict_to_files(files, trained / 'best.pth', out_dir=out, format=format,
+                               device='cpu')
+    assert sorted(written) == sorted(path for path in out.rglob('*') if path.is_file())
+    infer = FCNInferencer(weights=trained / 'best.pth', device='cpu')
+    images = read_again(format, out)
+    where = {str(file.relative_to(scenes).with_suffix('')): file for file in files}
+    if format == 'labelme':  # names its image as seen from its own file
+        images = {str(one.source.relative_to(out).with_suffix('')): one
+                  for one in images.values()}
+        for one in images.values():
+            name = json.loads(one.source.read_text(encoding='utf-8'))['imagePath']
+            assert (one.source.parent / name).resolve() in [f.resolve() for f in files]
+    elif format == 'yolo':
+        images = {name.split('out/')[-1].removeprefix('scenes/'): one
+                  for name, one in images.items()}
+    assert set(images) == set(where)
+    values = {name: i for i, name in enumerate(infer.class_names, 1)}
+    for name, file in where.items():
+        result, one = infer(file, scores=True), images[name]
+        if one.size is not None:
+            assert one.size == result.labels.shape
+        drawn, _ = draw(one, result.labels.shape, values)
+        wanted = np.where(result.labels == 0, 0, result.labels + 1)
+        assert len(np.unique(wanted)) > 2
+        assert (drawn == wanted).mean() >= 0.99
+
+
+@pytest.mark.parametrize('format', WRITTEN)
+def test_scores_stand_where_a_format_has_a_place_for_them(trained, scenes, tmp_path, format):
+    predict_to_files(scenes / 'b.png', trained / 'best.pth', out_dir=tmp_path / 'out',
+                     format=format, device='cpu')
+    folder = tmp_path / 'out'
+    if format == 'yolo':
+        lines = (folder / 'labels/b.txt').read_text().splitlines()
+        assert all(len(line.split()) % 2 for line in lines)  # nothing but points
+        names = yaml.safe_load((folder / 'data.yaml').read_text())['names']
+        assert names[0] == 'bar' and len(names) == 8
+        return
+    found = {
+        'coco': lambda: [a['score'] for a in read_json(folder / 'annotations.json')[
+            'annotations']],
+        'labelme': lambda: [s['score'] for s in read_json(folder / 'b.json')['shapes']],
+        'labelstudio': lambda: [r['score'] for r in read_json(folder / 'tasks.json')[0][
+            'predictions'][0]['result']],
+        'cvat': lambda: [float(p.get('score')) for p in read_xml(
+            folder / 'annotations.xml').iter('polygon')]}[format]()
+    assert found and all(1 / 9 <= score <= 1 for score in found)
+
+
+def test_coco_s_own_library_opens_it(trained, scenes, tmp_path):
+    coco = pytest.importorskip('pycocotools.coco')
+    predict_to_files(scenes / 'b.png', trained / 'best.pth', out_dir=tmp_path, format='coco',
+                     device='cpu', tolerance=0)
+    opened = coco.COCO(tmp_path / 'annotations.json')
+    labels = FCNInferencer(weights=trained / 'best.pth', device='cpu')(scenes / 'b.png').labels
+    names = {each['id']: each['name'] for each in opened.dataset['categories']}
+    classes = FCNInferencer(weights=trained / 'best.pth', device='cpu').class_names
+    drawn = np.zeros(labels.shape, int)
+    for each in opened.loadAnns(opened.getAnnIds(imgIds=[1])):
+        mask = opened.annToMask(each) > 0
+        assert mask.sum() == pytest.approx(each['area'], rel=0.3, abs=8)
+        drawn[mask] = classes.index(names[each['category_id']])
+    assert (drawn == labels).mean() > 0.97  # it rounds corners to a fifth of a pixel
+
+
+def test_small_regions_and_rough_outlines_on_request(trained, scenes, tmp_path):
+    def regions(name, **more):
+        predict_to_files(scenes / 'b.png', trained / 'best.pth', out_dir=tmp_path / name,
+                         format='coco', device='cpu', **more)
+        return [np.array(a['segmentation'][0]).reshape(-1, 2)
+                for a in read_json(tmp_path / name / 'annotations.json')['annotations']]
+    all_of_them = regions('all', tolerance=0)
+    large = regions('large', tolerance=0, min_area=40)
+    assert 0 < len(large) < len(all_of_them) and min(map(area, large)) > 20
+    rough = regions('rough', tolerance=4)
+    assert sum(map(len, rough)) < sum(map(len, all_of_them)) / 2
+
+
+def test_labels_without_scores_have_regions_without(trained, scenes, tmp_path):
+    predict_to_files(scenes / 'b.png', trained / 'best.pth', out_dir=tmp_path / 'out',
+                     format='labelme', device='cpu', tile=320)
+    shapes = read_json(tmp_path / 'out/b.json')['shapes']
+    assert shapes and not any('score' in shape for shape in shapes)
+
+
+def test_proposals_are_no_labels(trained, scenes, tmp_path):
+    """Label Studio keeps both in one file: what nobody has corrected is not trained on."""
+    predict_to_files(scenes / 'b.png', trained / 'best.pth', out_dir=tmp_path,
+                     format='labelstudio', device='cpu')
+    (_, export) = read_file(tmp_path / 'tasks.json')
+    assert [one.labelled for one in export.images] == [False]
+    assert '<Label value="bar"/>' in (tmp_path / 'label_config.xml').read_text()
+
+
+@pytest.mark.parametrize('arguments, words', [
+    ('--format coco --tolerance -1', '--tolerance must be 0 pixels or more, but is -1'),
+    ('--format coco --tolerance nan', '--tolerance must be'),
+    ('--format coco --min-area -2', '--min-area must be'),
+    ('--min-area 5', 'give --format'), ('--format cvat --heatmap bar', '--heatmap is a'),
+    ('--format voc', "invalid choice: 'voc'")])
+def test_wrong_arguments(trained, scenes, tmp_path, arguments, words):
+    done = run_tool('predict.py', '--img-path', scenes, '--weight-path', trained / 'best.pth',
+                    '--out-dir', tmp_path / 'out', *arguments.split())
+    assert done.code == 2 and words in done.err and not (tmp_path / 'out').exists()
+
+
+def test_nothing_is_overwritten_and_no_image_is_lost(trained, scenes, tmp_path):
+    call = ['predict.py', '--weight-path', trained / 'best.pth', '--img-path', scenes,
+            '--out-dir', tmp_path / 'out', '--format', 'labelme', '--device', 'cpu']
+    (scenes / 'c.png').write_text('no image')
+    done = run_tool(*call)
+    assert done.code == 1 and '1 of 2 images are left out' in done.err
+    assert (tmp_path / 'out/b.json').exists()
+    (scenes / 'c.png').unlink()
+    done = run_tool(*call)
+    assert done.code == 2 and 'b.json' in done.err and '--overwrite' in done.err
+    succeed(*call, '--overwrite')
+    Image.open(scenes / 'b.png').save(scenes / 'b.jpg')
+    done = run_tool(*call, '--overwrite')
+    assert done.code == 2 and 'differ in their suffix alone' in done.err
