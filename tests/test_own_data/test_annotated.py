@@ -5,8 +5,11 @@ Each is written here by the tool's own library or by its published schema.
 import base64
 import io
 import json
+import re
+import sys
 import zlib
 from collections import Counter
+from glob import glob
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -17,8 +20,9 @@ from matplotlib.path import Path as Outline
 from mmengine.config import Config
 from PIL import Image
 from test_own_data_chain import CHECK, NETWORK, TINY, read
-from tiny_runs import forget_runs, run_tool, succeed
+from tiny_runs import ROOT, forget_runs, run_tool, succeed
 
+from fcn_plugin.cli.command import main
 from fcn_plugin.own_data.annotated import draw_annotations, read_annotations
 
 SIZE = 48, 64  # H, W
@@ -588,3 +592,28 @@ def test_paths_of_other_machines(tmp_path):
         dump(file, content)
     check(tmp_path / 'data', tmp_path / 'out')
     assert (labels_in(tmp_path / 'out')[1]['b/1.png'] == truth(2)).all()
+
+
+def test_the_page_from_labelme_to_a_trained_network(tmp_path, monkeypatch, capsys):
+    """To the letter, but for the number of iterations."""
+    monkeypatch.chdir(tmp_path)
+    labelme(tmp_path / 'photos')
+    save_images(tmp_path / 'new', ['1', '道'])
+    page = (ROOT / 'docs/annotations.md').read_text(encoding='utf-8')
+    commands = re.search(r'```bash\n(.+?)```', page, re.S)[1].splitlines()
+    assert [line.split()[:2] for line in commands] == [
+        ['fcn', 'check-data'], ['fcn', 'train'], ['fcn', 'predict']]
+    for line in commands:
+        words = [name for word in line.split()[1:]
+                 for name in (sorted(glob(word)) if '*' in word else [word])]
+        if words[0] == 'train':
+            words += ['--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
+                      'default_hooks.checkpoint.interval=2', 'train_dataloader.num_workers=0',
+                      'train_dataloader.persistent_workers=False']
+        monkeypatch.setattr(sys, 'argv', ['fcn', *words])
+        forget_runs()
+        main()
+    capsys.readouterr()
+    assert (tmp_path / 'photos-fcn/masks/a/1.png.png').exists()
+    written = json.loads((tmp_path / 'new/道.json').read_text(encoding='utf-8'))
+    assert written['imagePath'] == '道.png'
