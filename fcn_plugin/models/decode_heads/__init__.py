@@ -1,3 +1,4 @@
+from .cell_sampler import CellSampler
 from .fcn_skip_head import FCNSkipHead
 
-__all__ = ['FCNSkipHead']
+__all__ = ['CellSampler', 'FCNSkipHead']
