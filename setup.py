@@ -155,8 +155,8 @@ OPENVINO = ['openvino>=2026.0']
 # Runs notebooks/, in the tests without a browser.
 NOTEBOOK = ['nbclient', 'nbformat', 'ipykernel']
 EXTRAS = {
-    # Reads SBD's .mat files. mmsegmentation brings it as well, for now.
-    'data': ['scipy'],
+    # Reads SBD's, NYUDv2's and SIFT Flow's .mat files.
+    'data': ['scipy', 'h5py'],
     'timm': TIMM,
     # Reads TIFF of any number of channels.
     'multispectral': MULTISPECTRAL,

@@ -16,15 +16,20 @@ from fcn_plugin.utils.paths import shown
 PAPER = CONFIGS / 'paper'
 FINEST = PAPER / 'fcn-8s_vgg16_1xb1-100k_voc11.py'
 ALL = sorted(PAPER.glob('*.py'))
+OWN_MEANS = [path for path in ALL if 'nyudv2' in path.stem or 'siftflow' in path.stem]
+ALL = [path for path in ALL if path not in OWN_MEANS]
 WIDTH = 8
 
 
 def lean(path):
     """A paper config with a narrow classifier, so that it fits a test."""
     config = Config.fromfile(path)
-    config.model.backbone.update(fc_channels=WIDTH, init_cfg=None)
+    streams = config.model.backbone.get('streams', [config.model.backbone])
+    for stream in streams:
+        stream.update(fc_channels=WIDTH, init_cfg=None)
     head = config.model.decode_head
-    head.in_channels = (*head.in_channels[:-1], WIDTH)
+    head.in_channels = (*head.in_channels[:-1], WIDTH * len(streams))
+    head.pop('init_cfg', None)  # reads checkpoints
     return config
 
 
@@ -133,6 +138,46 @@ def test_paper_configs_are_the_authors(path):
         [104.00699, 116.66877, 122.67892])
     assert (processor.std == 1).all() and not processor.channel_conversion
     assert config.train_dataloader.batch_size == 1
+
+
+NYU = dict(colour=[116.190, 97.203, 92.318], depth=[7.844], hha=[132.431, 94.076, 118.477])
+
+
+@pytest.mark.parametrize('path', OWN_MEANS, ids=lambda path: path.stem)
+def test_nets_of_nyudv2_and_siftflow_take_a_step(path):
+    config = lean(path)
+    model = MODELS.build(config.model)
+    inputs = path.stem.partition('nyudv2-')[2].split('-')
+    means = sum((NYU[name] for name in inputs), []) if inputs != [''] else [
+        114.578, 115.294, 108.353]
+    assert model.data_preprocessor.mean.flatten().tolist() == pytest.approx(means)
+    assert (model.data_preprocessor.std == 1).all()
+    for loader in (config.train_dataloader, config.val_dataloader):
+        first = loader.dataset.pipeline[0]
+        assert inputs == [''] or first == dict(type='LoadRGBD', inputs=tuple(inputs))
+        assert loader.batch_size == 1
+    head = model.decode_head
+    assert head.image_offset == {(32, ): 19, (16, 32): 27, (8, 16, 32): 31}[head.in_strides]
+    assert head.num_classes == (33 if inputs == [''] else 40)
+    assert config.train_cfg.max_iters == 300000
+    late = path.stem.endswith('colour-hha')
+    assert head.skip_scales == ((0.5, ) if late else (1, ) * len(head.in_strides))
+    slow = late or 'siftflow' in path.stem and head.in_strides[0] < 32
+    assert config.optim_wrapper.optimizer.lr == (1e-12 if slow else 1e-10)
+
+    data = sample((24, 30))
+    data.set_data(dict(gt_geometric=PixelData(data=torch.randint(0, 3, (1, 24, 30)))))
+    image = torch.randint(0, 256, (len(means), 24, 30), dtype=torch.uint8)
+    wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    logged = model.train_step(dict(inputs=[image], data_samples=[data]), wrapper)
+    assert torch.isfinite(logged['loss'])
+    assert ('decode.loss_ce_geometric' in logged) == ('siftflow' in path.stem)
+
+
+def test_stages_of_siftflow():
+    rates = [Config.fromfile(path).optim_wrapper.optimizer.lr
+             for path in stages(PAPER / 'fcn-8s_vgg16_1xb1-300k_siftflow.py')]
+    assert rates == [1e-10, 1e-12, 1e-12]
 
 
 def test_the_loss_is_a_sum_over_pixels_that_count():

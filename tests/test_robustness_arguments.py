@@ -127,6 +127,11 @@ TABLE = {
     'dataset_converters/download.py': [
         ('moon {out}', ["'moon'", 'voc2012']), ('voc2012', ['dest']),
         ('voc2012 {out} --url moon', ['moon', 'http'])],
+    'dataset_converters/paper_data.py': [
+        ('moon {folder} {out}', ["'moon'", 'nyud']),
+        ('nyud {folder} {out}', ['nyud takes 3', '1 given']),
+        ('nyud {none} {text} {text} {out}', ['text.txt']),
+        ('siftflow {folder} {none} {out}', ['none'])],
     'dataset_converters/sbd2voc.py': [
         ('{none} {folder}', ['none']), ('{folder} {folder}', ['empty']), ('', ['sbd_root'])],
     'dataset_converters/shapes2voc.py': [

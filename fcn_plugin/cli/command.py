@@ -38,6 +38,7 @@ SUBCOMMANDS = {
     'convert caffe2fcn': "convert the authors' released nets to checkpoints",
     'convert fcn2port': "write a checkpoint with Caffe's layer names",
     'download': 'download VOC 2012, VOC 2011 or SBD',
+    'paper-data': 'convert NYUDv2 or SIFT Flow to folders',
     'sbd2voc': 'add the masks and lists of SBD to VOC 2012',
     'shapes2voc': 'write the built-in shapes to disk as VOC lays them out',
 }

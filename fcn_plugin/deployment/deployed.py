@@ -152,6 +152,9 @@ def _check_exportable(model: nn.Module) -> None:
     if model.test_cfg.get('mode', 'whole') != 'whole':
         raise InputError('a model that predicts in windows cannot be exported: give '
                          '--cfg-options model.test_cfg.mode=whole')
+    if getattr(head, 'other_tasks', None):
+        raise InputError('a network of several tasks cannot be exported: it has '
+                         f'{", ".join(head.other_tasks)} beside the first')
     if getattr(model, 'post_processor', None) is not None:
         raise InputError(f'the {type(model.post_processor).__name__} behind the network '
                          'cannot be exported: leave it out, by --cfg-options '

@@ -39,6 +39,9 @@ class FCNMetric(BaseMetric):
             ``<image's stem>.png``. Defaults to None: nowhere.
         format_only (bool): Write predictions and compute nothing, for data without
             truth. Defaults to False.
+        task (str, optional): A further task, whose truth and prediction are ``gt_<task>`` and
+            ``pred_<task>``, and whose classes the data set's ``metainfo`` has under 'tasks'.
+            Its name is the default ``prefix``. Defaults to None: the first task.
         prefix (str, optional): Put before the names. Defaults to None.
         collect_device: Not used; other metrics take it, so configs may give it.
     """
@@ -48,10 +51,12 @@ class FCNMetric(BaseMetric):
                  trimap_widths: Sequence[int] = (),
                  output_dir: str | None = None,
                  format_only: bool = False,
+                 task: str | None = None,
                  prefix: str | None = None,
                  collect_device: str = 'cpu',
                  **kwargs) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(collect_device=collect_device, prefix=prefix or task)
+        self.task = task
         if format_only and not output_dir:
             raise InputError('FCNMetric: format_only=True writes predictions and nothing '
                              'else, so output_dir must name a folder')
@@ -73,6 +78,17 @@ class FCNMetric(BaseMetric):
         self._samples = 0
 
     @property
+    def classes(self) -> Sequence[str]:
+        """Sequence[str]: Of the task."""
+        if self.task is None:
+            return self.dataset_meta['classes']
+        tasks = self.dataset_meta.get('tasks') or {}
+        if self.task not in tasks:
+            raise InputError(f"FCNMetric: the data set knows no task '{self.task}', expected "
+                             f"one of metainfo['tasks']: {', '.join(tasks) or 'none'}")
+        return tasks[self.task]
+
+    @property
     def confusion(self) -> Tensor | None:
         """Tensor: The matrix of this process so far, int64 (C, C)."""
         return None if self._matrices is None else self._matrices[0]
@@ -86,12 +102,13 @@ class FCNMetric(BaseMetric):
                 ``format_only``, ``gt_sem_seg``, each with ``data`` (1, H, W).
         """
         for sample in data_samples:
-            prediction = sample['pred_sem_seg']['data'][0]
+            task = self.task or 'sem_seg'
+            prediction = sample[f'pred_{task}']['data'][0]
             if self.output_dir is not None:
                 self._write(prediction, sample)
             if self.format_only:
                 continue
-            truth = sample['gt_sem_seg']['data'][0].to(prediction.device)
+            truth = sample[f'gt_{task}']['data'][0].to(prediction.device)
             try:
                 self._last = self._count(prediction, truth)
             except ValueError as error:
@@ -103,7 +120,7 @@ class FCNMetric(BaseMetric):
 
     def _count(self, prediction: Tensor, truth: Tensor) -> Tensor:
         """The matrices (1 + widths, C, C) of one image (H, W)."""
-        num_classes = len(self.dataset_meta['classes'])
+        num_classes = len(self.classes)
         whole = confusion_matrix(prediction, truth, num_classes, self.ignore_index)
         if not self.trimap_widths:
             return whole[None]
@@ -138,7 +155,7 @@ class FCNMetric(BaseMetric):
         """
         matrices = self._matrices
         if matrices is None:
-            num_classes = len(self.dataset_meta['classes'])
+            num_classes = len(self.classes)
             matrices = torch.zeros(
                 1 + len(self.trimap_widths), num_classes, num_classes, dtype=torch.int64)
         last_place = (self._samples - 1) * get_world_size() + get_rank()
@@ -156,7 +173,7 @@ class FCNMetric(BaseMetric):
     def _summarise(self, matrices: Tensor) -> dict[str, float]:
         values = segmentation_metrics(matrices[0])
         table = PrettyTable(['Class', 'IoU', 'Acc'])
-        for name, iou, accuracy in zip(self.dataset_meta['classes'], values['IoU'],
+        for name, iou, accuracy in zip(self.classes, values['IoU'],
                                        values['Acc']):
             table.add_row([name, f'{100 * iou:.2f}', f'{100 * accuracy:.2f}'])
         print_log('per class results:\n' + table.get_string(), logger='current')

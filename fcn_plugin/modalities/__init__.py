@@ -1,4 +1,8 @@
 """Images beyond three colours, and more than one label map an image."""
 from .multichannel import LoadMultichannelImage
+from .nyud import LoadRGBD, NYUDv2Dataset
+from .siftflow import SIFTFlowDataset
+from .tasks import LoadTasks, MultiTaskDataset, PackTasks
 
-__all__ = ['LoadMultichannelImage']
+__all__ = ['LoadMultichannelImage', 'LoadRGBD', 'LoadTasks', 'MultiTaskDataset',
+           'NYUDv2Dataset', 'PackTasks', 'SIFTFlowDataset']

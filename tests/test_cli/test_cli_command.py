@@ -140,6 +140,7 @@ SAME = {
     'convert caffe2fcn': [('N --out O', 'N O')],
     'convert fcn2port': [('W --out O', 'W O')],
     'download': [('sbd --out O', 'sbd O')],
+    'paper-data': [('nyud A M S --out O', 'nyud A M S O')],
     'sbd2voc': [('S V', 'S V')],
     'shapes2voc': [('--out O --train 3', 'O --train 3')],
 }

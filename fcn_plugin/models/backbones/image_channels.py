@@ -26,6 +26,10 @@ def take_weights_of_three(backbone: nn.Module) -> None:
     first convolution become the mean of the three, as the authors start the depth channel of
     their RGB-D net. A whole segmentor's checkpoint has to fit as it is.
     """
+    if hasattr(backbone, 'streams'):
+        for stream in backbone.streams:
+            take_weights_of_three(stream)
+        return
     first = _first_convolution(backbone)
     if first is None or first.in_channels <= 3 or first.groups > 1:
         return

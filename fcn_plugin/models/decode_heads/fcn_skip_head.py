@@ -1,6 +1,8 @@
 """Score, upsample, fuse: the head of FCN-32s, FCN-16s and FCN-8s."""
 from collections.abc import Sequence
 
+import torch
+import torch.nn.functional as F
 from mmengine.model import ModuleDict
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import accuracy
@@ -59,13 +61,18 @@ class FCNSkipHead(BaseDecodeHead):
             backbones without one of their own. Defaults to 0.
         with_accuracy (bool): Whether training also reports ``acc_seg``, which costs
             a pass over full-resolution scores. Defaults to False.
+        other_tasks (dict[str, int], optional): Further tasks on the same trunk, from a name
+            to its number of classes, such as ``dict(geometric=3)`` for SIFT Flow. Each has
+            score layers of its own: their channels follow the first task's. Its labels
+            are ``gt_<task>`` of a sample, its losses are logged with ``_<task>`` behind
+            their names and added. Defaults to None.
         out_channels, threshold, loss_decode, ignore_index, sampler: As in mmseg's
             ``BaseDecodeHead``.
         init_cfg (dict | list[dict], optional): Replaces the above initialisation.
 
     Raises:
         ValueError: If the sequences disagree in length, or strides do not ascend
-            by whole factors.
+            by whole factors; if tasks would be mixed by learned upsampling.
     """
 
     def __init__(self,
@@ -83,6 +90,7 @@ class FCNSkipHead(BaseDecodeHead):
                  zero_init_scores: bool = False,
                  dropout_ratio: float = 0.,
                  with_accuracy: bool = False,
+                 other_tasks: dict[str, int] | None = None,
                  out_channels: int | None = None,
                  threshold: float | None = None,
                  loss_decode: dict | Sequence[dict] = dict(
@@ -110,6 +118,13 @@ class FCNSkipHead(BaseDecodeHead):
             threshold=threshold, dropout_ratio=0., in_index=in_index,
             input_transform='multiple_select', loss_decode=loss_decode,
             ignore_index=ignore_index, sampler=sampler, init_cfg=init_cfg)
+        self.other_tasks = dict(other_tasks or {})
+        if self.other_tasks and (self.out_channels == 1 or any(
+                each['type'] == 'MaxUnpool' or each.get('learnable')
+                for each in (upsampler, final_upsampler))):
+            raise InputError(f'FCNSkipHead: other_tasks={self.other_tasks} need two classes '
+                             'or more in each task, and upsampling that is fixed')
+        width = self.out_channels + sum(self.other_tasks.values())
         del self.conv_seg  # the base class's single classifier; the score layers are ours
         self.dropout = nn.Dropout(dropout_ratio)
         self.in_strides = in_strides
@@ -124,17 +139,17 @@ class FCNSkipHead(BaseDecodeHead):
         self.with_accuracy = with_accuracy
 
         self.score = nn.ModuleDict({
-            f'stride{stride}': nn.Conv2d(channels, self.out_channels, 1)
+            f'stride{stride}': nn.Conv2d(channels, width, 1)
             for stride, channels in zip(in_strides, in_channels)
         })
         self.upsample = ModuleDict()
         for i, (fine, coarse) in enumerate(zip(in_strides, in_strides[1:])):
-            cfg = dict(upsampler, channels=self.out_channels, factor=coarse // fine)
+            cfg = dict(upsampler, channels=width, factor=coarse // fine)
             if unpools:
                 cfg['switch_channels'] = switch_channels[i]
             self.upsample[f'stride{coarse}'] = MODELS.build(cfg)
         self.upsample_image = MODELS.build(dict(
-            final_upsampler, channels=self.out_channels, factor=in_strides[0]))
+            final_upsampler, channels=width, factor=in_strides[0]))
 
     # --- the network -------------------------------------------------------
 
@@ -200,7 +215,24 @@ class FCNSkipHead(BaseDecodeHead):
 
     def loss_at_image(self, logits: Tensor, batch_data_samples: SampleList) -> dict:
         """As :meth:`loss_by_feat`, of logits (N, C, H, W) at the labels' size."""
-        labels = self._stack_batch_gt(batch_data_samples)
+        first, *others = logits.split([self.out_channels, *self.other_tasks.values()], 1)
+        losses = self._losses(first, self._stack_batch_gt(batch_data_samples))
+        for task, scores in zip(self.other_tasks, others):
+            labels = self._labels_of(task, batch_data_samples, logits)
+            losses.update((f'{name}_{task}', value)
+                          for name, value in self._losses(scores, labels).items())
+        return losses
+
+    def _labels_of(self, task: str, samples: SampleList, logits: Tensor) -> Tensor:
+        """A further task's labels (N, 1, H, W), padded as the first one's are."""
+        size = logits.shape[-2:]
+        return torch.stack([F.pad(
+            labels, (0, size[1] - labels.shape[-1], 0, size[0] - labels.shape[-2]),
+            value=self.ignore_index) for labels in (
+                sample.get(f'gt_{task}').data for sample in samples)])
+
+    def _losses(self, logits: Tensor, labels: Tensor) -> dict:
+        """The losses of one task's logits (N, C, H, W) and labels (N, 1, H, W)."""
         weight = None if self.sampler is None else self.sampler.sample(logits, labels)
         labels = labels.squeeze(1)
         losses: dict[str, Tensor] = {}
@@ -213,7 +245,7 @@ class FCNSkipHead(BaseDecodeHead):
         return losses
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Logits (N, C, H, W) at the size of the network's input.
+        """Logits (N, C, H, W) of the first task at the size of the network's input.
 
         Args:
             seg_logits (Tensor): Scores at the finest stride.
@@ -223,7 +255,7 @@ class FCNSkipHead(BaseDecodeHead):
         # mmseg gives a window's size as a torch.Size in sliding inference.
         sliding = type(meta['img_shape']).__name__ == 'Size'
         size = meta['img_shape'] if sliding else meta.get('pad_shape', meta['img_shape'])
-        return self.to_image(seg_logits, size[:2])
+        return self.to_image(seg_logits, size[:2])[:, :self.out_channels]
 
     @property
     def image_grid(self) -> tuple[int, float] | None:

@@ -8,15 +8,13 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.structures import PixelData
-from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from mmseg.utils import OptSampleList, SampleList, stack_batch
+from mmseg.utils import OptSampleList, SampleList
 from torch import Tensor
 
 from ...ops import Axis, label_dtype, label_scores, resample_scores, sample_axis
-from ...utils.channels import turned
 from ...utils.errors import InputError
 from ..backbones.image_channels import take_weights_of_three
 from ..decode_heads import FCNSkipHead
@@ -27,52 +25,6 @@ from .post_processing import PostProcessing
 _NOT_IN_TILES = (
     "test_cfg: mode='tile' gives labels only, with alignment='same': take mode='whole', or "
     "'slide', for logits, for a post processor and for alignment='caffe'")
-
-
-@MODELS.register_module()
-class FCNDataPreProcessor(SegDataPreProcessor):
-    """mmseg's preprocessor that also batches images of different sizes in testing.
-
-    Smaller images are padded at the right and the bottom to the largest of their
-    batch; :class:`FCNSegmentor` takes that padding away before its network sees them.
-    Of images of more than three channels the first three are turned round by
-    ``bgr_to_rgb``; mmseg's would leave them as they are and say nothing.
-
-    Args:
-        size, size_divisor: As in ``SegDataPreProcessor``; with neither, a batch is
-            padded to its largest image.
-        **kwargs: As in ``SegDataPreProcessor`` (mean, std, bgr_to_rgb, ...).
-
-    Raises:
-        ValueError: If an image has not as many channels as ``mean`` has values.
-    """
-
-    def __init__(self, size=None, size_divisor: int | None = None, **kwargs) -> None:
-        if size is None and size_divisor is None:
-            size_divisor = 1
-        super().__init__(size=size, size_divisor=size_divisor, **kwargs)
-
-    def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
-        """As in ``SegDataPreProcessor``; the result's inputs are (N, C, H, W)."""
-        inputs = data['inputs']
-        channels = len(inputs[0])
-        if self._enable_normalize and len(self.mean) not in (1, channels):
-            raise InputError(f'an image has {channels} channels, but data_preprocessor.mean '
-                             f'has {len(self.mean)} values: expected one for each')
-        if self.channel_conversion and channels > 3:
-            data = dict(data, inputs=[image[turned(channels)] for image in inputs])
-            inputs = data['inputs']
-        if training or len({image.shape[-2:] for image in inputs}) == 1:
-            return super().forward(data, training)
-        images, samples = [], []
-        for image, sample in zip(inputs, data['data_samples']):
-            single = super().forward(dict(inputs=[image], data_samples=[sample]))
-            images.append(single['inputs'][0])
-            samples += single['data_samples']
-        batch, paddings = stack_batch(images, size_divisor=1, pad_val=self.pad_val)
-        for sample, padding in zip(samples, paddings):
-            sample.set_metainfo(padding)
-        return dict(inputs=batch, data_samples=samples)
 
 
 @MODELS.register_module()
@@ -128,6 +80,8 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             else:
                 head.check_backbone(maps)
             self._align(head)
+        self.tasks: dict[str, int] = getattr(head, 'other_tasks', {})
+        self._check_tasks()
         self.tiling = self._check_tiling()
         # The type that the backbone computes in, if it is not that of its input.
         self.feature_dtype: torch.dtype | None = None
@@ -139,6 +93,13 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         """Lays out parameters, and images from now on, channels last."""
         self.memory_format = torch.channels_last
         self.to(memory_format=torch.channels_last)
+
+    def _check_tasks(self) -> None:
+        if self.tasks and (self.test_cfg.mode != 'whole' or self.post_processor is not None
+                           or self.decode_head.image_grid is None):
+            raise InputError(
+                f"other_tasks={self.tasks} need test_cfg.mode='whole', upsampling that is not "
+                'learned, and no post processor')
 
     def _check_tiling(self) -> tuple[int, int] | None:
         """The core and the overlap of windows in pixels, or None in another mode."""
@@ -274,7 +235,8 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         Returns:
             list[SegDataSample]: With ``pred_sem_seg``, data (1, H, W) of uint8 (int16 above
             255 classes), and on request (``logits``) ``seg_logits``, float32
-            (C, H, W), in the order of the inputs.
+            (C, H, W), in the order of the inputs. Of each further task of the head
+            ``pred_<task>``, as ``pred_sem_seg``.
         """
         if data_samples is None:
             data_samples = [SegDataSample() for _ in inputs]
@@ -374,6 +336,11 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                 size: tuple[int, int], with_logits: bool) -> None:
         """Scores (C, h, w) of an input of ``size`` to a sample's predictions."""
         axes = self._axes(scores.shape[-2:], stride, start, sample, size)
+        if self.tasks:
+            scores, *others = scores.split([self.out_channels, *self.tasks.values()])
+            for task, each in zip(self.tasks, others):
+                sample.set_data({f'pred_{task}': PixelData(
+                    data=label_scores(each, *axes)[None])})
         if with_logits:
             logits = resample_scores(scores, *axes)
             # With a single channel mmseg's seg_logits are probabilities.

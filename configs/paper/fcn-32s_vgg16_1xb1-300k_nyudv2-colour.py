@@ -1,0 +1,12 @@
+# FCN-32s on NYUDv2, colour alone. It starts from the same weights as on VOC:
+#   python tools/model_converters/caffe2fcn.py VGG_ILSVRC_16_layers.caffemodel \
+#       data/vgg16_ilsvrc_caffe.pth
+_base_ = [
+    '../_base_/models/fcn-32s_vgg16-paper.py', '../_base_/datasets/nyudv2.py',
+    '../_base_/schedules/schedule_paper.py', '../_base_/default_runtime.py'
+]
+model = dict(
+    data_preprocessor=dict(mean=[116.190, 97.203, 92.318]),
+    decode_head=dict(num_classes=40))
+train_cfg = dict(max_iters=300000)
+default_hooks = dict(checkpoint=dict(interval=4000))

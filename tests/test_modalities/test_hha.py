@@ -1,0 +1,122 @@
+"""HHA on scenes of planes, whose heights and angles are known."""
+import numpy as np
+import pytest
+
+from fcn_plugin.modalities.hha import NYU_CAMERA, Camera, depth_to_hha, gravity, normals
+
+CAMERA = Camera(120, 120, 80, 60)
+SIZE = 120, 160
+
+
+def scene(pitch, slope=None):
+    """A floor 1.4 m below the camera, a wall 4 m ahead and, before it, a ramp 1.2 m wide.
+
+    Args:
+        pitch (float): Degrees by which the camera looks down.
+        slope (float, optional): The angle of a ramp that leaves the floor 2.2 m ahead.
+
+    Returns:
+        tuple: Depth in metres; which plane is seen (0 floor, 1 wall, 2 slope); the height
+        of each pixel above the floor in metres.
+    """
+    y, x = np.mgrid[:SIZE[0], :SIZE[1]]
+    rays = np.stack([(x - CAMERA.cx) / CAMERA.fx, (y - CAMERA.cy) / CAMERA.fy,
+                     np.ones(SIZE)], -1)
+    t = np.radians(pitch)
+    down = np.array([0, np.cos(t), np.sin(t)])
+    ahead = np.array([0, -np.sin(t), np.cos(t)])
+    planes = [(down, 1.4), (ahead, 4.)]
+    if slope is not None:
+        s = np.radians(slope)
+        normal = np.cos(s) * down + np.sin(s) * ahead
+        planes.append((normal, normal @ (1.4 * down + 2.2 * ahead)))
+    z = []
+    for normal, distance in planes:
+        along = rays @ normal
+        z.append(np.where(along > 1e-6, distance / np.where(along > 1e-6, along, 1), np.inf))
+        if len(z) == 3:
+            z[2][np.abs(z[2] * rays[..., 0]) > 0.6] = np.inf
+    seen, z = np.argmin(z, 0), np.min(z, 0)
+    return z, seen, 1.4 - z * (rays @ down)
+
+
+def inside(seen, plane, radius=4):
+    """Pixels of a plane whose window lies on it."""
+    padded = np.pad(seen, radius, mode='edge')
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * radius + 1, ) * 2)
+    return (windows == plane).all((2, 3))
+
+
+# --- bad arguments -----------------------------------------------------------
+
+
+@pytest.mark.parametrize('depth', [np.zeros((4, 5)), np.full((4, 5), np.nan),
+                                   np.ones((4, 5, 1))])
+def test_depth_that_is_none(depth):
+    with pytest.raises(ValueError, match='in metres, above 0 throughout'):
+        depth_to_hha(depth, CAMERA)
+
+
+# --- planes ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('pitch', [0, 10, 25])
+def test_a_floor_and_a_wall(pitch):
+    z, seen, height = scene(pitch)
+    hha = depth_to_hha(z, CAMERA).astype(int)
+    assert np.abs(hha[..., 0] - np.clip(310 / np.maximum(z, 1), 0, 255)).max() <= 0.5
+    for plane, angle in ((0, 0), (1, 90)):
+        where = inside(seen, plane)
+        assert where.sum() > 500
+        assert (np.abs(hha[..., 2][where] - 38 - angle) <= 1).all()
+        assert (np.abs(hha[..., 1][where] - np.clip(100 * height[where], 0, 255)) <= 2).all()
+
+
+@pytest.mark.parametrize('slope', [20, 30])
+def test_a_slope_in_front_of_a_wall(slope):
+    z, seen, height = scene(12, slope)
+    hha = depth_to_hha(z, CAMERA).astype(int)
+    where = inside(seen, 2)
+    assert where.sum() > 500
+    found = hha[..., 2] - 38
+    # Gravity is a compromise of all surfaces, so that angles shift a little together.
+    for plane, angle in ((0, 0), (1, 90), (2, slope)):
+        assert (np.abs(found[inside(seen, plane)] - angle) <= 4).all(), plane
+
+
+def test_a_ceiling_points_the_other_way():
+    z, seen, _ = scene(0)
+    turned = depth_to_hha(z[::-1], CAMERA._replace(cy=SIZE[0] - 1 - CAMERA.cy))
+    assert (np.abs(turned[..., 2][inside(seen, 0)[::-1]].astype(int) - 218) <= 1).all()
+
+
+def test_nothing_seen_low():
+    """A wall alone: the ground is taken to be 130 cm below the camera."""
+    hha = depth_to_hha(np.full(SIZE, 1.), CAMERA)
+    assert hha[int(CAMERA.cy), 0].tolist() == [255, 130, 128]
+
+
+def test_missing_depth_takes_no_part():
+    z, seen, _ = scene(10)
+    missing = np.zeros(SIZE, bool)
+    missing[40:44, 50:54] = True
+    filled = z.copy()
+    filled[missing] = 0.4
+    holes = depth_to_hha(filled, CAMERA, missing)[..., 2].astype(int)
+    whole = depth_to_hha(z, CAMERA)[..., 2].astype(int)
+    assert np.abs(holes - whole)[~missing].max() <= 1
+
+
+def test_normals_are_exact_on_planes_and_gravity_is_of_length_one():
+    z, seen, _ = scene(17)
+    y, x = np.mgrid[:SIZE[0], :SIZE[1]]
+    rays = np.stack([(x - CAMERA.cx) / CAMERA.fx, (y - CAMERA.cy) / CAMERA.fy,
+                     np.ones(SIZE)], -1)
+    found = normals(100 * z, rays, np.ones(SIZE, bool), 3)
+    t = np.radians(17)
+    np.testing.assert_allclose(found[inside(seen, 0)], [[0, np.cos(t), np.sin(t)]] * int(
+        inside(seen, 0).sum()), atol=1e-6)
+    down = gravity(found)
+    assert np.linalg.norm(down) == pytest.approx(1)
+    assert np.degrees(np.arccos(down @ [0, np.cos(t), np.sin(t)])) < 1
+    assert NYU_CAMERA.fx > 500

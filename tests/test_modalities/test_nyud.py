@@ -1,0 +1,101 @@
+"""NYUDv2: an archive of its layout, converted, loaded and stacked."""
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS, TRANSFORMS
+from scipy.io import savemat
+
+from fcn_plugin.modalities.nyud_archive import nyud_to_folders
+
+h5py = pytest.importorskip('h5py')
+COUNT, HEIGHT, WIDTH = 3, 24, 32
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """The three files, arrays as MATLAB 7.3 stores them: reversed."""
+    random = np.random.RandomState(0)
+    arrays = dict(
+        images=random.randint(0, 256, (COUNT, 3, WIDTH, HEIGHT)).astype(np.uint8),
+        depths=(1 + random.rand(COUNT, WIDTH, HEIGHT)).astype(np.float32),
+        labels=random.randint(0, 895, (COUNT, WIDTH, HEIGHT)).astype(np.uint16))
+    arrays['rawDepths'] = arrays['depths'] * (random.rand(COUNT, WIDTH, HEIGHT) > 0.1)
+    with h5py.File(tmp_path / 'labeled.mat', 'w') as file:
+        file.update(arrays)
+    classes = random.randint(1, 41, (1, 894))
+    savemat(tmp_path / 'mapping.mat', dict(mapClass=classes))
+    savemat(tmp_path / 'splits.mat', dict(trainNdxs=[[1], [3]], testNdxs=[[2]]))
+    return arrays, classes[0], [tmp_path / f'{name}.mat'
+                                for name in ('labeled', 'mapping', 'splits')]
+
+
+def build(root, inputs, split='train'):
+    return DATASETS.build(dict(
+        type='NYUDv2Dataset', data_root=str(root), ann_file=f'{split}.txt', pipeline=[
+            dict(type='LoadRGBD', inputs=inputs),
+            dict(type='LoadAnnotations', reduce_zero_label=True)]))
+
+
+# --- what is refused ---------------------------------------------------------
+
+
+@pytest.mark.parametrize('key', ['images', 'depths', 'rawDepths', 'labels'])
+def test_a_key_that_is_missing_is_named(archive, tmp_path, key):
+    with h5py.File(archive[2][0], 'a') as file:
+        del file[key]
+    with pytest.raises(ValueError, match=f"has no '{key}', expected images, depths"):
+        nyud_to_folders(*archive[2], tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_files_that_are_others(archive, tmp_path):
+    labeled, mapping, splits = archive[2]
+    with pytest.raises(ValueError, match="splits.mat has no 'mapClass'"):
+        nyud_to_folders(labeled, splits, splits, tmp_path / 'out')
+    with pytest.raises(ValueError, match="mapping.mat has no 'trainNdxs'"):
+        nyud_to_folders(labeled, mapping, mapping, tmp_path / 'out')
+    with pytest.raises(ValueError, match='mapping.mat is no MATLAB file of version 7.3'):
+        nyud_to_folders(mapping, mapping, splits, tmp_path / 'out')
+    savemat(mapping, dict(mapClass=[[41]]))
+    with pytest.raises(ValueError, match='values from 41 to 41, expected 1 to 40'):
+        nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')
+    savemat(mapping, dict(mapClass=[[4]]))
+    with pytest.raises(ValueError, match='in image 0001.png, but mapClass has 1 classes'):
+        nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')
+    savemat(splits, dict(trainNdxs=[[4]], testNdxs=[[1]]))
+    with pytest.raises(ValueError, match='trainNdxs is not a list of numbers from 1 to 3'):
+        nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')
+
+
+def test_inputs_that_are_none():
+    with pytest.raises(ValueError, match=r"inputs is \('color',\), expected .* colour"):
+        TRANSFORMS.build(dict(type='LoadRGBD', inputs=('color', )))
+
+
+# --- what is made ------------------------------------------------------------
+
+
+def test_every_pixel_arrives(archive, tmp_path):
+    arrays, classes, files = archive
+    out = tmp_path / 'out'
+    assert nyud_to_folders(*files, out) == dict(train=2, test=1)
+    dataset = build(out, ('colour', 'depth', 'hha'))
+    assert len(dataset) == 2 and len(dataset.metainfo['classes']) == 40
+    for item, number in zip(dataset, (0, 2)):
+        image = item['img']
+        assert image.shape == (HEIGHT, WIDTH, 7) and image.dtype == np.float32
+        np.testing.assert_array_equal(image[..., 2::-1], arrays['images'][number].T)
+        np.testing.assert_allclose(np.exp(image[..., 3]), 1000 * arrays['depths'][number].T,
+                                   atol=0.51)
+        disparity = 31000 / np.maximum(100, 100 * arrays['depths'][number].T)
+        np.testing.assert_allclose(image[..., 4], np.minimum(disparity, 255), atol=0.7)
+        labels = arrays['labels'][number].T.astype(int)
+        expected = np.where(labels > 0, classes[labels - 1] - 1, 255)
+        np.testing.assert_array_equal(item['gt_seg_map'], expected)
+    with pytest.raises(FileExistsError, match='name another folder'):
+        nyud_to_folders(*files, out)
+
+
+def test_one_input_alone(archive, tmp_path):
+    nyud_to_folders(*archive[2], tmp_path / 'out')
+    for inputs, channels in ((('depth', ), 1), (('hha', ), 3), (('colour', 'hha'), 6)):
+        assert build(tmp_path / 'out', inputs, 'test')[0]['img'].shape[2] == channels
