@@ -40,6 +40,10 @@ def read(content: dict, file: Path) -> Export:
     except (KeyError, TypeError) as error:
         raise InputError(f'{file}: an image or a category has no {error}, expected id, '
                          'file_name and name') from None
+    for kind, kept in (('images', found), ('categories', names)):
+        if len(kept) < len(content[kind]):
+            raise InputError(f'{file}: two of the {kind} have one id: which of them a region '
+                             'is of cannot be told')
     for each in content['images']:
         try:
             found[each['id']].size = size_of(each.get('height'), each.get('width'))

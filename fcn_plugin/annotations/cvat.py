@@ -31,7 +31,13 @@ _NO_AREA = ('polyline', 'points', 'cuboid', 'skeleton')
 
 
 def is_export(root: ElementTree.Element) -> bool:
-    """Whether the root of an XML file is CVAT's, for images."""
+    """Whether the root of an XML file is CVAT's.
+
+    Raises:
+        ValueError: If it is CVAT's for videos.
+    """
+    if root.tag == 'annotations' and root.find('track') is not None:
+        raise InputError("it is CVAT's for videos: export the task as 'CVAT for images 1.1'")
     return root.tag == 'annotations' and root.find('image') is not None
 
 

@@ -58,7 +58,8 @@ def read_files(files: Iterable[Path]) -> tuple[list[tuple[str, Export]], list[st
         try:
             export = read_file(file)
         except InputError as error:
-            broken.append(str(error))
+            text = str(error)
+            broken.append(text if str(file) in text else f'{file}: {text}')
             continue
         if export is not None:
             found.append(export)

@@ -94,7 +94,7 @@ def _region(words: list[str], names: list[str]) -> Region:
     if len(points) == 4:
         raise InputError('it is a box, and a box says of no pixel what it is: export polygons '
                          '(segmentation)')
-    if np.abs(points).max(initial=0) > 10:
+    if np.abs(points).max(initial=0) > 2:
         raise InputError('points are shares of the sides, 0 to 1, but one is '
                          f'{max(points, key=abs):g}')
     return Region(names[number], (polygon(points), ))

@@ -77,6 +77,7 @@ def draw_annotations(root: Path, found: Sequence[tuple[str, Export]], folder: Pa
     """
     notes: list[str] = []
     faults: list[str] = []
+    ignore = list(map(str, ignore))
     found, listed = _of_listed_classes(found)
     matched, unlabelled = _match(root, images, found, notes, faults)
     names = _names(root, found, listed, classes, ignore, notes)
@@ -161,6 +162,11 @@ def _match(root: Path, images: str | None, found: Sequence[tuple[str, Export]],
     if missing:
         faults.append(f'{len(missing)} images are not in {root}: '
                       + '; '.join(missing[:3] + ['...'] * (len(missing) > 3)))
+    several = [path for path, ones in matched.items()
+               if len({one.source for one in ones if one.regions}) > 1]
+    if several:
+        notes.append(f'{len(several)} images have regions in several files, such as '
+                     f'{several[0]}: all are drawn')
     if moved:
         notes.append(f'{len(moved)} images are found by their names alone, such as {moved[0]}')
     labelled = {path: records for path, records in matched.items()
@@ -178,7 +184,8 @@ def _plain(name: str) -> str:
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    return tuple(part for part in _plain(name).split('/') if part not in ('', '.', '..'))
+    parts = _plain(name).replace('\\', '/').split('/')
+    return tuple(part for part in parts if part not in ('', '.', '..'))
 
 
 def _fitting(root: Path, one: Annotated, by_name: dict[str, list[Path]],
@@ -269,12 +276,12 @@ def _of_listed_classes(found: Sequence[tuple[str, Export]]
 
 
 def _names(root: Path, found: Sequence[tuple[str, Export]], listed: Sequence[str],
-           classes: Sequence[str] | None, ignore: Sequence[int | str], notes: list[str]
+           classes: Sequence[str] | None, ignore: Sequence[str], notes: list[str]
            ) -> list[str]:
     """The classes in their order, without those whose pixels do not count."""
     used = Counter(region.name for _, export in found for one in export.images
                    for region in one.regions)
-    lost = [str(name) for name in ignore if name not in used and name not in listed]
+    lost = [name for name in ignore if name not in used and name not in listed]
     if lost:
         raise InputError(f'--ignore {lost[0]}: no region is of that class. There are '
                          + ', '.join(sorted({*used, *listed})[:12]))

@@ -119,6 +119,11 @@ def _drawing(root: Path, folder: Path, images: str | None, classes: Sequence[str
             raise InputError(broken[0] if broken else (
                 f'{root}: this is a file of none of the formats that are read; expected a '
                 'folder, or regions as docs/annotations.md lists them'))
+        if broken:
+            try:
+                find_pairs(root, images)
+            except InputError as error:
+                raise InputError(f'{error}. {broken[0]}') from None
         return None
     drawing = draw_annotations(root.parent if root.is_file() else root, found, folder, images,
                                classes, ignore, outside)

@@ -124,7 +124,8 @@ def find_pairs(root: Path, images: str | None = None,
             f'no {what} found in {root}' + (f' (folders with images: {", ".join(seen[:8])})'
                                              if seen else '')
             + '. Expected two folders such as images and masks, or masks beside the images '
-            'as NAME_mask.png; --images FOLDER and --masks FOLDER name them')
+            'as NAME_mask.png; --images FOLDER and --masks FOLDER name them. Or regions as '
+            'labelling tools export them (docs/annotations.md)')
     pictures = [_file(root, path, images) for path in roles['image']]
     labels = _without_other_pictures([_file(root, path, masks) for path in roles['mask']],
                                      notes)

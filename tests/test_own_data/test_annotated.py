@@ -206,6 +206,17 @@ def yolo(root):
             'names: [road, Baum, 道路]\n', encoding='utf-8')
 
 
+def roboflow_yolo(root):
+    """A folder a split, with images and labels each."""
+    yolo(root)
+    for split, other in (('train', 'train'), ('val', 'valid')):
+        for kind in ('images', 'labels'):
+            (root / other).mkdir(exist_ok=True)
+            (root / kind / split).rename(root / other / kind)
+    for kind in ('images', 'labels'):
+        (root / kind).rmdir()
+
+
 def supervisely(root, kind='polygon'):
     dump(root / 'meta.json', dict(tags=[], classes=[
         dict(title=name, shape=kind, color=f'#{60 * i:02x}00ff')
@@ -240,6 +251,7 @@ FORMATS = {
     'CVAT': cvat, 'CVAT masks': lambda root: cvat(root, 'mask'),
     'Label Studio': label_studio,
     'Label Studio brush': lambda root: label_studio(root, 'brush'), 'YOLO': yolo,
+    'Roboflow YOLO': roboflow_yolo,
     'Supervisely': supervisely,
     'Supervisely bitmaps': lambda root: supervisely(root, 'bitmap'),
 }
@@ -270,9 +282,9 @@ def test_training_reads_what_the_tool_shows(tmp_path, name):
     FORMATS[name](root)
     before = {file: file.read_bytes() for file in root.rglob('*') if file.is_file()}
     said = check(root, out)
-    assert 'masks   drawn from 12 regions of ' + name.split()[-2:][0] in said.replace(
-        'of COCO', f'of {name.split()[-2:][0]}').replace(
-        'of Label Studio', f'of {name.split()[-2:][0]}')
+    tool, = (tool for tool in ('labelme', 'COCO', 'CVAT', 'Label Studio', 'YOLO',
+                               'Supervisely') if tool in name)
+    assert f'masks   drawn from 12 regions of {tool} (' in said
     config, found = labels_in(out)
     assert list(config.classes) == ['background', *CLASSES]
     assert len(found) == len(NAMES)
@@ -392,7 +404,8 @@ def test_regions_of_several_files_lie_on_one_image(tmp_path):
     one_coco(tmp_path / 'data/more', [rectangle(20, 0, 30, 10, category_id=1)])
     for file in (tmp_path / 'data/more').glob('*.png'):
         file.unlink()
-    check(tmp_path / 'data', tmp_path / 'out')
+    said = check(tmp_path / 'data', tmp_path / 'out')
+    assert '4 images have regions in several files, such as' in said
     assert Counter(labels_in(tmp_path / 'out')[1]['2.png'][5].tolist()) == {
         0: 44, 1: 10, 2: 10}
 
@@ -485,6 +498,8 @@ FAULTS = {  # what is left out, in one line, while the others are used
                                  ['line 1: class 7 is none of the 3 names']),
     'a box of YOLO': (lambda root: (yolo(root), (root / 'labels/train/a/1.txt').write_text(
         '0 0.5 0.5 0.1 0.1'))[0], ['line 1: it is a box']),
+    'pixels for shares, small': (lambda root: (yolo(root), (
+        root / 'labels/train/a/1.txt').write_text('0 0 0 5 0 5 5'))[0], ['but one is 5']),
     'pixels for shares': (lambda root: (yolo(root), (
         root / 'labels/train/a/1.txt').write_text('0 5 5 50 5 50 40'))[0],
         ['points are shares of the sides, 0 to 1, but one is 50']),
@@ -535,6 +550,12 @@ REFUSED = {
     'XML with entities': (text_of(cvat, 'annotations.xml', '<annotations>',
                                   '<!DOCTYPE a [<!ENTITY b "c">]><annotations>'),
                           'annotations.xml', 'it has a DOCTYPE'),
+    'two images of one id': (lambda root: text_of(
+        coco, 'annotations/instances_a.json', '"id": 8', '"id": 7')(root),
+        'annotations/instances_a.json', 'two of the images have one id'),
+    "CVAT's for videos": (lambda root: (save_images(root, ['1', '2']), (
+        root / 'a.xml').write_text('<annotations><track/></annotations>'))[0], '',
+        "a.xml: it is CVAT's for videos"),
     'no image at all': (lambda root: (coco(root), [
         file.unlink() for file in root.rglob('*.png')])[0], '', 'images are not in'),
     'names that are no list': (lambda root: ((root / 'labels').mkdir(parents=True), (
