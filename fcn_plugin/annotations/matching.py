@@ -1,0 +1,116 @@
+"""Which images of a folder the regions of exports are of."""
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from .regions import Annotated
+
+
+def match(root: Path, files: Collection[Path], pictures: Collection[Path],
+          records: Sequence[Annotated], notes: list[str], faults: list[str]
+          ) -> tuple[dict[Path, list[Annotated]], list[Path]]:
+    """Finds the images of exports in a folder.
+
+    Args:
+        root (Path): The folder.
+        files (Collection[Path]): The images in it, and what may be some.
+        pictures (Collection[Path]): Those that are images for certain.
+        records (Sequence[Annotated]): Of all exports.
+        notes, faults (list[str]): Take what was assumed, and what is missing or unclear.
+
+    Returns:
+        tuple: By file, what exports say of it; and the pictures that are to be labelled.
+    """
+    pictures = set(pictures)
+    by_name = defaultdict(list)
+    for path in files:
+        for name in {_plain(path.name), _plain(path.stem)}:
+            by_name[name].append(path)
+    folders = {folder for path in files for folder in path.parents}
+    times = Counter(_parts(one.name)[-1:] for one in {
+        record.name: record for record in records}.values())
+    matched: dict[Path, list[Annotated]] = defaultdict(list)
+    missing, moved = [], []
+    for one in records:
+        home = one.source.parent
+
+        def near(fits, home=home):  # what lies beside images is of those
+            return [path for path in fits if home in path.parents] if home in folders else fits
+        fits = _fitting(root, one, by_name, near)
+        if len(fits) > 1:
+            fits = [path for path in fits if path in pictures] or fits
+        parts = _parts(one.name)
+        if not fits and parts and times[parts[-1:]] == 1:
+            # Its folder has another name here; no other image has its own name.
+            fits = near(by_name[parts[-1]])
+            if len(fits) == 1:
+                moved.append(f'{one.name} for {fits[0].relative_to(root)}')
+        if len(fits) > 1:
+            faults.append(f"{one.source}: several images fit '{one.name}': "
+                          f'{", ".join(str(p.relative_to(root)) for p in fits[:3])}. Rename '
+                          'one, or name their folder by --images')
+        elif fits:
+            matched[fits[0]].append(one)
+        else:
+            missing.append(f"'{one.name}' ({one.source})")
+    if missing:
+        faults.append(f'{len(missing)} images are not in {root}: '
+                      + '; '.join(missing[:3] + ['...'] * (len(missing) > 3)))
+    several = [path for path, ones in matched.items()
+               if len({one.source for one in ones if one.regions}) > 1]
+    if several:
+        notes.append(f'{len(several)} images have regions in several files, such as '
+                     f'{several[0]}: all are drawn')
+    if moved:
+        notes.append(f'{len(moved)} images are found by their names alone, such as {moved[0]}')
+    labelled = {path: records for path, records in matched.items()
+                if any(one.labelled or one.fault for one in records)}
+    unlabelled = sorted((set(files) & pictures | set(matched)) - set(labelled))
+    return labelled, unlabelled
+
+
+def _plain(name: str) -> str:
+    """A name in the form that macOS and others agree on."""
+    return unicodedata.normalize('NFC', name)
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    parts = _plain(name).replace('\\', '/').split('/')
+    return tuple(part for part in parts if part not in ('', '.', '..'))
+
+
+def _fitting(root: Path, one: Annotated, by_name: dict[str, list[Path]],
+             near: Callable[[list[Path]], list[Path]]) -> list[Path]:
+    """The images that an export may mean: one, where the names of folders decide."""
+    parts = _parts(one.name)
+    if not parts:
+        return []
+    # Label Studio puts eight digits before the name of what is uploaded to it.
+    uploaded = re.fullmatch(r'[0-9a-f]{8}-(.+)', parts[-1]) if 'upload' in parts else None
+    for names in [parts] + ([(uploaded[1], )] if uploaded else []):
+        fits = []
+        for path in by_name.get(names[-1], ()):
+            own = _parts(path.relative_to(root).as_posix())
+            count = min(len(names), len(own)) - 1
+            if own[len(own) - 1 - count:-1] == names[len(names) - 1 - count:-1]:
+                fits.append(path)
+        beside = one.source.parent.joinpath(*names)
+        found = [path for path in fits if path in (beside, Path(one.name))] or near(fits)
+        if found:
+            return found
+    return [path for path in by_name.get(_plain(one.source.stem), ())
+            if path.parent == one.source.parent][:1]
+
+
+def merged(records: Sequence[Annotated]) -> Annotated:
+    """What several files say of one image."""
+    first = next((one for one in records if one.size), records[0])
+    fault = next((one.fault for one in records if one.fault), None)
+    for one in records:
+        if one.size not in (None, first.size) or one.shares != first.shares:
+            fault = fault or (f'{one.source} and {first.source} give {one.name} two sizes, '
+                              f'{one.size} and {first.size}')
+    return first._replace(fault=fault, regions=tuple(
+        region for one in records for region in one.regions))
