@@ -5,8 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..models.backbones.image_channels import image_channels
 from ..models.decode_heads import FCNSkipHead
 from ..ops import label_dtype
+from ..utils.channels import turned
 from ..utils.errors import InputError
 from .symbolic_sizes import for_any_size
 
@@ -22,8 +24,8 @@ class DeployedSegmentor(nn.Module):
         model (nn.Module): An mmseg segmentor in eval mode, with one decode head.
         scores (bool): Whether the probabilities of all classes are returned too.
             Defaults to False.
-        preprocess (bool): Whether the input is the image as it was read, (N, H, W, 3)
-            uint8 RGB, or what the model's preprocessor makes of it, (N, 3, H, W)
+        preprocess (bool): Whether the input is the image as it was read, (N, H, W, C)
+            uint8 RGB, or what the model's preprocessor makes of it, (N, C, H, W)
             float32. Defaults to False.
         resize (tuple, optional): With ``preprocess``, the size (W, H) to which the image
             is resized for the network, as in mmcv's ``Resize``; labels keep the image's
@@ -41,6 +43,7 @@ class DeployedSegmentor(nn.Module):
         _check_exportable(model)
         self.model = for_any_size(model)
         self.with_scores, self.preprocess = scores, preprocess
+        self.channels = image_channels(model.backbone)
         self.resize, self.keep_ratio = resize, keep_ratio
         head = model.decode_head
         self.grid = None
@@ -80,7 +83,7 @@ class DeployedSegmentor(nn.Module):
         return (labels, scores) if self.with_scores else labels
 
     def _preprocess(self, image: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 RGB to what the backbone takes."""
+        """(N, H, W, C) uint8 RGB to what the backbone takes."""
         image = image.permute(0, 3, 1, 2).float()
         if self.resize is not None:
             sizes = image.shape[2:4]
@@ -102,9 +105,9 @@ class DeployedSegmentor(nn.Module):
 
 
 def normalise(preprocessor: nn.Module, image: Tensor) -> Tensor:
-    """What mmseg's preprocessor does to the values of RGB images (N, 3, H, W)."""
+    """What the preprocessor does to the values of images (N, C, H, W), red first."""
     if not preprocessor.channel_conversion:  # trained on what mmcv reads: BGR
-        image = image.flip(1)
+        image = image[:, turned(image.shape[1])]
     if preprocessor._enable_normalize:
         image = (image - preprocessor.mean) / preprocessor.std
     return image

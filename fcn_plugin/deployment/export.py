@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..checkpoints.bundled import weights_file
 from ..checkpoints.loading import load_model
 from ..datasets.shapes import ShapesDataset
-from ..inference.images import list_images, read_image
+from ..inference.images import list_images, read_image, to_channels
 from ..runtimes.graph import META_KEY
 from ..runtimes.graph_backend import GraphBackend
 from ..runtimes.onnxruntime_graph import OnnxruntimeGraph
@@ -26,6 +26,7 @@ from ..utils.files import check_outputs, replacing
 from ..utils.paths import PathLike
 from ..version import __version__
 from .deployed import DeployedSegmentor
+from .int8 import quantise
 
 #: Sizes (H, W) of the images that are drawn to check with where none are given.
 _SIZES = ((240, 320), (97, 131), (65, 33))
@@ -41,7 +42,8 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
            preprocess: bool = False, img_path: PathLike | None = None,
            opset: int = 17, overwrite: bool = False,
            cfg_options: dict | None = None,
-           allow_imports: Sequence[str] = ()) -> dict[str, float]:
+           allow_imports: Sequence[str] = (), int8: bool = False,
+           calibrate: PathLike | None = None, max_loss: float = 0.01) -> dict[str, float]:
     """Writes a network as one file, checked against PyTorch, and times both.
 
     The graph takes batches of any number and size: padding, and its removal, are in it.
@@ -57,16 +59,21 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
             Defaults to False.
         preprocess (bool): Whether the graph takes images as they are read, (N, H, W, 3)
             uint8 RGB, resizes and normalises them, and returns labels of their size; or
-            normalised (N, 3, H, W) float32 in the network's channel order. Defaults to
-            False.
+            normalised (N, 3, H, W) float32 in the network's channel order. For 3 it says how
+            many channels the network takes. Defaults to False.
         img_path (str or Path, optional): Images to check and time with, see
             :func:`list_images`: 8 at most. Defaults to None: drawn ones.
         opset (int): ONNX's operator set. Defaults to 17.
         overwrite (bool): Whether ``out`` may be replaced. Defaults to False.
+        int8 (bool): Whether convolutions compute in 8 bits, see
+            :func:`~fcn_plugin.deployment.int8.quantise`. Defaults to False.
+        calibrate (str or Path, optional): Images for ``int8``, see :func:`list_images`.
+        max_loss (float): Share of labels that ``int8`` may change. Defaults to 0.01.
 
     Returns:
         dict[str, float]: 'equal', the share of equal labels; 'gap', how far a label's
-        probability lies below PyTorch's best at most; 'torch_ms' and 'graph_ms'.
+        probability lies below PyTorch's best at most; 'torch_ms' and 'graph_ms'; with
+        ``int8`` 'int8_equal', the share of labels that it leaves as they were.
 
     Raises:
         ValueError: If the network cannot be exported, or the graph computes something
@@ -76,11 +83,18 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
     if out.suffix != '.onnx':
         raise InputError(f"'{out}' must end in .onnx")
     check_outputs([out], overwrite)
-    images = _images(img_path)
+    if int8 != (calibrate is not None):
+        raise InputError('int8 (--int8) and images to calibrate it with (--calibrate FOLDER) '
+                         'need one another')
+    if not 0 <= max_loss <= 1:
+        raise InputError(f'max_loss is a share of pixels, 0 to 1, but is {max_loss}')
+    calibration = list_images(calibrate) if calibrate is not None else []
+    paths = None if img_path is None else list_images(img_path)
     model = load_model(config, weight_path, 'cpu', backbone, cfg_options,
                        allow_imports=allow_imports)
     resize, keep_ratio = resize_of(model.cfg) if preprocess else (None, False)
     network = DeployedSegmentor(model, scores, preprocess, resize, keep_ratio).eval()
+    images = _images(paths, network.channels)
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as beside:
         text = json.dumps(_meta(model, network, Path(weights_file(weight_path))))
@@ -93,7 +107,14 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
         tolerance = _TOLERANCE if resize is None else _TOLERANCE_RESIZED
         threshold = network.threshold if network.model.decode_head.out_channels == 1 else None
         found = compare_backends(reference, graph, images, tolerance, threshold)
+        quantised = quantise(beside, calibration, max_loss) if int8 else None
     _print(out, network, model, images, found)
+    if quantised is not None:
+        found['int8_equal'] = quantised.equal
+        print(f'int8    {quantised.layers[0]} of {quantised.layers[1]} convolutions; '
+              f'{quantised.held_back} images held back: {100 * quantised.equal:.2f} % of labels '
+              'as in float32; onnxruntime {:.0f} ms, int8 {:.0f} ms'.format(
+                  *quantised.milliseconds))
     return found
 
 
@@ -122,7 +143,7 @@ def _meta(model: nn.Module, network: DeployedSegmentor, weights: Path) -> dict:
     known: Any = model.dataset_meta
     meta = dict(known, version=__version__, weights=weights.name,
                 scores=network.with_scores, preprocess=network.preprocess,
-                exact_places=network.exact_places)
+                exact_places=network.exact_places, channels=network.channels)
     if not network.preprocess:
         preprocessor = model.data_preprocessor
         normalised = preprocessor._enable_normalize
@@ -141,8 +162,8 @@ def _meta(model: nn.Module, network: DeployedSegmentor, weights: Path) -> dict:
 def _example(network: DeployedSegmentor) -> Tensor:
     """A batch whose sizes are multiples of nothing, so that all padding is seen."""
     if network.preprocess:
-        return torch.randint(0, 256, (2, 67, 101, 3), dtype=torch.uint8)
-    return torch.randn(2, 3, 67, 101)
+        return torch.randint(0, 256, (2, 67, 101, network.channels), dtype=torch.uint8)
+    return torch.randn(2, network.channels, 67, 101)
 
 
 def write_onnx(network: DeployedSegmentor, path: Path, text: str, opset: int) -> None:
@@ -193,14 +214,15 @@ def write_onnx(network: DeployedSegmentor, path: Path, text: str, opset: int) ->
 # --- checking ----------------------------------------------------------------------
 
 
-def _images(img_path: PathLike | None) -> list[np.ndarray]:
-    """RGB images to check with; see :func:`export`."""
-    if img_path is None:
-        return [ShapesDataset(length=1, image_size=((height, ) * 2, (width, ) * 2)).draw(
-            0)[0][..., ::-1].copy() for height, width in _SIZES]
-    paths = list_images(img_path)
+def _images(paths: Sequence[Path] | None, channels: int) -> list[np.ndarray]:
+    """Images (H, W, C) to check with; see :func:`export`."""
+    if paths is None:
+        drawn = [ShapesDataset(length=1, image_size=((height, ) * 2, (width, ) * 2)).draw(
+            0)[0][..., ::-1] for height, width in _SIZES]
+        return [image[..., np.arange(channels) % 3].copy() for image in drawn]
     step = -(-len(paths) // _MOST_IMAGES)
-    return [read_image(path) for path in paths[::step]]
+    return [read_image(path) if channels == 3 else to_channels(path, channels)
+            for path in paths[::step]]
 
 
 def compare_backends(reference: TorchBackend, graph: GraphBackend,
@@ -274,7 +296,10 @@ def _milliseconds(backend, image: np.ndarray) -> float:
 
 def _print(out: Path, network: DeployedSegmentor, model: nn.Module,
            images: Sequence[np.ndarray], found: dict[str, float]) -> None:
-    takes = '(N, H, W, 3) uint8 RGB' if network.preprocess else '(N, 3, H, W) float32'
+    count = network.channels
+    takes = f'(N, {count}, H, W) float32'
+    if network.preprocess:
+        takes = f'(N, H, W, {count}) uint8' + ' RGB' * (count == 3)
     gives = 'labels (N, H, W) ' + str(network.label_type).removeprefix('torch.')
     if network.with_scores:
         gives += f', scores (N, {len(model.dataset_meta["classes"])}, H, W) float32'

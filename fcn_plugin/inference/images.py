@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..utils.errors import InputError
+from ..utils.multichannel import check_channels, read_channels
 from ..utils.paths import IMAGE_SUFFIXES, PathLike
 
 _IN_MEMORY = (bytes, bytearray, memoryview)
@@ -145,6 +146,36 @@ def to_rgb(source: Any) -> np.ndarray:
     return np.ascontiguousarray(image[..., :3])
 
 
+def to_channels(source: Any, channels: int) -> np.ndarray:
+    """An image of all its channels, as networks of other than three take it.
+
+    Args:
+        source: A path, the bytes of an image file, a PIL image or an array (H, W) or
+            (H, W, C).
+        channels (int): How many it must have.
+
+    Returns:
+        np.ndarray: (H, W, C), in the file's order, its values as they are.
+
+    Raises:
+        ValueError: If it cannot be read or has another number of channels.
+    """
+    name = 'in memory'
+    if isinstance(source, (str, os.PathLike)):
+        name = str(source)
+        source = Path(source).read_bytes()
+    if isinstance(source, _IN_MEMORY):
+        image = read_channels(bytes(source), name)
+    else:
+        image = np.asarray(source)
+        if image.ndim not in (2, 3) or image.dtype.kind not in 'iuf':
+            raise InputError(f'an image in an array is (H, W, C) of numbers, but this one is '
+                             f'{image.shape} of {image.dtype}')
+        image = np.atleast_3d(image)
+    check_channels(image, channels, name)
+    return image
+
+
 # --- inputs of the inferencer --------------------------------------------------------
 
 
@@ -155,6 +186,8 @@ class ImageInput:
         source: See :func:`to_rgb`.
         path (Path, optional): The file that it was made of. Defaults to None: the source,
             if that is a path.
+        channels (int): How many the network takes; with others than 3 see
+            :func:`to_channels`. Defaults to 3.
 
     Attributes:
         path (Path, optional): Where it lies, if it is a file.
@@ -162,12 +195,17 @@ class ImageInput:
     """
     count = 1
 
-    def __init__(self, source: Any, path: Path | None = None) -> None:
-        self._source = source
+    def __init__(self, source: Any, path: Path | None = None, channels: int = 3) -> None:
+        self._source, self._channels = source, channels
         self.path = Path(source) if isinstance(source, (str, os.PathLike)) else path
 
     def __iter__(self) -> Iterator[tuple[None, np.ndarray]]:
-        yield None, to_rgb(self._source)
+        yield None, (to_rgb(self._source) if self._channels == 3 else
+                     to_channels(self._source, self._channels))
+
+    def of(self, channels: int) -> 'ImageInput':
+        """The same image for a network of that many channels."""
+        return ImageInput(self._source, self.path, channels)
 
 
 class VideoInput:
@@ -224,33 +262,38 @@ class VideoInput:
 Input = ImageInput | VideoInput
 
 
-def open_inputs(inputs: Any) -> tuple[list[Input], bool]:
+def open_inputs(inputs: Any, channels: int = 3) -> tuple[list[Input], bool]:
     """What an inferencer is called with, as images and videos.
 
     Args:
         inputs: An image as in :func:`to_rgb`; the path of a video; a folder or a glob
             of images and videos; an :class:`ImageInput`; or an iterable of any of these.
+        channels (int): That the network takes. Defaults to 3.
 
     Returns:
         tuple: The images and videos, and whether it was a single image.
 
     Raises:
         FileNotFoundError: If a path, folder or glob has nothing.
-        ValueError: If a video cannot be decoded, or the list is empty.
+        ValueError: If a video cannot be decoded or the network takes other than three
+            channels, or the list is empty.
         TypeError: If something in it is no image.
     """
     if isinstance(inputs, (str, os.PathLike)):
         path = Path(inputs).expanduser()
-        found = [VideoInput(p) if p.suffix.lower() in VIDEO_SUFFIXES else ImageInput(p)
-                 for p in list_images(path, videos=True)]
+        found = [VideoInput(p) if p.suffix.lower() in VIDEO_SUFFIXES else
+                 ImageInput(p, channels=channels) for p in list_images(path, videos=True)]
+        if channels != 3 and any(isinstance(one, VideoInput) for one in found):
+            raise InputError(f"a video has three channels, but the network takes {channels}: "
+                             f"'{inputs}'")
         return found, path.is_file() and isinstance(found[0], ImageInput)
     if isinstance(inputs, (bytes, bytearray, memoryview, np.ndarray, Image.Image)):
-        return [ImageInput(inputs)], True
+        return [ImageInput(inputs, channels=channels)], True
     if isinstance(inputs, ImageInput):
-        return [inputs], True
+        return [inputs.of(channels)], True
     if not hasattr(inputs, '__iter__') or hasattr(inputs, 'detach'):  # a tensor iterates
         to_rgb(inputs)  # says what is accepted
-    opened = [item for one in inputs for item in open_inputs(one)[0]]
+    opened = [item for one in inputs for item in open_inputs(one, channels)[0]]
     if not opened:
         raise InputError('there is nothing to predict: the list of images is empty')
     return opened, False

@@ -96,6 +96,7 @@ class FCNInferencer:
             model, weights, device, fast, runtime, backbone=backbone, cfg_options=cfg_options,
             tile=tile, overlap=overlap, crf=crf, allow_imports=allow_imports)
         self._in_tiles = tile is not None
+        self._channels = self._backend.channels
         meta = self._backend.meta
         self.class_names = tuple(meta['classes'])
         self.palette = meta['palette']
@@ -121,7 +122,8 @@ class FCNInferencer:
             inputs: An image: its path, the bytes of its file, a PIL image, or an array
                 of uint8, RGB (H, W, 3) or grey (H, W) (OpenCV's are BGR: give
                 ``image[..., ::-1]``). A folder or a glob of images and videos, a video's
-                path, or a list of any of these.
+                path, or a list of any of these. A network of other than three channels
+                takes images that have as many, in an array (H, W, C) in the file's order.
             batch_size (int): How many images are run at once, where they have the same
                 size behind the test pipeline. Defaults to 1.
             scores (bool): Whether results have the probabilities of all classes, 4 bytes
@@ -137,7 +139,7 @@ class FCNInferencer:
                 than 2 GB: :meth:`stream` gives them one by one, :meth:`save` writes them.
         """
         check_batch_size(batch_size)
-        opened, single = open_inputs(inputs)
+        opened, single = open_inputs(inputs, self._channels)
         self._check_memory(opened, scores)
         found = [result for _, result in self._stream(opened, batch_size, scores,
                                                       progress)]
@@ -159,7 +161,8 @@ class FCNInferencer:
             Iterator[Result]: In the order of the inputs.
         """
         check_batch_size(batch_size)  # at once, not with the first result
-        found = self._stream(open_inputs(inputs)[0], batch_size, scores, progress, failed)
+        opened, _ = open_inputs(inputs, self._channels)
+        found = self._stream(opened, batch_size, scores, progress, failed)
         return (result for _, result in found)
 
     def _stream(self, opened: list[Input], batch_size: int, scores: bool,
@@ -177,6 +180,7 @@ class FCNInferencer:
         while batch := list(islice(images, batch_size)):
             for (place, frame, image), found in self._run(batch, scores, opened, failed):
                 labels, probabilities = found
+                image = image if self._channels == 3 else vis.as_picture(image)
                 yield place, Result(image, labels, self.class_names, self.palette,
                                     self.background, probabilities, opened[place].path,
                                     frame)
@@ -251,7 +255,7 @@ class FCNInferencer:
         check_opacity(opacity)
         check_batch_size(batch_size)
         check_video_suffix(video_suffix)
-        opened, out_dir = open_inputs(inputs)[0], Path(out_dir).expanduser()
+        opened, out_dir = open_inputs(inputs, self._channels)[0], Path(out_dir).expanduser()
         stems = output_stems([item.path for item in opened])
         outputs = [
             output_files(out_dir, stem, item.path, self.class_names, heatmap,

@@ -10,7 +10,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, TRANSFORMS
 
 from ..utils.errors import InputError
-from .multichannel import read_channels
+from ..utils.multichannel import read_channels
 
 CHANNELS = dict(colour=3, depth=1, hha=3)
 _PATHS = dict(colour='img_path', depth='depth_path', hha='hha_path')

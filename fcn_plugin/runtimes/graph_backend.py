@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import visualization as vis
+from ..utils.channels import turned
 from ..utils.errors import InputError
 from .backend import LabelsAndScores, by_shape
 from .graph import META_KEY, Graph
@@ -42,6 +43,7 @@ class GraphBackend:
                              f"metadata '{META_KEY}' with classes and preprocessing")
         self.graph = graph
         self.meta = json.loads(graph.text)
+        self.channels: int = self.meta.get('channels', 3)
         self.pipeline = pipeline
         if not self.meta['preprocess'] and pipeline is None:
             self.pipeline = _pipeline_of(self.meta)
@@ -72,11 +74,14 @@ class GraphBackend:
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """An RGB image to what the graph takes of it."""
         if self.meta['preprocess']:
+            if image.dtype != np.uint8:
+                raise InputError(f"'{self.graph.path}' takes images of 8 bits, but this one "
+                                 f'is {image.dtype}: export it without --preprocess')
             return image
         from .torch_backend import run_pipeline
         inputs = run_pipeline(self.pipeline, image)['inputs'].numpy()
         if self.meta['bgr_to_rgb']:
-            inputs = inputs[::-1]
+            inputs = inputs[turned(len(inputs))]
         inputs = inputs.astype(np.float32)
         if self.meta['mean'] is None:
             return inputs

@@ -16,8 +16,10 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
+from ..models.backbones.image_channels import image_channels
 from ..models.segmentors import FCNSegmentor
 from ..ops import label_dtype
+from ..utils.channels import turned
 from ..utils.config import inner_dataset
 from ..utils.errors import InputError
 from .backend import LabelsAndScores, by_shape
@@ -38,6 +40,9 @@ def build_pipeline(cfg: Config) -> Compose:
     kept = []
     for step in steps:
         name = step['type'] if isinstance(step['type'], str) else step['type'].__name__
+        if name.split('.')[-1] == 'LoadRGBD' and tuple(step['inputs']) != ('colour', ):
+            raise InputError(f'the network sees {" and ".join(step["inputs"])}, files that '
+                             'only its data set knows: see fcn show and fcn test')
         if not name.split('.')[-1].startswith('Load'):
             kept.append(step)
         elif step.get('to_float32'):
@@ -46,14 +51,14 @@ def build_pipeline(cfg: Config) -> Compose:
 
 
 def run_pipeline(pipeline: Compose, image: np.ndarray) -> dict:
-    """What a pipeline of :func:`build_pipeline` makes of an RGB image.
+    """What a pipeline of :func:`build_pipeline` makes of an image (H, W, C), red first.
 
     Raises:
         ValueError: If it cannot take an image of that size, such as 1x500 pixels whose
             ratio is kept in a size of 224.
     """
     try:
-        return pipeline(dict(img=np.ascontiguousarray(image[..., ::-1])))
+        return pipeline(dict(img=np.ascontiguousarray(image[..., turned(image.shape[2])])))
     except cv2.error as error:
         raise InputError("the config's test pipeline cannot take an image of "
                          f'{image.shape[1]}x{image.shape[0]} pixels: {error}') from error
@@ -71,6 +76,7 @@ class TorchBackend:
     def __init__(self, model: nn.Module, pipeline: Compose | None = None) -> None:
         self.model = model
         self.meta = model.dataset_meta
+        self.channels = image_channels(model.backbone) if hasattr(model, 'backbone') else 3
         self.pipeline = pipeline or build_pipeline(model.cfg)
         self._track: Callable[[list], Iterable] = iter
 
@@ -80,7 +86,8 @@ class TorchBackend:
         """Predicts a batch.
 
         Args:
-            images (Sequence[np.ndarray]): RGB, (H, W, 3) uint8, of any sizes. Those that
+            images (Sequence[np.ndarray]): RGB, (H, W, 3) uint8, or of ``channels``
+                channels and any values, of any sizes. Those that
                 the pipeline brings to the same size are run at once.
             scores (bool): Whether to return them too. Defaults to False.
 

@@ -1,8 +1,14 @@
-"""Training and testing on multispectral TIFF, from the config to the pictures."""
+"""Multispectral TIFF from the config to pictures, predictions and an exported file."""
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_runs import BUILT_IN, HERE, succeed, write_config
+from tiny_runs import BUILT_IN, HERE, run_tool, succeed, write_config
+
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.checkpoints.loading import load_model
+from fcn_plugin.inference.predict import build_val_dataset, predict_dataset
 
 tifffile = pytest.importorskip('tifffile')
 
@@ -51,3 +57,36 @@ def test_from_tiff_to_pictures(tmp_path, channels, dtype):
     checkpoint, = work.glob('best_*.pth')
     succeed('test.py', config, checkpoint, '--show-dir', tmp_path / 'shown')
     assert len(list((tmp_path / 'shown').rglob('test_?.tif_0.png'))) == 4
+
+    model = load_model(str(config), str(checkpoint), 'cpu')
+    expected = [one.labels for one in predict_dataset(
+        model, build_val_dataset(model.cfg), range(4))]
+    names = [str(tmp_path / f'{i}.tif') for i in range(4)]
+    arrays = [tifffile.imread(name) for name in names]
+    infer = FCNInferencer(str(config), str(checkpoint), 'cpu')
+    for inputs in (names, arrays, [Path(name).read_bytes() for name in names]):
+        for result, labels in zip(infer(inputs, progress=False), expected, strict=True):
+            np.testing.assert_array_equal(result.labels, labels)
+            assert result.image.shape == (40, 32, 3) and result.image.dtype == np.uint8
+    weights = ('--weight-path', checkpoint)
+    succeed('predict.py', '--config', config, *weights, '--img-path', tmp_path / '0.tif',
+            '--out-dir', tmp_path / 'out')
+    done = run_tool('predict.py', '--config', config, *weights, '--img-path',
+                    tmp_path / '0.png', '--out-dir', tmp_path / 'other')
+    assert done.code == 2 and f'has 1 channels, expected {channels}' in done.err
+    with pytest.raises(ValueError, match=f'3 channels, expected {channels}'):
+        infer(np.zeros((9, 9, 3), np.uint8))
+
+    for how in ((), ('--preprocess', )):
+        file = tmp_path / f'net{len(how)}.onnx'
+        shallow = not how or dtype == 'uint8'
+        images = ('--img-path', tmp_path / '1.tif') if shallow else ()
+        said = succeed('export.py', '--config', config, *weights, '--out', file, *how, *images)
+        assert (f'{channels}) uint8' if how else f'(N, {channels}, H, W)') in said
+        graph = FCNInferencer(str(file), device='cpu')
+        if not shallow:
+            with pytest.raises(ValueError, match='takes images of 8 bits, .* uint16'):
+                graph(names[0])
+            continue
+        for result, labels in zip(graph(names, progress=False), expected, strict=True):
+            assert (result.labels == labels).mean() > 0.999

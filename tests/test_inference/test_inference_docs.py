@@ -56,23 +56,25 @@ def test_export_page(place, trained, capsys):
         'striped disc', 'checked disc')
 
 
-def test_faq_four_channels(tmp_path):
-    config, = (code for code in blocks('faq.md', 'python') if 'channels = 4' in code)
+def test_faq_more_channels(tmp_path):
+    config, = (code for code in blocks('faq.md', 'python') if 'channels = 6' in code)
     (tmp_path / 'mine.py').write_text(config.replace("'./", f"'{CONFIGS}/fcn/"))
     init_default_scope('mmseg')
     model = MODELS.build(Config.fromfile(tmp_path / 'mine.py').model)
     model.eval()
-    image = np.random.default_rng(0).integers(0, 256, (40, 50, 4), dtype=np.uint8)
-    Image.fromarray(image).save(tmp_path / 'image.png')
+    image = torch.from_numpy(np.random.default_rng(0).integers(
+        0, 2**16, (6, 40, 50), dtype=np.uint16))
+    sample = SegDataSample(metainfo=dict(img_shape=(40, 50), ori_shape=(40, 50)))
+    with torch.no_grad():
+        result, = model.test_step(dict(inputs=[image], data_samples=[sample]))
+    assert result.pred_sem_seg.data.shape == (1, 40, 50)
+    # What the page says of mmcv's own step.
+    pixels = image[:4].permute(1, 2, 0).numpy().astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / 'image.png')
     plain, unchanged = (
         LoadImageFromFile(**options)(dict(img_path=str(tmp_path / 'image.png')))['img']
         for options in ({}, dict(color_type='unchanged')))
     assert plain.shape == (40, 50, 3) and unchanged.shape == (40, 50, 4)
-    sample = SegDataSample(metainfo=dict(img_shape=(40, 50), ori_shape=(40, 50)))
-    with torch.no_grad():
-        result, = model.test_step(dict(
-            inputs=[torch.from_numpy(unchanged).permute(2, 0, 1)], data_samples=[sample]))
-    assert result.pred_sem_seg.data.shape == (1, 40, 50)
 
 
 def test_faq_refused_checkpoint(tmp_path, monkeypatch):

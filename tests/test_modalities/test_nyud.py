@@ -1,10 +1,12 @@
 """NYUDv2: an archive of its layout, converted, loaded and stacked."""
 import numpy as np
 import pytest
+from mmengine.config import Config
 from mmseg.registry import DATASETS, TRANSFORMS
 from scipy.io import savemat
 
 from fcn_plugin.modalities.nyud_archive import nyud_to_folders
+from fcn_plugin.runtimes.torch_backend import build_pipeline
 
 h5py = pytest.importorskip('h5py')
 COUNT, HEIGHT, WIDTH = 3, 24, 32
@@ -99,3 +101,15 @@ def test_one_input_alone(archive, tmp_path):
     nyud_to_folders(*archive[2], tmp_path / 'out')
     for inputs, channels in ((('depth', ), 1), (('hha', ), 3), (('colour', 'hha'), 6)):
         assert build(tmp_path / 'out', inputs, 'test')[0]['img'].shape[2] == channels
+
+
+def test_a_single_image_is_not_enough():
+    """Depth and HHA lie in files of their own, which a path to an image does not name."""
+    def pipeline(*inputs):
+        return build_pipeline(Config(dict(test_pipeline=[
+            dict(type='LoadRGBD', inputs=inputs), dict(type='PackSegInputs')])))
+
+    assert len(pipeline('colour').transforms) == 2
+    for inputs in (('hha', ), ('colour', 'depth')):
+        with pytest.raises(ValueError, match=f'sees {" and ".join(inputs)}, files that only'):
+            pipeline(*inputs)

@@ -1,0 +1,87 @@
+"""Reads images of any number of channels; needs neither torch nor mmcv."""
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .channels import turned
+from .errors import InputError, MissingPackageError
+
+TIFF_MAGIC = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
+"""How TIFF files begin: of both orders of bytes, the last two of more than 4 GB."""
+
+
+def read_channels(content: bytes, name: str) -> np.ndarray:
+    """Reads all channels of an image in the file's order, none dropped and none converted.
+
+    TIFF is read by tifffile, whose channels may be stored pixel by pixel, plane by plane or
+    as one page each. OpenCV reads PNG and others. It would drop or exchange
+    channels of a TIFF of two or four, and reads none of more.
+
+    Args:
+        content (bytes): What the file holds.
+        name (str): The file's name, for errors.
+
+    Returns:
+        np.ndarray: (H, W, C), uint8, uint16, int16 or float32.
+
+    Raises:
+        ValueError: If it cannot be read or is no single image.
+        ImportError: If it is TIFF and tifffile is not installed.
+    """
+    if content[:4] in TIFF_MAGIC:
+        image = _read_tiff(content, name)
+    else:
+        decoded = cv2.imdecode(np.frombuffer(content, np.uint8),
+                               cv2.IMREAD_UNCHANGED) if content else None
+        if decoded is None:
+            raise InputError(f"cannot read the image '{name}': it is no TIFF, and OpenCV "
+                             'cannot decode it')
+        image = np.atleast_3d(decoded)
+        image = image[..., turned(image.shape[2])]
+    if image.dtype not in (np.uint8, np.uint16, np.int16, np.float32):
+        image = image.astype(np.float32)
+    return np.ascontiguousarray(image)
+
+
+def _read_tiff(content: bytes, name: str) -> np.ndarray:
+    try:
+        import tifffile
+    except ImportError as error:
+        raise MissingPackageError('multispectral TIFF needs more than is installed: pip '
+                                  "install 'mmseg-fcn-plugin[multispectral]'") from error
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            series = file.series[0]
+            axes, image = series.axes, series.asarray()
+    except Exception as error:  # one of its own for each part of a file
+        raise InputError(f"cannot read the image '{name}': {error}") from error
+    if axes == 'YX':
+        return image[..., None]
+    if len(axes) != 3 or not {'Y', 'X'} <= set(axes):
+        raise InputError(f"cannot read the image '{name}': it holds an array of "
+                         f'{image.shape} with the axes {axes}, expected the height Y, the '
+                         'width X and one axis of channels')
+    channels, = set(axes) - {'Y', 'X'}
+    return image.transpose([axes.index(axis) for axis in ('Y', 'X', channels)])
+
+
+def tiff_size(path: str) -> tuple[int, int] | None:
+    """(W, H) of a TIFF of any channels; None of other files, and without tifffile."""
+    try:
+        import tifffile
+    except ImportError:
+        return None
+    try:
+        with tifffile.TiffFile(path) as file:
+            return file.pages[0].imagewidth, file.pages[0].imagelength
+    except tifffile.TiffFileError:
+        return None
+
+
+def check_channels(image: np.ndarray, channels: int, name: str | Path) -> None:
+    """Raises ValueError if an image (H, W, C) has not that many channels."""
+    if image.shape[2] != channels:
+        raise InputError(f"the image '{name}' has {image.shape[2]} channels, expected "
+                         f'{channels}')
