@@ -115,6 +115,12 @@ TABLE = {
         ('{none}', ['none']), ('{folder} --num-classes 3', ['empty']),
         ('{tiny} --factors 0', ['factor', '0']), ('{folder} --num-classes 0', ['0']),
         ('{tiny} ' + OPTIONS[0], OPTIONS[1])],
+    'analysis_tools/suggest.py': [
+        ('{none} {photos}', ['none']), ('{text} {photos}', ['text.txt']),
+        ('{weights} {none}', ['none']), ('{weights} {folder}', ['empty']),
+        *[('{weights} {photos} ' + args, words) for args, words in [
+            ('-n 0', ['-n', '0']), ('-n many', ['-n', "'many'"]),
+            ('--device moon', ["'moon'"]), OPTIONS]]],
     'analysis_tools/tune_crf.py': [
         *[(f'{args} {{weights}}', words) for args, words in CONFIG],
         ('{tiny} {none}', ['none']), ('{tiny} {text}', ['text.txt']),

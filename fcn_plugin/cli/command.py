@@ -25,6 +25,7 @@ SUBCOMMANDS = {
     'predict': 'segment images and videos',
     'show': 'compare images with predictions, and with the truth',
     'check-data': 'check a folder of images and masks; write a config for it',
+    'suggest': 'choose images to label next',
     'doctor': 'say what is installed, what works and how to mend the rest',
     'export': 'write a network as one ONNX file',
     'report': 'make one HTML page of a training run',

@@ -123,6 +123,7 @@ SAME = {
     'show': [('', ''), ('a.jpg --out O --show', '--img-path a.jpg --out-dir O --show'),
              ('--checkpoint W', '--weight-path W')],
     'check-data': [('D --out O', 'D --out O')],
+    'suggest': [('W D --out O', 'W D --out-dir O'), ('D --checkpoint W', 'W D')],
     'doctor': [('', ''), ('C', 'C'), ('--config C', 'C')],
     'export': [('--out O', '--out O'), ('W --out O', '--weight-path W --out O'),
                ('--checkpoint W --out O', '--weight-path W --out O'),

@@ -1,0 +1,25 @@
+"""Chooses images to label next: those that a network is unsure of, unlike one another.
+
+    fcn suggest best.pth photos -n 50
+
+Images that a labelling tool's files beside them say are labelled are left out.
+"""
+from typing import Any
+
+from ..utils.arguments import ToolParser
+
+
+def parse(parser: ToolParser) -> dict[str, Any]:
+    parser.add_first('checkpoint', help='a .pth file')
+    parser.add_argument('folder', metavar='DIR', help='images, in folders of it too')
+    parser.add_argument('-n', '--number', type=int, default=50, metavar='N',
+                        help='how many (default: %(default)s)')
+    parser.add_shared('--config')
+    parser.add_shared('--out', default='work_dirs/suggest')
+    parser.add_shared('--device', '--overwrite', '--cfg-options', '--allow-imports')
+    return parser.parse()
+
+
+def run(**arguments: Any) -> None:
+    from ..reports.suggest import suggest
+    suggest(**arguments)

@@ -1,0 +1,81 @@
+"""Which images to label next."""
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_runs import run_tool
+
+from fcn_plugin.inference.inferencer import FCNInferencer
+from fcn_plugin.reports.suggest import choose, suggest
+
+TOOL = 'analysis_tools/suggest.py'
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Seven images in two folders, of which labelme has one."""
+    folder = tmp_path / 'images'
+    for i, name in enumerate(('a/1', 'a/2', 'a/3', 'b/1', 'b/道', 'b/3', 'c')):
+        file = folder / f'{name}.png'
+        file.parent.mkdir(parents=True, exist_ok=True)
+        patches = np.random.default_rng(i).integers(0, 256, (3, 4, 3), np.uint8)
+        Image.fromarray(np.kron(patches, np.ones((16, 16, 1), np.uint8))).save(file)
+    (folder / 'a/2.json').write_text(json.dumps(dict(
+        imagePath='2.png', imageHeight=48, imageWidth=64, shapes=[dict(
+            label='x', points=[[0, 0], [9, 0], [9, 9]], shape_type='polygon')])))
+    return folder
+
+
+def test_what_is_chosen_is_unsure_and_unlike():
+    """Three scenes; of the first, of which the network is least sure, there are many."""
+    scenes = np.repeat(np.eye(3), (20, 3, 2), axis=0)
+    scenes += np.random.default_rng(0).normal(0, 0.01, scenes.shape)
+    unsure = np.repeat([0.9, 0.5, 0.3], (20, 3, 2))
+    unsure[7], unsure[21] = 0.95, 0.55
+    assert choose(unsure, scenes, 1) == [7]
+    first, second, third = choose(unsure, scenes, 3)
+    assert first == 7 and second == 21 and third in (23, 24)
+    assert set(choose(unsure, scenes, 1000)) == set(range(25))
+
+
+def test_doubles_come_last_and_nothing_comes_twice():
+    features = np.array([[1.0, 0], [1, 0], [0, 1], [1, 0]])
+    assert choose(np.array([0.9, 0.8, 0.1, 0.85]), features, 4) == [0, 2, 3, 1]
+    assert sorted(choose(np.zeros(4), features, 4)) == [0, 1, 2, 3]
+
+
+def test_images_without_labels_are_listed_and_shown(trained, folder, tmp_path, capsys):
+    chosen = suggest(trained / 'best.pth', folder, 4, tmp_path / 'out', device='cpu')
+    listed = (tmp_path / 'out/suggested.txt').read_text(encoding='utf-8').splitlines()
+    assert listed == [str(one.path) for one in chosen] and len(set(listed)) == 4
+    assert '4 of 6 images without labels' in capsys.readouterr().out
+    everything = suggest(trained / 'best.pth', folder, 50, tmp_path / 'all', device='cpu')
+    assert len(everything) == 6 and everything[:4] == chosen
+    assert not any(one.path.name == '2.png' for one in everything)
+    infer = FCNInferencer(weights=trained / 'best.pth', device='cpu')
+    for one in chosen:
+        scores = infer(one.path, scores=True).scores.astype(np.float64)
+        entropy = -(scores * np.log(np.maximum(scores, 1e-12))).sum(0).mean() / np.log(9)
+        assert one.uncertainty == pytest.approx(entropy, rel=1e-3)
+    assert max(everything, key=lambda one: one.uncertainty) == everything[0]
+    sheet = np.asarray(Image.open(tmp_path / 'all/suggested.png'))
+    assert sheet.shape[1] > 5 * 240 and (sheet != 255).any(2).mean() > 0.3
+
+
+def test_what_is_wrong_is_said(trained, folder, tmp_path):
+    (folder / 'broken.png').write_text('no image')
+    call = [TOOL, trained / 'best.pth', folder, '-n', '2', '--out-dir', tmp_path / 'out']
+    done = run_tool(*call)
+    assert done.code == 1 and '1 of 7 images are left out' in done.err
+    assert len((tmp_path / 'out/suggested.txt').read_text().splitlines()) == 2
+    done = run_tool(*call)
+    assert done.code == 2 and '--overwrite' in done.err
+    for arguments, words in (
+            ([trained / 'best.pth', folder, '-n', '0'], '-n must be at least 1'),
+            ([trained / 'best.pth', tmp_path / 'none'], 'no such folder'),
+            (['net.onnx', folder], 'is an exported file'),
+            ([trained / 'best.pth', trained], 'no images without labels')):
+        done = run_tool(TOOL, *arguments, '--out-dir', tmp_path / 'other')
+        assert done.code == 2 and words in done.err, done
+        assert not (tmp_path / 'other').exists()
