@@ -16,6 +16,7 @@ from .regions import (
     export_of,
     polygon,
     runs,
+    score_of,
     size_of,
 )
 
@@ -60,7 +61,8 @@ def read(content: dict, file: Path) -> Export:
                 raise InputError(f'its category_id {each["category_id"]!r} is none of the '
                                  'categories')
             used.add(each['category_id'])
-            image.regions.append(_region(each, names, image))
+            image.regions.append(_region(each, names, image)._replace(
+                score=score_of(each.get('score'))))
         except (InputError, KeyError, TypeError, ValueError) as error:
             image.blame(f'annotation {each.get("id")}', error)
     # Roboflow's files begin with a category of the project's name, which groups the others.

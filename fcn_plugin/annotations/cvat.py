@@ -23,6 +23,7 @@ from .regions import (
     export_of,
     polygon,
     runs,
+    score_of,
     size_of,
     turned,
 )
@@ -108,7 +109,8 @@ def _add(found: Gathered, shape: ElementTree.Element, names: Sequence[str]) -> N
         raise InputError(f'a shape {shape.tag!r} is not known; expected polygon, mask, box '
                          'or ellipse')
     found.regions.append(Region(label, outlines, (), bitmap,
-                                order=float(shape.get('z_order', 0))))
+                                order=float(shape.get('z_order', 0)),
+                                score=score_of(shape.get('score'))))
 
 
 def files_of(images: Sequence[Annotated], folder: Path) -> list[Path]:

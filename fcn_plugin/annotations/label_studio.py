@@ -24,6 +24,7 @@ from .regions import (
     ellipse,
     export_of,
     polygon,
+    score_of,
     size_of,
     turned,
 )
@@ -121,7 +122,7 @@ def _add(found: Gathered, result: dict, results: Sequence[dict]) -> None:
         raise InputError(f'a region of type {kind!r} is not known; expected polygonlabels, '
                          'brushlabels, rectanglelabels or ellipselabels')
     found.regions.append(Region(str(labels[0]), outlines, (), bitmap,
-                                score=result.get('score')))
+                                score=score_of(result.get('score'))))
 
 
 def _brushed(data: Sequence[int], height: int, width: int) -> np.ndarray:

@@ -24,6 +24,7 @@ from .regions import (
     ellipse,
     export_of,
     polygon,
+    score_of,
     size_of,
 )
 
@@ -87,7 +88,8 @@ def _add(found: Gathered, shape: dict) -> None:
     else:
         raise InputError(f'shape_type {kind!r} is not known; expected polygon, rectangle, '
                          'oriented_rectangle, circle or mask')
-    found.regions.append(Region(label, outlines, (), bitmap))
+    found.regions.append(Region(label, outlines, (), bitmap,
+                                score=score_of(shape.get('score'))))
 
 
 def files_of(images: Sequence[Annotated], folder: Path) -> list[Path]:

@@ -128,6 +128,15 @@ def export_of(gathered: Sequence[Gathered], images: list[Annotated],
                   sum(each.filled for each in gathered))
 
 
+def score_of(value: Any) -> float | None:
+    """A region's score, None where it has none.
+
+    Raises:
+        ValueError: If it is no number.
+    """
+    return None if value is None else float(value)
+
+
 def polygon(points: Any) -> np.ndarray:
     """Points of a polygon, checked.
 

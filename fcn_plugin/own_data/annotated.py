@@ -115,6 +115,11 @@ def draw_annotations(root: Path, found: Sequence[tuple[str, Export]], folder: Pa
     pairs = [Pair(path, mask, _split(root, path, matched[path]))
              for path, mask in sorted(masks.items())]
     notes += _notes_of_shapes(found)
+    proposed = sum(region.score is not None for path in masks for one in matched[path]
+                   for region in one.regions)
+    if proposed:
+        notes.append(f'{proposed} regions have scores: a network has proposed them. Train on '
+                     'them once somebody has looked at them')
     regions = sum(len(one.regions) for path in masks for one in matched[path])
     kinds = ' and '.join(dict.fromkeys(name for name, export in found if export.images))
     source = f'drawn from {regions} regions of {kinds} ({len(where)} files)'

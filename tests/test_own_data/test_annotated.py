@@ -596,6 +596,7 @@ def test_trains_on_them(tmp_path, name):
     found = draw_annotations(new, read_annotations(new)[0], tmp_path / 'masks',
                              classes=CLASSES, outside='background')
     assert len(found.pairing.pairs) == 2 and not found.faults
+    assert 'regions have scores: a network has proposed them' in found.pairing.notes[-1]
     for pair in found.pairing.pairs:
         drawn = np.asarray(Image.open(pair.mask))
         predicted = np.asarray(Image.open(labels / f'{pair.image.stem}_labels.png'))
