@@ -25,6 +25,14 @@ def parse(parser: ToolParser) -> dict[str, Any]:
                         help='images to check and time with (default: drawn ones)')
     parser.add_argument('--opset', type=int, default=17, metavar='N',
                         help="ONNX's operator set (default: %(default)s)")
+    parser.add_argument('--int8', action='store_true',
+                        help='compute convolutions in 8 bits; needs --calibrate')
+    parser.add_argument('--calibrate', metavar='PATH|DIR|GLOB',
+                        help='images like those to be segmented, better 20 or more: ranges '
+                        'are measured on three quarters, labels compared on the rest')
+    parser.add_argument('--max-loss', type=float, default=0.01, metavar='SHARE',
+                        help='of the labels that --int8 may change, 0 to 1 (default: '
+                        '%(default)s)')
     parser.add_shared('--overwrite', '--cfg-options', '--allow-imports')
     return parser.parse()
 

@@ -26,6 +26,7 @@ from ..utils.files import check_outputs, replacing
 from ..utils.paths import PathLike
 from ..version import __version__
 from .deployed import DeployedSegmentor
+from .int8 import quantise
 
 #: Sizes (H, W) of the images that are drawn to check with where none are given.
 _SIZES = ((240, 320), (97, 131), (65, 33))
@@ -41,7 +42,8 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
            preprocess: bool = False, img_path: PathLike | None = None,
            opset: int = 17, overwrite: bool = False,
            cfg_options: dict | None = None,
-           allow_imports: Sequence[str] = ()) -> dict[str, float]:
+           allow_imports: Sequence[str] = (), int8: bool = False,
+           calibrate: PathLike | None = None, max_loss: float = 0.01) -> dict[str, float]:
     """Writes a network as one file, checked against PyTorch, and times both.
 
     The graph takes batches of any number and size: padding, and its removal, are in it.
@@ -63,10 +65,15 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
             :func:`list_images`: 8 at most. Defaults to None: drawn ones.
         opset (int): ONNX's operator set. Defaults to 17.
         overwrite (bool): Whether ``out`` may be replaced. Defaults to False.
+        int8 (bool): Whether convolutions compute in 8 bits, see
+            :func:`~fcn_plugin.deployment.int8.quantise`. Defaults to False.
+        calibrate (str or Path, optional): Images for ``int8``, see :func:`list_images`.
+        max_loss (float): Share of labels that ``int8`` may change. Defaults to 0.01.
 
     Returns:
         dict[str, float]: 'equal', the share of equal labels; 'gap', how far a label's
-        probability lies below PyTorch's best at most; 'torch_ms' and 'graph_ms'.
+        probability lies below PyTorch's best at most; 'torch_ms' and 'graph_ms'; with
+        ``int8`` 'int8_equal', the share of labels that it leaves as they were.
 
     Raises:
         ValueError: If the network cannot be exported, or the graph computes something
@@ -76,6 +83,12 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
     if out.suffix != '.onnx':
         raise InputError(f"'{out}' must end in .onnx")
     check_outputs([out], overwrite)
+    if int8 != (calibrate is not None):
+        raise InputError('int8 (--int8) and images to calibrate it with (--calibrate FOLDER) '
+                         'need one another')
+    if not 0 <= max_loss <= 1:
+        raise InputError(f'max_loss is a share of pixels, 0 to 1, but is {max_loss}')
+    calibration = list_images(calibrate) if calibrate is not None else []
     paths = None if img_path is None else list_images(img_path)
     model = load_model(config, weight_path, 'cpu', backbone, cfg_options,
                        allow_imports=allow_imports)
@@ -94,7 +107,14 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
         tolerance = _TOLERANCE if resize is None else _TOLERANCE_RESIZED
         threshold = network.threshold if network.model.decode_head.out_channels == 1 else None
         found = compare_backends(reference, graph, images, tolerance, threshold)
+        quantised = quantise(beside, calibration, max_loss) if int8 else None
     _print(out, network, model, images, found)
+    if quantised is not None:
+        found['int8_equal'] = quantised.equal
+        print(f'int8    {quantised.layers[0]} of {quantised.layers[1]} convolutions; '
+              f'{quantised.held_back} images held back: {100 * quantised.equal:.2f} % of '
+              'labels as in float32; onnxruntime {:.0f} ms, int8 {:.0f} ms'.format(
+                  *quantised.milliseconds))
     return found
 
 

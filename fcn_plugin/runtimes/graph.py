@@ -10,6 +10,10 @@ from ..utils.errors import InputError
 META_KEY = 'fcn_plugin'
 
 
+class UnsuitableError(InputError):
+    """A runtime is known not to serve for a graph: 'auto' passes on without a word."""
+
+
 class Graph:
     """An exported file, opened by a runtime.
 

@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 
 from ..utils.errors import InputError, MissingPackageError
-from .graph import META_KEY, Graph, gpu_of
+from .graph import META_KEY, Graph, UnsuitableError, gpu_of
 
 #: Pixels of a side up to which the whole numbers in a graph stay below 2^31: OpenVINO
 #: computes them in 32 bits.
@@ -40,12 +40,18 @@ class OpenvinoGraph(Graph):
             # files are looked for in its folder alone
             reader = openvino.frontend.FrontEndManager().load_by_framework('onnx')
             model = reader.convert(reader.load(str(path)))
+            if any(op.get_type_name() == 'FakeQuantize' for op in model.get_ops()):
+                raise UnsuitableError(f"'{path}' computes in 8 bits, and OpenVINO (2026.4) "
+                                      'gives wrong labels where sizes are open: take '
+                                      '--runtime onnxruntime')
             has_meta = model.has_rt_info(['framework', META_KEY])
             self.text = model.get_rt_info(['framework', META_KEY]).astype(str) if (
                 has_meta) else None
             self._compiled = core.compile_model(model, 'CPU', {
                 'INFERENCE_PRECISION_HINT': types[fast and native],
                 'PERFORMANCE_HINT': 'LATENCY'})
+        except UnsuitableError:
+            raise
         except Exception as error:  # RuntimeError, and whatever its bindings raise
             lines = [line for line in str(error).splitlines() if line.strip()]
             raise InputError(f"OpenVINO cannot load '{path}' as ONNX: "

@@ -3,7 +3,7 @@ import warnings
 from pathlib import Path
 
 from ..utils.errors import InputError, MissingPackageError
-from .graph import Graph, gpu_of
+from .graph import Graph, UnsuitableError, gpu_of
 from .onnxruntime_graph import OnnxruntimeGraph
 from .openvino_graph import OpenvinoGraph
 
@@ -49,7 +49,8 @@ def open_graph(path: Path, device: str = 'auto', runtime: str = 'auto',
         graph = OnnxruntimeGraph(path, device)
     except MissingPackageError:
         raise fault
-    warnings.warn(f'{fault}; onnxruntime runs it, which takes longer')
+    if not isinstance(fault, UnsuitableError):
+        warnings.warn(f'{fault}; onnxruntime runs it, which takes longer')
     return graph
 
 

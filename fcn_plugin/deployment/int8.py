@@ -1,0 +1,168 @@
+"""A float32 graph to one whose convolutions compute in 8 bits."""
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..inference.images import read_image
+from ..runtimes.graph import META_KEY
+from ..runtimes.graph_backend import GraphBackend
+from ..runtimes.onnxruntime_graph import OnnxruntimeGraph
+from ..utils.errors import InputError, MissingPackageError
+
+#: Images that ranges are measured on at most, and that labels are compared on.
+_MOST_MEASURED, _MOST_HELD_BACK = 32, 16
+
+
+class Quantised(NamedTuple):
+    """What became of a graph.
+
+    Attributes:
+        equal (float): The share of pixels whose label is that of the float32 graph, in
+            the images held back.
+        measured (int): How many images ranges of values were measured on.
+        held_back (int): How many others labels were compared on.
+        milliseconds (tuple[float, float]): Of one image in float32 and in 8 bits.
+        layers (tuple[int, int]): Convolutions in 8 bits, and all.
+    """
+    equal: float
+    measured: int
+    held_back: int
+    milliseconds: tuple[float, float]
+    layers: tuple[int, int]
+
+
+def quantise(file: Path, images: Sequence[Path], max_loss: float = 0.01) -> Quantised:
+    """Has the convolutions of an exported file compute in 8 bits, in place.
+
+    By onnxruntime's static quantiser: weights of 7 bits for each channel, so that sums of
+    two products fit into 16 bits on processors without VNNI, and activations of 8 bits in the
+    range that the images show. The first convolution, the score layers, what fuses their
+    scores and the way to labels stay in float32: rounding there costs most labels.
+
+    Args:
+        file (Path): What :func:`~fcn_plugin.deployment.export.export` has written, in
+            float32. It is replaced.
+        images (Sequence[Path]): Like those that the network will see. Every fourth is held
+            back to compare labels on; of the others 32 are measured at most.
+        max_loss (float): The share of pixels of the images held back, 0 to 1, whose label may
+            become another. Defaults to 0.01.
+
+    Raises:
+        ValueError: If more labels become others, or there are fewer than two images; then
+            the file is as it was.
+        ImportError: If the extra ``export`` is not installed.
+    """
+    try:
+        import onnx
+        from onnxruntime import quantization as q
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise MissingPackageError("int8 needs more than is installed: pip install "
+                                  "'mmseg-fcn-plugin[export]'") from error
+    held_back = _spread(images[::4], _MOST_HELD_BACK)
+    measured = _spread([path for i, path in enumerate(images) if i % 4], _MOST_MEASURED)
+    if not measured:
+        raise InputError(f'int8 needs two images or more (--calibrate), better 20, but there '
+                         f'is {len(images)}: ranges are measured on some, and labels '
+                         'compared on others')
+    backend = GraphBackend(OnnxruntimeGraph(file, 'cpu'))
+    if backend.meta.get('channels', 3) != 3:
+        raise InputError(f'int8 takes networks of three channels, but this one has '
+                         f"{backend.meta['channels']}: export it without --int8")
+
+    class Reader(q.CalibrationDataReader):
+        """Hands the images over, one at a time."""
+
+        def __init__(self) -> None:
+            self._inputs: Iterator[np.ndarray] = (
+                backend.prepare(read_image(path))[None] for path in measured)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            batch = next(self._inputs, None)
+            return None if batch is None else {'image': batch}
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain, small = Path(folder, 'plain.onnx'), Path(folder, 'small.onnx')
+        quant_pre_process(str(file), str(plain), skip_symbolic_shape=True)
+        nodes, convolutions = _chosen(onnx.load(str(plain)).graph,
+                                      len(backend.meta['classes']))
+        if not nodes:
+            raise InputError('no convolution is left to compute in 8 bits: beside the first '
+                             'and the score layers there is none')
+        q.quantize_static(str(plain), str(small), Reader(), quant_format=q.QuantFormat.QDQ,
+                          per_channel=True, reduce_range=True, nodes_to_quantize=nodes,
+                          activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8)
+        written = onnx.load(str(small))
+        # what preprocessing and quantiser have noted goes, what the file says of itself stays
+        del written.metadata_props[:]
+        written.metadata_props.add(key=META_KEY, value=json.dumps(
+            dict(backend.meta, int8=True)))
+        used = set(_inputs(written.graph))
+        for weight in [each for each in written.graph.initializer if each.name not in used]:
+            written.graph.initializer.remove(weight)  # of each, onnxruntime would warn
+        onnx.save(written, str(small))
+        quantised = GraphBackend(OnnxruntimeGraph(small, 'cpu'))
+        equal, milliseconds = _compare(backend, quantised, held_back)
+        if 1 - equal > max_loss:
+            raise InputError(
+                f'int8 changes {100 * (1 - equal):.2f} % of the labels of {len(held_back)} '
+                f'images held back, where {100 * max_loss:g} % are allowed: calibrate with '
+                'more images like those that will be segmented, allow more (--max-loss), or '
+                'leave int8 out. No file is written')
+        file.write_bytes(small.read_bytes())
+    count = sum(name in set(nodes) for name in convolutions)
+    return Quantised(equal, len(measured), len(held_back), milliseconds,
+                     (count, len(convolutions)))
+
+
+def _spread(paths: Sequence[Path], most: int) -> Sequence[Path]:
+    return paths[::-(-len(paths) // most)] if paths else paths
+
+
+def _chosen(graph, num_classes: int) -> tuple[list[str], list[str]]:
+    """Names of the nodes that compute in 8 bits, and of all convolutions."""
+    channels = {weight.name: weight.dims[0] for weight in graph.initializer if weight.dims}
+    convolutions = [node for node in graph.node if node.op_type == 'Conv']
+    kept = {node.name for node in convolutions[:1]}
+    # a head of one channel decides between two classes
+    kept |= {node.name for node in convolutions
+             if channels.get(node.input[1]) in (num_classes, 1 if num_classes == 2 else None)}
+    chosen = [node.name for node in convolutions if node.name not in kept]
+    if chosen:
+        # What is added or cut off within the network: their results would leave 8 bits else.
+        chosen += [node.name for node in graph.node if node.op_type in ('Add', 'Clip', 'Relu')
+                   and node.name.startswith(('/backbone/', '/neck/'))]
+    return chosen, [node.name for node in convolutions]
+
+
+def _inputs(graph) -> Iterator[str]:
+    """Names of what a graph's nodes take, those of graphs within it too."""
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            if attribute.HasField('g'):
+                yield from _inputs(attribute.g)
+
+
+def _compare(plain: GraphBackend, quantised: GraphBackend, paths: Sequence[Path]
+             ) -> tuple[float, tuple[float, float]]:
+    """The share of equal labels, and the median milliseconds of both."""
+    equal = pixels = 0
+    times: tuple[list[float], list[float]] = [], []
+    for path in paths:
+        image, found = read_image(path), []
+        for backend, seconds in zip((plain, quantised), times):
+            backend([image])  # the first of a size warms up
+            begin = time.perf_counter()
+            found.append(backend([image])[0][0])
+            seconds.append(time.perf_counter() - begin)
+        equal += int((found[0] == found[1]).sum())
+        pixels += found[0].size
+    first, second = (1000 * statistics.median(each) for each in times)
+    return equal / pixels, (first, second)

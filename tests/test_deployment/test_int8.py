@@ -1,0 +1,131 @@
+"""Graphs in 8 bits: what computes in them, what they may cost, and what is refused."""
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_runs import run_tool, succeed
+
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.deployment.export import export
+from fcn_plugin.deployment.int8 import quantise
+from fcn_plugin.runtimes.graph import META_KEY
+from fcn_plugin.runtimes.table import open_graph
+
+onnx = pytest.importorskip('onnx', reason="the extra 'export' is not installed")
+pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
+
+NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Six images of several sizes."""
+    folder = tmp_path_factory.mktemp('calibration')
+    for i in range(6):
+        pixels = np.random.default_rng(i).integers(0, 256, (5 + i, 8, 3), dtype=np.uint8)
+        Image.fromarray(np.kron(pixels, np.ones((9, 9, 1), np.uint8))).save(
+            folder / f'{i}.png')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def files(trained, folder, tmp_path_factory):
+    """Float32 and int8 files by whether they preprocess."""
+    out, found = tmp_path_factory.mktemp('int8'), {}
+    for preprocess in (True, False):
+        plain, small = (out / f'{name}_{preprocess}.onnx' for name in ('plain', 'small'))
+        export(trained / 'best.pth', plain, preprocess=preprocess, cfg_options=NATIVE)
+        figures = export(trained / 'best.pth', small, preprocess=preprocess, int8=True,
+                         calibrate=folder, max_loss=0.3, cfg_options=NATIVE)
+        found[preprocess] = plain, small, figures
+    return found
+
+
+@pytest.mark.parametrize('preprocess', [True, False])
+def test_labels_and_size(files, folder, preprocess):
+    """Of images that were held back, and of a size that calibration has not seen."""
+    plain, small, figures = files[preprocess]
+    assert small.stat().st_size < 0.5 * plain.stat().st_size
+    assert 0.7 <= figures['int8_equal'] < 1 and figures['equal'] > 0.999
+    ours, theirs = FCNInferencer(small, device='cpu'), FCNInferencer(plain, device='cpu')
+    assert ours.class_names == theirs.class_names
+    held_back = [folder / '0.png', folder / '4.png']
+    pairs = [(ours(path).labels, theirs(path).labels) for path in held_back]
+    equal = sum((a == b).sum() for a, b in pairs) / sum(a.size for a, _ in pairs)
+    assert equal == pytest.approx(figures['int8_equal'], abs=1e-3)
+    image = np.kron(np.random.randint(0, 256, (9, 4, 3), dtype=np.uint8),
+                    np.ones((11, 13, 1), np.uint8))
+    assert (ours(image).labels == theirs(image).labels).mean() > 0.7
+
+
+def test_what_stays_in_float32(files):
+    """The first convolution, the score layers and all that is not of the network."""
+    model = onnx.load(str(files[True][1]))
+    onnx.checker.check_model(model)
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    convolutions = [node for node in model.graph.node if node.op_type == 'Conv']
+    small = [node.input[1] in made_by for node in convolutions]  # weights from int8
+    assert not small[0] and sum(small) > 15
+    scores = [node.name for node in convolutions if node.name.startswith('/decode_head/')]
+    quantised = {node.name for node, is_small in zip(convolutions, small) if is_small}
+    assert len(scores) == 3 and not quantised & set(scores)
+    for node in model.graph.node:  # places of labels and their sums
+        if node.op_type in ('MatMul', 'ArgMax'):
+            assert made_by[node.input[0]].op_type != 'DequantizeLinear'
+    used = {name for node in model.graph.node for name in node.input}
+    assert {weight.name for weight in model.graph.initializer} <= used
+    meta, = model.metadata_props
+    assert meta.key == META_KEY and json.loads(meta.value)['int8'] is True
+
+
+def test_openvino_is_passed_over(files):
+    """It gives wrong labels where sizes are open, without an error."""
+    pytest.importorskip('openvino')
+    assert type(open_graph(files[True][1], 'cpu')).__name__ == 'OnnxruntimeGraph'
+    with pytest.raises(ValueError, match='8 bits.*wrong labels.*--runtime onnxruntime'):
+        open_graph(files[True][1], 'cpu', 'openvino')
+
+
+def test_too_many_other_labels(trained, folder, files, tmp_path):
+    out = tmp_path / 'net.onnx'
+    with pytest.raises(ValueError, match=r'int8 changes \d+\.\d\d % .* 0 % are allowed.*'
+                       r'--max-loss.*No file'):
+        export(trained / 'best.pth', out, preprocess=True, int8=True, calibrate=folder,
+               max_loss=0, cfg_options=NATIVE)
+    assert not list(tmp_path.iterdir())
+    out.write_bytes(files[True][0].read_bytes())
+    with pytest.raises(ValueError, match='int8 changes'):
+        quantise(out, sorted(folder.iterdir()), 0)
+    assert out.read_bytes() == files[True][0].read_bytes()
+
+
+@pytest.mark.parametrize('given, words', [
+    (dict(int8=True), r'int8 \(--int8\) and images .*--calibrate'),
+    (dict(calibrate='{folder}'), r'int8 \(--int8\) and images'),
+    (dict(int8=True, calibrate='{folder}/0.png'), 'two images or more .*there is 1'),
+    (dict(int8=True, calibrate='{folder}/none'), 'no such file or folder'),
+    (dict(int8=True, calibrate='{folder}', max_loss=2), 'share of pixels.*is 2')])
+def test_bad_arguments(trained, folder, tmp_path, given, words):
+    given = {key: value.format(folder=folder) if isinstance(value, str) else value
+             for key, value in given.items()}
+    with pytest.raises((ValueError, OSError), match=words):
+        export(trained / 'best.pth', tmp_path / 'net.onnx', preprocess=True, **given)
+    assert not list(tmp_path.iterdir())
+
+
+def test_tool(trained, folder, tmp_path):
+    given = ['--weight-path', trained / 'best.pth', '--out', tmp_path / 'net.onnx',
+             '--preprocess', '--int8', '--calibrate', folder]
+    done = run_tool('export.py', *given, '--max-loss', 0)
+    assert done.code == 2 and done.err.startswith('error: int8 changes ')
+    printed = succeed('export.py', *given, '--max-loss', 0.4)
+    assert 'convolutions; 2 images held back: ' in printed and '% of labels as in' in printed
+
+
+@pytest.mark.slow
+def test_the_street_model_stays_within_a_hundredth(test_data, tmp_path):
+    images = test_data / 'data' / 'camvid' / 'val' / '0016E5_08*1.jpg'
+    found = export(None, tmp_path / 'street.onnx', preprocess=True, int8=True,
+                   calibrate=images)
+    assert found['int8_equal'] > 0.99
