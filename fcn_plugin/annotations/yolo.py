@@ -43,8 +43,10 @@ def names_in(file: Path) -> list[str] | None:
                 raise InputError(f'{file}: names must be numbered from 0 on, but are '
                                  f'{list(names)!r:.60}')
             names = [names[i] for i in range(len(names))]
-        if not isinstance(names, list) or not names:
-            raise InputError(f'{file}: names is {names!r:.60}, expected a list of classes')
+        # No repr of what it is: lists that name lists can be of any length when written out.
+        if not isinstance(names, list) or not names or not all(
+                isinstance(name, (str, int, float)) for name in names):
+            raise InputError(f'{file}: names is no list of texts, one for each class')
     return [str(name) for name in names] if _texts(file) else None
 
 

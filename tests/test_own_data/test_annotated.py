@@ -559,7 +559,11 @@ REFUSED = {
     'no image at all': (lambda root: (coco(root), [
         file.unlink() for file in root.rglob('*.png')])[0], '', 'images are not in'),
     'names that are no list': (lambda root: ((root / 'labels').mkdir(parents=True), (
-        root / 'data.yaml').write_text('names: 5'))[0], 'data.yaml', 'expected a list'),
+        root / 'data.yaml').write_text('names: 5'))[0], 'data.yaml', 'names is no list of'),
+    'YAML that unfolds to billions': (lambda root: ((root / 'labels').mkdir(parents=True), (
+        root / 'data.yaml').write_text('a0: &a0 [x, x]\n' + ''.join(
+            f'a{i}: &a{i} [*a{i - 1}, *a{i - 1}, *a{i - 1}]\n' for i in range(1, 40))
+            + 'names: *a39\n'))[0], 'data.yaml', 'names is no list of'),
 }
 
 

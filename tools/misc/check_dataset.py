@@ -1,4 +1,5 @@
-"""Checks a folder of images and masks, and writes a config that trains on it.
+"""Checks a folder of images and masks, or of a labelling tool's export, and writes a
+config that trains on it.
 
     python tools/misc/check_dataset.py data/mine                       # looks only
     python tools/misc/check_dataset.py data/mine --out data/mine-fcn   # writes there
