@@ -1,5 +1,6 @@
 """Graphs of every backbone that a config names, at sizes other than the traced one."""
 import re
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -14,9 +15,9 @@ from fcn_plugin.deployment.export import write_onnx
 from fcn_plugin.deployment.symbolic_sizes import for_any_size
 from fcn_plugin.models import describe_backbone
 from fcn_plugin.models.same_padding import same_padded
+from fcn_plugin.runtimes.table import RUNTIMES, open_graph
 
-onnxruntime = pytest.importorskip('onnxruntime',
-                                  reason="the extra 'export' is not installed")
+pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
 # The smallest of each kind that a config names: the same modules, in the same order.
 BACKBONES = {
     'FullyConvVGG': dict(depth=11, fc_channels=8, fc_kernel_size=3, out_indices=(2, 3, 5)),
@@ -67,22 +68,24 @@ def test_every_backbone_of_a_config_is_here():
 @pytest.mark.parametrize('kind', BACKBONES)
 @torch.no_grad()
 def test_onnx_at_any_size(kind, tmp_path):
-    """Traced at 67x101 in a batch of two, run one by one at other sizes."""
+    """Traced at 67x101 in a batch of two, run one by one at other sizes, by each runtime."""
     model = network(kind)
     deployed = DeployedSegmentor(model, scores=True, preprocess=True).eval()
     write_onnx(deployed, tmp_path / 'a.onnx', '{}', 17)
-    session = onnxruntime.InferenceSession(str(tmp_path / 'a.onnx'))
+    graphs = [open_graph(tmp_path / 'a.onnx', 'cpu', name) for name in RUNTIMES
+              if find_spec(name)]
     for size in SIZES:
         image = torch.randint(0, 256, (3, *size), dtype=torch.uint8)
         sample, = model.test_step(dict(inputs=[image.clone()], data_samples=[
             SegDataSample(metainfo=dict(ori_shape=size, img_shape=size, pad_shape=size))]))
         expected = sample.seg_logits.data.softmax(0)
         rgb = image.flip(0).permute(1, 2, 0)[None].numpy()
-        labels, scores = map(torch.from_numpy, session.run(None, {'image': rgb}))
-        assert torch.allclose(scores[0], expected, atol=1e-3), size
-        # Labels may differ where two classes score alike to rounding.
-        own = expected.gather(0, labels.long())
-        assert (expected.max(0).values - own).max() < 1e-3, size
+        for graph in graphs:
+            labels, scores = map(torch.from_numpy, graph.run(rgb))
+            assert torch.allclose(scores[0], expected, atol=1e-3), (size, graph)
+            # Labels may differ where two classes score alike to rounding.
+            own = expected.gather(0, labels.long())
+            assert (expected.max(0).values - own).max() < 1e-3, (size, graph)
 
 
 def test_a_network_is_left_as_it_was():
