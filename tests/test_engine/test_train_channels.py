@@ -83,7 +83,7 @@ def test_from_tiff_to_pictures(tmp_path, channels, dtype):
         images = ('--img-path', tmp_path / '1.tif') if shallow else ()
         said = succeed('export.py', '--config', config, *weights, '--out', file, *how, *images)
         assert (f'{channels}) uint8' if how else f'(N, {channels}, H, W)') in said
-        graph = FCNInferencer(str(file), device='cpu')
+        graph = FCNInferencer(str(file), device='cpu', runtime='onnxruntime')
         if not shallow:
             with pytest.raises(ValueError, match='takes images of 8 bits, .* uint16'):
                 graph(names[0])
