@@ -58,3 +58,54 @@ class RandomLowLight(BaseTransform):
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(prob={self.prob}, max_stops={self.max_stops}, '
                 f'max_noise={self.max_noise})')
+
+
+@TRANSFORMS.register_module()
+class RandomCopyPaste(BaseTransform):
+    """Another image's objects, pasted over this one at a random place.
+
+    As Ghiasi et al. (CVPR 2021, arXiv:2012.07177) do with instances, here with all that is
+    no background. Pixels that are ignored, such as VOC's borders, come with them and stay
+    ignored. It belongs into the pipeline of mmseg's ``MultiImageMixDataset``, whose data set
+    has loaded, resized and cropped the images.
+
+    Required keys: img (H, W, C) and gt_seg_map (H, W), which it changes, and mix_results.
+
+    Args:
+        prob (float): The probability that an image is changed. Defaults to 0.5.
+        background (int): The label that is not pasted. Defaults to 0.
+        ignore_index (int): Of pixels that do not count. Defaults to 255.
+
+    Raises:
+        ValueError: If ``prob`` is out of range.
+    """
+
+    def __init__(self, prob: float = 0.5, background: int = 0,
+                 ignore_index: int = 255) -> None:
+        if not 0 <= prob <= 1:
+            raise InputError(f'RandomCopyPaste: prob is {prob}, expected 0 to 1')
+        self.prob, self.background, self.ignore_index = prob, background, ignore_index
+
+    def get_indices(self, dataset) -> list[int]:
+        """The image whose objects are pasted, or none."""
+        return [np.random.randint(len(dataset))] if np.random.rand() < self.prob else []
+
+    def transform(self, results: dict) -> dict:
+        """Changes the image and the labels of a pipeline's dictionary, or leaves them."""
+        for other in results['mix_results']:
+            labels = other['gt_seg_map']
+            if not ((labels != self.background) & (labels != self.ignore_index)).any():
+                continue
+            source = np.stack(np.nonzero(labels != self.background))
+            # to where at least half of their height and width is in the image
+            size = np.array(results['gt_seg_map'].shape)[:, None]
+            first, half = source.min(1)[:, None], np.ptp(source, 1)[:, None] // 2
+            target = source - first + np.random.randint(-half, size - half)
+            inside = ((target >= 0) & (target < size)).all(0)
+            for key in ('img', 'gt_seg_map'):
+                results[key] = results[key].copy()
+                results[key][tuple(target[:, inside])] = other[key][tuple(source[:, inside])]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(prob={self.prob}, background={self.background})'

@@ -1,9 +1,9 @@
 """Augmentation, against its formula."""
 import numpy as np
 import pytest
-from mmseg.registry import TRANSFORMS
+from mmseg.registry import DATASETS, TRANSFORMS
 
-from fcn_plugin.datasets import RandomLowLight
+from fcn_plugin.datasets import RandomCopyPaste, RandomLowLight
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
@@ -57,3 +57,57 @@ def test_it_repeats_by_numpys_seed():
 def test_bad_settings(name, value):
     with pytest.raises(ValueError, match=f'^RandomLowLight: {name} is {value}, expected'):
         RandomLowLight(**{name: value})
+
+
+def scene(height, width, start, objects=()):
+    """Pixels that are all unlike, and a label for each box (top, bottom, left, right)."""
+    count = height * width
+    image = np.arange(start, start + count, dtype=np.int64).reshape(height, width, 1)
+    labels = np.zeros((height, width), np.uint8)
+    for label, (top, bottom, left, right) in objects:
+        labels[top:bottom, left:right] = label
+    return dict(img=image, gt_seg_map=labels)
+
+
+def test_objects_are_pasted_with_their_pixels():
+    """Each changed pixel has image and label of one pixel of the other's objects, and all
+    are moved by the same way; by which they reach every side of the image."""
+    np.random.seed(0)
+    mine = scene(30, 40, 0, [(4, (0, 5, 0, 5))])
+    other = scene(20, 25, 10_000, [(255, (4, 12, 6, 15)), (7, (5, 11, 7, 14))])
+    transform, corners = RandomCopyPaste(prob=1.), []
+    for _ in range(200):
+        done = transform(dict(mine, mix_results=[other]))
+        changed = done['img'][..., 0] >= 10_000
+        assert (done['gt_seg_map'][~changed] == mine['gt_seg_map'][~changed]).all()
+        assert (done['img'][~changed] == mine['img'][~changed]).all()
+        rows, columns = np.nonzero(changed)
+        sources = np.divmod(done['img'][changed, 0] - 10_000, 25)
+        assert (done['gt_seg_map'][changed] == other['gt_seg_map'][sources]).all()
+        assert (other['gt_seg_map'][sources] != 0).all()
+        assert len(set(zip(rows - sources[0], columns - sources[1]))) == 1
+        assert np.ptp(rows) >= 3 and np.ptp(columns) >= 3 and len(rows) >= 16
+        corners.append((rows.min(), rows.max(), columns.min(), columns.max()))
+    assert np.min(corners, 0)[[0, 2]].tolist() == [0, 0]
+    assert np.max(corners, 0)[[1, 3]].tolist() == [29, 39]
+    assert (mine['img'] < 10_000).all() and (other['img'] >= 10_000).all()
+
+
+def test_an_image_without_objects_pastes_nothing():
+    mine, empty = scene(8, 9, 0), scene(8, 9, 100, [(255, (0, 3, 0, 3))])
+    for others in ([empty], []):
+        done = RandomCopyPaste()(dict(mine, mix_results=others))
+        assert (done['img'] == mine['img']).all()
+
+
+def test_copy_paste_in_mmsegs_data_set():
+    """Through the wrapper whose pipeline it belongs into; a half of the images is changed."""
+    np.random.seed(0)
+    inner = dict(type='ShapesDataset', length=8, image_size=32, pipeline=[])
+    found = DATASETS.build(dict(
+        type='MultiImageMixDataset', dataset=inner, pipeline=[dict(type='RandomCopyPaste')]))
+    plain = DATASETS.build(inner)
+    changed = [bool((found[i % 8]['img'] != plain[i % 8]['img']).any()) for i in range(80)]
+    assert 0.3 < np.mean(changed) < 0.7
+    with pytest.raises(ValueError, match='^RandomCopyPaste: prob is 2, expected 0 to 1'):
+        RandomCopyPaste(prob=2)
