@@ -2,8 +2,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from fcn_plugin.visualization.charts import line_chart
-from fcn_plugin.visualization.charts import _running_average
+from fcn_plugin.visualization.charts import _running_average, line_chart
 
 
 def texts(svg):
