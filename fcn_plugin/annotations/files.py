@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
-from xml.parsers import expat
 
 import numpy as np
 from PIL import Image
@@ -33,19 +32,21 @@ def read_xml(file: Path) -> ElementTree.Element:
         ValueError: If it is none, or declares entities, which a few lines can make fill the
             memory.
     """
-    def refuse(*_: Any) -> None:
-        raise InputError(f'{file}: it has a DOCTYPE, which no labelling tool writes; files '
-                         'with one are not read')
-    builder, parser = ElementTree.TreeBuilder(), expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
+    parser = ElementTree.XMLParser(target=_Builder())
     try:
-        parser.Parse(file.read_bytes(), True)
-    except expat.ExpatError as error:
+        return ElementTree.fromstring(file.read_bytes(), parser)
+    except ElementTree.ParseError as error:
         raise InputError(f'{file}: it is no XML: {error}') from None
-    return builder.close()
+    except InputError as error:
+        raise InputError(f'{file}: {error}') from None
+
+
+class _Builder(ElementTree.TreeBuilder):
+    """Stops at a DOCTYPE, before the entities that are declared in it."""
+
+    def doctype(self, *_: Any) -> None:
+        raise InputError('it has a DOCTYPE, which no labelling tool writes; files with one '
+                         'are not read')
 
 
 def decoded(text: Any) -> bytes:

@@ -1,4 +1,5 @@
-"""The models that come with the package."""
+"""What a checkpoint may be called: a file, an address, a model of the package."""
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..utils.paths import PathLike
@@ -9,6 +10,16 @@ _FOLDER = Path(__file__).resolve().parents[1] / 'weights'
 BUNDLED = {name: _FOLDER / f'{name}.pth' for name in ('street', )}
 #: The one that is taken where none is named.
 DEFAULT = 'street'
+#: How the address of a model on the Hugging Face hub begins.
+HUB = 'hf://'
+#: How files of weights end; mmengine writes the first.
+SUFFIXES = ('.pth', '.pt', '.safetensors')
+
+
+def is_weights(thing: object) -> bool:
+    """Whether that is the path or the address of weights, by how it ends or begins."""
+    return isinstance(thing, (str, Path)) and (
+        str(thing).startswith(HUB) or Path(thing).suffix in SUFFIXES)
 
 
 def weights_file(checkpoint: PathLike | None) -> PathLike:
@@ -32,3 +43,9 @@ def weights_file(checkpoint: PathLike | None) -> PathLike:
         raise FileNotFoundError(f"there is no file '{name}', and no model of the package is "
                                 f'called so; there are {", ".join(BUNDLED)}')
     return BUNDLED[name]
+
+
+def say_which(checkpoint: PathLike | None, classes: Sequence[str]) -> None:
+    """Prints that the model is :data:`DEFAULT`, where none was named."""
+    if checkpoint is None:
+        print(f'no weights named: the {DEFAULT} model of the package ({", ".join(classes)})')

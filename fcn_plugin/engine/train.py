@@ -14,11 +14,12 @@ from .. import compat
 from ..checkpoints.loading import load_model
 from ..datasets.guarded import innermost
 from ..evaluation import FIGURES
-from ..inference.predict import compare, predict_dataset, save_picture, spread
+from ..inference.predict import compare, predict_dataset, spread
 from ..utils.config import pretrained_weights
 from ..utils.errors import InputError
 from ..utils.paths import shown, tool_command
 from ..utils.wrappers import unwrapped
+from ..visualization import save_picture
 from . import FCNRunner
 from .distributed import explain_lost_processes
 from .explain import (

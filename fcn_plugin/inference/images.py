@@ -302,12 +302,6 @@ def open_inputs(inputs: Any, channels: int = 3) -> tuple[list[Input], bool]:
 # --- writing ------------------------------------------------------------------------
 
 
-def save_picture(path: Path, picture: np.ndarray) -> None:
-    """Writes an RGB picture, (H, W, 3) uint8, by the path's suffix."""
-    # the level halves the time of a large PNG for a few per cent of its size
-    Image.fromarray(picture).save(path, quality=92, compress_level=3)
-
-
 class VideoOutput:
     """A video that is written frame by frame; its size is that of the first.
 

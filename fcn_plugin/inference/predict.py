@@ -16,6 +16,7 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
+from ..checkpoints.bundled import say_which
 from ..checkpoints.loading import load_model
 from ..runtimes.opening import path_of
 from ..runtimes.torch_backend import labels_and_scores, step_options
@@ -23,9 +24,8 @@ from ..utils.channels import turned
 from ..utils.errors import InputError
 from ..utils.files import check_outputs
 from ..utils.paths import PathLike
-from .images import list_images, save_picture
+from .images import list_images
 from .inferencer import FCNInferencer, check_opacity, raise_left_out
-from .predict_files import say_which
 from .result import Result, find_class
 
 #: Rows in one picture of predict_show; more images make more pictures.
@@ -229,7 +229,7 @@ def save_pages(files: Sequence[Path], rows: Sequence[Result], meta: dict,
     """Writes rows of predictions into pictures, see :func:`pages` and :func:`compare`."""
     for place, file in enumerate(files):
         page = rows[place * ROWS_PER_PICTURE:(place + 1) * ROWS_PER_PICTURE]
-        save_picture(file, compare(page, meta, opacity, shown))
+        vis.save_picture(file, compare(page, meta, opacity, shown))
 
 
 def _open_window(files: Sequence[Path]) -> None:

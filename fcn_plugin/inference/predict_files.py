@@ -3,6 +3,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..checkpoints.bundled import say_which
 from ..utils.errors import InputError
 from ..utils.paths import PathLike
 from .images import list_images
@@ -59,9 +60,3 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
                                   batch_size, overwrite)
     print(f'{len(written)} file{"s" * (len(written) != 1)} written to {out_dir}{os.sep}')
     return written
-
-
-def say_which(weight_path: PathLike | None, classes: Sequence[str]) -> None:
-    """Prints that the model is the one of the package, where none was named."""
-    if weight_path is None:
-        print(f'no weights named: the street model of the package ({", ".join(classes)})')

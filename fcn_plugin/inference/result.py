@@ -10,7 +10,6 @@ from .. import visualization as vis
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
 from ..utils.paths import IMAGE_SUFFIXES, PathLike
-from .images import save_picture
 
 
 @dataclass(eq=False)
@@ -155,7 +154,7 @@ class Result:
                 if kind == 'labels':
                     vis.save_label_png(beside, self.labels, self.palette)
                 else:
-                    save_picture(beside, pictures[kind])
+                    vis.save_picture(beside, pictures[kind])
         return list(files.values())
 
 

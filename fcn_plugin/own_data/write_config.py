@@ -5,11 +5,10 @@ from pathlib import Path
 
 from rich.progress import track
 
-from ..inference.predict import save_picture
 from ..utils.errors import InputError
 from ..utils.files import move_into, staging_folder
 from ..utils.paths import config_path, shown, tool_command
-from ..visualization import default_palette, save_label_png
+from ..visualization import default_palette, save_label_png, save_picture
 from .check_dataset import check_dataset
 from .config_text import config_text
 from .findings import draw, labels_of, report

@@ -12,7 +12,7 @@ from rich.progress import track
 
 from ..annotations.matching import match
 from ..checkpoints.loading import load_model
-from ..inference.images import read_image, save_picture
+from ..inference.images import read_image
 from ..inference.left_out import noting, raise_left_out
 from ..own_data.annotated import read_annotations
 from ..own_data.find_pairs import sort_out
@@ -20,6 +20,7 @@ from ..runtimes.torch_backend import TorchBackend
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing, write_text
 from ..utils.paths import PathLike
+from ..visualization import save_picture
 from ..visualization.text import Canvas, line_height, shorten
 
 _COLUMNS, _SIDE, _GAP, _TEXT = 5, 240, 10, 14

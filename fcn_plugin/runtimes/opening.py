@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..checkpoints.bundled import is_weights
 from ..utils.errors import InputError
 from .graph_backend import GraphBackend
 from .table import open_graph
@@ -33,7 +34,7 @@ def open_backend(model, weights, device: str, fast: bool, runtime: str,
         raise InputError(f"runtime '{runtime}' runs exported files (.onnx), and PyTorch all "
                          'others: export the network (fcn export --preprocess), or leave '
                          'the runtime out')
-    if path_of(('.pth', '.pt'), model):
+    if is_weights(model):
         if weights is not None:
             raise InputError(f"two checkpoints, '{model}' and '{weights}': give one of "
                              'them, with a config before it or without')

@@ -2,10 +2,12 @@
 import json
 import platform
 import sys
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +34,7 @@ class OpenvinoGraph(Graph):
             raise InputError(f"device '{device}' was asked for, but OpenVINO runs on the CPU "
                              'here: take --runtime onnxruntime, or --device cpu')
         openvino = _import_openvino(path)
-        core = openvino.Core()
+        core = _core()
         types = {True: openvino.Type.bf16, False: openvino.Type.f32}
         native = 'BF16' in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
         try:
@@ -76,6 +78,15 @@ class OpenvinoGraph(Graph):
                              f'{_LONGEST_SIDE} pixels a side): take --runtime onnxruntime')
         with self._lock:
             return list(self._compiled([batch]).values())
+
+
+@lru_cache
+def _core() -> Any:
+    """The one of this process. When two of OpenVINO 2026.4 overlap, they leave a signal
+    stack that is gone, and the next signal, such as that of a loader's worker which ends,
+    kills the process."""
+    import openvino
+    return openvino.Core()
 
 
 def _import_openvino(path: Path) -> ModuleType:

@@ -1,5 +1,6 @@
 """The runtimes of exported graphs: one set of tests for each, and the choice among them."""
 import json
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -202,6 +203,22 @@ class TestOpenvino(RuntimeTests):
     def test_an_image_beyond_its_whole_numbers(self, exported):
         with pytest.raises(ValueError, match='too long for OpenVINO.*--runtime onnxruntime'):
             self.open(exported[True])(noise(1, 32_001))
+
+    @pytest.mark.skipif(not hasattr(signal, 'SIGUSR1'), reason='Windows has no such signal')
+    def test_a_signal_after_graphs_have_gone(self, exported):
+        """As a loader's worker sends one when it ends; it killed the process."""
+        code = ('import gc, signal; import numpy as np; from pathlib import Path\n'
+                'from fcn_plugin.runtimes.openvino_graph import OpenvinoGraph\n'
+                f'graphs = [OpenvinoGraph(Path({str(exported[True])!r})) for _ in range(2)]\n'
+                'for _ in range(2):\n'
+                '    graphs[0].run(np.zeros((1, 32, 32, 3), np.uint8))\n'
+                '    del graphs[0]\n'
+                '    gc.collect()\n'
+                'signal.signal(signal.SIGUSR1, lambda *_: None)\n'
+                "signal.raise_signal(signal.SIGUSR1)\nprint('alive')")
+        done = subprocess.run([sys.executable, '-c', code], text=True, capture_output=True,
+                              cwd=ROOT)
+        assert done.stdout.endswith('alive\n'), done
 
     def test_its_makers_are_told_nothing(self):
         code = ('import sys; from pathlib import Path\n'
