@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 import torch
 from mmcv.cnn.bricks import Conv2dAdaptivePadding
-from torch import nn
 
 from fcn_plugin.models.same_padding import Conv2d, SamePadConv2d, same_padded
 
