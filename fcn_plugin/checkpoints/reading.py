@@ -10,16 +10,22 @@ from mmengine.runner import CheckpointLoader
 
 from ..utils.errors import InputError
 from ..utils.paths import PathLike
+from . import hub, safe_file  # noqa: F401  mmengine's loader learns of both
 
 
 def read_checkpoint(path: PathLike) -> dict[str, Any]:
     """Loads a checkpoint into main memory: tensors and plain data only.
 
     Args:
-        path (str or Path): A file, or a URI that mmengine knows.
+        path (str or Path): A file that torch has written, one of safetensors,
+            ``hf://user/name[@revision]``, or a URI that mmengine knows.
 
     Returns:
         dict: With 'state_dict' and 'meta', the latter perhaps empty.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, or anything else than tensors and plain data.
     """
     # By this variable torch would unpickle anything.
     forced = {'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD': '0'}
@@ -28,7 +34,8 @@ def read_checkpoint(path: PathLike) -> dict[str, Any]:
             checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu', 'silent')
     # A file that was cut makes torch seek before its start: OSError without a name.
     except (pickle.UnpicklingError, EOFError, RuntimeError, OSError) as error:
-        if getattr(error, 'errno', None) not in (None, errno.EINVAL):
+        if isinstance(error, FileNotFoundError) or (
+                getattr(error, 'errno', None) not in (None, errno.EINVAL)):
             raise
         reason = str(error).splitlines()[0] if str(error) else 'the file ends'
         raise InputError(
@@ -40,7 +47,12 @@ def read_checkpoint(path: PathLike) -> dict[str, Any]:
                          'but a checkpoint is a dict')
     if 'state_dict' not in checkpoint:  # bare weights, as torchvision's
         checkpoint = dict(state_dict=checkpoint)
-    return dict(checkpoint, meta=checkpoint.get('meta') or {})
+    meta = checkpoint.get('meta') or {}
+    if not isinstance(meta, dict) or not isinstance(meta.get('cfg') or '', str) or (
+            not isinstance(meta.get('dataset_meta') or {}, dict)):
+        raise InputError(f"what '{path}' says of itself is damaged: expected a dict 'meta' "
+                         "with a text 'cfg' and a dict 'dataset_meta'")
+    return dict(checkpoint, meta=meta)
 
 
 def peek(path: PathLike) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Makes a file to give away of a checkpoint: no optimiser, half the bytes.
 
-    fcn publish work_dirs/NAME/best_mIoU_iter_2400.pth --out street.pth \\
-        --notes data=CamVid terms='CC BY-NC' mIoU=71.2
+    fcn publish work_dirs/NAME/best_mIoU_iter_2400.pth --out street.safetensors \\
+        --notes data=CamVid license=cc-by-nc-4.0 figures='mIoU 71.2'
 """
 from functools import partial
 from typing import Any
@@ -12,13 +12,16 @@ from ..utils.arguments import ToolParser, key_and_value
 def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_first('checkpoint', help='of a training')
     parser.add_output('out', metavar=None if parser.is_tool else 'FILE',
-                      help='the file to write')
+                      help='the file to write: .pth, or .safetensors with a model card '
+                      'beside it')
     parser.add_argument('--dtype', default='float16',
                         choices=['float32', 'float16', 'bfloat16'],
                         help='of kernels (default: %(default)s)')
     parser.add_argument('--notes', nargs='+', default=[], metavar='KEY=VALUE',
                         type=partial(key_and_value, example='data=CamVid'),
                         help='kept in the file as they are: figures, data, terms')
+    parser.add_argument('--push', dest='push_to', metavar='USER/NAME',
+                        help='put file and card on the Hugging Face hub, too')
     parser.add_shared('--overwrite')
     found = parser.parse()
     # sentences: mmengine's DictAction would drop their spaces and cut them at commas

@@ -1,0 +1,48 @@
+"""The card of a model that is given away: what it is, how good, and on what terms."""
+import json
+from typing import Any
+
+from mmengine.config import Config
+
+#: Notes that every card has a line for, said or not.
+_ASKED = ('data', 'figures', 'license')
+
+
+def model_card(title: str, file: str, given: str, digest: str, meta: dict[str, Any],
+               config: Config, count: int, dtype: str) -> str:
+    """A model card in Markdown, as model hubs show it.
+
+    Args:
+        title (str): The heading.
+        file (str): The name of the file of weights.
+        given (str): How a command names the model: the file, or an address.
+        digest (str): The file's SHA-256.
+        meta (dict): What the file says of itself; 'notes' become lines of a table, and
+            'license' among them (such as 'cc-by-nc-4.0') what the hub files it under.
+        config (Config): Of the model.
+        count (int): Numbers in the file.
+        dtype (str): Of kernels.
+    """
+    notes = {**dict.fromkeys(_ASKED, 'not said'), **meta['notes']}
+    rows = [f'| {_cell(key)} | {_cell(value)} |' for key, value in notes.items()]
+    head = ['pipeline_tag: image-segmentation', 'tags: [semantic-segmentation, fcn]']
+    if 'license' in meta['notes']:  # JSON's texts are YAML's
+        head.insert(0, f'license: {json.dumps(str(notes["license"]))}')
+    classes = [_cell(name) for name in meta['dataset_meta']['classes']]
+    backbone, decode_head = (config.model.get(part) or {} for part in (
+        'backbone', 'decode_head'))
+    return '\n'.join([
+        '---', *head, '---', f'# {_cell(title)}', '',
+        f'{decode_head.get("type")} on {backbone.get("type")}, {len(classes)} classes, '
+        f'{count / 1e6:.2f} M numbers, kernels in {dtype}; for fcn_plugin on mmsegmentation.',
+        '', '| | |', '|---|---|', *rows, '', '## How to run', '', '```bash',
+        "pip install 'mmseg-fcn-plugin[hub]'", f'fcn predict photo.jpg --checkpoint {given}',
+        '```', '', '```python', 'from fcn_plugin.apis import FCNInferencer',
+        f"result = FCNInferencer({given!r})('photo.jpg')", "result.save('out')", '```', '',
+        '## Classes', '', ', '.join(classes), '', '## SHA-256', '',
+        'Loading compares it, and so does `sha256sum`:', '', '```', f'{digest}  {file}', '```',
+        ''])
+
+
+def _cell(value: Any) -> str:
+    return ' '.join(str(value).split()).replace('|', r'\|')

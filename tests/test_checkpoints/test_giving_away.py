@@ -1,0 +1,256 @@
+"""Models given away: safetensors, their cards, and the hub."""
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hub_stand_in import running_hub
+from mmengine.config import Config
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save, save_file
+from tiny_runs import forget_runs, run_tool, succeed
+
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.checkpoints.bundled import is_weights
+from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
+from fcn_plugin.checkpoints.publish import publish
+from fcn_plugin.utils.errors import InputError
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
+
+
+@pytest.fixture
+def given_away(trained, tmp_path):
+    return publish(trained / 'best.pth', tmp_path / 'bars.safetensors', 'float32',
+                   dict(data='shapes | drawn', license='cc-by-4.0', mIoU=71.2))
+
+
+def test_both_kinds_of_file_are_one_model(trained, given_away, tmp_path):
+    other = read_checkpoint(publish(trained / 'best.pth', tmp_path / 'bars.pth', 'float32'))
+    found = read_checkpoint(given_away)
+    assert found['meta']['cfg'] == other['meta']['cfg']
+    assert found['meta']['notes']['mIoU'] == 71.2
+    assert tuple(found['meta']['dataset_meta']['classes']) == (
+        other['meta']['dataset_meta']['classes'])
+    assert found['meta']['dataset_meta']['palette'] == other['meta']['dataset_meta']['palette']
+    assert found['state_dict'].keys() == other['state_dict'].keys()
+    for key, value in found['state_dict'].items():
+        assert value.dtype == other['state_dict'][key].dtype
+        assert torch.equal(value, other['state_dict'][key]), key
+    with safe_open(given_away, 'pt') as file:  # as others read it
+        assert json.loads(file.metadata()['fcn_plugin'])['notes']['license'] == 'cc-by-4.0'
+
+
+def test_all_that_takes_a_checkpoint_takes_it(trained, given_away, photos, tmp_path):
+    wanted = FCNInferencer(trained / 'best.pth', device='cpu')(IMAGE).labels
+    for given in (dict(model=given_away), dict(model=str(given_away)),
+                  dict(weights=given_away)):
+        assert np.array_equal(FCNInferencer(**given, device='cpu')(IMAGE).labels, wanted)
+    succeed('predict.py', '--img-path', photos / 'b.png', '--weight-path', given_away,
+            '--out-dir', tmp_path / 'out')
+    assert list((tmp_path / 'out').glob('b*.png'))
+    succeed('model_converters/publish_model.py', given_away, tmp_path / 'again.pth')
+    # the runner loads by mmengine
+    config = Config.fromfile(trained / 'config.py')
+    config.pop('val_dataloader')
+    config.test_dataloader = dict(batch_size=2, num_workers=0, sampler=dict(
+        type='DefaultSampler', shuffle=False), dataset=dict(
+            type='ShapesDataset', length=3, split='val', image_size=(40, 70),
+            pipeline=[dict(type='PackSegInputs')]))
+    config.test_evaluator, config.test_cfg = dict(type='FCNMetric'), dict(type='TestLoop')
+    config.dump(tmp_path / 'test.py')
+    figures = []
+    for file in (trained / 'best.pth', given_away):
+        printed = succeed('test.py', tmp_path / 'test.py', file, '--work-dir',
+                          tmp_path / file.suffix)
+        figures.append(re.findall(r'mIoU\D+([\d.]+)', printed))
+    forget_runs()
+    assert figures[0] == figures[1] != []
+
+
+def test_the_card_names_file_terms_and_how_to_run(given_away):
+    card = given_away.with_suffix('.md').read_text('utf-8')
+    digest = hashlib.sha256(given_away.read_bytes()).hexdigest()
+    assert f'\n{digest}  bars.safetensors\n' in card
+    assert card.startswith('---\nlicense: "cc-by-4.0"\n')
+    assert r'| data | shapes \| drawn |' in card and '| figures | not said |' in card
+    assert 'background, bar, ring' in card and '| mIoU | 71.2 |' in card
+    command, = re.findall('^fcn (.+)$', card, re.M)
+    assert command == 'predict photo.jpg --checkpoint bars.safetensors'
+
+
+def test_a_foreign_file_wants_a_config(trained, tmp_path):
+    weights = read_checkpoint(trained / 'best.pth')['state_dict']
+    # another program may use the same word for something else
+    save_file(weights, tmp_path / 'a.safetensors', {'sha256': 'x', 'cfg': '1'})
+    assert read_checkpoint(tmp_path / 'a.safetensors')['meta'] == {}
+    with pytest.raises(InputError, match='a.safetensors.*--config'):
+        load_model(None, tmp_path / 'a.safetensors', 'cpu')
+    load_model(trained / 'config.py', tmp_path / 'a.safetensors', 'cpu')
+
+
+def flip(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1:]
+
+
+@pytest.mark.parametrize('spoil, words', [
+    (lambda content: b'', 'damaged, cut off or no file of safetensors'),
+    (lambda content: content[:-1], 'damaged, cut off or no file of safetensors'),
+    (lambda content: b'PK\x03\x04' + bytes(99), 'damaged, cut off or no file'),
+    (lambda content: b'\xff' * 99, 'damaged, cut off or no file of safetensors'),
+    (lambda content: flip(content, len(content) - 2), 'its tensors or its notes'),
+    (lambda content: content.replace(b'shapes', b'shades', 1), 'its tensors or its notes'),
+    *[(lambda content, text=text: save({'a': torch.zeros(2)}, {'fcn_plugin': text}), words)
+      for text, words in (('{', 'damaged'), ('[' * 99999, 'damaged'),
+                          ('[1]', 'a dict .meta.'), ('{"cfg": 1}', 'a text .cfg.'),
+                          ('{"cfg": "import os"}', 'is no plain assignment'))]])
+def test_a_damaged_file_is_one_line(given_away, photos, spoil, words):
+    given_away.write_bytes(spoil(given_away.read_bytes()))
+    given_away.with_suffix('.md').unlink()
+    done = run_tool('predict.py', '--img-path', photos, '--weight-path', given_away)
+    assert done.code == 2 and 'Traceback' not in done.err
+    line, = done.err.strip().splitlines()
+    assert re.search(words, line) and '--debug shows' not in line, line
+
+
+@pytest.mark.parametrize('card', ['bars.md', 'README.md'])
+def test_a_file_that_is_not_the_card_s(given_away, card):
+    text = given_away.with_suffix('.md').read_text('utf-8')
+    given_away.with_suffix('.md').unlink()
+    beside = given_away.with_name(card)
+    beside.write_text(text.replace('  bars', '  others'), 'utf-8')
+    read_checkpoint(given_away)  # it speaks of another file
+    beside.write_text(re.sub('^[0-9a-f]{64}', '0' * 64, text, flags=re.M), 'utf-8')
+    with pytest.raises(InputError, match=f'not the file that .*{card}. names'):
+        read_checkpoint(given_away)
+
+
+def test_what_is_not_there_is_said_so(tmp_path):
+    for name in ('none.pth', 'none.safetensors'):
+        with pytest.raises(FileNotFoundError, match=name) as caught:
+            read_checkpoint(tmp_path / name)
+        assert 'cut off' not in str(caught.value)
+
+
+def test_a_pth_that_says_nonsense_of_itself(trained, tmp_path):
+    for meta in (['cfg'], dict(cfg=5), dict(dataset_meta='bar')):
+        torch.save(dict(state_dict={}, meta=meta), tmp_path / 'odd.pth')
+        with pytest.raises(InputError, match='odd.pth. says of itself is damaged'):
+            read_checkpoint(tmp_path / 'odd.pth')
+
+
+def test_nothing_is_replaced_unasked(trained, given_away, tmp_path):
+    given_away.unlink()
+    before = given_away.with_suffix('.md').read_text('utf-8')
+    with pytest.raises(FileExistsError, match='bars.md'):
+        publish(trained / 'best.pth', given_away)
+    assert given_away.with_suffix('.md').read_text('utf-8') == before
+    publish(trained / 'best.pth', given_away, overwrite=True)
+    read_checkpoint(given_away)  # the card is the new file's
+
+
+def test_what_names_weights(tmp_path):
+    assert all(map(is_weights, ('a.pth', tmp_path / 'a.safetensors', 'hf://me/net.v2')))
+    assert not any(map(is_weights, ('fcn-8s', 'a.py', 'net.onnx', None, 5)))
+
+
+# --- the hub ---------------------------------------------------------------------------
+
+SESSION = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.checkpoints.publish import publish
+from tiny_runs import run_tool
+
+trained, folder, photo = map(Path, sys.argv[1:])
+image = np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
+said = {}
+
+def labels(name, **options):
+    try:
+        said[name] = FCNInferencer(name, device='cpu', **options)(image).labels.tolist()
+    except Exception as error:
+        said[name] = f'{type(error).__name__}: {error}'
+
+done = run_tool('model_converters/publish_model.py', trained / 'best.pth',
+                folder / 'bars.safetensors', '--push', 'me/bars', '--dtype', 'float32')
+said['publish'] = done.out + done.err
+for name in ('hf://me/bars', 'hf://me/bars@main', *json.loads(sys.stdin.readline())):
+    labels(name)
+done = run_tool('predict.py', '--img-path', photo, '--weight-path', 'hf://me/bars',
+                '--out-dir', folder / 'out')
+said['predict'] = done.out + done.err
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope='module')
+def session(trained, tmp_path_factory):
+    """What one process does with a hub, which HF_ENDPOINT names from its start."""
+    folder = tmp_path_factory.mktemp('hub')
+    photo = folder / 'photo.png'
+    Image.fromarray(IMAGE).save(photo)
+    with running_hub() as hub:
+        good = publish(trained / 'best.pth', folder / 'model.safetensors', 'float32')
+        files = {'model.safetensors': good.read_bytes(),
+                 'README.md': good.with_suffix('.md').read_bytes()}
+        first = hub.add('you/two', files)
+        # another model under the card of the first, the one commit behind it
+        other = publish(trained / 'best.pth', folder / 'b' / 'model.safetensors', 'float16')
+        hub.add('you/two', {'model.safetensors': other.read_bytes()})
+        hub.add('you/no-card', {'model.safetensors': files['model.safetensors']})
+        hub.add('you/pickle', {'model.pth': b'evil', 'README.md': b''})
+        names = [f'hf://you/two@{first}', 'hf://you/two', 'hf://you/no-card', 'hf://you/pickle',
+                 'hf://you/none', 'hf://you/two@never', 'hf://you', 'hf://you/two/model.pth']
+        done = subprocess.run(
+            [sys.executable, '-W', 'ignore', '-c', SESSION, trained, folder, photo], text=True,
+            input=json.dumps(names) + '\n', capture_output=True, env={
+                **os.environ, 'HF_ENDPOINT': hub.address, 'HF_HOME': str(folder / 'home'),
+                'HF_TOKEN': 'writer', 'PYTHONPATH': os.path.dirname(os.path.dirname(__file__)),
+                'HF_HUB_DISABLE_TELEMETRY': '1'})
+        assert done.returncode == 0, done.stderr[-3000:]
+        yield json.loads(done.stdout.splitlines()[-1]), hub, folder, first
+
+
+def test_a_model_goes_to_the_hub_and_comes_back(session, trained):
+    said, hub, folder, first = session
+    (commit, files), = hub.repos['me/bars'].items()
+    assert set(files) == {'model.safetensors', 'README.md'}
+    assert files['model.safetensors'] == (folder / 'bars.safetensors').read_bytes()
+    assert '--checkpoint hf://me/bars\n' in files['README.md'].decode()
+    assert f'{hub.address}/me/bars/commit/{commit}' in said['publish']
+    wanted = FCNInferencer(trained / 'best.pth', device='cpu')(IMAGE).labels.tolist()
+    for name in ('hf://me/bars', 'hf://me/bars@main', 'hf://you/no-card',
+                 f'hf://you/two@{first}'):
+        assert said[name] == wanted, name
+    assert list((folder / 'out').glob('photo*.png')), said['predict']
+
+
+@pytest.mark.parametrize('name, words', [
+    ('hf://you/two', 'is not the file that .*README.md. names'),
+    ('hf://you/pickle', 'hf://you/pickle. gives no model.safetensors'),
+    ('hf://you/none', 'gives no model.safetensors.*hf auth login'),
+    ('hf://you/two@never', 'gives no model.safetensors.*revision'),
+    ('hf://you', "'hf://you' names no model of the hub: expected user/name"),
+    ('hf://you/two/model.pth', 'names no model of the hub: expected user/name')])
+def test_what_the_hub_does_not_give(session, name, words):
+    assert re.match(rf'InputError: .*{words}', session[0][name], re.S), session[0][name]
+
+
+@pytest.mark.parametrize('change, words', [
+    (dict(out='bars.pth'), 'bars.pth. cannot be pushed.*ends in .safetensors'),
+    (dict(push_to='bars'), "'bars' names no model of the hub"),
+    (dict(push_to='hf://me/bars'), 'names no model of the hub')])
+def test_what_cannot_be_pushed_is_not_written(trained, tmp_path, change, words):
+    change = {'out': 'bars.safetensors', 'push_to': 'me/bars', **change}
+    with pytest.raises(InputError, match=words):
+        publish(trained / 'best.pth', tmp_path / change.pop('out'), **change)
+    assert not list(tmp_path.iterdir())
