@@ -1,9 +1,11 @@
-"""Lists the maps that a backbone gives, and prints the config that puts an FCN on it.
+"""Lists the maps that a backbone gives, and prints the config that puts an FCN on it; or
+says what a config costs.
 
     fcn describe mmpretrain.ConvNeXt arch=tiny
     fcn describe mmpretrain.HRNet arch=w18 --stride 4
     fcn describe mmpretrain.TIMMBackbone model_name=resnet18
     fcn describe CONFIG
+    fcn describe CONFIG --shape 512 512
 """
 from functools import partial
 from typing import Any
@@ -20,9 +22,19 @@ def parse(parser: ToolParser) -> dict[str, Any]:
                         help="the type's arguments, or overrides of the config")
     parser.add_argument('--stride', dest='finest', type=int, default=8, metavar='S',
                         help='of the finest skip: 8 for FCN-8s (default: %(default)s)')
+    parser.add_argument('--shape', nargs=2, type=int, metavar=('H', 'W'),
+                        help="print what the config's network costs on an image of that "
+                        'height and width: parameters, FLOPs, memory, time')
+    parser.add_shared('--device', help='where to measure that: auto, cpu, cuda:0, ... '
+                      '(default: %(default)s)')
     return parser.parse(intermixed=True)  # options may follow flags
 
 
-def run(**arguments: Any) -> None:
-    from ..diagnosis.describe import print_backbone
-    print_backbone(**arguments)
+def run(source: str, options: dict[str, Any] | None, finest: int,
+        shape: list[int] | None, device: str) -> None:
+    if shape is None:
+        from ..diagnosis.describe import print_backbone
+        print_backbone(source, options, finest)
+    else:
+        from ..diagnosis.cost import print_cost
+        print_cost(source, tuple(shape), options, device)

@@ -4,6 +4,7 @@
     python tools/misc/describe_backbone.py mmpretrain.HRNet arch=w18 --stride 4
     python tools/misc/describe_backbone.py mmpretrain.TIMMBackbone model_name=resnet18
     python tools/misc/describe_backbone.py configs/fcn/CONFIG.py
+    python tools/misc/describe_backbone.py configs/fcn/CONFIG.py --shape 512 512
 """
 from fcn_plugin.cli import main
 

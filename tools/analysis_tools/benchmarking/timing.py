@@ -1,12 +1,12 @@
 """Timing in alternation, so that what else the machine does falls on all alike."""
-import contextlib
-import ctypes
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+
+from fcn_plugin.diagnosis.cost import peak_of
 
 
 @dataclass
@@ -51,8 +51,9 @@ def measure(contenders: dict[str, Callable[[], object]], rounds: int = 9,
             call()
             _wait()
             timings[name].seconds.append(_slowest(time.perf_counter() - began))
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
     for name, call in contenders.items():
-        timings[name].memory = _peak_of(call)
+        timings[name].memory = peak_of(lambda call=call: (call(), _wait()), device)
     return timings
 
 
@@ -71,32 +72,3 @@ def _slowest(seconds: float) -> float:
         value = value.cuda()
     torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MAX)
     return float(value)
-
-
-def _peak_of(call: Callable[[], object]) -> int | None:
-    """Bytes that a call needs at its peak, beyond what was there before."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        call()
-        _wait()
-        return torch.cuda.max_memory_allocated() - before
-    with contextlib.suppress(OSError, AttributeError):  # not every C library has it
-        # What earlier calls have freed would hide what this one needs.
-        ctypes.CDLL(None).malloc_trim(0)
-    try:
-        # Linux: sets the peak back to what is held now.
-        with open('/proc/self/clear_refs', 'w') as file:
-            file.write('5')
-        before = _status('VmRSS')
-        call()
-        return max(_status('VmHWM') - before, 0)
-    except OSError:
-        call()
-        return None
-
-
-def _status(field: str) -> int:
-    with open('/proc/self/status') as file:
-        line = next(line for line in file if line.startswith(field))
-    return int(line.split()[1]) << 10
