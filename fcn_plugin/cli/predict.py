@@ -1,9 +1,13 @@
 """Segments images and videos: overlays with a legend, label maps and heat maps; or regions
-for a labelling tool.
+for a labelling tool. Of a stream, frames are labelled as fast as it goes and the others
+dropped.
 
     fcn predict photo.jpg --checkpoint best.pth
     fcn predict photos holiday.mp4 --out labelled
     fcn predict new --checkpoint best.pth --format labelme --out new
+    fcn predict 0                             # a camera, until Ctrl-C
+    fcn predict rtsp://10.0.0.5:8554/live
+    ffmpeg -i ... -f matroska - | fcn predict -
 """
 from typing import Any
 
@@ -13,7 +17,8 @@ REGISTERS = True  # an exported file is run without mmseg and torch
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
-    parser.add_images(True, 'an image or a video, a folder of them, or a quoted glob')
+    parser.add_images(True, 'an image or a video, a folder of them, a quoted glob, '
+                      "or a stream: a camera's number, an address, or - for a pipe")
     parser.add_shared('--checkpoint', '--config', '--backbone')
     parser.add_shared('--out', default='work_dirs/predict')
     parser.add_argument('--heatmap', metavar='CLASS',

@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..utils.errors import InputError
+from ..utils.files import replacing
+from ..utils.live_frames import quiet_opencv
 from ..utils.multichannel import check_channels, read_channels
 from ..utils.paths import IMAGE_SUFFIXES, PathLike
 
@@ -303,7 +305,8 @@ def open_inputs(inputs: Any, channels: int = 3) -> tuple[list[Input], bool]:
 
 
 class VideoOutput:
-    """A video that is written frame by frame; its size is that of the first.
+    """A video that is written frame by frame; its size is that of the first, to which the
+    others are brought.
 
     Args:
         path (Path): Its suffix chooses the codec: MPEG-4 in .mp4, .m4v, .mov and .mkv,
@@ -317,6 +320,7 @@ class VideoOutput:
     def __init__(self, path: Path, fps: float) -> None:
         check_video_suffix(path.suffix)
         self.path, self.fps = path, fps
+        self._size = (0, 0)
         self._writer: cv2.VideoWriter | None = None
 
     def write(self, picture: np.ndarray) -> None:
@@ -325,11 +329,15 @@ class VideoOutput:
         height, width = picture.shape[:2]
         picture = cv2.copyMakeBorder(picture[..., ::-1], 0, height % 2, 0, width % 2,
                                      cv2.BORDER_REPLICATE)
+        if self._writer is not None and picture.shape[1::-1] != self._size:
+            # it would drop, without a word, what has another size than the first
+            picture = cv2.resize(picture, self._size)
         if self._writer is None:
+            self._size = picture.shape[1::-1]
             codec = cv2.VideoWriter_fourcc(*_CODECS[self.path.suffix])
-            with _quiet_opencv():
+            with quiet_opencv():
                 self._writer = cv2.VideoWriter(str(self.path), codec, self.fps,
-                                               picture.shape[1::-1])
+                                               self._size)
             if not self._writer.isOpened():
                 raise InputError(f"cannot write the video '{self.path}': OpenCV has no "
                                  f'encoder for it here; try .mp4 or .avi')
@@ -348,12 +356,7 @@ def check_video_suffix(suffix: str) -> None:
 
 
 @contextlib.contextmanager
-def _quiet_opencv() -> Iterator[None]:
-    """Keeps OpenCV from remarking on codec names that it then puts right."""
-    logging = cv2.utils.logging
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        logging.setLogLevel(level)
+def video_output(path: Path, fps: float) -> Iterator[VideoOutput]:
+    """A video to write, which is at ``path`` once it is complete."""
+    with replacing(path) as beside, contextlib.closing(VideoOutput(beside, fps)) as output:
+        yield output

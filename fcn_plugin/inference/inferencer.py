@@ -12,9 +12,9 @@ from .. import visualization as vis
 from ..runtimes.backend import LabelsAndScores
 from ..runtimes.opening import open_backend
 from ..utils.errors import InputError
-from ..utils.files import check_outputs, replacing
+from ..utils.files import check_outputs
 from ..utils.paths import PathLike
-from .images import Input, VideoInput, VideoOutput, check_video_suffix, open_inputs
+from .images import Input, VideoInput, check_video_suffix, open_inputs, video_output
 from .left_out import noting, raise_left_out, without_traceback
 from .result import Result, output_files
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:  # an exported file is run without them
 
 #: Bytes that the results of a video may take when they are returned as a list.
 _MOST_IN_MEMORY = 2 << 30
-#: A video's legend lists all classes, so that it stands still. More would fill it.
-_MOST_IN_LEGEND = 40
 
 
 class FCNInferencer:
@@ -287,21 +285,12 @@ class FCNInferencer:
                     opacity: float, heatmap: str | int | None,
                     progress: bool) -> list[Path]:
         with ExitStack() as stack:
-            outputs = {}
-            for kind, file in files.items():
-                beside = stack.enter_context(replacing(file))
-                outputs[kind] = VideoOutput(beside, video.fps)
-                stack.callback(outputs[kind].close)
+            outputs = {kind: stack.enter_context(video_output(file, video.fps))
+                       for kind, file in files.items()}
             for _, result in self._stream([video], batch_size, heatmap is not None,
                                           progress):
-                picture = result.overlay(opacity, legend=False)
-                if len(self.class_names) <= _MOST_IN_LEGEND:
-                    picture = vis.add_legend(picture, self.class_names, self.palette,
-                                             range(len(self.class_names)),
-                                             background=self.background)
-                outputs['overlay'].write(picture)
-                if heatmap is not None:
-                    outputs['heatmap'].write(result.heatmap(heatmap))
+                for kind, picture in result.frame_pictures(opacity, heatmap).items():
+                    outputs[kind].write(picture)
         return list(files.values())
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from ..checkpoints.bundled import say_which
 from ..utils.errors import InputError
+from ..utils.live_frames import is_live
 from ..utils.paths import PathLike
 from .images import list_images
 from .inferencer import FCNInferencer
+from .live import predict_live
 from .proposals import write_proposals
 
 
@@ -27,7 +29,9 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
     """Predicts images and videos into files, and says how many.
 
     Args:
-        img_path (str, Path or a sequence of these): An image, a video, a folder or a glob.
+        img_path (str, Path or a sequence of these): An image, a video, a folder or a glob; or
+            what sends frames: a camera's number, an address or '-' for standard input, see
+            :func:`~fcn_plugin.utils.live_frames.open_live`.
         weight_path (str or Path, optional): The checkpoint. Defaults to None: the model
             that comes with the package, for streets.
         config, backbone, device, cfg_options, fast, tile, overlap, crf, allow_imports,
@@ -47,11 +51,18 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
         raise InputError('--tolerance and --min-area are of regions: give --format, too')
     if format is not None and heatmap is not None:
         raise InputError('--heatmap is a picture, and --format writes regions in their place')
+    live = is_live(img_path)
+    if live and (format is not None or batch_size != 1):
+        raise InputError(f"'{img_path}' is a stream, which is labelled into a video frame by "
+                         'frame: leave --format and --batch-size out')
     # Before the seconds that loading takes.
-    inputs = list_images(img_path, videos=format is None)
+    inputs = [] if live else list_images(img_path, videos=format is None)
     infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast,
                           tile, overlap, crf, allow_imports, runtime)
     say_which(weight_path, infer.class_names)
+    if live:
+        return predict_live(infer, str(img_path), out_dir, opacity, heatmap, overwrite,
+                            video_suffix)
     if format is None:
         written = infer.save(inputs, out_dir, batch_size, opacity, heatmap, overwrite,
                              video_suffix)

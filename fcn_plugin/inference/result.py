@@ -11,6 +11,9 @@ from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
 from ..utils.paths import IMAGE_SUFFIXES, PathLike
 
+#: A video's legend lists all classes, so that it stands still. More would fill it.
+_MOST_IN_LEGEND = 40
+
 
 @dataclass(eq=False)
 class Result:
@@ -112,6 +115,18 @@ class Result:
                              'the inferencer with scores=True')
         return vis.heatmap(self.scores[index], self.image,
                            title=f'probability of {self.class_names[index]}')
+
+    def frame_pictures(self, opacity: float = 0.5, heatmap: str | int | None = None
+                       ) -> dict[str, np.ndarray]:
+        """What a video shows: 'overlay', its legend the same in each frame, and 'heatmap',
+        where a class is named for one."""
+        overlay = self.overlay(opacity, legend=False)
+        if len(self.class_names) <= _MOST_IN_LEGEND:
+            overlay = vis.add_legend(overlay, self.class_names, self.palette,
+                                     range(len(self.class_names)),
+                                     background=self.background)
+        return dict(overlay=overlay) | (
+            {} if heatmap is None else dict(heatmap=self.heatmap(heatmap)))
 
     def save(self, path: PathLike, opacity: float = 0.5,
              heatmap: str | int | None = None, overwrite: bool = False,
