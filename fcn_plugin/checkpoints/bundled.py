@@ -2,7 +2,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..utils.paths import PathLike
+from ..utils.paths import HUB, PathLike
 
 _FOLDER = Path(__file__).resolve().parents[1] / 'weights'
 #: Their files by name. 'objects' tells the 20 kinds of PASCAL VOC in photographs, 'street' the
@@ -10,8 +10,6 @@ _FOLDER = Path(__file__).resolve().parents[1] / 'weights'
 BUNDLED = {name: _FOLDER / f'{name}.pth' for name in ('street', )}
 #: The one that is taken where none is named.
 DEFAULT = 'street'
-#: How the address of a model on the Hugging Face hub begins.
-HUB = 'hf://'
 #: How files of weights end; mmengine writes the first.
 SUFFIXES = ('.pth', '.pt', '.safetensors')
 

@@ -17,7 +17,7 @@ from ..models.converters import (
 )
 from ..utils.errors import InputError
 from ..utils.paths import PathLike
-from .loading import read_checkpoint
+from .reading import read_checkpoint
 
 _DATA_SETS = {len(data_set.METAINFO['classes']): data_set for data_set in (
     PascalVOCDataset, PascalContextDataset59, PascalContextDataset)}

@@ -3,23 +3,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mmengine.runner import CheckpointLoader
-
 from ..utils.errors import InputError, MissingPackageError
-from .bundled import HUB
-from .safe_file import load_from_safetensors
+from ..utils.paths import HUB
 
 #: What a repository of a model holds. Other files, which might run code, are not fetched.
 FILE, CARD = 'model.safetensors', 'README.md'
-
-
-@CheckpointLoader.register_scheme(prefixes=HUB)
-def load_from_hub(filename: str, map_location: str | None = None) -> dict[str, Any]:
-    """Loads ``hf://user/name[@revision]``; called by mmengine wherever a checkpoint is named.
-
-    See :func:`fetch`, and :func:`load_from_safetensors`, which compares file and card.
-    """
-    return load_from_safetensors(str(fetch(filename)))
 
 
 def fetch(address: str) -> Path:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing, write_text
-from ..utils.paths import PathLike
+from ..utils.paths import HUB, PathLike
 from .card import model_card
-from .hub import FILE, HUB, check_push, push
-from .loading import read_checkpoint
+from .hub import FILE, check_push, push
+from .reading import read_checkpoint
 from .safe_config import read_config_text
 from .safe_file import write_safetensors
 

@@ -9,8 +9,18 @@ import torch
 from mmengine.runner import CheckpointLoader
 
 from ..utils.errors import InputError
-from ..utils.paths import PathLike
-from . import hub, safe_file  # noqa: F401  mmengine's loader learns of both
+from ..utils.paths import HUB, PathLike
+from .hub import fetch
+from .safe_file import load_from_safetensors
+
+
+@CheckpointLoader.register_scheme(prefixes=HUB)
+def load_from_hub(filename: str, map_location: str | None = None) -> dict[str, Any]:
+    """Loads ``hf://user/name[@revision]``; called by mmengine wherever a checkpoint is named.
+
+    See :func:`fetch`, and :func:`load_from_safetensors`, which compares file and card.
+    """
+    return load_from_safetensors(str(fetch(filename)))
 
 
 def read_checkpoint(path: PathLike) -> dict[str, Any]:

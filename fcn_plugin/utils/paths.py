@@ -3,6 +3,7 @@ import difflib
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ PathLike = str | Path
 #: How the names of images end, in small letters.
 IMAGE_SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
                   '.webp')
+#: How the address of a model on the Hugging Face hub begins.
+HUB = 'hf://'
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -103,9 +106,14 @@ def shown(path: str | Path) -> str:
     return path[len(here):] if path.startswith(here) else path
 
 
+def quoted(word: str, windows: bool = os.name == 'nt') -> str:
+    """A word as a command line takes it: in double quotes where Windows needs some."""
+    return subprocess.list2cmdline([word]) if windows else shlex.quote(word)
+
+
 def python_command() -> str:
     """This very Python, to be pasted into a shell: the one that has the package."""
-    return shlex.quote(shown(sys.executable))
+    return quoted(shown(sys.executable))
 
 
 #: What ``fcn`` says for the words of the tools.
@@ -129,10 +137,10 @@ def tool_command(tool: str, *arguments: str) -> str:
     command = _running_fcn()
     if command is not None:
         words = (_WORDS_OF_FCN.get(word, word) for word in (Path(tool).stem, *arguments))
-        return ' '.join([command, *map(shlex.quote, filter(None, words))])
+        return ' '.join([command, *map(quoted, filter(None, words))])
     folders = [folder for folder in Path(sys.argv[0]).parents if folder.name == 'tools']
     folder = folders[0] if folders else Path('tools')
-    return ' '.join([python_command(), *map(shlex.quote, (shown(folder / tool), *arguments))])
+    return ' '.join([python_command(), *map(quoted, (shown(folder / tool), *arguments))])
 
 
 def _running_fcn() -> str | None:
@@ -145,4 +153,4 @@ def _running_fcn() -> str | None:
     on_path = shutil.which('fcn')
     if on_path and Path(on_path).resolve() == script.resolve():
         return 'fcn'
-    return shlex.quote(shown(script))
+    return quoted(shown(script))
