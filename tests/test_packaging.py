@@ -164,6 +164,27 @@ def test_instruments_are_not_shipped(monkeypatch):
     assert [file for file in found if INSTRUMENTS & set(file.parts)] == []
 
 
+def test_the_container_holds_what_a_wheel_does(monkeypatch, tmp_path):
+    """By the list of what a build writes, from what the Dockerfile copies and from all."""
+    def outputs(folder):
+        monkeypatch.chdir(folder)
+        build = run_setup('setup.py', stop_after='init').get_command_obj('build_py')
+        build.ensure_finalized()
+        return set(build.get_outputs(include_bytecode=False))
+
+    lines = re.findall('^COPY (.+) .+$', (ROOT / 'Dockerfile').read_text(), re.M)
+    copied = ' '.join(lines).split()
+    allowed = (ROOT / '.dockerignore').read_text().splitlines()
+    assert sorted(line[1:] for line in allowed if line.startswith('!')) == sorted(copied)
+    for name in copied:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name,
+                            ignore=shutil.ignore_patterns('__pycache__', '.mim'))
+        else:
+            shutil.copy2(ROOT / name, tmp_path / name)
+    assert outputs(tmp_path) == outputs(ROOT)
+
+
 @pytest.mark.slow
 def test_editable(environment, checkout):
     assert environment.package() == checkout / 'fcn_plugin'
