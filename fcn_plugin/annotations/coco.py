@@ -6,14 +6,15 @@ from typing import Any
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
-from .outlines import area, joined
 from .regions import (
     Annotated,
     Bitmap,
     Export,
     Gathered,
     Region,
+    area,
     export_of,
+    joined,
     polygon,
     runs,
     score_of,

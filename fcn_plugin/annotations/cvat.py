@@ -11,7 +11,6 @@ import numpy as np
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
-from .outlines import joined
 from .regions import (
     Annotated,
     Bitmap,
@@ -21,6 +20,7 @@ from .regions import (
     box,
     ellipse,
     export_of,
+    joined,
     polygon,
     runs,
     score_of,

@@ -13,7 +13,6 @@ import numpy as np
 from ..utils.errors import InputError
 from ..utils.files import write_text
 from .files import decoded, png_mask
-from .outlines import joined
 from .regions import (
     Annotated,
     Bitmap,
@@ -23,6 +22,7 @@ from .regions import (
     box,
     ellipse,
     export_of,
+    joined,
     polygon,
     score_of,
     size_of,

@@ -221,3 +221,25 @@ def runs(counts: Iterable[Any], height: int, width: int) -> np.ndarray:
                          + (f'fill {sum(map(int, found.ravel()))}' if found.ndim == 1 and
                             (found >= 0).all() else 'some are negative'))
     return np.repeat(np.arange(len(found)) % 2 == 1, found).reshape(height, width)
+
+
+def area(points: np.ndarray) -> float:
+    """The area of a polygon, (N, 2), in pixels."""
+    x, y = (points - points[0]).T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+
+
+def joined(region: Region) -> np.ndarray:
+    """The outline of a region with its holes, as one polygon.
+
+    A bridge leads to each hole and back, of no width, so that no pixel changes.
+
+    Returns:
+        np.ndarray: (N, 2).
+    """
+    ring, = region.outlines
+    for hole in sorted(region.holes, key=lambda hole: hole[:, 0].min()):
+        hole = np.roll(hole, -int(hole[:, 0].argmin()), 0)  # from its leftmost point on
+        nearest = int(((ring - hole[0]) ** 2).sum(1).argmin())
+        ring = np.concatenate([ring[:nearest + 1], hole, hole[:1], ring[nearest:]])
+    return ring

@@ -12,8 +12,7 @@ import yaml
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
-from .outlines import joined
-from .regions import Annotated, Export, Gathered, Region, export_of, polygon
+from .regions import Annotated, Export, Gathered, Region, export_of, joined, polygon
 
 
 def names_in(file: Path) -> list[str] | None:

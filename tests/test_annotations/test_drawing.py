@@ -12,12 +12,14 @@ from PIL import Image, ImageDraw
 from fcn_plugin.annotations import coco, label_studio
 from fcn_plugin.annotations.drawing import draw, inside, pixels_of
 from fcn_plugin.annotations.files import png_mask, read_json, read_xml
-from fcn_plugin.annotations.outlines import area, joined, proposed, simplified
+from fcn_plugin.annotations.outlines import proposed, simplified
 from fcn_plugin.annotations.regions import (
     Annotated,
     Bitmap,
     Region,
+    area,
     ellipse,
+    joined,
     polygon,
     runs,
     turned,
