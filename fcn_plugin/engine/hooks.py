@@ -1,13 +1,18 @@
 """mmengine's and mmseg's hooks, where they fall short."""
+import shutil
+import sys
+import time
 import warnings
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import TextIO
 
 import cv2
 import numpy as np
 import torch
 from mmengine.dist import get_rank, is_main_process
-from mmengine.hooks import Hook, LoggerHook
+from mmengine.hooks import EarlyStoppingHook, Hook, LoggerHook
 from mmengine.runner import Runner
 from mmseg.engine.hooks import SegVisualizationHook
 from mmseg.registry import HOOKS
@@ -143,3 +148,76 @@ class FiniteLossHook(Hook):
             f'{what}. The weights are those before this step; they, the '
             f"optimiser's state and the batch are in '{path}'. A lower learning rate, or "
             'optim_wrapper.clip_grad, often helps')
+
+
+@HOOKS.register_module()
+class ExactEarlyStoppingHook(EarlyStoppingHook):
+    """mmengine's hook, which in a resumed run goes on with what it has counted.
+
+    Args:
+        *args, **kwargs: As in mmengine's ``EarlyStoppingHook``: monitor, patience, ...
+    """
+    priority = 'LOW'  # before CheckpointHook writes what was counted
+
+    def before_train(self, runner: Runner) -> None:
+        """Takes up the best score and the validations since."""
+        counted = runner.message_hub.runtime_info.get('early_stopping')
+        if counted:
+            self.best_score, self.wait_count = counted
+
+    def after_val_epoch(self, runner: Runner,
+                        metrics: dict[str, float] | None = None) -> None:
+        """Counts, and ends the training if it is time."""
+        super().after_val_epoch(runner, metrics or {})
+        runner.message_hub.update_info('early_stopping', [self.best_score, self.wait_count])
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """A line on the terminal: a bar, the time left and the best mean IoU so far.
+
+    For loops that count iterations. It goes away where something is logged, and for
+    validation, and comes back with the next step. Where there is no terminal nothing is
+    drawn.
+
+    Args:
+        interval (int): It goes away every so many steps, for what is logged then. Defaults to
+            25.
+        file (TextIO, optional): The terminal. Defaults to None: stderr.
+    """
+    priority = 'ABOVE_NORMAL'  # before what logs
+
+    def __init__(self, interval: int = 25, file: TextIO | None = None) -> None:
+        self.interval, self.file = interval, file or sys.stderr
+        self._drawn = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Notes when this start begins, and where."""
+        self._began, self._first = time.monotonic(), runner.iter
+
+    def after_train_iter(self, runner: Runner, batch_idx: int,
+                         data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        """Draws the line, or takes it away."""
+        done, steps = runner.iter + 1, runner.max_iters
+        self._erase()
+        loop = runner.train_loop
+        if (not is_main_process() or not self.file.isatty() or done == steps
+                or done % self.interval == 0 or done % loop.val_interval == 0):
+            return
+        seconds = (time.monotonic() - self._began) / (done - self._first) * (steps - done)
+        best = runner.message_hub.runtime_info.get('best_score')
+        bar = f'{"#" * (20 * done // steps):-<20}'
+        line = (f'{bar} {done}/{steps}, at most {timedelta(seconds=round(seconds))} left'
+                + (f', best mean IoU {best:.2f}' if best is not None else ''))
+        line = line[:shutil.get_terminal_size().columns - 1]
+        self._drawn = len(line)
+        # Back at its beginning, where whatever comes next is written over it.
+        self.file.write(f'{line}\r')
+        self.file.flush()
+
+    def _erase(self) -> None:
+        if self._drawn:
+            self.file.write(f'{" " * self._drawn}\r')
+            self.file.flush()
+            self._drawn = 0

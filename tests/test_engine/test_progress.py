@@ -1,0 +1,66 @@
+"""Ending early, also after a resume, and the line that says how far a run is."""
+import io
+import re
+
+import pytest
+from mmengine.config import Config
+from tiny_runs import SHAPES, forget_runs, write_config
+
+from fcn_plugin.engine import ProgressHook
+from fcn_plugin.engine.train import build_runner
+
+
+def runner_of(folder, more='', **options):
+    forget_runs()
+    config = Config.fromfile(write_config(folder, SHAPES + more))
+    config.merge_from_dict(dict(work_dir=str(folder / 'work'), launcher='none') | options)
+    return build_runner(config)
+
+
+# No gain is of 1000 percent: every validation after the first one counts.
+STOPS = """
+train_cfg = dict(max_iters=9, val_interval=1)
+custom_hooks = [dict(type='ExactEarlyStoppingHook', monitor='mIoU', min_delta=1000,
+                     patience=3)]
+"""
+
+
+@pytest.mark.parametrize('cut', [None, 2, 3])
+def test_a_run_that_is_cut_ends_early_where_a_whole_one_does(tmp_path, cut):
+    if cut:
+        runner_of(tmp_path, STOPS, **{'train_cfg.max_iters': cut}).train()
+    runner = runner_of(tmp_path, STOPS, resume=bool(cut))
+    runner.train()
+    assert runner.iter == 4
+
+
+def test_a_run_that_has_ended_early_stays_ended(tmp_path):
+    runner_of(tmp_path, STOPS).train()
+    again = runner_of(tmp_path, STOPS, resume=True)
+    again.train()
+    assert again.iter == 4 and not (tmp_path / 'work/iter_5.pth').exists()
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_line_of_progress(tmp_path):
+    runner, terminal = runner_of(tmp_path), Terminal()
+    runner.register_hook(ProgressHook(interval=25, file=terminal))
+    runner.train()
+    *lines, rest = terminal.getvalue().split('\r')
+    first, gone, second, gone_again = lines
+    assert re.fullmatch(r'#{5}-{15} 1/4, at most \d:\d\d:\d\d left', first)
+    assert re.fullmatch(r'#{15}-{5} 3/4, at most \d:\d\d:\d\d left, best mean IoU \d+\.\d\d',
+                        second)
+    assert (gone, gone_again, rest) == (' ' * len(first), ' ' * len(second), '')
+
+
+def test_no_line_where_steps_are_logged_or_nobody_looks(tmp_path):
+    runner, terminal, file = runner_of(tmp_path), Terminal(), io.StringIO()
+    runner.register_hook(ProgressHook(interval=1, file=terminal))
+    runner.register_hook(ProgressHook(file=file))
+    runner.train()
+    assert terminal.getvalue() == file.getvalue() == ''
