@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.backbones.image_channels import image_channels
 from ..models.decode_heads import FCNSkipHead
+from ..models.feature_maps import image_channels
 from ..ops import label_dtype
 from ..utils.channels import turned
 from ..utils.errors import InputError

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ..checkpoints.loading import pick_device
 from ..engine.explain import explain_errors
-from ..models.backbones.image_channels import image_channels
+from ..models.feature_maps import image_channels
 from ..utils.config import load_config, network
 from ..utils.errors import InputError
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .backbones.image_channels import image_channels
-
 _PROBE_SIZE = 256
 
 
@@ -83,3 +81,19 @@ def _run_without_data(module: nn.Module, inputs):
                            f'{error}') from error
     finally:
         module.train(training)
+
+
+def image_channels(backbone: nn.Module) -> int:
+    """Channels of the image that a backbone takes.
+
+    It is what the backbone says by an attribute ``image_channels``, or else what its first
+    convolution takes; 3 where it has none.
+    """
+    first = first_convolution(backbone)
+    return getattr(backbone, 'image_channels', 3 if first is None else first.in_channels)
+
+
+def first_convolution(backbone: nn.Module) -> nn.Conv2d | None:
+    """The one that sees the image, or None where there is none."""
+    return next((module for module in backbone.modules()
+                 if isinstance(module, nn.Conv2d)), None)

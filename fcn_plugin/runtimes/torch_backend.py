@@ -16,7 +16,7 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
-from ..models.backbones.image_channels import image_channels
+from ..models.feature_maps import image_channels
 from ..models.segmentors import FCNSegmentor
 from ..ops import label_dtype
 from ..utils.channels import turned

@@ -1,22 +1,9 @@
-"""How many channels a backbone's image has, and how weights for three serve more."""
+"""How weights for images of three channels serve more."""
 import torch
 from mmengine.logging import print_log
 from torch import nn
 
-
-def image_channels(backbone: nn.Module) -> int:
-    """Channels of the image that a backbone takes.
-
-    It is what the backbone says by an attribute ``image_channels``, or else what its first
-    convolution takes; 3 where it has none.
-    """
-    first = _first_convolution(backbone)
-    return getattr(backbone, 'image_channels', 3 if first is None else first.in_channels)
-
-
-def _first_convolution(backbone: nn.Module) -> nn.Conv2d | None:
-    return next((module for module in backbone.modules()
-                 if isinstance(module, nn.Conv2d)), None)
+from ..feature_maps import first_convolution
 
 
 def take_weights_of_three(backbone: nn.Module) -> None:
@@ -30,7 +17,7 @@ def take_weights_of_three(backbone: nn.Module) -> None:
         for stream in backbone.streams:
             take_weights_of_three(stream)
         return
-    first = _first_convolution(backbone)
+    first = first_convolution(backbone)
     if first is None or first.in_channels <= 3 or first.groups > 1:
         return
     more = first.in_channels - 3

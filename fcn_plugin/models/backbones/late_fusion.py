@@ -9,8 +9,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...utils.errors import InputError
+from ..feature_maps import image_channels
 from ..geometry import Grid
-from .image_channels import image_channels
 
 
 @MODELS.register_module()
