@@ -12,6 +12,7 @@ import importlib.util
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 # All of TRUSTED, now: what Python finds first under these names has been imported before
@@ -194,12 +195,15 @@ def _spec(name: str) -> Any:
 
 
 def _is_registered(scope: str, name: str) -> bool:
-    for registry in _registries():
-        if registry.scope == scope:
-            if name not in registry.module_dict and scope in TRUSTED:
-                registry.import_from_location()
-            if name in registry.module_dict:
-                return True
+    found = [registry for registry in _registries() if registry.scope == scope]
+    if any(name in registry.module_dict for registry in found):
+        return True
+    for registry in found if scope in TRUSTED else ():
+        # mmpretrain's data sets want a torchvision, which its networks do without
+        with suppress(ImportError):
+            registry.import_from_location()
+        if name in registry.module_dict:
+            return True
     return False
 
 

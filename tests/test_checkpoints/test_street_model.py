@@ -1,4 +1,6 @@
 """The model that comes with the package."""
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -46,6 +48,30 @@ def test_it_is_small_and_says_where_it_comes_from():
     notes = read_checkpoint(STREET_MODEL)['meta']['notes']
     assert 'CC BY-NC' in notes['terms'] and notes['mIoU'] > 60
     assert b'/tmp' not in STREET_MODEL.read_bytes()
+
+
+WITHOUT_TORCHVISION = """
+import sys
+from importlib.machinery import PathFinder
+
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, *args):
+        return None if name.split('.')[0] == 'torchvision' else super().find_spec(name, *args)
+
+sys.meta_path = [Finder if each is PathFinder else each for each in sys.meta_path]
+from fcn_plugin.cli import main
+main()
+"""
+
+
+def test_it_needs_no_torchvision(street, tmp_path):
+    """Its config names a type of mmpretrain, whose data sets want one."""
+    cv2.imwrite(str(tmp_path / 'street.png'), street)
+    done = subprocess.run([sys.executable, '-c', WITHOUT_TORCHVISION, 'predict', 'street.png',
+                           '--out', 'out'], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / 'out').glob('street*'))
 
 
 def test_it_labels_a_street_that_was_drawn(street):
