@@ -11,7 +11,7 @@ FLOORS = (
     ('visualization', 'evaluation', 'masks', 'datasets', 'modalities', 'models',
      'annotations'),
     ('checkpoints', ), ('runtimes', ), ('inference', ), ('engine', 'deployment'),
-    ('own_data', 'reports', 'diagnosis'), ('apis', ), ('cli', '__main__'))
+    ('own_data', 'own_training', 'reports', 'diagnosis'), ('apis', ), ('cli', '__main__'))
 FLOOR = {room: place for place, rooms in enumerate(FLOORS) for room in rooms}
 FILES = [file for file in sorted(PACKAGE.rglob('*.py')) if '.mim' not in file.parts]
 

@@ -2,6 +2,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..utils.paths import shown
 from ..visualization import default_palette
@@ -10,34 +11,82 @@ from .inspect_pairs import Checked, common_size
 _LONGEST_SIDE, _LARGEST_CROP = 1024, 512
 
 
-def config_text(checked: Checked, folder: Path, parent: Path, class_weights: bool) -> str:
+class Plan(NamedTuple):
+    """What the data decide of how they are trained on.
+
+    Attributes:
+        scale (tuple[int, int]): Longer and shorter side, in pixels, that images are brought
+            to in training before they are varied.
+        resized (bool): Whether they are brought to it in testing, too.
+        crop_size (tuple[int, int]): (H, W) of what a step sees, in pixels.
+        batch_size (int): Images a step.
+        max_iters (int): Steps.
+        lr (float): The learning rate after warm-up, of the backbone.
+        validations (int): How often the run is judged. Defaults to 4.
+        patience (int, optional): The run ends after so many validations without a better
+            mean IoU. Defaults to None: it goes to its end.
+        class_weights (bool): Whether the loss weighs classes. Defaults to False.
+    """
+    scale: tuple[int, int]
+    resized: bool
+    crop_size: tuple[int, int]
+    batch_size: int
+    max_iters: int
+    lr: float = 5e-4
+    validations: int = 4
+    patience: int | None = None
+    class_weights: bool = False
+
+
+def plan_of(checked: Checked, longest: int = _LONGEST_SIDE) -> Plan:
+    """The plan that every machine can follow.
+
+    Args:
+        checked (Checked): From :func:`check_dataset`.
+        longest (int): The longer side of images that are larger, in pixels. Defaults to
+            1024.
+    """
+    train = checked.splits['train']
+    height, width = common_size(train)
+    long, short = max(height, width), min(height, width)
+    large = long > longest
+    if large:
+        short, long = max(32, round(short * longest / long)), longest
+    high, wide = (max(32, min(_LARGEST_CROP, side // 32 * 32)) for side in (
+        (short, long) if height <= width else (long, short)))
+    # Of one image two variants: batch norms need more than one value.
+    batch = max(2, min(4, len(train)))
+    return Plan((long, short), large, (high, wide), batch,
+                min(20000, max(400, 30 * len(train) // batch)))
+
+
+def config_text(checked: Checked, folder: Path, parent: Path, plan: Plan,
+                work_dir: str | None = None) -> str:
     """The text of ``config.py``.
 
     Args:
         checked (Checked): From :func:`check_dataset`.
         folder (Path): Where it will lie.
         parent (Path): The config that it inherits.
-        class_weights (bool): Whether the loss weighs classes.
+        plan (Plan): See there.
+        work_dir (str, optional): Of its runs. Defaults to None: named after the folder.
     """
-    encoding, train = checked.encoding, checked.splits['train']
-    height, width = common_size(train)
-    long, short = max(height, width), min(height, width)
-    large = long > _LONGEST_SIDE
-    if large:
-        short, long = max(32, round(short * _LONGEST_SIDE / long)), _LONGEST_SIDE
-    sides = (short, long) if height <= width else (long, short)
-    crop = tuple(max(32, min(_LARGEST_CROP, side // 32 * 32)) for side in sides)
-    batch = min(4, len(train))
-    max_iters = min(20000, max(400, 30 * len(train) // batch))
+    encoding = checked.encoding
     palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
     test = 'test' if 'test' in checked.splits else 'val'
-    resize = large * (
-        f"\n    dict(type='Resize', scale=({long}, {short}), keep_ratio=True),"
+    resize = plan.resized * (
+        "\n    dict(type='Resize', scale=scale, keep_ratio=True),"
         '\n    # after Resize: the truth keeps its own size')
     data_map = '' if encoding.identity or checked.convert else (
         f'\n    label_map={sorted(encoding.label_map.items())},  # value in a mask, class')
-    hint = '' if class_weights else '# '
+    hint = '' if plan.class_weights else '# '
     weights = _wrapped(checked.weights).replace('\n', f'\n{hint}')
+    hooks = '' if plan.patience is None else f'''
+# Ends where validation has not gained for so long, and draws how far it is:
+custom_hooks = [
+    dict(type='ExactEarlyStoppingHook', monitor='mIoU', patience={plan.patience}),
+    dict(type='ProgressHook')
+]'''
     data_root = _seen_from(folder, checked.root.resolve())
     # Quotes around the path that mmengine puts into the text.
     here, around = '{{ fileDirname }}', f'{folder}/{data_root}'
@@ -46,24 +95,25 @@ def config_text(checked: Checked, folder: Path, parent: Path, class_weights: boo
         data_root = repr(data_root)
     else:
         data_root = f'{quote}{here}/{data_root}{quote}'
-    return f'''# Written by tools/misc/check_dataset.py. Train, look, predict:
+    return f'''# Written for a folder of images and masks. Train, look, predict:
 #   python tools/train.py {shown(folder / "config.py")}
 _base_ = {_seen_from(folder, parent.resolve())!r}
-work_dir = {f"work_dirs/{folder.name}"!r}
+work_dir = {work_dir or f"work_dirs/{folder.name}"!r}
 lists = {quote}{here}{quote}  # this file's folder
 data_root = {data_root}
 classes = {_wrapped(encoding.classes)}
 palette = {_wrapped(palette)}
-batch_size = {batch}
-lr = 5e-4
-max_iters = {max_iters}
-crop_size = {crop}  # height, width
+batch_size = {plan.batch_size}
+lr = {plan.lr:g}
+max_iters = {plan.max_iters}
+val_interval = {plan.max_iters // plan.validations}
+scale = {plan.scale}  # longer and shorter side that images are brought to
+crop_size = {plan.crop_size}  # height, width
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    dict(type='RandomResize', scale=({long}, {short}), ratio_range=(0.5, 2.0),
-         keep_ratio=True),
+    dict(type='RandomResize', scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotoMetricDistortion'),
@@ -102,8 +152,8 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
     dict(type='PolyLR', eta_min=0, power=0.9, begin=50, end=max_iters, by_epoch=False)
 ]
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 4)
-default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=max_iters // 4))
+train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
+default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=val_interval)){hooks}
 randomness = dict(seed=0)
 '''
 

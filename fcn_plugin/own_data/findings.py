@@ -14,8 +14,14 @@ from ..visualization import comparison, comparison_row, default_palette, merge_s
 from .inspect_pairs import Checked, Inspected, class_shares, turn
 
 
-def report(checked: Checked) -> str:
-    """The findings as text."""
+def report(checked: Checked, written: bool = False) -> str:
+    """The findings as text.
+
+    Args:
+        checked (Checked): From :func:`check_dataset`.
+        written (bool): Whether masks are converted without being asked for. Defaults to
+            False: the text says how.
+    """
     splits, encoding = checked.splits, checked.encoding
     usable = [item for items in splits.values() for item in items]
     sizes = Counter(item.size for item in usable).most_common()
@@ -44,6 +50,8 @@ def report(checked: Checked) -> str:
     lines.append(str(table))
     lines += [f'note    {note}' for note in checked.notes]
     lines += [f'FAULT   {fault}' for fault in checked.faults]
+    if written:
+        return '\n'.join(lines)
     if checked.source:
         lines.append('note    with --out DIR the masks are written there, and nothing beside '
                      'the images')

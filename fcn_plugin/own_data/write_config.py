@@ -10,16 +10,17 @@ from ..utils.files import move_into, staging_folder
 from ..utils.paths import config_path, shown, tool_command
 from ..visualization import default_palette, save_label_png, save_picture
 from .check_dataset import check_dataset
-from .config_text import config_text
+from .config_text import Plan, config_text, plan_of
 from .findings import draw, labels_of, report
 from .inspect_pairs import Checked
 
 #: The config that an own one inherits: small, and with weights that need no download.
-_SMALL = 'fcn-8s_efficientnet-lite0_1xb8-20k_camvid-360x480.py'
+SMALL = 'fcn-8s_efficientnet-lite0_1xb8-20k_camvid-360x480.py'
 
 
 def write_config(checked: Checked, out: str, base: str | None = None,
-                 class_weights: bool = False, overwrite: bool = False) -> Path:
+                 class_weights: bool = False, overwrite: bool = False,
+                 plan: Plan | None = None, work_dir: str | None = None) -> Path:
     """Writes ``config.py``, a list a split, a picture and, where needed, converted masks.
 
     Args:
@@ -30,6 +31,9 @@ def write_config(checked: Checked, out: str, base: str | None = None,
         class_weights (bool): Whether the loss weighs classes. Defaults to False.
         overwrite (bool): Whether files of a former call may be replaced. Defaults to
             False.
+        plan (Plan, optional): How it trains, in place of ``class_weights``. Defaults to None:
+            :func:`plan_of`.
+        work_dir (str, optional): Of its runs. Defaults to None: named after the folder.
 
     Returns:
         Path: The config.
@@ -42,11 +46,9 @@ def write_config(checked: Checked, out: str, base: str | None = None,
     if (folder / 'config.py').exists() and not overwrite:
         raise FileExistsError(f'there is {folder / "config.py"} already: give --overwrite, '
                               'or another --out')
-    if checked.encoding.faults:
-        raise InputError('no config is written, as it would train the wrong thing: '
-                         + '; '.join(checked.encoding.faults))
-    parent = config_path(f'fcn/{(base or _SMALL).removesuffix(".py")}.py')
-    text = config_text(checked, folder, parent, class_weights)
+    require_sure_labels(checked)
+    text = config_text(checked, folder, parent_of(base), plan or plan_of(checked)._replace(
+        class_weights=class_weights), work_dir)
     root = checked.root.resolve()
     with staging_folder(folder) as staging:
         (staging / 'config.py').write_text(text, encoding='utf-8')
@@ -65,6 +67,18 @@ def write_config(checked: Checked, out: str, base: str | None = None,
         save_picture(staging / 'overview.png', draw(checked))
         move_into(staging, folder)
     return folder / 'config.py'
+
+
+def require_sure_labels(checked: Checked) -> None:
+    """Raises ValueError if there are faults of labels, which would train the wrong thing."""
+    if checked.encoding.faults:
+        raise InputError('no config is written, as it would train the wrong thing: '
+                         + '; '.join(checked.encoding.faults))
+
+
+def parent_of(base: str | None) -> Path:
+    """The config that an own one inherits, by its name in configs/fcn."""
+    return config_path(f'fcn/{(base or SMALL).removesuffix(".py")}.py')
 
 
 def _copy_of(mask: Path) -> Path:

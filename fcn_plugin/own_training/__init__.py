@@ -1,0 +1,1 @@
+"""From somebody's folder of images and masks to a trained network, with nothing asked."""

@@ -1,0 +1,125 @@
+"""What is measured of each class before training: rules go by these numbers."""
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from rich.progress import track
+
+from ..inference.predict import spread
+from ..own_data.findings import labels_of
+from ..own_data.inspect_pairs import Checked, class_shares, common_size
+from ..utils.errors import InputError
+from ..utils.files import write_text
+
+#: Masks whose regions are measured, evenly spread over the training images.
+MOST_MASKS = 200
+
+
+class ClassFacts(NamedTuple):
+    """Of one class in the training images.
+
+    Attributes:
+        name (str): Its name.
+        images (int): How many have it.
+        share (float): Of all pixels that count, 0 to 1.
+        beside (float): Of the pixels that count in the images that have it, 0 to 1.
+        side (float): Square root of the area of the region in which its median pixel lies:
+            half of its pixels are in regions of at least this. As a part of the image's
+            longer side; 0 where it does not occur.
+    """
+    name: str
+    images: int
+    share: float
+    beside: float
+    side: float
+
+
+class Facts(NamedTuple):
+    """Of the training images.
+
+    Attributes:
+        images (int): How many.
+        longest (int): Median of their longer sides, in pixels.
+        scale (int): What that is brought to in training, in pixels.
+        classes (list[ClassFacts]): In their order.
+    """
+    images: int
+    longest: int
+    scale: int
+    classes: list[ClassFacts]
+
+
+def facts_of(checked: Checked) -> Facts:
+    """Measures the training images.
+
+    Args:
+        checked (Checked): From :func:`~fcn_plugin.own_data.check_dataset.check_dataset`.
+    """
+    train, encoding = checked.splits['train'], checked.encoding
+    shares = class_shares(train, encoding)
+    chosen = [train[i] for i in spread(len(train), MOST_MASKS)]
+    sides = median_sides((labels_of(item, encoding) for item in track(
+        chosen, 'measuring regions', transient=True)), len(encoding.classes))
+    longest = max(common_size(train))
+    total = max(1, shares.pixels.sum())
+    return Facts(len(train), longest, longest, [
+        ClassFacts(name, int(shares.images[i]), float(shares.pixels[i] / total),
+                   float(shares.pixels[i] / max(1, shares.beside[i])), sides[i])
+        for i, name in enumerate(encoding.classes)])
+
+
+def median_sides(masks: Iterable[np.ndarray], count: int) -> list[float]:
+    """The side of each class's regions, see :class:`ClassFacts`.
+
+    Args:
+        masks (Iterable[np.ndarray]): Labels, (H, W) uint8; those from ``count`` on do not
+            count.
+        count (int): Number of classes.
+    """
+    areas: list[list[np.ndarray]] = [[] for _ in range(count)]
+    for labels in masks:
+        for label in np.unique(labels[labels < count]):
+            stats = cv2.connectedComponentsWithStats((labels == label).astype(np.uint8))[2]
+            areas[label].append(stats[1:, cv2.CC_STAT_AREA] / max(labels.shape) ** 2)
+    return [_side_of_median_pixel(np.concatenate(found)) if found else 0.
+            for found in areas]
+
+
+def _side_of_median_pixel(areas: np.ndarray) -> float:
+    areas = np.sort(areas)
+    pixels = areas.cumsum()
+    return float(np.sqrt(areas[np.searchsorted(pixels, pixels[-1] / 2)]))
+
+
+def write_facts(path: Path, facts: Facts) -> None:
+    """Keeps them for the end of a run, also of one that is gone on with."""
+    content = dict(facts._asdict(), classes=[each._asdict() for each in facts.classes])
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + '\n')
+
+
+def read_facts(path: Path, classes: Sequence[str]) -> Facts:
+    """Reads what :func:`write_facts` has written.
+
+    Args:
+        path (Path): The file.
+        classes (Sequence[str]): Names that it must be of.
+
+    Raises:
+        ValueError: If it is none such.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        facts = Facts(**dict(content, classes=[
+            ClassFacts(**each) for each in content['classes']]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"'{path}' cannot be read ({error}): train anew, without "
+                         '--resume') from error
+    if len(facts.classes) != len(classes):
+        raise InputError(f"'{path}' is of {len(facts.classes)} classes, but the config has "
+                         f'{len(classes)}: train anew, without --resume')
+    # Names may have been changed in the config since.
+    return facts._replace(classes=[each._replace(name=name) for each, name in zip(
+        facts.classes, classes)])

@@ -1,0 +1,78 @@
+"""How own data are trained on, by what is measured of them."""
+from math import sqrt
+
+from ..own_data.config_text import Plan, plan_of
+from ..own_data.inspect_pairs import Checked
+from .facts import Facts
+
+#: FCN-4s, for regions that are too small for FCN-8s.
+FINER = 'fcn-4s_efficientnet-lite0_1xb8-20k_camvid-360x480'
+#: The stride of FCN-8s' finest score map, in pixels. Regions should be two cells wide.
+STRIDE, CELLS = 8, 2
+#: Images are brought to the first; where regions are small, to at most the second.
+LONGEST, LONGEST_OF_SMALL = 1024, 2048
+#: A class of less of the pixels of those images that have it is weighed.
+RARE = 0.01
+#: Images a step. A CPU takes as much longer for more; larger batches were not tried.
+MOST_IMAGES = dict(cpu=4)
+MOST_IMAGES_OF_GPU = 8
+PASSES, FEWEST_STEPS, MOST_STEPS = 60, 400, 20000
+VALIDATIONS, PATIENCE = 20, 6
+
+
+def smallest_side(facts: Facts) -> float:
+    """Of the class with the smallest regions, without the background.
+
+    Returns:
+        float: A part of the image's longer side; 1 where no class occurs.
+    """
+    return min((each.side for each in facts.classes
+                if each.side and each.name.lower() != 'background'), default=1.)
+
+
+def longest_side(facts: Facts) -> int:
+    """What larger images are brought to, in pixels, so that regions can be seen."""
+    wanted = CELLS * STRIDE / smallest_side(facts)
+    return int(min(max(LONGEST, wanted), LONGEST_OF_SMALL))
+
+
+def is_small(facts: Facts, scale: int) -> bool:
+    """Whether some class's regions are too small for FCN-8s at a longer side of ``scale``."""
+    return smallest_side(facts) * scale < CELLS * STRIDE
+
+
+def first_plan(checked: Checked, facts: Facts) -> Plan:
+    """All but the batch, and what follows from that.
+
+    Args:
+        checked (Checked): From :func:`~fcn_plugin.own_data.check_dataset.check_dataset`.
+        facts (Facts): From :func:`~fcn_plugin.own_training.facts.facts_of`.
+    """
+    rare = any(each.images and each.beside < RARE for each in facts.classes)
+    return plan_of(checked, longest_side(facts))._replace(
+        validations=VALIDATIONS, patience=PATIENCE, class_weights=rare)
+
+
+def most_images(images: int, device: str) -> int:
+    """The largest batch that is tried, at least 2.
+
+    Args:
+        images (int): Of training.
+        device (str): 'cpu', 'cuda:0', ...
+    """
+    return max(2, min(images, MOST_IMAGES.get(device, MOST_IMAGES_OF_GPU)))
+
+
+def with_batch(plan: Plan, images: int, batch: int) -> Plan:
+    """The plan at a batch: steps by the number of images, the rate by the batch.
+
+    The rate is AdamW's 5e-4 at 4 images, and grows by the square root.
+
+    Args:
+        plan (Plan): From :func:`first_plan`.
+        images (int): Of training.
+        batch (int): Images a step.
+    """
+    steps = min(MOST_STEPS, max(FEWEST_STEPS, PASSES * images // batch))
+    return plan._replace(batch_size=batch, max_iters=steps,
+                         lr=round(5e-4 * sqrt(batch / 4), 6))

@@ -1,0 +1,197 @@
+"""The rules of training on own data, each on numbers that are known."""
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from tiny_runs import BUILT_IN
+
+from fcn_plugin.own_data.config_text import Plan
+from fcn_plugin.own_training import plan as rules
+from fcn_plugin.own_training.advice import Settings, advise
+from fcn_plugin.own_training.batch import SHARE, _grow, fitting_batch, free_memory
+from fcn_plugin.own_training.facts import (
+    ClassFacts,
+    Facts,
+    median_sides,
+    read_facts,
+    write_facts,
+)
+from fcn_plugin.utils.errors import InputError
+
+
+def facts(*classes, images=40, longest=1000, scale=1000):
+    return Facts(images, longest, scale, [
+        ClassFacts(**dict(dict(name=f'class {i}', images=30, share=0.1, beside=0.1, side=0.1),
+                          **each)) for i, each in enumerate(classes)])
+
+
+# --- regions ---------------------------------------------------------------------------
+
+
+def test_regions_are_measured_by_their_pixels():
+    """A region of 20x20, and nine specks that have fewer pixels than it."""
+    labels = np.zeros((50, 100), np.uint8)
+    labels[5:25, 5:25] = 1
+    for i in range(9):
+        labels[40, 10 * i] = 1
+    labels[30:35] = 255
+    whole, side, absent = median_sides([labels], 3)
+    assert side == pytest.approx(20 / 100) and absent == 0
+    assert whole == pytest.approx((30 * 100 - 400) ** 0.5 / 100)  # the larger of two parts
+
+
+def test_small_images_count_by_what_they_are_brought_to():
+    labels = np.zeros((10, 10), np.uint8)
+    labels[:5, :5] = 1
+    assert median_sides([labels, np.kron(labels, np.ones((9, 9), np.uint8))], 2)[1] == 0.5
+
+
+def test_what_was_measured_is_read_again(tmp_path):
+    path = tmp_path / 'facts.json'
+    kept = facts(dict(name='道'), {})
+    write_facts(path, kept)
+    assert read_facts(path, ['道', 'class 1']) == kept
+    assert read_facts(path, ['a', 'b']).classes[0].name == 'a'  # renamed in the config
+    with pytest.raises(InputError, match='of 2 classes, but the config has 3'):
+        read_facts(path, 'abc')
+    path.write_text('{"images": 3}')
+    with pytest.raises(InputError, match='facts.json.*cannot be read'):
+        read_facts(path, 'ab')
+
+
+# --- the plan --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('side, longest', [
+    (0.5, 1024), (16 / 1024, 1024), (16 / 1500, 1500), (16 / 5000, 2048)])
+def test_images_are_as_large_as_small_regions_need(side, longest):
+    assert rules.longest_side(facts({}, dict(side=side))) == longest
+
+
+def test_fcn_4s_is_for_regions_below_two_cells():
+    for side, small in ((0.017, False), (0.015, True)):
+        assert rules.is_small(facts({}, dict(side=side)), 1000) is small
+    assert not rules.is_small(facts(dict(name='background', side=0.001), {}), 1000)
+    assert not rules.is_small(facts(dict(side=0.)), 1000)  # a class that does not occur
+
+
+@pytest.mark.parametrize('images, batch, steps, lr', [
+    (4, 4, 400, 5e-4), (400, 4, 6000, 5e-4), (400, 8, 3000, 0.000707), (9, 1, 540, 2.5e-4),
+    (99999, 8, 20000, 0.000707)])
+def test_steps_and_rate_follow_images_and_batch(images, batch, steps, lr):
+    plan = rules.with_batch(Plan((64, 48), False, (32, 64), 4, 1), images, batch)
+    assert (plan.batch_size, plan.max_iters, plan.lr) == (batch, steps, lr)
+
+
+def test_batches_that_are_tried():
+    assert [rules.most_images(*each) for each in [
+        (1, 'cpu'), (3, 'cpu'), (99, 'cpu'), (99, 'cuda:0'), (5, 'cuda:1')]] == [2, 3, 4, 8, 5]
+
+
+# --- memory ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('free, most, batch', [
+    (10000, 8, 8), (10000, 5, 5), (10000, 2, 2), (1400, 8, 8), (1300, 8, 4), (340, 8, 2)])
+def test_a_batch_grows_within_its_share(free, most, batch):
+    """A hundred bytes an image; more than fits is never tried."""
+    tried = []
+
+    def need(size):
+        tried.append(size)
+        return 100 * size
+
+    assert _grow(need, free, most)[0] == batch == tried[-1]
+    assert max(100 * size for size in tried) <= SHARE * free
+
+
+def test_a_batch_that_does_not_fit_after_all():
+    def need(size):
+        if size > 2:
+            raise RuntimeError('CUDA out of memory.')
+        return 1
+
+    assert _grow(need, 1000, 8)[0] == 2
+    with pytest.raises(InputError, match='a step on two crops does not fit.*--base'):
+        _grow(lambda size: 700, 1000, 8)
+
+    def broken(size):
+        raise RuntimeError('shapes differ')
+    with pytest.raises(RuntimeError, match='shapes differ'):
+        _grow(broken, 1000, 8)
+
+
+def test_where_nothing_is_told_four_are_taken():
+    batch, why = _grow(lambda size: None, 1000, 8)
+    assert batch == 4 and 'does not tell' in why
+
+
+def test_a_step_is_measured():
+    config = Config.fromfile(BUILT_IN)
+    config.model.backbone.update(stem_channels=8, base_channels=8, init_cfg=None)
+    config.model.decode_head.in_channels = (16, 32, 64)
+    batch, why = fitting_batch(config, (32, 64), 3, 'cpu')
+    assert batch == 3
+    free = free_memory('cpu')
+    assert free is None or ' GiB that are free' in why and free > 2 ** 20
+
+
+# --- advice ----------------------------------------------------------------------------
+
+
+def said(found, matrix, stride=8):
+    return advise(found, torch.tensor(matrix), Settings(stride, 'mine/config.py',
+                                                        'the test images (5)'))
+
+
+def test_good_classes_need_no_help():
+    assert said(facts({}, {}), [[90, 0], [1, 80]]) == [
+        'every class has an IoU of at least 70 on the test images (5)']
+
+
+def test_the_worst_class_comes_first_with_what_was_measured():
+    lines = said(facts({}, dict(images=7, share=0.0123, side=0.1), dict(images=3)),
+                 [[90, 0, 0], [9, 10, 0], [9, 0, 1]])
+    assert lines == [
+        'the worst classes on the test images (5), and what would help them:',
+        '  class 2: IoU 10.0; in 3 of 40 training images, 10 % of their pixels, half of '
+        'these in regions no larger than 100x100',
+        '    - more images of class 2: fewer than 20 of training have it',
+        '  class 1: IoU 52.6; in 7 of 40 training images, 1.2 % of their pixels, half of '
+        'these in regions no larger than 100x100',
+        '    - more images of class 1: fewer than 20 of training have it']
+
+
+BAD = [[90, 10], [60, 40]]
+
+
+@pytest.mark.parametrize('side, longest, stride, words', [
+    (0.012, 1000, 8, ['a finer stride than 8: its regions are narrower than 16 pixels']),
+    (0.012, 1000, 4, []), (0.007, 1000, 4, ['images of a higher resolution']),
+    (0.012, 4000, 8, ['a larger size: its regions are narrower than 16 pixels, 2 cells of the '
+                      'network, and images are scaled from 4000 to 1000 pixels',
+                      'a finer stride than 8']),
+    (0.007, 4000, 4, ['a larger size']), (0.02, 4000, 8, [])])
+def test_small_regions_want_more_pixels(side, longest, stride, words):
+    lines = said(facts({}, dict(side=side), longest=longest), BAD, stride)
+    helps = [line for line in lines[2:4] if line.startswith('    - ')]
+    if words:
+        assert len(helps) == len(words)
+        assert all(word in line for word, line in zip(words, helps)), helps
+    else:
+        assert helps == ['    - 60 % of its pixels are taken for class 0: look at the masks '
+                         'of both, and add images that have both']
+
+
+def test_a_class_that_is_seen_where_it_is_not():
+    lines = said(facts({}, {}), [[900, 90], [1, 90]])
+    assert lines[2].startswith('    - nearly all of its pixels are found, but others are')
+
+
+def test_classes_without_images():
+    lines = said(facts({}, dict(images=0, share=0., side=0.), {}),
+                 [[90, 0, 5], [9, 0, 0], [0, 0, 0]])
+    assert lines[1:] == [
+        '  class 1: IoU 0.0; no training image has it',
+        '    - more images of class 1: fewer than 20 of training have it',
+        'not judged, as none of the test images (5) has them: class 2']

@@ -1,0 +1,201 @@
+"""``fcn train FOLDER`` from files to advice, with a network of a few channels."""
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+from tiny_runs import forget_runs, run_tool, succeed
+
+from fcn_plugin.own_data.check_dataset import check_dataset
+from fcn_plugin.own_training.facts import facts_of
+from fcn_plugin.own_training.plan import first_plan
+
+SIZE = 40, 56  # H, W
+QUICK = ['train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler=[]',
+         'default_hooks.checkpoint.interval=2', *(
+             f'{loader}_dataloader.{key}' for loader in ('train', 'val', 'test')
+             for key in ('num_workers=0', 'persistent_workers=False'))]
+TINY = ['--base', 'fcn-8s_r18_1xb16-20k_voc12-224x224', '--cfg-options',
+        'model.backbone.stem_channels=8', 'model.backbone.base_channels=8',
+        'model.backbone.init_cfg=None', 'model.decode_head.in_channels=(16,32,64)', *QUICK]
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+def write(root, count=5, classes=2, size=SIZE, side=12):
+    """Images, and masks with a square of each class but the first."""
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        labels = np.zeros(size, np.uint8)
+        for label in range(1, classes):
+            y, x = (rng.integers(0, whole - side) for whole in size)
+            labels[y:y + side, x:x + side] = label
+        save(root / f'images/{number}.png', (labels[..., None] * 60 + rng.integers(
+            0, 60, (*size, 3))).astype(np.uint8))
+        save(root / f'masks/{number}.png', labels)
+    return root
+
+
+def labelme(root):
+    """One polygon an image, drawn by hand."""
+    for number in range(5):
+        pixels = np.random.default_rng(number).integers(0, 256, (*SIZE, 3), np.uint8)
+        save(root / f'{number}.png', pixels)
+        shape = dict(label='car', shape_type='polygon', flags={}, group_id=None,
+                     points=[[5, 5], [30.5 + number, 8], [20, 30]])
+        (root / f'{number}.json').write_text(json.dumps(dict(
+            version='5.5.0', flags={}, shapes=[shape], imagePath=f'{number}.png',
+            imageData=None, imageHeight=SIZE[0], imageWidth=SIZE[1])))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Trains in an empty folder; returns what the tool says."""
+    monkeypatch.chdir(tmp_path)
+    yield lambda *arguments: run_tool('train.py', *arguments)
+    forget_runs()
+
+
+# --- refused -------------------------------------------------------------------------
+
+
+def unnamed(root):
+    """A value more than there are names."""
+    write(root, classes=3)
+    (root / 'classes.txt').write_text('a\nb\n')
+
+
+@pytest.mark.parametrize('prepare, arguments, said', [
+    (unnamed, [], 'check_dataset.py data --out data-fcn'),
+    (write, ['--launcher', 'pytorch'], '--launcher pytorch: data is a folder'),
+    (lambda root: root.mkdir(), [], 'data'),
+    (lambda root: write(root, count=1), [], '1 pairs of an image and a mask can be used'),
+    (lambda root: write(root, classes=1), [], "all pixels that count are of one class, '"),
+    (lambda root: (root.mkdir(), (root / 'config.py').write_text('')), [],
+     'fcn train data/config.py'),
+    (write, ['--base', 'moon'], "no config 'fcn/moon.py'"),
+    (write, ['--cfg-options', 'train_dataloader.batch_size=0'], 'batch_size=0'),
+    (write, ['--work-dir', 'data/images/0.png'], 'is a file'),
+], ids=['labels', 'launcher', 'empty', 'one pair', 'one class', 'config', 'base', 'batch',
+        'work dir'])
+def test_one_line_says_what_is_wrong(run, tmp_path, prepare, arguments, said):
+    prepare(tmp_path / 'data')
+    done = run('data', *arguments)
+    assert done.code == 2 and said in done.err, done
+    assert len(done.err.strip().splitlines()) == 1
+    assert not list(tmp_path.glob('work_dirs/**/config.py'))
+
+
+def test_base_is_for_folders(run):
+    done = run('fcn-8s_r18_1xb16-20k_voc12-224x224', '--base', 'moon')
+    assert done.code == 2 and '--base moon: that is for a folder' in done.err
+
+
+# --- trained -------------------------------------------------------------------------
+
+
+def test_five_images(run, tmp_path):
+    write(tmp_path / 'data', classes=3)
+    done = run('data', *TINY)
+    assert done.code == 0, done.err
+    work = tmp_path / 'work_dirs/data'
+    assert re.search(r'^batch    4: a step needs .* GiB|^batch    4: this system', done.out,
+                     re.M)
+    assert 'the best checkpoint on 1 images of ListDataset' in done.out
+    assert (work / 'predictions.png').is_file() and (work / 'data/overview.png').is_file()
+    # The last lines are what would help.
+    advice = done.out[done.out.index('the worst classes on the validation images (1)'):]
+    assert 'in 4 of 4 training images' in advice
+    assert re.search(r'- more images of \S.*: fewer than 20', advice)
+    config = Config.fromfile(work / 'data/config.py')
+    assert (config.batch_size, config.max_iters, config.val_interval) == (4, 400, 20)
+    assert config.custom_hooks[0].type == 'ExactEarlyStoppingHook'
+    assert Path(config.data_root).resolve() == (tmp_path / 'data').resolve()
+
+
+def test_goes_on_with_the_lists_of_then(run, tmp_path):
+    write(tmp_path / 'data')
+    assert run('data', *TINY).code == 0
+    lists = (tmp_path / 'work_dirs/data/data/train.txt').read_text()
+    write(tmp_path / 'data', count=8)
+    done = run('data', '--resume', *TINY, 'train_cfg.max_iters=4')
+    assert done.code == 0, done.err
+    assert (tmp_path / 'work_dirs/data/iter_4.pth').is_file()
+    assert (tmp_path / 'work_dirs/data/data/train.txt').read_text() == lists
+    assert 'of 4 training images' in done.out
+
+
+def test_a_work_dir_is_of_one_folder(run, tmp_path):
+    write(tmp_path / 'a/data')
+    write(tmp_path / 'b/data')
+    assert run('a/data', *TINY).code == 0
+    for more in ([], ['--resume']):
+        done = run('b/data', *more, *TINY)
+        assert done.code == 2 and 'work_dirs/data is the work dir of a run on' in done.err
+        assert 'give another --work-dir' in done.err
+
+
+def test_polygons_of_one_class(run, tmp_path):
+    labelme(tmp_path / 'data')
+    done = run('data', '--work-dir', 'there', *TINY, 'train_dataloader.batch_size=3')
+    assert done.code == 0, done.err
+    assert 'drawn from 5 regions of labelme' in done.out
+    assert 'batch    3: as --cfg-options says' in done.out
+    config = Config.fromfile(tmp_path / 'there/data/config.py')
+    assert config.classes == ('background', 'car') and config.work_dir == 'there'
+    assert config.batch_size == 3
+    assert len(list((tmp_path / 'there/data/masks').glob('*.png'))) == 5
+
+
+def test_the_config_trains_by_itself_too(run, tmp_path):
+    """What is written is a config as any other."""
+    write(tmp_path / 'data')
+    assert run('data', *TINY).code == 0
+    out = succeed('train.py', 'work_dirs/data/data/config.py', '--work-dir', 'again',
+                  *TINY[2:])
+    assert 'the best checkpoint on 1 images' in out
+
+
+def test_small_squares_are_trained_by_fcn_4s(run, tmp_path):
+    """The network of the defaults, on images whose squares are a cell wide."""
+    write(tmp_path / 'data', size=(64, 96), side=8)
+    done = run('data', '--cfg-options', 'train_dataloader.batch_size=2', *QUICK)
+    assert done.code == 0, done.err
+    assert 'network  fcn-4s_efficientnet-lite0_1xb8-20k_camvid-360x480' in done.out
+    config = Config.fromfile(tmp_path / 'work_dirs/data/data/config.py')
+    assert min(config.model.decode_head.in_strides) == 4
+
+
+# --- defaults ------------------------------------------------------------------------
+
+
+def plan(root):
+    checked = check_dataset(str(root))
+    facts = facts_of(checked)
+    return first_plan(checked, facts), facts
+
+
+def test_a_rare_class_is_weighed(tmp_path):
+    assert plan(write(tmp_path / 'rare', size=(120, 160), side=12))[0].class_weights
+    assert not plan(write(tmp_path / 'not', size=(120, 160), side=20))[0].class_weights
+
+
+def test_large_images_with_small_objects_are_scaled_less(tmp_path):
+    large = plan(write(tmp_path / 'large', count=2, size=(300, 3000), side=200))[0]
+    assert large.scale == (1024, 102) and large.resized
+    small, facts = plan(write(tmp_path / 'small', count=2, size=(300, 3000), side=30))
+    assert small.scale == (1600, 160) and facts.classes[1].side == pytest.approx(0.01)
+    least = plan(write(tmp_path / 'least', count=2, size=(300, 3000), side=9))[0]
+    assert least.scale[0] == 2048
+
+
+def test_many_classes(tmp_path):
+    found = plan(write(tmp_path / 'data', count=20, classes=150))[1]
+    assert len(found.classes) == 150
+    assert all(each.side > 0 for each in found.classes if each.images)
