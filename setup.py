@@ -7,14 +7,18 @@ checkout for an editable install and copied into a wheel. A wheel never reads
 ``.mim`` from the checkout: what an editable install left there can neither
 leak into it nor be broken by it.
 """
+import gzip
 import os
 import re
 import shutil
+import tarfile
+import time
 from pathlib import Path
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 from setuptools.command.develop import develop
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = 'fcn_plugin'
@@ -102,6 +106,33 @@ class Develop(develop):
     def run(self):
         link_mim()
         super().run()
+
+
+class Sdist(sdist):
+    """Makes the same archive of the same files, to the bit, wherever it is built.
+
+    With ``SOURCE_DATE_EPOCH`` in the environment, that is, which wheels follow by themselves.
+    """
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None,
+                     group=None):
+        if format != 'gztar' or root_dir is not None:
+            return super().make_archive(base_name, format, root_dir, base_dir, owner, group)
+        self.mkpath(os.path.dirname(base_name))
+        epoch = int(os.environ.get('SOURCE_DATE_EPOCH', time.time()))
+
+        def plain(member):
+            member.uid = member.gid = 0
+            member.uname = member.gname = ''
+            member.mode, member.mtime = 0o755 if member.mode & 0o100 else 0o644, epoch
+            return member
+
+        with open(f'{base_name}.tar.gz', 'wb') as file, gzip.GzipFile(
+                '', 'wb', fileobj=file, mtime=epoch) as packed, tarfile.open(
+                    fileobj=packed, mode='w', format=tarfile.PAX_FORMAT) as archive:
+            for path in sorted(Path(base_dir).rglob('*')):
+                archive.add(path, recursive=False, filter=plain)
+        return f'{base_name}.tar.gz'
 
 
 INSTALL_REQUIRES = [
@@ -214,5 +245,5 @@ setup(
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,
     entry_points={'console_scripts': ['fcn = fcn_plugin.cli:main']},
-    cmdclass={'build_py': BuildPy, 'develop': Develop},
+    cmdclass={'build_py': BuildPy, 'develop': Develop, 'sdist': Sdist},
 )

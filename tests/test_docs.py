@@ -10,7 +10,8 @@ from tiny_runs import ROOT
 
 PAGES = [ROOT / 'README.md', ROOT / 'README.zh-CN.md', ROOT / 'configs/fcn/README.md',
          ROOT / 'fcn_plugin/weights/README.md', ROOT / 'tests/README.md',
-         ROOT / 'CONTRIBUTING.md', ROOT / 'UPGRADING.md', ROOT / 'CHANGELOG.md',
+         ROOT / 'CONTRIBUTING.md', ROOT / 'SECURITY.md', ROOT / 'UPGRADING.md',
+         ROOT / 'CHANGELOG.md',
          *sorted((ROOT / 'docs').glob('*.md'))]
 FENCE = re.compile(r'^```.*?^```', re.M | re.S)
 LINK = re.compile(r'\]\((?!https?:)([^)\s]*)\)')
@@ -133,12 +134,22 @@ def test_make_runs_what_ci_runs():
 def test_yaml_of_the_forms_and_workflows(path):
     content = yaml.safe_load(text_of(path))
     if path.parent.name == 'workflows':
-        # YAML 1.1 reads the key "on" as true.
-        assert {'push', 'pull_request', 'schedule'} <= set(content[True])
         steps = [step for job in content['jobs'].values() for step in job['steps']]
-        assert any(step.get('run') == '.ci/run' for step in steps)
+        # YAML 1.1 reads the key "on" as true.
+        if path.name == 'ci.yml':
+            assert {'push', 'pull_request', 'schedule'} <= set(content[True])
+            assert any(step.get('run') == '.ci/run' for step in steps)
+        else:  # what releases runs for tags alone, and what builds may not publish
+            assert content[True] == dict(push=dict(tags=['v*']))
+            assert content['permissions'] == {}
+            assert [name for name, job in content['jobs'].items()
+                    if 'id-token' in job['permissions']] == ['publish']
         used = [step['uses'] for step in steps if 'uses' in step]
-        assert used and all(re.fullmatch(r'actions/[\w-]+@v\d+', name) for name in used)
+        assert used and all(re.fullmatch(
+            r'actions/[\w-]+@v\d+|pypa/gh-action-pypi-publish@release/v1', name)
+            for name in used)
+        assert all(step['with']['persist-credentials'] is False for step in steps
+                   if 'checkout' in step.get('uses', ''))
         lowest = re.search(r"python_requires='>=(.+)'", text_of(ROOT / 'setup.py'))[1]
         assert {step['with']['python-version'] for step in steps
                 if 'setup-python' in step.get('uses', '')} == {lowest}
@@ -211,6 +222,13 @@ def test_versions_in_the_faq_are_those_that_are_required():
     assert f'NumPy {numpy} and newer' in faq
     pinned, = re.findall(r'^numpy==(.+)$', text_of(ROOT / 'constraints.txt'), re.M)
     assert f'run with ({pinned})' in faq
+
+
+def test_the_page_on_security_installs_what_is_tested():
+    page, pins = text_of(ROOT / 'SECURITY.md'), text_of(ROOT / 'constraints.txt')
+    assert f"pip install --no-deps {re.search('^torch==.+$', pins, re.M)[0]} " in page
+    named = re.findall(r'(?<=[`\s])[\w./]+\.(?:txt|yml|py|md)(?=[`\s])', page)
+    assert len(named) > 3 and [name for name in named if not (ROOT / name).is_file()] == []
 
 
 def test_pages_name_nothing_outside_the_project():

@@ -186,6 +186,31 @@ def test_the_container_holds_what_a_wheel_does(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
+def test_two_builds_are_equal_to_the_bit(tmp_path):
+    """In two folders, of files with other times."""
+    built = []
+    for number in range(2):
+        root = tmp_path / f'checkout{number}' / ('nested' * number)
+        for name in (*SHIPPED, *PACKAGING):
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, root / name,
+                                ignore=shutil.ignore_patterns('__pycache__', '.mim'))
+            else:
+                root.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, root / name)
+        for path in root.rglob('*'):
+            os.utime(path, (10**9 + number, 10**9 + number))
+        subprocess.run(
+            [sys.executable, 'setup.py', '-q', 'sdist', '-d', tmp_path / str(number),
+             'bdist_wheel', '-d', tmp_path / str(number)], cwd=root, check=True,
+            env={**os.environ, 'SOURCE_DATE_EPOCH': '1700000000'}, capture_output=True)
+        built.append({path.name: path.read_bytes()
+                      for path in (tmp_path / str(number)).iterdir()})
+    assert len(built[0]) == 2 and built[0].keys() == built[1].keys()
+    assert [name for name in built[0] if built[0][name] != built[1][name]] == []
+
+
+@pytest.mark.slow
 def test_editable(environment, checkout):
     assert environment.package() == checkout / 'fcn_plugin'
     mim = checkout / 'fcn_plugin' / '.mim'

@@ -140,3 +140,18 @@ def test_the_tested_set_is_what_is_declared():
     for each in sum(requirements().values(), []):
         version = pins.get(canonicalize_name(each.name))
         assert version and each.specifier.contains(version), f'{each}: {version} is pinned'
+
+
+def test_the_hashed_set_is_the_tested_one():
+    """What requirements/hashed.txt installs, with torch, is all that the package asks for."""
+    text = (ROOT / 'requirements' / 'hashed.txt').read_text()
+    hashed = {canonicalize_name(name): version for name, version in re.findall(
+        r'^([\w.-]+)==(\S+) \\(?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+$', text, re.M)}
+    assert len(hashed) == text.count('==')  # each with its hashes
+    pins = {canonicalize_name(name): version for name, version in re.findall(
+        '^([^#=]+)==(.+)$', (ROOT / 'constraints.txt').read_text(), re.M)}
+    assert hashed.items() <= pins.items()
+    asked = [each for extra in (None, 'export', 'hub') for each in requirements()[extra]]
+    needs = Path(ROOT, 'requirements', 'torch.in').read_text()
+    asked += [Requirement(line) for line in needs.splitlines() if re.match('[a-z-]+$', line)]
+    assert {canonicalize_name(each.name) for each in asked} - set(hashed) == {'torch'}
