@@ -4,6 +4,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from .bundled import HUB
+
 #: Notes that every card has a line for, said or not.
 _ASKED = ('data', 'figures', 'license')
 
@@ -36,7 +38,8 @@ def model_card(title: str, file: str, given: str, digest: str, meta: dict[str, A
         f'{decode_head.get("type")} on {backbone.get("type")}, {len(classes)} classes, '
         f'{count / 1e6:.2f} M numbers, kernels in {dtype}; for fcn_plugin on mmsegmentation.',
         '', '| | |', '|---|---|', *rows, '', '## How to run', '', '```bash',
-        "pip install 'mmseg-fcn-plugin[hub]'", f'fcn predict photo.jpg --checkpoint {given}',
+        "pip install 'mmseg-fcn-plugin[hub]'" if given.startswith(HUB) else
+        'pip install mmseg-fcn-plugin', f'fcn predict photo.jpg --checkpoint {given}',
         '```', '', '```python', 'from fcn_plugin.apis import FCNInferencer',
         f"result = FCNInferencer({given!r})('photo.jpg')", "result.save('out')", '```', '',
         '## Classes', '', ', '.join(classes), '', '## SHA-256', '',

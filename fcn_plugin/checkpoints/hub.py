@@ -26,8 +26,12 @@ def fetch(address: str) -> Path:
         ImportError: If huggingface_hub is not installed.
     """
     hub = _package(address)
-    name, _, revision = address.removeprefix(HUB).partition('@')
+    name, at, revision = address.removeprefix(HUB).partition('@')
     _check_name(address, name)
+    # the cache makes a file of that name
+    if at and ('..' in revision or not re.fullmatch(r'\w[\w./-]*', revision, re.ASCII)):
+        raise InputError(f"'{address}' names no revision '{revision}': expected a branch, a "
+                         'tag or a commit')
     try:
         file = Path(hub.hf_hub_download(name, FILE, revision=revision or None))
     except Exception as error:  # its own kinds, and those of the library below it

@@ -209,7 +209,8 @@ def session(trained, tmp_path_factory):
         hub.add('you/no-card', {'model.safetensors': files['model.safetensors']})
         hub.add('you/pickle', {'model.pth': b'evil', 'README.md': b''})
         names = [f'hf://you/two@{first}', 'hf://you/two', 'hf://you/no-card', 'hf://you/pickle',
-                 'hf://you/none', 'hf://you/two@never', 'hf://you', 'hf://you/two/model.pth']
+                 'hf://you/none', 'hf://you/two@never', 'hf://you', 'hf://you/two/model.pth',
+                 'hf://you/two@', 'hf://you/two@../../elsewhere']
         done = subprocess.run(
             [sys.executable, '-W', 'ignore', '-c', SESSION, trained, folder, photo], text=True,
             input=json.dumps(names) + '\n', capture_output=True, env={
@@ -226,6 +227,7 @@ def test_a_model_goes_to_the_hub_and_comes_back(session, trained):
     assert set(files) == {'model.safetensors', 'README.md'}
     assert files['model.safetensors'] == (folder / 'bars.safetensors').read_bytes()
     assert '--checkpoint hf://me/bars\n' in files['README.md'].decode()
+    assert 'mmseg-fcn-plugin[hub]' in files['README.md'].decode()
     assert f'{hub.address}/me/bars/commit/{commit}' in said['publish']
     wanted = FCNInferencer(trained / 'best.pth', device='cpu')(IMAGE).labels.tolist()
     for name in ('hf://me/bars', 'hf://me/bars@main', 'hf://you/no-card',
@@ -240,7 +242,9 @@ def test_a_model_goes_to_the_hub_and_comes_back(session, trained):
     ('hf://you/none', 'gives no model.safetensors.*hf auth login'),
     ('hf://you/two@never', 'gives no model.safetensors.*revision'),
     ('hf://you', "'hf://you' names no model of the hub: expected user/name"),
-    ('hf://you/two/model.pth', 'names no model of the hub: expected user/name')])
+    ('hf://you/two/model.pth', 'names no model of the hub: expected user/name'),
+    ('hf://you/two@', "names no revision ''"),
+    ('hf://you/two@../../elsewhere', "names no revision '../../elsewhere'")])
 def test_what_the_hub_does_not_give(session, name, words):
     assert re.match(rf'InputError: .*{words}', session[0][name], re.S), session[0][name]
 
@@ -253,4 +257,14 @@ def test_what_cannot_be_pushed_is_not_written(trained, tmp_path, change, words):
     change = {'out': 'bars.safetensors', 'push_to': 'me/bars', **change}
     with pytest.raises(InputError, match=words):
         publish(trained / 'best.pth', tmp_path / change.pop('out'), **change)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_package_the_extra_is_named(trained, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'huggingface_hub', None)
+    for call in (lambda: FCNInferencer('hf://me/bars'),
+                 lambda: publish(trained / 'best.pth', tmp_path / 'a.safetensors',
+                                 push_to='me/bars')):
+        with pytest.raises(ImportError, match=r"me/bars. needs.*mmseg-fcn-plugin\[hub\]"):
+            call()
     assert not list(tmp_path.iterdir())
