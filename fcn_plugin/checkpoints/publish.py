@@ -1,5 +1,5 @@
 """Making a file to give away of a checkpoint."""
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,7 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
     classes = dict(classes=tuple(map(str, known['classes'])))
     if known.get('palette') is not None:
         classes['palette'] = np.asarray(known['palette']).tolist()
-    kept = dict(cfg=Config(config.to_dict()).pretty_text, dataset_meta=classes,
+    kept = dict(cfg=Config(_named(config.to_dict())).pretty_text, dataset_meta=classes,
                 iter=meta.get('iter'), notes=dict(notes or {}))
     count = sum(value.numel() for value in weights.values())
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -91,6 +91,19 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
         title = push_to.rpartition('/')[2]
         print(push(out, model_card(title, FILE, f'{HUB}{push_to}', **said), push_to))
     return out
+
+
+def _named(value: Any) -> Any:
+    """A config that names files and folders without saying where on the machine they lie."""
+    if isinstance(value, dict):
+        return {key: _named(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_named, value))
+    if isinstance(value, str):
+        for kind in (PurePosixPath, PureWindowsPath):
+            if kind(value).is_absolute():
+                return kind(value).name
+    return value
 
 
 def _cast(key: str, value: Tensor, dtype: torch.dtype) -> Tensor:

@@ -6,6 +6,7 @@ from tiny_runs import succeed
 
 from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
 from fcn_plugin.checkpoints.publish import publish
+from fcn_plugin.checkpoints.safe_config import read_config_text
 
 
 @pytest.fixture
@@ -13,7 +14,10 @@ def of_a_run(trained, tmp_path):
     """What a training writes: with an optimiser, and paths of the machine in the config."""
     found = torch.load(trained / 'best.pth', weights_only=True)
     config = Config.fromstring(found['meta']['cfg'], '.py')
-    config.merge_from_dict(dict(work_dir='/home/somebody/runs', load_from='/home/x.pth'))
+    config.merge_from_dict(dict(
+        work_dir='/home/somebody/runs', load_from='/home/x.pth',
+        val_dataloader=dict(dataset=dict(data_root='/home/somebody/streets', serialize_data=[
+            'C:\\Users\\somebody\\list.txt', '/', 'a/b', 'https://example.org/somewhere']))))
     found['meta'].update(cfg=config.pretty_text, iter=7, seed=3)
     found['optimizer'] = dict(state={0: dict(momentum_buffer=torch.zeros(1000, 1000))})
     torch.save(found, tmp_path / 'run.pth')
@@ -24,6 +28,10 @@ def test_half_the_bytes_and_nothing_of_the_run(of_a_run, tmp_path, capsys):
     out = publish(of_a_run, tmp_path / 'new' / 'small.pth', notes=dict(terms='CC BY-NC'))
     found = read_checkpoint(out)
     assert set(found) == {'meta', 'state_dict'} and b'somebody' not in out.read_bytes()
+    # of a path that names the machine's folders, what is called so remains
+    kept = read_config_text(found['meta']['cfg']).val_dataloader.dataset
+    assert kept.data_root == 'streets' and kept.serialize_data == [
+        'list.txt', '', 'a/b', 'https://example.org/somewhere']
     assert found['meta']['notes'] == dict(terms='CC BY-NC') and found['meta']['iter'] == 7
     before = read_checkpoint(of_a_run)['state_dict']
     for key, value in found['state_dict'].items():
