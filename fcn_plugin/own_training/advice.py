@@ -36,7 +36,7 @@ def advise(facts: Facts, matrix, settings: Settings) -> list[str]:
     * larger images: half of its pixels are in regions narrower than two cells of the finest
       score map, and images are scaled down;
     * a finer stride: the same, where the stride is above 4;
-    * what it is taken for, where none of them applies.
+    * the class that it is confused with, where none of them applies.
 
     Args:
         facts (Facts): Of C classes.
@@ -57,7 +57,7 @@ def advise(facts: Facts, matrix, settings: Settings) -> list[str]:
         each = facts.classes[i]
         lines.append(f'  {each.name}: IoU {100 * iou[i]:.1f}; {_measured(each, facts)}')
         lines += [f'    - {line}' for line in _help(each, facts, settings)
-                  or [_taken_for(counts[i], i, [c.name for c in facts.classes])]]
+                  or [_confusion(counts, i, [c.name for c in facts.classes])]]
     if unseen:
         lines.append(f'not judged, as none of {settings.data} has them: {", ".join(unseen)}')
     return lines
@@ -66,9 +66,9 @@ def advise(facts: Facts, matrix, settings: Settings) -> list[str]:
 def _measured(each: ClassFacts, facts: Facts) -> str:
     if not each.images:
         return 'no training image has it'
-    side = max(1, round(each.side * facts.scale))
+    width = max(1, round(each.width * facts.scale))
     return (f'in {each.images} of {facts.images} training images, {100 * each.share:.2g} % of '
-            f'their pixels, half of these in regions no larger than {side}x{side}')
+            f'their pixels, half of these in regions no wider than {width}')
 
 
 def _help(each: ClassFacts, facts: Facts, settings: Settings) -> list[str]:
@@ -77,7 +77,7 @@ def _help(each: ClassFacts, facts: Facts, settings: Settings) -> list[str]:
         lines.append(f'more images of {each.name}: fewer than {ENOUGH_IMAGES} of training '
                      'have it')
     cells = CELLS * settings.stride
-    if not each.images or each.side * facts.scale >= cells:
+    if not each.images or each.width * facts.scale >= cells:
         return lines
     why = f'its regions are narrower than {cells} pixels, {CELLS} cells of the network'
     if facts.longest > facts.scale:
@@ -91,12 +91,15 @@ def _help(each: ClassFacts, facts: Facts, settings: Settings) -> list[str]:
     return lines
 
 
-def _taken_for(row: np.ndarray, label: int, names: Sequence[str]) -> str:
-    """The class that most of its lost pixels are given; its precision where few are lost."""
-    others = np.where(np.arange(len(row)) == label, 0, row)
-    other, lost = int(others.argmax()), others.sum() / row.sum()
-    if lost < 0.1:
-        return ('nearly all of its pixels are found, but others are taken for it: look at '
-                'masks that lack it')
-    return (f'{100 * others[other] / row.sum():.0f} % of its pixels are taken for '
-            f'{names[other]}: look at the masks of both, and add images that have both')
+def _confusion(counts: np.ndarray, label: int, names: Sequence[str]) -> str:
+    """The class that takes most of its pixels, or that gives it most, whichever is more."""
+    right = counts[label, label]
+    lost, won = counts[label].copy(), counts[:, label].copy()
+    lost[label] = won[label] = 0
+    if lost.sum() >= won.sum():
+        share = lost.max() / (lost.sum() + right)
+        what = f'{100 * share:.0f} % of its pixels are taken for {names[int(lost.argmax())]}'
+    else:
+        share = won.max() / (won.sum() + right)
+        what = f'{100 * share:.0f} % of what is taken for it is {names[int(won.argmax())]}'
+    return f'{what}: look at the masks of both, and add images that have both'

@@ -14,8 +14,9 @@ from ..own_data.inspect_pairs import Checked, class_shares, common_size
 from ..utils.errors import InputError
 from ..utils.files import write_text
 
-#: Masks whose regions are measured, evenly spread over the training images.
-MOST_MASKS = 200
+#: Masks whose regions are measured, evenly spread over the training images: so many, or as
+#: many as have so many pixels, but at least the third.
+MOST_MASKS, MOST_PIXELS, FEWEST_MASKS = 200, 10 ** 8, 10
 
 
 class ClassFacts(NamedTuple):
@@ -26,15 +27,16 @@ class ClassFacts(NamedTuple):
         images (int): How many have it.
         share (float): Of all pixels that count, 0 to 1.
         beside (float): Of the pixels that count in the images that have it, 0 to 1.
-        side (float): Square root of the area of the region in which its median pixel lies:
-            half of its pixels are in regions of at least this. As a part of the image's
-            longer side; 0 where it does not occur.
+        width (float): Of the region in which its median pixel lies: half of its pixels are in
+            regions no wider. The width of a region is that of the largest disc in it, so
+            that of a pole is not its length. As a part of the image's longer side; 0 where
+            the class does not occur.
     """
     name: str
     images: int
     share: float
     beside: float
-    side: float
+    width: float
 
 
 class Facts(NamedTuple):
@@ -60,38 +62,47 @@ def facts_of(checked: Checked) -> Facts:
     """
     train, encoding = checked.splits['train'], checked.encoding
     shares = class_shares(train, encoding)
-    chosen = [train[i] for i in spread(len(train), MOST_MASKS)]
-    sides = median_sides((labels_of(item, encoding) for item in track(
+    height, width = common_size(train)
+    most = max(FEWEST_MASKS, min(MOST_MASKS, MOST_PIXELS // (height * width)))
+    chosen = [train[i] for i in spread(len(train), most)]
+    widths = median_widths((labels_of(item, encoding) for item in track(
         chosen, 'measuring regions', transient=True)), len(encoding.classes))
-    longest = max(common_size(train))
+    longest = max(height, width)
     total = max(1, shares.pixels.sum())
     return Facts(len(train), longest, longest, [
         ClassFacts(name, int(shares.images[i]), float(shares.pixels[i] / total),
-                   float(shares.pixels[i] / max(1, shares.beside[i])), sides[i])
+                   float(shares.pixels[i] / max(1, shares.beside[i])), widths[i])
         for i, name in enumerate(encoding.classes)])
 
 
-def median_sides(masks: Iterable[np.ndarray], count: int) -> list[float]:
-    """The side of each class's regions, see :class:`ClassFacts`.
+def median_widths(masks: Iterable[np.ndarray], count: int) -> list[float]:
+    """The width of each class's regions, see :class:`ClassFacts`.
 
     Args:
         masks (Iterable[np.ndarray]): Labels, (H, W) uint8; those from ``count`` on do not
             count.
         count (int): Number of classes.
     """
-    areas: list[list[np.ndarray]] = [[] for _ in range(count)]
+    found: list[list[np.ndarray]] = [[] for _ in range(count)]
     for labels in masks:
+        longest = max(labels.shape)
         for label in np.unique(labels[labels < count]):
-            stats = cv2.connectedComponentsWithStats((labels == label).astype(np.uint8))[2]
-            areas[label].append(stats[1:, cv2.CC_STAT_AREA] / max(labels.shape) ** 2)
-    return [_side_of_median_pixel(np.concatenate(found)) if found else 0.
-            for found in areas]
+            mask = (labels == label).astype(np.uint8)
+            regions = cv2.connectedComponents(mask)[1][mask > 0] - 1
+            radius = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[mask > 0]
+            widths = np.zeros(regions.max() + 1)
+            # A region that fills the image has no border to be far from.
+            np.maximum.at(widths, regions, np.minimum(2 * radius, longest))
+            # As parts of the longer side, and of its square.
+            found[label].append(np.stack([
+                widths / longest, np.bincount(regions) / longest ** 2]))
+    return [_of_median_pixel(*np.concatenate(each, 1)) if each else 0. for each in found]
 
 
-def _side_of_median_pixel(areas: np.ndarray) -> float:
-    areas = np.sort(areas)
-    pixels = areas.cumsum()
-    return float(np.sqrt(areas[np.searchsorted(pixels, pixels[-1] / 2)]))
+def _of_median_pixel(widths: np.ndarray, areas: np.ndarray) -> float:
+    order = np.argsort(widths, kind='stable')
+    pixels = areas[order].cumsum()
+    return float(widths[order][np.searchsorted(pixels, pixels[-1] / 2)])
 
 
 def write_facts(path: Path, facts: Facts) -> None:

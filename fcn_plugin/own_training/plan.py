@@ -11,8 +11,8 @@ FINER = 'fcn-4s_efficientnet-lite0_1xb8-20k_camvid-360x480'
 STRIDE, CELLS = 8, 2
 #: Images are brought to the first; where regions are small, to at most the second.
 LONGEST, LONGEST_OF_SMALL = 1024, 2048
-#: A class of less of the pixels of those images that have it is weighed.
-RARE = 0.01
+#: Classes are weighed where one has less of the pixels of those images that have it.
+RARE = 0.005
 #: Images a step. A CPU takes as much longer for more; larger batches were not tried.
 MOST_IMAGES = dict(cpu=4)
 MOST_IMAGES_OF_GPU = 8
@@ -20,25 +20,25 @@ PASSES, FEWEST_STEPS, MOST_STEPS = 60, 400, 20000
 VALIDATIONS, PATIENCE = 20, 6
 
 
-def smallest_side(facts: Facts) -> float:
-    """Of the class with the smallest regions, without the background.
+def narrowest(facts: Facts) -> float:
+    """The width of the class with the narrowest regions, without the background.
 
     Returns:
         float: A part of the image's longer side; 1 where no class occurs.
     """
-    return min((each.side for each in facts.classes
-                if each.side and each.name.lower() != 'background'), default=1.)
+    return min((each.width for each in facts.classes
+                if each.width and each.name.lower() != 'background'), default=1.)
 
 
 def longest_side(facts: Facts) -> int:
     """What larger images are brought to, in pixels, so that regions can be seen."""
-    wanted = CELLS * STRIDE / smallest_side(facts)
+    wanted = CELLS * STRIDE / narrowest(facts)
     return int(min(max(LONGEST, wanted), LONGEST_OF_SMALL))
 
 
 def is_small(facts: Facts, scale: int) -> bool:
     """Whether some class's regions are too small for FCN-8s at a longer side of ``scale``."""
-    return smallest_side(facts) * scale < CELLS * STRIDE
+    return narrowest(facts) * scale < CELLS * STRIDE
 
 
 def first_plan(checked: Checked, facts: Facts) -> Plan:

@@ -12,7 +12,7 @@ from fcn_plugin.own_training.batch import SHARE, _grow, fitting_batch, free_memo
 from fcn_plugin.own_training.facts import (
     ClassFacts,
     Facts,
-    median_sides,
+    median_widths,
     read_facts,
     write_facts,
 )
@@ -21,7 +21,7 @@ from fcn_plugin.utils.errors import InputError
 
 def facts(*classes, images=40, longest=1000, scale=1000):
     return Facts(images, longest, scale, [
-        ClassFacts(**dict(dict(name=f'class {i}', images=30, share=0.1, beside=0.1, side=0.1),
+        ClassFacts(**dict(dict(name=f'class {i}', images=30, share=0.1, beside=0.1, width=0.1),
                           **each)) for i, each in enumerate(classes)])
 
 
@@ -35,15 +35,25 @@ def test_regions_are_measured_by_their_pixels():
     for i in range(9):
         labels[40, 10 * i] = 1
     labels[30:35] = 255
-    whole, side, absent = median_sides([labels], 3)
-    assert side == pytest.approx(20 / 100) and absent == 0
-    assert whole == pytest.approx((30 * 100 - 400) ** 0.5 / 100)  # the larger of two parts
+    below, width, absent = median_widths([labels], 3)
+    assert width == 20 / 100 and absent == 0
+    assert 0.3 < below < 2  # what is beyond the image is no border
+
+
+def test_a_pole_is_as_wide_as_it_is():
+    labels = np.zeros((100, 200), np.uint8)
+    labels[10:90, 30:34] = 1
+    assert median_widths([labels], 2)[1] == 4 / 200
+
+
+def test_a_class_that_fills_its_images():
+    assert median_widths([np.zeros((30, 40), np.uint8)], 1) == [1.]
 
 
 def test_small_images_count_by_what_they_are_brought_to():
     labels = np.zeros((10, 10), np.uint8)
-    labels[:5, :5] = 1
-    assert median_sides([labels, np.kron(labels, np.ones((9, 9), np.uint8))], 2)[1] == 0.5
+    labels[3:7, 3:7] = 1
+    assert median_widths([labels, np.kron(labels, np.ones((9, 9), np.uint8))], 2)[1] == 0.4
 
 
 def test_what_was_measured_is_read_again(tmp_path):
@@ -65,14 +75,14 @@ def test_what_was_measured_is_read_again(tmp_path):
 @pytest.mark.parametrize('side, longest', [
     (0.5, 1024), (16 / 1024, 1024), (16 / 1500, 1500), (16 / 5000, 2048)])
 def test_images_are_as_large_as_small_regions_need(side, longest):
-    assert rules.longest_side(facts({}, dict(side=side))) == longest
+    assert rules.longest_side(facts({}, dict(width=side))) == longest
 
 
 def test_fcn_4s_is_for_regions_below_two_cells():
     for side, small in ((0.017, False), (0.015, True)):
-        assert rules.is_small(facts({}, dict(side=side)), 1000) is small
-    assert not rules.is_small(facts(dict(name='background', side=0.001), {}), 1000)
-    assert not rules.is_small(facts(dict(side=0.)), 1000)  # a class that does not occur
+        assert rules.is_small(facts({}, dict(width=side)), 1000) is small
+    assert not rules.is_small(facts(dict(name='background', width=0.001), {}), 1000)
+    assert not rules.is_small(facts(dict(width=0.)), 1000)  # a class that does not occur
 
 
 @pytest.mark.parametrize('images, batch, steps, lr', [
@@ -150,15 +160,15 @@ def test_good_classes_need_no_help():
 
 
 def test_the_worst_class_comes_first_with_what_was_measured():
-    lines = said(facts({}, dict(images=7, share=0.0123, side=0.1), dict(images=3)),
+    lines = said(facts({}, dict(images=7, share=0.0123, width=0.1), dict(images=3)),
                  [[90, 0, 0], [9, 10, 0], [9, 0, 1]])
     assert lines == [
         'the worst classes on the test images (5), and what would help them:',
         '  class 2: IoU 10.0; in 3 of 40 training images, 10 % of their pixels, half of '
-        'these in regions no larger than 100x100',
+        'these in regions no wider than 100',
         '    - more images of class 2: fewer than 20 of training have it',
         '  class 1: IoU 52.6; in 7 of 40 training images, 1.2 % of their pixels, half of '
-        'these in regions no larger than 100x100',
+        'these in regions no wider than 100',
         '    - more images of class 1: fewer than 20 of training have it']
 
 
@@ -173,7 +183,7 @@ BAD = [[90, 10], [60, 40]]
                       'a finer stride than 8']),
     (0.007, 4000, 4, ['a larger size']), (0.02, 4000, 8, [])])
 def test_small_regions_want_more_pixels(side, longest, stride, words):
-    lines = said(facts({}, dict(side=side), longest=longest), BAD, stride)
+    lines = said(facts({}, dict(width=side), longest=longest), BAD, stride)
     helps = [line for line in lines[2:4] if line.startswith('    - ')]
     if words:
         assert len(helps) == len(words)
@@ -184,12 +194,12 @@ def test_small_regions_want_more_pixels(side, longest, stride, words):
 
 
 def test_a_class_that_is_seen_where_it_is_not():
-    lines = said(facts({}, {}), [[900, 90], [1, 90]])
-    assert lines[2].startswith('    - nearly all of its pixels are found, but others are')
+    lines = said(facts({}, {}, {}), [[900, 60, 30], [1, 90, 0], [0, 0, 99]])
+    assert lines[2].startswith('    - 40 % of what is taken for it is class 0: look at')
 
 
 def test_classes_without_images():
-    lines = said(facts({}, dict(images=0, share=0., side=0.), {}),
+    lines = said(facts({}, dict(images=0, share=0., width=0.), {}),
                  [[90, 0, 5], [9, 0, 0], [0, 0, 0]])
     assert lines[1:] == [
         '  class 1: IoU 0.0; no training image has it',

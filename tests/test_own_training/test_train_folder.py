@@ -182,15 +182,15 @@ def plan(root):
 
 
 def test_a_rare_class_is_weighed(tmp_path):
-    assert plan(write(tmp_path / 'rare', size=(120, 160), side=12))[0].class_weights
-    assert not plan(write(tmp_path / 'not', size=(120, 160), side=20))[0].class_weights
+    assert plan(write(tmp_path / 'rare', size=(120, 160), side=9))[0].class_weights
+    assert not plan(write(tmp_path / 'not', size=(120, 160), side=12))[0].class_weights
 
 
 def test_large_images_with_small_objects_are_scaled_less(tmp_path):
     large = plan(write(tmp_path / 'large', count=2, size=(300, 3000), side=200))[0]
     assert large.scale == (1024, 102) and large.resized
     small, facts = plan(write(tmp_path / 'small', count=2, size=(300, 3000), side=30))
-    assert small.scale == (1600, 160) and facts.classes[1].side == pytest.approx(0.01)
+    assert small.scale == (1600, 160) and facts.classes[1].width == pytest.approx(0.01)
     least = plan(write(tmp_path / 'least', count=2, size=(300, 3000), side=9))[0]
     assert least.scale[0] == 2048
 
@@ -198,4 +198,4 @@ def test_large_images_with_small_objects_are_scaled_less(tmp_path):
 def test_many_classes(tmp_path):
     found = plan(write(tmp_path / 'data', count=20, classes=150))[1]
     assert len(found.classes) == 150
-    assert all(each.side > 0 for each in found.classes if each.images)
+    assert all(each.width > 0 for each in found.classes if each.images)
