@@ -18,6 +18,10 @@ ELSEWHERE = {
     'cv2': 'opencv-python, which mmcv-lite requires, or opencv-python-headless',
     'mmcv': 'mmcv-lite, or a full mmcv in its place',
     'torchvision': 'timm requires it, and compat.py serves where it is not there',
+    'ray': 'a cluster of the user, which calls an inferencer as it is',
+    'pandas': 'ray[data] requires it',
+    'segmentation_models_pytorch': 'a peer, timed where it is installed',
+    'transformers': 'a peer, timed where it is installed',
     'triton': "comes with torch's builds for GPUs, and is asked for on those alone",
 }
 # Of what is not installed here, by the name of the import.

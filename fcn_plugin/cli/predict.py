@@ -39,6 +39,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_argument('--video-suffix', default='.mp4', metavar='SUFFIX',
                         help='.mp4, .webm (for browsers), .avi, .mkv or .mov (default: '
                         '%(default)s)')
+    parser.add_argument('--resume', action='store_true', help='leave out images whose files '
+                        'are there already, as after a run that was interrupted')
     parser.add_shared('--overwrite', '--fast', '--tile', '--overlap', '--cfg-options',
                       '--allow-imports')
     return parser.parse()

@@ -1,5 +1,6 @@
 """Segmentation in two lines: an inferencer, and what it is called with."""
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -11,16 +12,20 @@ from rich.progress import track
 from .. import visualization as vis
 from ..runtimes.backend import LabelsAndScores
 from ..runtimes.opening import open_backend
-from ..utils.errors import InputError
+from ..utils.errors import InputError, InputTypeError
 from ..utils.files import check_outputs
 from ..utils.paths import PathLike
+from .columns import images_of, with_results
 from .images import Input, VideoInput, check_video_suffix, open_inputs, video_output
 from .left_out import noting, raise_left_out, without_traceback
-from .result import Result, output_files
+from .result import Result, output_files, output_stems
 
 if TYPE_CHECKING:  # an exported file is run without them
     from mmengine.config import Config
     from torch import nn
+
+    from ..runtimes.graph_backend import GraphBackend
+    from ..runtimes.torch_backend import TorchBackend
 
 #: Bytes that the results of a video may take when they are returned as a list.
 _MOST_IN_MEMORY = 2 << 30
@@ -43,6 +48,10 @@ class FCNInferencer:
     text found in a checkpoint as Python; and it fills a model from weights that do not
     fit with a warning. Here results come one by one (:meth:`stream`), and models are
     loaded by :func:`~fcn_plugin.checkpoints.loading.load_model`.
+
+    It can be pickled, unless it was made of a model that was built already: what it was made
+    of goes along, files by their absolute paths. The process that unpickles it opens the
+    model when it first needs it, on the device that 'auto' stands for there.
 
     Args:
         model (str, Path, Config or nn.Module, optional): A config: its file, the name of
@@ -90,15 +99,38 @@ class FCNInferencer:
                  tile: int | None = None, overlap: int | None = None,
                  crf: bool = False, allow_imports: Sequence[str] = (),
                  runtime: str = 'auto') -> None:
-        self._backend = open_backend(
-            model, weights, device, fast, runtime, backbone=backbone, cfg_options=cfg_options,
-            tile=tile, overlap=overlap, crf=crf, allow_imports=allow_imports)
+        self._opening: dict[str, Any] = dict(
+            model=model, weights=weights, device=device, fast=fast, runtime=runtime,
+            backbone=backbone, cfg_options=cfg_options, tile=tile, overlap=overlap, crf=crf,
+            allow_imports=allow_imports)
+        self._opened: TorchBackend | GraphBackend | None = open_backend(**self._opening)
+        # another process may work in another folder
+        self._opening.update(model=_absolute(model), weights=_absolute(weights))
         self._in_tiles = tile is not None
         self._channels = self._backend.channels
         meta = self._backend.meta
         self.class_names = tuple(meta['classes'])
         self.palette = meta['palette']
         self.background = meta['background']
+
+    @property
+    def _backend(self) -> 'TorchBackend | GraphBackend':
+        if self._opened is None:
+            opened = open_backend(**self._opening)
+            if tuple(opened.meta['classes']) != self.class_names:
+                files = [str(self._opening[key]) for key in ('model', 'weights')
+                         if self._opening[key] is not None]
+                raise InputError('the model has other classes than when the inferencer was '
+                                 f'pickled, so {" or ".join(files)} was replaced since: build '
+                                 'the inferencer anew')
+            self._opened = opened
+        return self._opened
+
+    def __getstate__(self) -> dict[str, Any]:
+        if hasattr(self._opening['model'], 'state_dict'):
+            raise InputTypeError('an inferencer of a model that was built already cannot be '
+                                 'pickled: give it config and weights in its place')
+        return {**self.__dict__, '_opened': None}
 
     def __repr__(self) -> str:
         names, more = ', '.join(self.class_names[:5]), len(self.class_names) > 5
@@ -122,6 +154,8 @@ class FCNInferencer:
                 ``image[..., ::-1]``). A folder or a glob of images and videos, a video's
                 path, or a list of any of these. A network of other than three channels
                 takes images that have as many, in an array (H, W, C) in the file's order.
+                Or a batch of a table, its columns by name, as Ray Data's ``map_batches``
+                calls it: images are in 'image' (arrays), 'bytes' (files) or 'path'.
             batch_size (int): How many images are run at once, where they have the same
                 size behind the test pipeline. Defaults to 1.
             scores (bool): Whether results have the probabilities of all classes, 4 bytes
@@ -130,13 +164,18 @@ class FCNInferencer:
 
         Returns:
             Result or list[Result]: One for a single image; else a list, in which a video
-            has one for each frame.
+            has one for each frame. Of a batch of a table, the batch with the column
+            'labels', and 'scores' where they are asked for.
 
         Raises:
             ValueError: If an image cannot be read, or a video's results would take more
                 than 2 GB: :meth:`stream` gives them one by one, :meth:`save` writes them.
         """
         check_batch_size(batch_size)
+        if isinstance(inputs, Mapping):
+            rows = images_of(inputs, self._channels)
+            return with_results(inputs, [
+                result for _, result in self._stream(rows, batch_size, scores, False)])
         opened, single = open_inputs(inputs, self._channels)
         self._check_memory(opened, scores)
         found = [result for _, result in self._stream(opened, batch_size, scores,
@@ -168,7 +207,7 @@ class FCNInferencer:
                 ) -> Iterator[tuple[int, Result]]:
         """Yields each result with the place of its input in ``opened``."""
         reading: Iterable = _read(opened, failed)
-        several = len(opened) > 1 or isinstance(opened[0], VideoInput)
+        several = len(opened) != 1 or isinstance(opened[0], VideoInput)
         self._backend.show_tiles(progress and not several)
         if progress and several:
             counts = [item.count for item in opened]
@@ -222,7 +261,8 @@ class FCNInferencer:
     def save(self, inputs: Any, out_dir: PathLike, batch_size: int = 1,
              opacity: float = 0.5, heatmap: str | int | None = None,
              overwrite: bool = False, video_suffix: str = '.mp4',
-             progress: bool = True) -> list[Path]:
+             progress: bool = True, resume: bool = False,
+             part: tuple[int, int] = (0, 1)) -> list[Path]:
         """Segments any number of images and videos into files.
 
         Of an image, those of :meth:`Result.save`; of a video, ``<name>_overlay.mp4``,
@@ -239,6 +279,12 @@ class FCNInferencer:
                 them is an error before anything is predicted. Defaults to False.
             video_suffix (str): '.mp4', '.webm' (for browsers), '.avi', '.mkv' or '.mov'.
                 Defaults to '.mp4'.
+            resume (bool): Whether inputs whose files are all there are left out, as after
+                a run that was killed; a file is there only when it is whole. Defaults to
+                False.
+            part (tuple[int, int]): Number and count of the parts that the inputs are dealt
+                out to, this one from 0: a process's rank and the number of processes.
+                Names do not depend on it. Defaults to (0, 1): all.
 
         Returns:
             list[Path]: The files written.
@@ -253,13 +299,24 @@ class FCNInferencer:
         check_opacity(opacity)
         check_batch_size(batch_size)
         check_video_suffix(video_suffix)
+        if overwrite and resume:
+            raise InputError('resume leaves out what is there, and overwrite replaces it: '
+                             'give one of them')
+        if not 0 <= part[0] < part[1]:
+            raise InputError(f'part must be a number from 0 and a count above it, such as '
+                             f'(0, 2), but is {part}')
         opened, out_dir = open_inputs(inputs, self._channels)[0], Path(out_dir).expanduser()
         stems = output_stems([item.path for item in opened])
         outputs = [
             output_files(out_dir, stem, item.path, self.class_names, heatmap,
                          video_suffix if isinstance(item, VideoInput) else None)
             for item, stem in zip(opened, stems)]
-        check_outputs([file for files in outputs for file in files.values()], overwrite)
+        mine = [i for i in range(part[0], len(opened), part[1])
+                if not (resume and all(file.exists() for file in outputs[i].values()))]
+        opened, stems = [opened[i] for i in mine], [stems[i] for i in mine]
+        outputs = [outputs[i] for i in mine]
+        check_outputs([file for files in outputs for file in files.values()],
+                      overwrite or resume)
         out_dir.mkdir(parents=True, exist_ok=True)
 
         written: list[Path] = []
@@ -313,29 +370,11 @@ def _name(item: Input, frame: int | None) -> str:
     return name if frame is None else f'{name}, frame {frame}'
 
 
-def output_stems(paths: Sequence[Path | None]) -> list[str]:
-    """A name without suffix for the outputs of each input, no two the same.
-
-    ``a.jpg`` and ``a.png`` become ``a_jpg`` and ``a_png``; what is no file becomes
-    ``image``, or ``image_0000`` and so on by its place where there are several.
-
-    Raises:
-        ValueError: If two files have the same name in different folders.
-    """
-    several = sum(path is None for path in paths) > 1
-    plain = [path.stem if path else f'image_{i:04d}' if several else 'image'
-             for i, path in enumerate(paths)]
-    stems = [stem if plain.count(stem) == 1 or path is None
-             else f'{stem}_{path.suffix[1:]}'
-             for stem, path in zip(plain, paths)] if len(set(plain)) < len(plain) else (
-                 plain)
-    seen: dict[str, Path | None] = {}
-    for stem, path in zip(stems, paths):
-        if stem in seen:
-            raise InputError(f"'{seen[stem]}' and '{path}' would have outputs of the "
-                             'same name: predict them into two folders')
-        seen[stem] = path
-    return stems
+def _absolute(named: Any) -> Any:
+    """A file by its whole path; names of configs, and anything else, as they are."""
+    if isinstance(named, (str, os.PathLike)) and Path(named).expanduser().is_file():
+        return Path(named).expanduser().absolute()
+    return named
 
 
 def check_opacity(opacity: float) -> None:

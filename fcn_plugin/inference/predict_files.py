@@ -25,7 +25,8 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
                      overlap: int | None = None, crf: bool = False,
                      allow_imports: Sequence[str] = (),
                      runtime: str = 'auto', format: str | None = None,
-                     tolerance: float | None = None, min_area: int = 0) -> list[Path]:
+                     tolerance: float | None = None, min_area: int = 0,
+                     resume: bool = False) -> list[Path]:
     """Predicts images and videos into files, and says how many.
 
     Args:
@@ -38,7 +39,7 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
             runtime: See :class:`FCNInferencer`.
         out_dir (str or Path): Made where it does not exist. Defaults to
             'work_dirs/predict'.
-        heatmap, opacity, batch_size, video_suffix, overwrite: See
+        heatmap, opacity, batch_size, video_suffix, overwrite, resume: See
             :meth:`FCNInferencer.save`.
         format (str, optional): Of a labelling tool, for regions in place of pictures; see
             :func:`~fcn_plugin.inference.proposals.write_proposals`. Defaults to None.
@@ -52,9 +53,12 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
     if format is not None and heatmap is not None:
         raise InputError('--heatmap is a picture, and --format writes regions in their place')
     live = is_live(img_path)
-    if live and (format is not None or batch_size != 1):
+    if format is not None and resume:
+        raise InputError('--resume goes by the files of pictures, and --format writes none: '
+                         'leave one out')
+    if live and (format is not None or batch_size != 1 or resume):
         raise InputError(f"'{img_path}' is a stream, which is labelled into a video frame by "
-                         'frame: leave --format and --batch-size out')
+                         'frame: leave --format, --batch-size and --resume out')
     # Before the seconds that loading takes.
     inputs = [] if live else list_images(img_path, videos=format is None)
     infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast,
@@ -65,7 +69,7 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
                             video_suffix)
     if format is None:
         written = infer.save(inputs, out_dir, batch_size, opacity, heatmap, overwrite,
-                             video_suffix)
+                             video_suffix, resume=resume)
     else:
         written = write_proposals(infer, inputs, out_dir, format, tolerance, min_area,
                                   batch_size, overwrite)

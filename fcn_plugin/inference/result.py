@@ -211,3 +211,28 @@ def output_files(out_dir: Path, stem: str, source: Path | None,
         slug = re.sub(r'[^\w-]+', '-', classes[find_class(heatmap, classes)])
         files['heatmap'] = out_dir / f'{stem}_heatmap_{slug}{video or ".png"}'
     return files
+
+
+def output_stems(paths: Sequence[Path | None]) -> list[str]:
+    """A name without suffix for the outputs of each input, no two the same.
+
+    ``a.jpg`` and ``a.png`` become ``a_jpg`` and ``a_png``; what is no file becomes
+    ``image``, or ``image_0000`` and so on by its place where there are several.
+
+    Raises:
+        ValueError: If two files have the same name in different folders.
+    """
+    several = sum(path is None for path in paths) > 1
+    plain = [path.stem if path else f'image_{i:04d}' if several else 'image'
+             for i, path in enumerate(paths)]
+    stems = [stem if plain.count(stem) == 1 or path is None
+             else f'{stem}_{path.suffix[1:]}'
+             for stem, path in zip(plain, paths)] if len(set(plain)) < len(plain) else (
+                 plain)
+    seen: dict[str, Path | None] = {}
+    for stem, path in zip(stems, paths):
+        if stem in seen:
+            raise InputError(f"'{seen[stem]}' and '{path}' would have outputs of the "
+                             'same name: predict them into two folders')
+        seen[stem] = path
+    return stems

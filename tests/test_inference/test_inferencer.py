@@ -15,7 +15,7 @@ from tiny_trained import CLASSES
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.inference.images import VideoInput, VideoOutput
-from fcn_plugin.inference.inferencer import output_stems
+from fcn_plugin.inference.result import output_stems
 from fcn_plugin.runtimes import torch_backend
 from fcn_plugin.utils.errors import LeftOutError
 
@@ -452,7 +452,7 @@ def test_a_frame_that_fails_takes_its_video_along(segment, clip, photos, tmp_pat
         return run(images, scores)
 
     third_fails.show_tiles = run.show_tiles
-    monkeypatch.setattr(segment, '_backend', third_fails)
+    monkeypatch.setattr(segment, '_opened', third_fails)
     with pytest.raises(LeftOutError, match=r'1 of 2.*clip.avi.*no third \(RuntimeError\)'):
         segment.save([photos / 'b.png', clip], tmp_path / 'out', progress=False)
     assert len(list((tmp_path / 'out').iterdir())) == 2

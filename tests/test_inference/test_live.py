@@ -309,7 +309,7 @@ def test_no_camera():
         open_live('97')
 
 
-@pytest.mark.parametrize('given', [dict(format='coco'), dict(batch_size=2)])
+@pytest.mark.parametrize('given', [dict(format='coco'), dict(batch_size=2), dict(resume=True)])
 def test_what_a_stream_does_not_take(trained, tmp_path, given):
-    with pytest.raises(ValueError, match="'0' is a stream.*leave --format and --batch-size"):
+    with pytest.raises(ValueError, match="'0' is a stream.*leave --format, --batch-size"):
         predict_to_files('0', trained / 'best.pth', out_dir=tmp_path, **given)
