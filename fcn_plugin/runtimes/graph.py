@@ -22,6 +22,8 @@ class Graph:
         device (str): 'auto', 'cpu', 'cuda' or 'cuda:0'. Defaults to 'auto'.
         fast (bool): Whether to compute in bfloat16 where the machine does so natively.
             Defaults to False: float32.
+        threads (int, optional): That compute. Defaults to None: what the runtime chooses,
+            one a core.
 
     Attributes:
         path (Path): The file.
@@ -34,7 +36,8 @@ class Graph:
     path: Path
     text: str | None
 
-    def __init__(self, path: Path, device: str = 'auto', fast: bool = False) -> None:
+    def __init__(self, path: Path, device: str = 'auto', fast: bool = False,
+                 threads: int | None = None) -> None:
         raise NotImplementedError
 
     @classmethod

@@ -13,7 +13,8 @@ class OnnxruntimeGraph(Graph):
     See :class:`Graph`; ``fast`` is refused.
     """
 
-    def __init__(self, path: Path, device: str = 'auto', fast: bool = False) -> None:
+    def __init__(self, path: Path, device: str = 'auto', fast: bool = False,
+                 threads: int | None = None) -> None:
         if fast:
             raise InputError('onnxruntime computes a graph as it is: fast (--fast) needs '
                              "OpenVINO (pip install 'mmseg-fcn-plugin[openvino]') on a CPU")
@@ -32,8 +33,11 @@ class OnnxruntimeGraph(Graph):
         providers: list = ['CPUExecutionProvider']
         if gpu and device != 'cpu':
             providers.insert(0, ('CUDAExecutionProvider', dict(device_id=index or 0)))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
         try:
-            self._session = onnxruntime.InferenceSession(str(path), providers=providers)
+            self._session = onnxruntime.InferenceSession(str(path), options,
+                                                         providers=providers)
         # onnxruntime's own errors share no base but this
         except Exception as error:
             reason = str(error).splitlines()[0]

@@ -29,14 +29,14 @@ class OpenvinoGraph(Graph):
         ValueError: With ``fast``, if the graph would misplace labels in 16 bits.
     """
 
-    def __init__(self, path: Path, device: str = 'auto', fast: bool = False) -> None:
+    def __init__(self, path: Path, device: str = 'auto', fast: bool = False,
+                 threads: int | None = None) -> None:
         if gpu_of(device) is not None:
             raise InputError(f"device '{device}' was asked for, but OpenVINO runs on the CPU "
                              'here: take --runtime onnxruntime, or --device cpu')
         openvino = _import_openvino(path)
         core = _core()
         types = {True: openvino.Type.bf16, False: openvino.Type.f32}
-        native = 'BF16' in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
         try:
             # as ONNX alone, whatever else it may be; by its path, so that weights in other
             # files are looked for in its folder alone
@@ -50,8 +50,8 @@ class OpenvinoGraph(Graph):
             self.text = model.get_rt_info(['framework', META_KEY]).astype(str) if (
                 has_meta) else None
             self._compiled = core.compile_model(model, 'CPU', {
-                'INFERENCE_PRECISION_HINT': types[fast and native],
-                'PERFORMANCE_HINT': 'LATENCY'})
+                'INFERENCE_PRECISION_HINT': types[fast and has_bfloat16()],
+                'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_NUM_THREADS': threads or 0})
         except UnsuitableError:
             raise
         except Exception as error:  # RuntimeError, and whatever its bindings raise
@@ -78,6 +78,11 @@ class OpenvinoGraph(Graph):
                              f'{_LONGEST_SIDE} pixels a side): take --runtime onnxruntime')
         with self._lock:
             return list(self._compiled([batch]).values())
+
+
+def has_bfloat16() -> bool:
+    """Whether the CPU computes in bfloat16 natively; OpenVINO must be there."""
+    return 'BF16' in _core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
 
 
 @lru_cache

@@ -1,9 +1,11 @@
 """tools/analysis_tools/benchmark.py: that it compares what it says, never how fast."""
 import json
+from importlib.util import find_spec
 
+import numpy as np
 import pytest
 import torch
-from benchmarking import Timing, measure
+from benchmarking import Timing, measure, peers
 from benchmarking.contenders import NAMES, build_model
 from benchmarking.tasks import TASKS, Case, normalise, read_by_hand, write_images
 from mmengine.config import Config
@@ -110,3 +112,48 @@ def test_mmsegs_dilated_net_takes_part(case):
     with torch.no_grad():
         maps = model.extract_feat(torch.zeros(1, 3, 64, 64))
     assert maps[-1].shape == (1, 2048, 8, 8)  # stride 8
+
+
+# --- peers -----------------------------------------------------------------------------
+
+
+def test_peers_that_are_here_take_part_and_the_others_are_named(config, tmp_path):
+    out = tmp_path / 'out'
+    printed = succeed(TOOL, config, '--peers', '--sizes', 70, '--rounds', 1, '--threads', 1,
+                      '--out', out)
+    rows = {row['contender']: row for row in json.loads((out / 'peers.json').read_text())}
+    for name in peers.contenders(peers.Ours(None, 9, tmp_path)):
+        assert (name in rows) != (f'left out: {name} (' in printed), name
+    assert {'ours, PyTorch', 'ours, PyTorch --fast', 'mmseg PIDNet-S'} <= set(rows)
+    assert all(row['milliseconds'] > 0 and row['bytes'] > 1e4 and row['size'] == 70
+               and row['classes'] == 9 for row in rows.values())
+    assert 'file MB' in (out / 'peers.md').read_text() and ' 1 threads' in printed
+
+
+def test_our_labels_are_the_same_by_every_runtime(case):
+    pytest.importorskip('onnx', reason="the extra 'export' is not installed")
+    ours = peers.Ours(case.config, 9, case.folder)
+    image = np.random.randint(0, 256, (70, 83, 3), dtype=np.uint8)
+    (expected, _), = ours.by_torch()[0](image)
+    for module, runtime in (('onnxruntime', peers.OnnxruntimeGraph),
+                            ('openvino', peers.OpenvinoGraph)):
+        if find_spec(module):
+            (labels, _), = ours.by_runtime(runtime)[0](image)
+            assert (labels == expected).mean() > 0.99, module
+
+
+def test_labels_of_a_plain_network_are_its_argmax_at_the_image_size():
+    """Padding is cut off again, and coarse scores are brought to the image's size."""
+    bright = torch.nn.Sequential(torch.nn.AvgPool2d(4), torch.nn.Conv2d(3, 2, 1))
+    with torch.no_grad():
+        bright[1].weight[:] = torch.tensor([-1., 1.]).view(2, 1, 1, 1)
+        bright[1].bias[:] = 0
+    image = np.zeros((30, 40, 3), np.uint8)
+    image[:, 20:] = 255
+    labels = peers._by_hand(bright, divisor=32)[0](image)
+    assert labels.shape == (30, 40) and not labels[:, :16].any() and labels[:, 24:].all()
+
+
+def test_peers_on_a_gpu_are_refused(config):
+    done = run_tool(TOOL, config, '--peers', '--device', 'cuda')
+    assert done.code == 2 and '--peers are timed on the CPU' in done.err

@@ -10,11 +10,19 @@ file (a JPEG file to its labels), test (a folder of JPEGs to metrics), train (an
 The contenders: backbone (the config's alone, eager float32), plain (the same layers in a
 loop written by hand), mmseg-d8 (mmsegmentation's dilated FCN on ResNet-50), stock (the
 config's layers in mmsegmentation's EncoderDecoder), ours, and ours-fast (--fast).
+
+    python tools/analysis_tools/benchmark.py CONFIG --peers --sizes 512 --threads 2
+
+times what others would take in its place: the config's network by onnxruntime, OpenVINO
+and PyTorch beside torchvision's LRASPP, segmentation_models_pytorch's FPN and Unet on
+EfficientNet-Lite0, transformers' SegFormer-B0, mmsegmentation's PIDNet-S and FCN R50-D8.
 """
 import os
 
+import torch
 from benchmarking import run_benchmark
 from benchmarking.contenders import NAMES
+from benchmarking.peers import run_peers
 from benchmarking.tasks import TASKS
 
 from fcn_plugin import compat
@@ -43,7 +51,12 @@ def parse_args() -> dict:
                         help='images of the task test (default: 100)')
     parser.add_argument('--profile', action='store_true', help='also show what an iteration '
                         'of ours spends its time on')
-    parser.add_argument('--out', help='folder for benchmark.json, .md and .png')
+    parser.add_argument('--threads', type=int, metavar='N',
+                        help="that compute, in all runtimes (default: torch's choice)")
+    parser.add_argument('--peers', action='store_true', help='an image in memory to labels '
+                        "by other projects' networks, on the CPU, in place of the tasks")
+    parser.add_argument('--out', help='folder for benchmark.json, .md and .png; with --peers '
+                        'for peers.json and .md')
     return parser.parse()
 
 
@@ -55,8 +68,19 @@ def main() -> None:
     for name in ('rounds', 'images'):
         if args[name] < 1:
             raise InputError(f'--{name} is {args[name]}, expected an integer from 1 up')
+    threads = args.pop('threads')
+    if threads is not None:
+        if threads < 1:
+            raise InputError(f'--threads is {threads}, expected an integer from 1 up')
+        torch.set_num_threads(threads)
     config = load_config(args.pop('config'),
                          launcher='pytorch' if 'WORLD_SIZE' in os.environ else 'none')
+    if args.pop('peers'):
+        if args['device'] != 'cpu' or config.launcher != 'none':
+            raise InputError('--peers are timed on the CPU, in one process: leave --device '
+                             'and torchrun out')
+        run_peers(config, args['sizes'], args['classes'][0], args['rounds'], args['out'])
+        return
     if 'WORLD_SIZE' in os.environ:
         compat.init_cpu_distributed(config)
     run_benchmark(config, **args)
