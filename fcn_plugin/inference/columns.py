@@ -5,33 +5,29 @@ from typing import Any
 import numpy as np
 
 from ..utils.errors import InputError
-from .images import ImageInput
-from .result import Result
 
 #: What a column of images may be called, and what then lies in it.
 _COLUMNS = dict(image='arrays (H, W, 3)', bytes='files', path="files' names")
 
 
-def images_of(batch: Mapping[str, Any], channels: int) -> list[ImageInput]:
-    """The images of a batch, one a row, from the first of :data:`_COLUMNS` that is there.
+def images_of(batch: Mapping[str, Any]) -> Sequence:
+    """The images of a batch, one a row: the first of :data:`_COLUMNS` that is there.
 
     Raises:
         ValueError: If there is none.
     """
     for name in _COLUMNS:
         if name in batch:
-            return [ImageInput(one, channels=channels) for one in batch[name]]
+            return batch[name]
     raise InputError(f'a batch has the columns {", ".join(map(str, batch)) or "none"}, but '
                      'images are in one called '
                      + ' or '.join(f"'{name}' ({what})" for name, what in _COLUMNS.items()))
 
 
-def with_results(batch: Mapping[str, Any], found: Sequence[Result]) -> Any:
+def with_results(batch: Mapping[str, Any], labels: Sequence, scores: Sequence) -> Any:
     """The batch (dict) with the columns 'labels' and, where there are any, 'scores'."""
-    columns = dict(batch, labels=_column([result.labels for result in found]))
-    if found and found[0].scores is not None:
-        columns['scores'] = _column([result.scores for result in found])
-    return columns
+    more = dict(scores=_column(scores)) if scores else {}
+    return dict(batch, labels=_column(labels), **more)
 
 
 def _column(arrays: Sequence) -> np.ndarray:

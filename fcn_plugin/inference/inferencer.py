@@ -16,7 +16,14 @@ from ..utils.errors import InputError, InputTypeError
 from ..utils.files import check_outputs
 from ..utils.paths import PathLike
 from .columns import images_of, with_results
-from .images import Input, VideoInput, check_video_suffix, open_inputs, video_output
+from .images import (
+    ImageInput,
+    Input,
+    VideoInput,
+    check_video_suffix,
+    open_inputs,
+    video_output,
+)
 from .left_out import noting, raise_left_out, without_traceback
 from .result import Result, output_files, output_stems
 
@@ -173,9 +180,10 @@ class FCNInferencer:
         """
         check_batch_size(batch_size)
         if isinstance(inputs, Mapping):
-            rows = images_of(inputs, self._channels)
-            return with_results(inputs, [
-                result for _, result in self._stream(rows, batch_size, scores, False)])
+            rows = [ImageInput(one, channels=self._channels) for one in images_of(inputs)]
+            found = [result for _, result in self._stream(rows, batch_size, scores, False)]
+            return with_results(inputs, [one.labels for one in found], [
+                one.scores for one in found if one.scores is not None])
         opened, single = open_inputs(inputs, self._channels)
         self._check_memory(opened, scores)
         found = [result for _, result in self._stream(opened, batch_size, scores,
