@@ -125,11 +125,9 @@ class FCNInferencer:
         if self._opened is None:
             opened = open_backend(**self._opening)
             if tuple(opened.meta['classes']) != self.class_names:
-                files = [str(self._opening[key]) for key in ('model', 'weights')
-                         if self._opening[key] is not None]
+                file = self._opening['weights'] or self._opening['model']
                 raise InputError('the model has other classes than when the inferencer was '
-                                 f'pickled, so {" or ".join(files)} was replaced since: build '
-                                 'the inferencer anew')
+                                 f'pickled, so {file} was replaced: build it anew')
             self._opened = opened
         return self._opened
 

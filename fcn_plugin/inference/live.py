@@ -93,15 +93,11 @@ def predict_live(infer: FCNInferencer, source: str, out_dir: PathLike, opacity: 
 
     Args:
         infer (FCNInferencer): Labels a frame.
-        source (str): See :func:`~fcn_plugin.utils.live_frames.open_live`.
+        source (str): See :func:`~fcn_plugin.utils.live_frames.open_live`, errors too.
         out_dir, opacity, heatmap, overwrite, video_suffix: See :meth:`FCNInferencer.save`.
 
     Returns:
         list[Path]: The files written.
-
-    Raises:
-        FileExistsError: If there is such a file already.
-        ValueError: See ``open_live`` and :func:`write_stream`.
     """
     check_opacity(opacity)
     check_video_suffix(video_suffix)
