@@ -9,7 +9,7 @@ import yaml
 from tiny_runs import ROOT
 
 PAGES = [ROOT / 'README.md', ROOT / 'README.zh-CN.md', ROOT / 'configs/fcn/README.md',
-         ROOT / 'fcn_plugin/weights/README.md', ROOT / 'tests/README.md',
+         *sorted((ROOT / 'fcn_plugin/weights').glob('*.md')), ROOT / 'tests/README.md',
          ROOT / 'CONTRIBUTING.md', ROOT / 'SECURITY.md', ROOT / 'UPGRADING.md',
          ROOT / 'CHANGELOG.md',
          *sorted((ROOT / 'docs').glob('*.md'))]

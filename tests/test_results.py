@@ -62,11 +62,12 @@ def test_the_row_the_metafile_and_the_log_agree(row):
 ROOT = FOLDER.parents[1]
 SHAPES = 'fcn-8s_r18-half_1xb16-850_shapes-128x128'
 COARSE = 'fcn-32s_r18-half_1xb16-850_shapes-128x128'
+OBJECTS = 'fcn-4s_efficientnet-lite2-fpn_1xb16-3200_voc12-256x256'
 STREET = 'fcn-4s_efficientnet-lite0-fpn_1xb8-2400_camvid-240x320'
 LEAN = 'fcn-8s_vgg16-lean_1xb4-1600_camvid-240x320'
 LEAN_CRFRNN = 'fcn-8s_vgg16-lean-crfrnn_1xb2-100_camvid-240x320'
 LIGHTS = ('as taken', 'dark', 'dusk', 'warm', 'cold', 'haze', 'blurred')
-RESULTS, CARD = 'configs/fcn/README.md', 'fcn_plugin/weights/README.md'
+RESULTS, CARD = 'configs/fcn/README.md', 'fcn_plugin/weights/street.md'
 N = r'(\d+(?:\.\d+)?)'
 # Decimal numbers in the two pages that no run has measured.
 OTHERS = re.compile(r'arXiv:[\d.]+|abs/[\d.]+|Python 3\.11|CC BY-NC 4\.0|Apache-2\.0|glib2\.0'
@@ -129,8 +130,9 @@ def claims():
         *[('README.md', rf'\| {row}.*? \| {N} M \| {N} \| ours', [millions_of(name),
                                                                figures_of(name)[2]])
           for row, name in [('FCN-8s on ResNet-18', SHAPES), ('FCN-32s on the same', COARSE),
-                            ('FCN-4s', STREET), ('FCN-8s on VGG16 with lean', LEAN)]],
-        ('README.md', rf'736 images .+? \| 134 M \| {N} \| published',
+                            ('FCN-4s on EfficientNet-Lite2', OBJECTS),
+                            ('FCN-4s on EfficientNet-Lite0', STREET), ('FCN-8s on VGG16 with lean', LEAN)]],
+        ('README.md', rf'736 other images .+? \| 134 M \| {N} \| published',
          re.search(rf'/ {N} / [\d.]+ \(8s\)', plain('docs/paper.md')).groups()),
         *[(where, rf'pixel accuracy {N} mean accuracy {N} mean IoU {N} '
                   rf'frequency-weighted IoU {N}', shapes)

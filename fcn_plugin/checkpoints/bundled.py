@@ -7,17 +7,17 @@ from ..utils.paths import HUB, PathLike
 _FOLDER = Path(__file__).resolve().parents[1] / 'weights'
 #: Their files by name. 'objects' tells the 20 kinds of PASCAL VOC in photographs, 'street' the
 #: 11 of CamVid seen from a car; ``weights/README.md`` says how well.
-BUNDLED = {name: _FOLDER / f'{name}.pth' for name in ('street', )}
+BUNDLED = {name: _FOLDER / f'{name}.pth' for name in ('objects', 'street')}
 #: The one that is taken where none is named.
-DEFAULT = 'street'
+DEFAULT = 'objects'
 #: How files of weights end; mmengine writes the first.
 SUFFIXES = ('.pth', '.pt', '.safetensors')
 
 
 def is_weights(thing: object) -> bool:
-    """Whether that is the path or the address of weights, by how it ends or begins."""
+    """Whether that is the path, the address or the name of weights, by how it looks."""
     return isinstance(thing, (str, Path)) and (
-        str(thing).startswith(HUB) or Path(thing).suffix in SUFFIXES)
+        str(thing) in BUNDLED or str(thing).startswith(HUB) or Path(thing).suffix in SUFFIXES)
 
 
 def weights_file(checkpoint: PathLike | None) -> PathLike:

@@ -20,7 +20,7 @@ from ..utils.config import inner_dataset, read_config
 from ..utils.errors import InputError, UserError
 from ..utils.paths import PathLike, config_file, config_path
 from ..visualization import default_palette
-from .bundled import BUNDLED, weights_file
+from .bundled import weights_file
 from .fit import difference, stripped
 from .reading import read_checkpoint
 from .safe_config import config_from_text
@@ -33,7 +33,6 @@ DEFAULT_CONFIGS = {
     'resnet101': 'fcn-8s_r101_1xb16-20k_voc12-224x224.py',
 }
 DEFAULT_BACKBONE = 'resnet50'
-STREET_MODEL = BUNDLED['street']
 
 
 def find_config(config: PathLike | Config | None, meta: dict[str, Any],

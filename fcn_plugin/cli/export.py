@@ -11,8 +11,8 @@ from ..utils.arguments import ToolParser
 
 def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_first('checkpoint', '--weight-path', dest='weight_path', nargs='?',
-                     help='the checkpoint (default: the model that comes with the package, '
-                     'for streets)')
+                     help='the checkpoint, or a model of the package: objects or street '
+                     '(default: objects)')
     parser.add_argument('--out', required=True, metavar='FILE',
                         help='a name that ends in .onnx')
     parser.add_shared('--config', '--backbone')

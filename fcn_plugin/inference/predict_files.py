@@ -33,8 +33,8 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
         img_path (str, Path or a sequence of these): An image, a video, a folder or a glob; or
             what sends frames: a camera's number, an address or '-' for standard input, see
             :func:`~fcn_plugin.utils.live_frames.open_live`.
-        weight_path (str or Path, optional): The checkpoint. Defaults to None: the model
-            that comes with the package, for streets.
+        weight_path (str or Path, optional): The checkpoint, or 'objects' or 'street'.
+            Defaults to None: 'objects'.
         config, backbone, device, cfg_options, fast, tile, overlap, crf, allow_imports,
             runtime: See :class:`FCNInferencer`.
         out_dir (str or Path): Made where it does not exist. Defaults to

@@ -42,8 +42,8 @@ class _OneOrSeveral(argparse.Action):
 _SHARED: dict[str, dict[str, Any]] = {
     '--checkpoint': dict(
         metavar='FILE', dest='weight_path',
-        help='the checkpoint (default: the model that comes with the package, for '
-        'streets)'),
+        help='the checkpoint, or a model of the package: objects (20 kinds of them, in '
+        'photographs) or street (default: objects)'),
     '--out': dict(metavar='DIR', dest='out_dir', help='default: %(default)s'),
     '--config': dict(
         metavar='FILE',

@@ -18,7 +18,7 @@ _base_ = {base!r}
 model = dict(
     backbone=dict(depth=18, stem_channels=8, base_channels=8, init_cfg=None),
     decode_head=dict(in_channels=(16, 32, 64)))
-train_dataloader = dict(num_workers=0, persistent_workers=False)
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False)
 val_dataloader = dict(num_workers=0, persistent_workers=False)
 test_dataloader = dict(num_workers=0, persistent_workers=False)
 param_scheduler = []

@@ -11,6 +11,7 @@ import torch
 from tiny_runs import ROOT
 
 from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.checkpoints.bundled import BUNDLED
 from fcn_plugin.cli import command
 from fcn_plugin.deployment.export import export
 from fcn_plugin.inference.predict import show
@@ -40,11 +41,12 @@ def exported(trained, tmp_path_factory):
     return files
 
 
-@pytest.fixture(scope='session')
-def street_file(tmp_path_factory):
-    file = tmp_path_factory.mktemp('street') / 'street.onnx'
-    export(None, file, preprocess=True)
-    return file
+@pytest.fixture(scope='session', params=BUNDLED)
+def bundled(request, tmp_path_factory):
+    """A model of the package, exported, and in PyTorch."""
+    file = tmp_path_factory.mktemp('bundled') / f'{request.param}.onnx'
+    export(request.param, file, preprocess=True)
+    return file, FCNInferencer(request.param, device='cpu')
 
 
 @pytest.fixture(scope='session')
@@ -92,12 +94,14 @@ class RuntimeTests:
         assert max(len(np.unique(one.labels)) for one in expected) > 1
 
     @pytest.mark.parametrize('size', [(360, 480), (131, 97), (33, 300), (1, 50)])
-    def test_the_street_model(self, street_file, size):
-        """A trained network, whose classes lie close to one another."""
+    def test_models_of_the_package(self, bundled, size):
+        """Trained networks, whose classes lie close to one another. The graph resizes for one
+        of them, with values that differ from OpenCV's by a grey level."""
         image = np.kron(noise(size[0] // 30 + 1, size[1] // 30 + 1),
                         np.ones((30, 30, 1), np.uint8))[:size[0], :size[1]].copy()
-        expected = FCNInferencer(device='cpu')(image).labels
-        assert (self.open(street_file)(image).labels == expected).mean() > 0.9999
+        file, network = bundled
+        equal = (self.open(file)(image).labels == network(image).labels).mean()
+        assert equal > (0.97 if file.stem == 'objects' else 0.9999)
 
     def test_metadata(self, exported):
         graph = open_graph(exported[True], 'cpu', self.name)

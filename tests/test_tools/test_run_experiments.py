@@ -296,7 +296,7 @@ def test_every_change_of_the_plans_changes_something(path, tmp_path):
         assert Config.fromstring(text, '.py').model == found[name].config.model
 
 
-@pytest.mark.parametrize('plan', ['camvid_300', 'camvid_vgg16_300'])
+@pytest.mark.parametrize('plan', ['camvid_300', 'camvid_vgg16_300', 'voc12_vgg16'])
 def test_every_network_of_the_plans_is_built_and_learns(plan, tmp_path):
     for each in Plan(CONFIGS / f'experiments/{plan}.py', tmp_path).runs():
         model = each.config.model

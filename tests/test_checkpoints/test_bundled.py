@@ -1,4 +1,4 @@
-"""The model that comes with the package."""
+"""The models that come with the package."""
 import subprocess
 import sys
 from pathlib import Path
@@ -6,10 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from tiny_runs import forget_runs, succeed
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.checkpoints.loading import STREET_MODEL, load_model, read_checkpoint
+from fcn_plugin.checkpoints.bundled import BUNDLED, DEFAULT
+from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
 from fcn_plugin.evaluation.confusion import segmentation_metrics
 from fcn_plugin.reports.evaluate_folder import evaluate_folder
 
@@ -41,13 +43,21 @@ def street():
     return cv2.GaussianBlur(image + noise, None, 1).clip(0, 255).astype(np.uint8)
 
 
-def test_it_is_small_and_says_where_it_comes_from():
-    assert STREET_MODEL.stat().st_size < 12e6
-    model = load_model(device='cpu')
+@pytest.mark.parametrize('name, terms', [('objects', 'Flickr'), ('street', 'CC BY-NC')])
+def test_they_are_small_and_say_where_they_come_from(name, terms):
+    assert BUNDLED[name].stat().st_size < 12e6
+    model = load_model(checkpoint=name, device='cpu')
     assert sum(value.numel() for value in model.parameters()) < 6e6
-    notes = read_checkpoint(STREET_MODEL)['meta']['notes']
-    assert 'CC BY-NC' in notes['terms'] and notes['mIoU'] > 60
-    assert b'/tmp' not in STREET_MODEL.read_bytes()
+    notes = read_checkpoint(BUNDLED[name])['meta']['notes']
+    assert terms in notes['terms'] and notes['mIoU'] > 60
+    assert b'/tmp' not in BUNDLED[name].read_bytes()
+
+
+def test_each_has_a_card_and_is_shipped():
+    files = {path.stem for path in BUNDLED['street'].parent.glob('*.pth')}
+    assert files == set(BUNDLED) and DEFAULT in BUNDLED
+    for path in BUNDLED.values():
+        assert path.name in path.with_suffix('.md').read_text(encoding='utf-8')
 
 
 WITHOUT_TORCHVISION = """
@@ -75,7 +85,7 @@ def test_it_needs_no_torchvision(street, tmp_path):
 
 
 def test_it_labels_a_street_that_was_drawn(street):
-    segment = FCNInferencer(device='cpu')
+    segment = FCNInferencer('street', device='cpu')
     assert repr(segment) == (
         'FCNInferencer(11 classes: sky, building, pole, road, pavement, ...)')
     result = segment(street)
@@ -88,33 +98,33 @@ def test_it_labels_a_street_that_was_drawn(street):
         assert (result.labels[rows, columns] == label).mean() > share, (rows, columns)
 
 
-def test_its_terms_are_said_where_nobody_named_it(capsys):
+@pytest.mark.parametrize('named', [None, 'street'])
+def test_terms_are_said_where_nobody_named_a_file(named, capsys):
     forget_runs()  # the logger is to write to this test's stdout
-    load_model(device='cpu')
+    load_model(checkpoint=named, device='cpu')
     line, = [line for line in capsys.readouterr().out.splitlines() if 'commercial' in line]
-    assert 'not for commercial use' in line
+    assert f'the {named or DEFAULT} model' in line and 'not for commercial use' in line
     licence = Path(line.split(': ')[-1])
     assert 'CC-BY-NC-4.0' in licence.read_text(encoding='utf-8')
-    load_model(checkpoint=STREET_MODEL, device='cpu')
+    load_model(checkpoint=BUNDLED['street'], device='cpu')
     assert 'commercial' not in capsys.readouterr().out
 
 
-def test_predict_takes_it_where_none_is_named(street, tmp_path):
+def test_by_name(street, tmp_path, monkeypatch):
+    expected = FCNInferencer(weights='street', device='cpu')(street).labels
+    assert (FCNInferencer(BUNDLED['street'], device='cpu')(street).labels == expected).all()
     cv2.imwrite(str(tmp_path / 'street.png'), street[..., ::-1])
-    out = succeed('predict.py', '--img-path', tmp_path / 'street.png', '--out-dir',
-                  tmp_path / 'out', '--device', 'cpu')
-    assert 'no weights named: the street model of the package (sky, building, pole' in out
-    assert (tmp_path / 'out/street_overlay.png').is_file()
-
-
-def test_it_can_be_exported(street, tmp_path):
-    """By the command of the documentation; labels of sizes other than the traced one."""
-    pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
-    file = tmp_path / 'street.onnx'
-    assert '100.000 % of labels equal' in succeed('export.py', '--out', file)
-    graph, network = FCNInferencer(file, device='cpu'), FCNInferencer(device='cpu')
-    for image in (street, street[:131, :97]):
-        assert (graph(image).labels == network(image).labels).mean() > 0.9999
+    args = ('--img-path', tmp_path / 'street.png', '--device', 'cpu', '--out-dir')
+    succeed('predict.py', *args, tmp_path / 'named', '--weight-path', 'street')
+    assert (np.asarray(Image.open(tmp_path / 'named/street_labels.png')) == expected).all()
+    assert f'no weights named: the {DEFAULT} model of the package (' in succeed(
+        'predict.py', *args, tmp_path / 'default')
+    with pytest.raises(FileNotFoundError, match="no file 'stret', .+ objects, street"):
+        FCNInferencer(weights='stret')
+    monkeypatch.chdir(tmp_path)
+    Path('street').write_bytes(b'mine')  # a file goes first
+    with pytest.raises(ValueError, match="cannot load the checkpoint 'street'"):
+        FCNInferencer(weights='street')
 
 
 def test_a_config_without_weights_is_not_filled_from_it(trained):
@@ -124,10 +134,24 @@ def test_a_config_without_weights_is_not_filled_from_it(trained):
         load_model(backbone='vgg16')
 
 
-def test_its_figure_on_real_streets(test_data):
-    found, = evaluate_folder(None, test_data / 'data/camvid/val',
+def test_the_figure_on_real_streets(test_data):
+    found, = evaluate_folder('street', test_data / 'data/camvid/val',
                              test_data / 'data/camvid/valannot', ignore=[11],
                              device='cpu').values()
     measured = 100 * segmentation_metrics(found.matrix)['mIoU']
-    noted = read_checkpoint(STREET_MODEL)['meta']['notes']['mIoU']
+    noted = read_checkpoint(BUNDLED['street'])['meta']['notes']['mIoU']
     assert measured == pytest.approx(noted, abs=0.3)
+
+
+def test_the_figure_on_real_photographs(test_data):
+    """On every fifth image of those that chose the recipe."""
+    voc = test_data / 'data/voc'
+    names = (voc / 'ImageSets/Segmentation/dev.txt').read_text().split()[::5]
+    segment, right, pixels = FCNInferencer(device='cpu'), 0, 0
+    for name in names:
+        labels = segment(voc / f'JPEGImages/{name}.jpg').labels
+        truth = np.asarray(Image.open(voc / f'SegmentationClass/{name}.png'))
+        right += (labels == truth).sum()
+        pixels += (truth != 255).sum()
+    noted = read_checkpoint(BUNDLED['objects'])['meta']['notes']['aAcc']
+    assert 100 * right / pixels == pytest.approx(noted, abs=3)
