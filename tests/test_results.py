@@ -131,7 +131,8 @@ def claims():
                                                                figures_of(name)[2]])
           for row, name in [('FCN-8s on ResNet-18', SHAPES), ('FCN-32s on the same', COARSE),
                             ('FCN-4s on EfficientNet-Lite2', OBJECTS),
-                            ('FCN-4s on EfficientNet-Lite0', STREET), ('FCN-8s on VGG16 with lean', LEAN)]],
+                            ('FCN-4s on EfficientNet-Lite0', STREET),
+                            ('FCN-8s on VGG16 with lean', LEAN)]],
         ('README.md', rf'736 other images .+? \| 134 M \| {N} \| published',
          re.search(rf'/ {N} / [\d.]+ \(8s\)', plain('docs/paper.md')).groups()),
         *[(where, rf'pixel accuracy {N} mean accuracy {N} mean IoU {N} '
