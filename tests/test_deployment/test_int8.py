@@ -126,6 +126,6 @@ def test_tool(trained, folder, tmp_path):
 @pytest.mark.slow
 def test_the_street_model_stays_within_a_hundredth(test_data, tmp_path):
     images = test_data / 'data' / 'camvid' / 'val' / '0016E5_08*1.jpg'
-    found = export(None, tmp_path / 'street.onnx', preprocess=True, int8=True,
+    found = export('street', tmp_path / 'street.onnx', preprocess=True, int8=True,
                    calibrate=images)
     assert found['int8_equal'] > 0.99

@@ -288,7 +288,7 @@ def test_bad_plans(plan, work, tmp_path, text, args, words):
 def test_every_change_of_the_plans_changes_something(path, tmp_path):
     found = {each.name: each for each in Plan(path, tmp_path).runs()}
     texts = {name: each.config.pretty_text for name, each in found.items()}
-    assert len({tuple(each.settings.items()) for each in found.values()}) == len(texts) >= 8
+    assert len({tuple(each.settings.items()) for each in found.values()}) == len(texts) >= 4
     if 'no_averaging' in found:
         assert not found['no_averaging'].config.custom_hooks
     # read back as it is trained
