@@ -1,6 +1,7 @@
 # FCN on VGG16 and ResNet-50 at CamVid's full size, the paper's questions, one change each:
 #   python tools/analysis_tools/run_experiments.py configs/experiments/camvid_vgg16.py --amp
 # For a GPU; camvid_vgg16_300.py beside it makes most of the changes to short runs on CPUs.
+_base_ = './_base_/vgg16_stages.py'
 config = './_base_/camvid_vgg16.py'
 
 _backbone, _head = 'model.backbone', 'model.decode_head'
@@ -29,20 +30,6 @@ _resnet50 = {
         _delete_=True, decode_head=dict(lr_mult=10)),
 }
 changes = {
-    'at_once': {},
-    '32s': {
-        f'{_head}.in_channels': (512, ),
-        f'{_head}.in_index': (2, ),
-        f'{_head}.in_strides': (32, ),
-        f'{_head}.skip_scales': (1, ),
-    },
-    '16s': {
-        f'{_head}.in_channels': (512, 512),
-        f'{_head}.in_index': (1, 2),
-        f'{_head}.in_strides': (16, 32),
-        f'{_head}.skip_scales': (0.1, 1),
-    },
-    '8s': {},  # as at once, but from the 16s
     'learned_upsampling': {
         f'{_head}.upsampler': dict(type='BilinearDeconv', learnable=True),
     },
@@ -57,4 +44,3 @@ changes = {
     'full_sgd': {**_full, **_sgd},
     'resnet50': _resnet50,
 }
-after = {'16s': '32s', '8s': '16s'}
