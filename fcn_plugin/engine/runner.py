@@ -53,7 +53,12 @@ class FCNRunner(Runner):
         Raises:
             ValueError: For an unknown ``on_bad_sample``.
         """
-        cfg = copy.deepcopy(cfg)
+        given = cfg if isinstance(cfg, Config) else Config(cfg)
+        # A copy whose text yapf does not lay out: with 254 classes that takes seconds, at the
+        # start and at every checkpoint.
+        cfg = Config(copy.deepcopy(given.to_dict()), cfg_text=given.text,
+                     filename=given.filename, env_variables=given.env_variables,
+                     format_python_code=False)
         check_choice(cfg.get('on_bad_sample', 'error'))
         # So that the config in the work dir says so.
         cfg.setdefault('runner_type', cls.__name__)

@@ -257,3 +257,16 @@ def test_other_runners(tmp_path, name, said):
     config.runner_type = 'DerivedRunner'
     forget_runs()
     assert type(build_runner(config)) is DerivedRunner
+
+
+def test_the_config_s_text_is_not_laid_out(tmp_path, monkeypatch):
+    """yapf takes seconds over the classes of a large data set, at every checkpoint."""
+    def laid_out(*args, **kwargs):
+        raise AssertionError('yapf was called')
+
+    palette = [[value, 0, 0] for value in range(254)]
+    config = write_config(tmp_path, f'{SHAPES}palette = {palette}')
+    monkeypatch.setattr('mmengine.config.config.FormatCode', laid_out)
+    runner = from_file(config, tmp_path / 'run')
+    read = Config.fromstring(runner.cfg.pretty_text, '.py')
+    assert read.to_dict() == runner.cfg.to_dict() and read.palette == palette
