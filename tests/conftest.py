@@ -1,4 +1,5 @@
 """What every test shares: the data beside the clone, seeds, scope, threads."""
+import gc
 import os
 
 # Before torch and matplotlib, and for the processes that tests start: two threads, or one
@@ -36,6 +37,14 @@ def test_data() -> Path:
     if not Path(folder).is_dir():
         pytest.fail(f'FCN_TEST_DATA={folder} is not a folder')
     return Path(folder)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def imports_are_no_garbage():
+    """Half of a tiny training's time goes into collections, of what was imported mostly."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

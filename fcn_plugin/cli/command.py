@@ -17,6 +17,7 @@ from .. import register
 from ..utils.arguments import ToolParser
 from ..utils.cli import run
 from ..utils.errors import InputError
+from ..utils.memory import keep_imported
 from ..version import __version__
 
 SUBCOMMANDS = {
@@ -119,4 +120,5 @@ def call(subcommand: str, arguments: Sequence[str], description: str | None = No
     module, found = parsed(subcommand, arguments, description)
     if not getattr(module, 'REGISTERS', False):
         register()
+        keep_imported()
     module.run(**found)
