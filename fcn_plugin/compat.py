@@ -14,6 +14,7 @@ graph serves any size (:mod:`fcn_plugin.deployment.symbolic_sizes`).
 """
 import contextlib
 import importlib.util
+import inspect
 import os
 import pickle
 import sys
@@ -355,6 +356,9 @@ def compile_for_any_size(module, backend='inductor') -> None:
     keep them apart. It still compiles again where a map is a single pixel. Steps
     aside where a later torch no longer knows the setting.
 
+    torch 2.13 does not come to an end over Swin's shifted windows of unknown size. With them
+    the module is compiled for the size of its first call, and runs as it was at others.
+
     Args:
         module (nn.Module): Its state dict keeps its keys.
         backend (str | Callable): As in ``torch.compile``. Defaults to 'inductor', which needs
@@ -363,4 +367,9 @@ def compile_for_any_size(module, backend='inductor') -> None:
     from torch.fx.experimental import _config
     if hasattr(_config, 'use_duck_shape'):
         _config.use_duck_shape = False
-    module.compile(dynamic=True, backend=backend)
+    if any(type(part).__name__ == 'ShiftWindowMSA' for part in module.modules()):
+        once = 'recompile_limit' in inspect.signature(torch.compile).parameters
+        module.compile(dynamic=False, backend=backend,
+                       **(dict(recompile_limit=1) if once else {}))
+    else:
+        module.compile(dynamic=True, backend=backend)

@@ -1,5 +1,6 @@
 """Graphs of every backbone that a config names, at sizes other than the traced one."""
 import re
+from copy import deepcopy
 from importlib.util import find_spec
 
 import pytest
@@ -35,6 +36,7 @@ BACKBONES = {
     # nobody's config here, but mmpretrain's padding of it was what went wrong
     'mmpretrain.EfficientNet': dict(arch='b0', out_indices=(3, 4, 5)),
 }
+SWIN = 'mmpretrain.SwinTransformer'
 SIZES = ((64, 96), (97, 131), (33, 300), (160, 32), (1, 50))
 
 
@@ -135,4 +137,31 @@ def test_compiled_once_and_right_at_any_size():
     values = [node.meta.get('example_value') for node in graphs[0].graph.nodes]
     sizes = [str(value.shape) for value in values if isinstance(value, torch.Tensor)]
     assert sizes and not any('Mod' in size or '%' in size for size in sizes)
+    torch._dynamo.reset()
+
+
+def test_shifted_windows_compiled_for_training_s_size():
+    """torch does not come to an end over them where sizes are unknown."""
+    graphs = []
+
+    def count(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    torch.manual_seed(0)
+    compiled = MODELS.build(dict(BACKBONES[SWIN], type=SWIN))
+    plain = deepcopy(compiled)
+    torch._dynamo.reset()
+    compat.compile_for_any_size(compiled, backend=count)
+    for training, size in ((True, (2, 3, 64, 96)), (False, (1, 3, 96, 64)),
+                           (True, (2, 3, 64, 96))):
+        image = torch.randn(size)
+        maps = []
+        for module in (compiled, plain):
+            module.train(training)
+            torch.manual_seed(1)  # paths are dropped at random in training
+            maps.append(module(image))
+        for ours, theirs in zip(*maps):
+            torch.testing.assert_close(ours, theirs)
+        assert len(graphs) == 1
     torch._dynamo.reset()
