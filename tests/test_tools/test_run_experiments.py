@@ -1,5 +1,6 @@
 """Plans of runs that differ in one thing each."""
 import json
+import shutil
 
 import pytest
 import torch
@@ -37,6 +38,27 @@ def work(tmp_path):
     return tmp_path / 'work'
 
 
+TWO_STEPS = '--cfg-options', 'train_cfg.max_iters=2'
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """The folder of a plan whose runs the tool has trained, and what it said."""
+    folder = tmp_path_factory.mktemp('runs')
+    write_config(folder)
+    path = write_config(folder, PLAN, 'plan.py')
+    return folder, succeed(TOOL, path, '--work-dir', folder / 'work', *TWO_STEPS)
+
+
+@pytest.fixture
+def trained_runs(folder, plan, work):
+    """Those runs in the work dir of this test; what the tool said."""
+    shutil.copytree(folder[0] / 'work', work)
+    for path in work.glob('*/*/last_checkpoint'):
+        path.write_text(str(path.with_name('iter_2.pth')))
+    return folder[1]
+
+
 def finish(run, step=4, **figures):
     """Writes what a finished training of a run leaves in its work dir."""
     keep_settings(run.work_dir, run.settings)
@@ -69,16 +91,15 @@ def figures(value):
     return dict(aAcc=value, mAcc=value, mIoU=value, fwIoU=value)
 
 
-def test_runs_are_trained_compared_and_not_repeated(plan, work):
-    out = succeed(TOOL, plan, '--work-dir', work, '--cfg-options', 'train_cfg.max_iters=2')
+def test_runs_are_trained_compared_and_not_repeated(plan, work, trained_runs):
     table, notes = rows(work)
     assert list(table) == ['base', 'summed'] and table['base']['difference'] == '+0.00'
     assert float(table['base']['minutes']) >= 0 and not notes
     trained = Config.fromfile(work / 'summed/seed0/summed.py')  # what train.py wrote
     assert trained.optim_wrapper.optimizer.lr == 0.5 and trained.train_cfg.max_iters == 2
-    assert (work / 'runs.md').read_text().partition('\n\n')[2].strip() in out
+    assert (work / 'runs.md').read_text().partition('\n\n')[2].strip() in trained_runs
     assert (work / 'runs.png').stat().st_size > 1000
-    again = succeed(TOOL, plan, '--work-dir', work, '--cfg-options', 'train_cfg.max_iters=2')
+    again = succeed(TOOL, plan, '--work-dir', work, *TWO_STEPS)
     assert again.count('finished already') == 2 and rows(work)[0] == table
     # of four iterations, as the config says, these are not; nothing is trained or lost
     before = (work / 'runs.md').read_text()
@@ -89,10 +110,8 @@ def test_runs_are_trained_compared_and_not_repeated(plan, work):
     assert (work / 'runs.md').read_text() == before
 
 
-def test_a_run_that_was_cut_off_in_its_last_validation_goes_on(plan, work):
+def test_a_run_that_was_cut_off_in_its_last_validation_goes_on(plan, work, trained_runs):
     """The last checkpoint is there before the last figures are."""
-    options = '--only', 'base', '--cfg-options', 'train_cfg.max_iters=2'
-    succeed(TOOL, plan, '--work-dir', work, *options)
     expected = rows(work)[0]['base']['mIoU']
     scalars, = work.glob('base/seed0/*/vis_data/scalars.json')
     lines = [line for line in scalars.read_text().splitlines() if 'mIoU' not in line]
@@ -102,31 +121,29 @@ def test_a_run_that_was_cut_off_in_its_last_validation_goes_on(plan, work):
     for key in ('validated_iter', 'best_score', 'best_ckpt'):
         del found['message_hub']['runtime_info'][key]
     torch.save(found, checkpoint)
-    out = succeed(TOOL, plan, '--work-dir', work, *options)
+    out = succeed(TOOL, plan, '--work-dir', work, '--only', 'base', *TWO_STEPS)
     assert 'finished already' not in out and rows(work)[0]['base']['mIoU'] == expected
 
 
-def test_a_run_that_starts_from_another(plan, work):
+def test_a_run_that_starts_from_another(plan, work, trained_runs):
     """From the best weights of the same seed, and not before they are there."""
     plan.write_text(PLAN + "after = dict(summed='base')\n")
-    args = TOOL, plan, '--work-dir', work, '--seeds', 3, '--cfg-options', (
-        'train_cfg.max_iters=2')
+    args = TOOL, plan, '--work-dir', work, *TWO_STEPS
     base = Plan(plan, work, ['--launcher', 'none'], ['train_cfg.max_iters=2']).run('base', 3)
     finish(base, 1, **figures(50.))  # cut off
-    done = run_tool(*args, '--only', 'summed')
+    done = run_tool(*args, '--only', 'summed', '--seeds', 3)
     assert done.code == 2 and 'base/seed3, where no run is finished' in done.err
-    for path in base.work_dir.glob('*.pth'):
-        path.unlink()
-    succeed(*args)
-    trained = Config.fromfile(work / 'summed/seed3/summed.py')
-    assert trained.load_from == str(next(work.glob('base/seed3/best_*.pth')))
+    shutil.rmtree(work / 'summed')  # it started from nothing
+    assert succeed(*args).count('finished already') == 1
+    trained = Config.fromfile(work / 'summed/seed0/summed.py')
+    assert trained.load_from == str(next(work.glob('base/seed0/best_*.pth')))
     # what it starts from is a part of what it is
     plan.write_text(plan.read_text().replace('base=dict()', "base={'custom_hooks.0.a': 1}")
                     .replace('config =', 'custom = 1\nconfig ='))
     write_config(plan.parent, (plan.parent / 'tiny.py').read_text()
                  + "custom_hooks = [dict(type='FiniteLossHook')]\n")
     done = run_tool(*args, '--only', 'summed')
-    assert done.code == 2 and 'summed/seed3' in done.err
+    assert done.code == 2 and 'summed/seed0' in done.err
 
 
 # --- what is compared with what ---------------------------------------------------------
@@ -287,7 +304,9 @@ def test_bad_plans(plan, work, tmp_path, text, args, words):
                          ids=lambda path: path.stem)
 def test_every_change_of_the_plans_changes_something(path, tmp_path):
     found = {each.name: each for each in Plan(path, tmp_path).runs()}
-    texts = {name: each.config.pretty_text for name, each in found.items()}
+    # not laid out by yapf, which takes a second for each
+    texts = {name: Config(each.config.to_dict(), format_python_code=False).pretty_text
+             for name, each in found.items()}
     assert len({tuple(each.settings.items()) for each in found.values()}) == len(texts) >= 4
     if 'no_averaging' in found:
         assert not found['no_averaging'].config.custom_hooks
