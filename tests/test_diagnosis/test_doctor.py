@@ -90,19 +90,6 @@ def test_too_little_shared_memory(monkeypatch):
         assert '--shm-size' in finding.fix
 
 
-def test_the_compiled_path_without_numba():
-    code = """
-import sys
-sys.modules['numba'] = None
-from fcn_plugin.diagnosis import doctor
-print(*doctor.kernels())
-"""
-    done = subprocess.run([sys.executable, '-c', code], check=True, text=True,
-                          capture_output=True)
-    finding = done.stdout.splitlines()[-1]
-    assert 'by numba: it does not run (' in finding and 'pip install' in finding
-
-
 def test_the_compiled_path_that_computes_something_else(monkeypatch):
     assert not faults(doctor.kernels())
     monkeypatch.setitem(labels._ENGINES, 'numba', lambda scores, rows, columns: torch.zeros(

@@ -158,11 +158,14 @@ def test_the_smallest_type_that_leaves_255_free(classes, dtype):
     assert found.dtype == dtype and (found == classes - 1).all()
 
 
-def test_without_numba_the_plain_path_serves():
+@pytest.fixture(scope='module')
+def lines_without_numba():
+    """What a process says that has no numba, and then one that can cache nothing."""
     code = """
 import sys
 sys.modules['numba'] = None
 import torch
+from fcn_plugin.diagnosis import doctor
 from fcn_plugin.ops import count_pairs, label_scores, labels, sample_axis
 assert labels.compiled() is None
 axis = sample_axis(2, 8, 16, 16)
@@ -170,28 +173,36 @@ found = label_scores(torch.eye(2)[:, :, None].repeat(1, 1, 2), axis, axis)
 assert (found[:8] == 0).all() and (found[8:] == 1).all()
 assert count_pairs(torch.tensor([0, 1]), torch.tensor([1, 1]), 2, 255).tolist() == [[0, 0],
                                                                                    [1, 1]]
-"""
-    done = subprocess.run([sys.executable, '-c', code], check=True, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    said, = [line for line in done.stdout.splitlines() if 'numba' in line]  # once
-    assert 'WARNING' in said and 'numba does not run here (' in said
-    assert said.endswith('To mend it: pip install -c constraints.txt numba')
+print('doctor:', *doctor.kernels())
 
-
-def test_where_nothing_can_be_cached_the_warning_says_so(tmp_path):
-    """As in a container whose packages and home cannot be written."""
-    code = """
-import sys
+del sys.modules['numba']
 import numba.core.caching as caching
 caching.CacheImpl._locator_classes = []
 caching.CodeLibraryCacheImpl._locator_classes = []
-from fcn_plugin.ops import labels
-print(labels.numba_fault()[1])
+labels._numba.cache_clear()
+print('fix:', labels.numba_fault()[1])
 """
     done = subprocess.run([sys.executable, '-c', code], check=True, text=True,
-                          capture_output=True)
-    assert done.stdout.splitlines()[-1] == (
-        'set NUMBA_CACHE_DIR to a folder that can be written')
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.stdout.splitlines()
+
+
+def test_without_numba_the_plain_path_serves(lines_without_numba):
+    said, = [line for line in lines_without_numba  # once
+             if 'WARNING' in line and 'cannot cache' not in line]
+    assert 'numba does not run here (' in said
+    assert said.endswith('To mend it: pip install -c constraints.txt numba')
+
+
+def test_the_doctor_finds_that_numba_does_not_run(lines_without_numba):
+    finding, = [line for line in lines_without_numba if line.startswith('doctor:')]
+    assert 'by numba: it does not run (' in finding and 'pip install' in finding
+
+
+def test_where_nothing_can_be_cached_the_warning_says_so(lines_without_numba):
+    """As in a container whose packages and home cannot be written."""
+    assert lines_without_numba[-1] == (
+        'fix: set NUMBA_CACHE_DIR to a folder that can be written')
 
 
 def test_the_triton_kernel_by_its_interpreter():
