@@ -130,6 +130,11 @@ def figures(folder):
     write((found, seen), folder, 'figures')
 
 
+def gradients_and_figures(folder):
+    gradients(folder)
+    figures(folder)
+
+
 if __name__ == '__main__':
     torch.set_num_threads(1)
     globals()[sys.argv[1]](Path(sys.argv[2]))
