@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Semaphore, Thread
 
@@ -183,7 +184,8 @@ def predict_pipe(weights, out):
         [sys.executable, '-m', 'fcn_plugin', 'predict', '-', '--checkpoint',
          str(weights), '--device', 'cpu', '--out', str(out)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=environment())
+        # a shell that starts pytest in the background has it ignore Ctrl-C, and its children
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL), env=environment())
 
 
 @pytest.fixture(scope='module')
