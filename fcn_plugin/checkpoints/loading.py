@@ -166,8 +166,9 @@ def load_model(config: PathLike | Config | None = None,
 
     Returns:
         nn.Module: In eval mode, with ``cfg`` and with ``dataset_meta``: 'classes' and
-        'palette' of as many entries as the model tells apart, and 'background', the
-        index of the class of that name or None.
+        'palette' of as many entries as the model tells apart, 'background', the index of
+        the class of that name or None, and 'tasks', from each further task of the head to
+        names of its classes.
 
     Raises:
         ValueError: If checkpoint, config and backbone do not fit one another.
@@ -219,13 +220,21 @@ def _dataset_meta(model: nn.Module, meta: dict[str, Any], cfg: Config) -> dict:
     # One channel is the probability of the second of two classes.
     channels: Any = model.decode_head.out_channels
     count = max(2, channels)
-    classes = [str(name) for name in found.get('classes') or []]
-    if classes and len(classes) != count:
-        warnings.warn(f'{len(classes)} class names for a model of {count} classes')
-    classes = classes[:count] + [f'class {i}' for i in range(len(classes), count)]
+    classes = _names(found.get('classes'), count)
+    named = found.get('tasks') or {}
+    tasks = {task: _names(named.get(task), number) for task, number in
+             getattr(model.decode_head, 'other_tasks', {}).items()}
     palette = default_palette(count)
     known = np.asarray(found.get('palette') or [], np.uint8).reshape(-1, 3)[:count]
     palette[:len(known)] = known
     background = next((i for i, name in enumerate(classes)
                        if name.lower() in ('background', '_background_')), None)
-    return dict(classes=tuple(classes), palette=palette.tolist(), background=background)
+    return dict(classes=classes, palette=palette.tolist(), background=background, tasks=tasks)
+
+
+def _names(given: Sequence | None, count: int) -> tuple[str, ...]:
+    """Names of ``count`` classes, made up where none are given."""
+    names = [str(name) for name in given or []]
+    if names and len(names) != count:
+        warnings.warn(f'{len(names)} class names for a model of {count} classes')
+    return (*names[:count], *(f'class {i}' for i in range(len(names), count)))

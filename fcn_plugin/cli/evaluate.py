@@ -16,6 +16,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_argument('labels', help='folder of PNG masks named as the images, whose '
                         'pixels are class numbers')
     parser.add_shared('--config')
+    parser.add_argument('--task', metavar='NAME', help='the task to judge, of a network of '
+                        'several (default: the first)')
     parser.add_shared('--out', help='writes the tables, and the best, median and worst '
                       'images')
     parser.add_argument('--ignore', type=int, nargs='+', default=[255], metavar='LABEL',

@@ -22,8 +22,8 @@ class DeployedSegmentor(nn.Module):
 
     Args:
         model (nn.Module): An mmseg segmentor in eval mode, with one decode head.
-        scores (bool): Whether the probabilities of all classes are returned too.
-            Defaults to False.
+        scores (bool): Whether the probabilities of all classes are returned too, of each
+            task behind its labels. Defaults to False.
         preprocess (bool): Whether the input is the image as it was read, (N, H, W, C)
             uint8 RGB, or what the model's preprocessor makes of it, (N, C, H, W)
             float32. Defaults to False.
@@ -54,10 +54,20 @@ class DeployedSegmentor(nn.Module):
         self.exact_places = self.grid is not None and _is_whole(*self.grid)
         self.divisor = getattr(model, 'size_divisor', 1)
         self.threshold = getattr(head, 'threshold', None)
-        self.label_type = label_dtype(head.num_classes)
+        self.tasks = dict(getattr(head, 'other_tasks', {}))
+        self.label_type = label_dtype(max(head.num_classes, *self.tasks.values(), 0))
 
-    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """An image batch to labels (N, H, W), and scores (N, C, H, W) on request."""
+    @property
+    def outputs(self) -> list[str]:
+        """list[str]: Names of what :meth:`forward` gives: 'labels' and 'scores', and behind
+        them those of further tasks, 'labels_<task>' and 'scores_<task>'."""
+        kinds = ('labels', 'scores') if self.with_scores else ('labels', )
+        return [kind + task for task in ('', *(f'_{task}' for task in self.tasks))
+                for kind in kinds]
+
+    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """An image batch to labels (N, H, W), and scores (N, C, H, W) on request, of each
+        task."""
         if self.preprocess:
             out_size = image.shape[1:3]
             image = self._preprocess(image)
@@ -73,6 +83,13 @@ class DeployedSegmentor(nn.Module):
         for dim, (size, out) in enumerate(zip((height, width), out_size), start=2):
             stride, start = self.grid or (padded.shape[dim] / scores.shape[dim], 0.)
             scores = _interpolate(scores, dim, size, out, stride, start)
+        tasks = [scores] if not self.tasks else scores.split(
+            [head.out_channels, *self.tasks.values()], 1)
+        found = [each for one in tasks for each in self._label(one)]
+        return tuple(found) if len(found) > 1 else found[0]
+
+    def _label(self, scores: Tensor) -> list[Tensor]:
+        """Scores (N, C, H, W) of a task to its labels, and probabilities on request."""
         if scores.shape[1] == 1:
             scores = scores.sigmoid()
             labels = (scores[:, 0] > self.threshold).to(self.label_type)
@@ -80,7 +97,7 @@ class DeployedSegmentor(nn.Module):
         else:
             labels = scores.argmax(1).to(self.label_type)
             scores = scores.softmax(1)
-        return (labels, scores) if self.with_scores else labels
+        return [labels, scores] if self.with_scores else [labels]
 
     def _preprocess(self, image: Tensor) -> Tensor:
         """(N, H, W, C) uint8 RGB to what the backbone takes."""
@@ -155,9 +172,6 @@ def _check_exportable(model: nn.Module) -> None:
     if model.test_cfg.get('mode', 'whole') != 'whole':
         raise InputError('a model that predicts in windows cannot be exported: give '
                          '--cfg-options model.test_cfg.mode=whole')
-    if getattr(head, 'other_tasks', None):
-        raise InputError('a network of several tasks cannot be exported: it has '
-                         f'{", ".join(head.other_tasks)} beside the first')
     if getattr(model, 'post_processor', None) is not None:
         raise InputError(f'the {type(model.post_processor).__name__} behind the network '
                          'cannot be exported: leave it out, by --cfg-options '

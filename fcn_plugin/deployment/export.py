@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from ..checkpoints.bundled import weights_file
 from ..checkpoints.loading import load_model
 from ..datasets.shapes import ShapesDataset
-from ..inference.images import list_images, read_image, to_channels
+from ..inference.images import list_images, to_channels
+from ..runtimes.backend import Prediction
 from ..runtimes.graph import META_KEY
 from ..runtimes.graph_backend import GraphBackend
 from ..runtimes.onnxruntime_graph import OnnxruntimeGraph
@@ -49,7 +50,8 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
 
     The graph takes batches of any number and size: padding, and its removal, are in it.
     Names and colours of the classes stand in the file, so that ``FCNInferencer(out)``
-    needs nothing else.
+    needs nothing else. Of a network of several tasks it gives 'labels_<task>' beside
+    'labels'.
 
     Args:
         weight_path (str or Path, optional): The checkpoint, or 'objects' or 'street', the
@@ -133,7 +135,10 @@ def resize_of(cfg: Config) -> tuple[tuple[int, int] | None, bool]:
             scale = step['scale']
             found = (scale, scale) if isinstance(scale, int) else tuple(scale)
             keep_ratio = step.get('keep_ratio', False)
-        elif not name.startswith('Load') and name != 'PackSegInputs':
+        elif name == 'LoadRGBD' and tuple(step.get('inputs', ())) != ('colour', ):
+            raise InputError(f'{dict(step)} reads depth or HHA beside or in place of colour, '
+                             'no image of 8 bits: export without --preprocess')
+        elif not name.startswith('Load') and name not in ('PackSegInputs', 'PackTasks'):
             raise InputError(f"the test pipeline's step {dict(step)} cannot be put into "
                              'the graph: export without --preprocess')
     return found, keep_ratio
@@ -188,12 +193,10 @@ def write_onnx(network: DeployedSegmentor, path: Path, text: str, opset: int) ->
     height, width = {1: 'height'}, {2: 'width'}
     if not network.preprocess:
         height, width = {2: 'height'}, {3: 'width'}
-    axes = dict(image={0: 'batch', **height, **width},
-                labels={0: 'batch', 1: 'height', 2: 'width'})
-    outputs = ['labels']
-    if network.with_scores:
-        outputs.append('scores')
-        axes['scores'] = {0: 'batch', 2: 'height', 3: 'width'}
+    axes = dict(image={0: 'batch', **height, **width})
+    for name in network.outputs:
+        row = 1 if name.startswith('labels') else 2
+        axes[name] = {0: 'batch', row: 'height', row + 1: 'width'}
     try:
         with warnings.catch_warnings(), torch.no_grad():
             # Of checks in the network that compare sizes: they hold for any.
@@ -201,7 +204,7 @@ def write_onnx(network: DeployedSegmentor, path: Path, text: str, opset: int) ->
             # The newer exporter (dynamo=True) fixes sizes that are to be dynamic.
             torch.onnx.export(network, (_example(network), ), str(path), dynamo=False,
                               opset_version=opset, input_names=['image'],
-                              output_names=outputs, dynamic_axes=axes)
+                              output_names=network.outputs, dynamic_axes=axes)
     # RuntimeError is the base of the exporter's own errors
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
@@ -222,8 +225,7 @@ def _images(paths: Sequence[Path] | None, channels: int) -> list[np.ndarray]:
             0)[0][..., ::-1] for height, width in _SIZES]
         return [image[..., np.arange(channels) % 3].copy() for image in drawn]
     step = -(-len(paths) // _MOST_IMAGES)
-    return [read_image(path) if channels == 3 else to_channels(path, channels)
-            for path in paths[::step]]
+    return [to_channels(path, channels) for path in paths[::step]]
 
 
 def compare_backends(reference: TorchBackend, graph: GraphBackend,
@@ -250,15 +252,16 @@ def compare_backends(reference: TorchBackend, graph: GraphBackend,
     gaps = []  # NaN among them is to be seen, which max() may not do
     with_scores = graph.meta['scores']
     batch = graph([images[0], *images, images[0]], with_scores)[1:-1]
-    for image, (together, in_batch) in zip(images, batch):
-        (expected, probabilities), = reference([image], True)
-        (alone, scores), = graph([image], with_scores)
-        for labels, found in ((alone, scores), (together, in_batch)):
-            gaps.append(_gap(labels, expected, probabilities, threshold))
-            if found is not None:
-                gaps.append(float(np.abs(found - probabilities).max()))
-            wrong += int((labels != expected).sum())
-            pixels += labels.size
+    for image, together in zip(images, batch):
+        expected, = reference([image], True)
+        alone, = graph([image], with_scores)
+        for ours, theirs in [pair for found in (alone, together) for pair in zip(
+                _tasks_of(found), _tasks_of(expected), strict=True)]:
+            gaps.append(_gap(ours.labels, theirs.labels, theirs.scores, threshold))
+            if ours.scores is not None:
+                gaps.append(float(np.abs(ours.scores - theirs.scores).max()))
+            wrong += int((ours.labels != theirs.labels).sum())
+            pixels += ours.labels.size
     gap = float(np.max(gaps))
     if not gap <= tolerance:
         raise InputError('the graph does not compute what PyTorch does: a score differs '
@@ -268,6 +271,10 @@ def compare_backends(reference: TorchBackend, graph: GraphBackend,
     return dict(equal=1 - wrong / pixels, gap=gap,
                 torch_ms=_milliseconds(reference, images[0]),
                 graph_ms=_milliseconds(graph, images[0]))
+
+
+def _tasks_of(found: Prediction) -> list[Prediction]:
+    return [found, *found.tasks.values()]
 
 
 def _gap(labels: np.ndarray, expected: np.ndarray, probabilities: np.ndarray,
@@ -304,6 +311,8 @@ def _print(out: Path, network: DeployedSegmentor, model: nn.Module,
     gives = 'labels (N, H, W) ' + str(network.label_type).removeprefix('torch.')
     if network.with_scores:
         gives += f', scores (N, {len(model.dataset_meta["classes"])}, H, W) float32'
+    if network.tasks:
+        gives += f'; the same of {", ".join(network.tasks)}'
     height, width = images[0].shape[:2]
     print(f'{out} ({out.stat().st_size / 1e6:.1f} MB)\n'
           f'image   {takes} -> {gives}\n'

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inference.images import read_image
+from ..inference.images import to_channels
 from ..runtimes.graph import META_KEY
 from ..runtimes.graph_backend import GraphBackend
 from ..runtimes.onnxruntime_graph import OnnxruntimeGraph
@@ -72,16 +72,14 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float = 0.01) -> Quan
                          f'is {len(images)}: ranges are measured on some, and labels '
                          'compared on others')
     backend = GraphBackend(OnnxruntimeGraph(file, 'cpu'))
-    if backend.meta.get('channels', 3) != 3:
-        raise InputError(f'int8 takes networks of three channels, but this one has '
-                         f"{backend.meta['channels']}: export it without --int8")
 
     class Reader(q.CalibrationDataReader):
         """Hands the images over, one at a time."""
 
         def __init__(self) -> None:
             self._inputs: Iterator[np.ndarray] = (
-                backend.prepare(read_image(path))[None] for path in measured)
+                backend.prepare(to_channels(path, backend.channels))[None]
+                for path in measured)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             batch = next(self._inputs, None)
@@ -91,7 +89,8 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float = 0.01) -> Quan
         plain, small = Path(folder, 'plain.onnx'), Path(folder, 'small.onnx')
         quant_pre_process(str(file), str(plain), skip_symbolic_shape=True)
         nodes, convolutions = _chosen(onnx.load(str(plain)).graph,
-                                      len(backend.meta['classes']))
+                                      sum(map(len, (backend.meta['classes'],
+                                                    *backend.meta.get('tasks', {}).values()))))
         if not nodes:
             raise InputError('no convolution is left to compute in 8 bits: beside the first '
                              'and the score layers there is none')
@@ -156,13 +155,14 @@ def _compare(plain: GraphBackend, quantised: GraphBackend, paths: Sequence[Path]
     equal = pixels = 0
     times: tuple[list[float], list[float]] = [], []
     for path in paths:
-        image, found = read_image(path), []
+        image, found = to_channels(path, plain.channels), []
         for backend, seconds in zip((plain, quantised), times):
             backend([image])  # the first of a size warms up
             begin = time.perf_counter()
-            found.append(backend([image])[0][0])
+            found.append(backend([image])[0])
             seconds.append(time.perf_counter() - begin)
-        equal += int((found[0] == found[1]).sum())
-        pixels += found[0].size
+        for one, two in zip(*([each, *each.tasks.values()] for each in found), strict=True):
+            equal += int((one.labels == two.labels).sum())
+            pixels += one.labels.size
     first, second = (1000 * statistics.median(each) for each in times)
     return equal / pixels, (first, second)

@@ -149,12 +149,12 @@ def to_rgb(source: Any) -> np.ndarray:
 
 
 def to_channels(source: Any, channels: int) -> np.ndarray:
-    """An image of all its channels, as networks of other than three take it.
+    """An image as a network of so many channels takes it.
 
     Args:
         source: A path, the bytes of an image file, a PIL image or an array (H, W) or
             (H, W, C).
-        channels (int): How many it must have.
+        channels (int): 3: :func:`to_rgb`. Others are how many it must have.
 
     Returns:
         np.ndarray: (H, W, C), in the file's order, its values as they are.
@@ -162,6 +162,8 @@ def to_channels(source: Any, channels: int) -> np.ndarray:
     Raises:
         ValueError: If it cannot be read or has another number of channels.
     """
+    if channels == 3:
+        return to_rgb(source)
     name = 'in memory'
     if isinstance(source, (str, os.PathLike)):
         name = str(source)
@@ -185,11 +187,10 @@ class ImageInput:
     """One image, read when it is its turn.
 
     Args:
-        source: See :func:`to_rgb`.
+        source: See :func:`to_channels`.
         path (Path, optional): The file that it was made of. Defaults to None: the source,
             if that is a path.
-        channels (int): How many the network takes; with others than 3 see
-            :func:`to_channels`. Defaults to 3.
+        channels (int): How many the network takes. Defaults to 3.
 
     Attributes:
         path (Path, optional): Where it lies, if it is a file.
@@ -202,8 +203,7 @@ class ImageInput:
         self.path = Path(source) if isinstance(source, (str, os.PathLike)) else path
 
     def __iter__(self) -> Iterator[tuple[None, np.ndarray]]:
-        yield None, (to_rgb(self._source) if self._channels == 3 else
-                     to_channels(self._source, self._channels))
+        yield None, to_channels(self._source, self._channels)
 
     def of(self, channels: int) -> 'ImageInput':
         """The same image for a network of that many channels."""
@@ -285,9 +285,10 @@ def open_inputs(inputs: Any, channels: int = 3) -> tuple[list[Input], bool]:
         path = Path(inputs).expanduser()
         found = [VideoInput(p) if p.suffix.lower() in VIDEO_SUFFIXES else
                  ImageInput(p, channels=channels) for p in list_images(path, videos=True)]
-        if channels != 3 and any(isinstance(one, VideoInput) for one in found):
+        videos = [one.path for one in found if isinstance(one, VideoInput)]
+        if channels != 3 and videos:
             raise InputError(f"a video has three channels, but the network takes {channels}: "
-                             f"'{inputs}'")
+                             f"leave '{videos[0]}' out, by a glob such as 'DIR/*.tif'")
         return found, path.is_file() and isinstance(found[0], ImageInput)
     if isinstance(inputs, (bytes, bytearray, memoryview, np.ndarray, Image.Image)):
         return [ImageInput(inputs, channels=channels)], True
@@ -336,8 +337,7 @@ class VideoOutput:
             self._size = picture.shape[1::-1]
             codec = cv2.VideoWriter_fourcc(*_CODECS[self.path.suffix])
             with quiet_opencv():
-                self._writer = cv2.VideoWriter(str(self.path), codec, self.fps,
-                                               self._size)
+                self._writer = cv2.VideoWriter(str(self.path), codec, self.fps, self._size)
             if not self._writer.isOpened():
                 raise InputError(f"cannot write the video '{self.path}': OpenCV has no "
                                  f'encoder for it here; try .mp4 or .avi')

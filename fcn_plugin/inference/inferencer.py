@@ -10,7 +10,7 @@ import numpy as np
 from rich.progress import track
 
 from .. import visualization as vis
-from ..runtimes.backend import LabelsAndScores
+from ..runtimes.backend import Prediction
 from ..runtimes.opening import open_backend
 from ..utils.errors import InputError, InputTypeError
 from ..utils.files import check_outputs
@@ -115,9 +115,9 @@ class FCNInferencer:
         # another process may work in another folder
         self._opening.update(model=_absolute(model), weights=_absolute(weights))
         self._in_tiles = tile is not None
-        self._channels = self._backend.channels
+        self.channels = self._backend.channels
         meta = self._backend.meta
-        self.class_names = tuple(meta['classes'])
+        self.class_names, self.tasks = tuple(meta['classes']), meta.get('tasks', {})
         self.palette = meta['palette']
         self.background = meta['background']
 
@@ -179,14 +179,13 @@ class FCNInferencer:
         """
         check_batch_size(batch_size)
         if isinstance(inputs, Mapping):
-            rows = [ImageInput(one, channels=self._channels) for one in images_of(inputs)]
+            rows = [ImageInput(one, channels=self.channels) for one in images_of(inputs)]
             found = [result for _, result in self._stream(rows, batch_size, scores, False)]
             return with_results(inputs, [one.labels for one in found], [
                 one.scores for one in found if one.scores is not None])
-        opened, single = open_inputs(inputs, self._channels)
+        opened, single = open_inputs(inputs, self.channels)
         self._check_memory(opened, scores)
-        found = [result for _, result in self._stream(opened, batch_size, scores,
-                                                      progress)]
+        found = [result for _, result in self._stream(opened, batch_size, scores, progress)]
         return found[0] if single else found
 
     def stream(self, inputs: Any, batch_size: int = 1, scores: bool = False,
@@ -205,7 +204,7 @@ class FCNInferencer:
             Iterator[Result]: In the order of the inputs.
         """
         check_batch_size(batch_size)  # at once, not with the first result
-        opened, _ = open_inputs(inputs, self._channels)
+        opened, _ = open_inputs(inputs, self.channels)
         found = self._stream(opened, batch_size, scores, progress, failed)
         return (result for _, result in found)
 
@@ -218,19 +217,18 @@ class FCNInferencer:
         self._backend.show_tiles(progress and not several)
         if progress and several:
             counts = [item.count for item in opened]
-            reading = track(reading, 'predicting',
-                            None if None in counts else sum(counts))
+            reading = track(reading, 'predicting', None if None in counts else sum(counts))
         images = iter(reading)
         while batch := list(islice(images, batch_size)):
             for (place, frame, image), found in self._run(batch, scores, opened, failed):
-                labels, probabilities = found
-                image = image if self._channels == 3 else vis.as_picture(image)
-                yield place, Result(image, labels, self.class_names, self.palette,
-                                    self.background, probabilities, opened[place].path,
-                                    frame)
+                image = image if self.channels == 3 else vis.as_picture(image)
+                tasks = {task: each.labels for task, each in found.tasks.items()}
+                yield place, Result(image, found.labels, self.class_names, self.palette,
+                                    self.background, found.scores, opened[place].path,
+                                    frame, tasks=tasks)
 
     def _run(self, batch: list, scores: bool, opened: list[Input],
-             failed: list | None) -> Iterator[tuple[tuple, LabelsAndScores]]:
+             failed: list | None) -> Iterator[tuple[tuple, Prediction]]:
         """Yields what :func:`_read` gave with what is found in it, unless that fails."""
         try:
             found = self._backend([image for *_, image in batch], scores)
@@ -312,11 +310,11 @@ class FCNInferencer:
         if not 0 <= part[0] < part[1]:
             raise InputError(f'part must be a number from 0 and a count above it, such as '
                              f'(0, 2), but is {part}')
-        opened, out_dir = open_inputs(inputs, self._channels)[0], Path(out_dir).expanduser()
+        opened, out_dir = open_inputs(inputs, self.channels)[0], Path(out_dir).expanduser()
         stems = output_stems([item.path for item in opened])
         outputs = [
             output_files(out_dir, stem, item.path, self.class_names, heatmap,
-                         video_suffix if isinstance(item, VideoInput) else None)
+                         video_suffix if isinstance(item, VideoInput) else None, self.tasks)
             for item, stem in zip(opened, stems)]
         mine = [i for i in range(part[0], len(opened), part[1])
                 if not (resume and all(file.exists() for file in outputs[i].values()))]
@@ -351,8 +349,7 @@ class FCNInferencer:
         with ExitStack() as stack:
             outputs = {kind: stack.enter_context(video_output(file, video.fps))
                        for kind, file in files.items()}
-            for _, result in self._stream([video], batch_size, heatmap is not None,
-                                          progress):
+            for _, result in self._stream([video], batch_size, heatmap is not None, progress):
                 for kind, picture in result.frame_pictures(opacity, heatmap).items():
                     outputs[kind].write(picture)
         return list(files.values())
@@ -394,5 +391,3 @@ def check_batch_size(batch_size: int) -> None:
     """Raises ValueError below 1."""
     if batch_size < 1:
         raise InputError(f'batch_size must be at least 1, but is {batch_size}')
-
-

@@ -101,6 +101,9 @@ def predict_live(infer: FCNInferencer, source: str, out_dir: PathLike, opacity: 
     """
     check_opacity(opacity)
     check_video_suffix(video_suffix)
+    if infer.channels != 3:
+        raise InputError('a stream has three channels, but the network takes '
+                         f'{infer.channels}: give it images')
     out_dir = Path(out_dir).expanduser()
     files = output_files(out_dir, stem_of(source), None, infer.class_names, heatmap,
                          video_suffix)

@@ -19,7 +19,7 @@ from .. import visualization as vis
 from ..checkpoints.bundled import say_which
 from ..checkpoints.loading import load_model
 from ..runtimes.opening import path_of
-from ..runtimes.torch_backend import labels_and_scores, step_options
+from ..runtimes.torch_backend import prediction_of, step_options
 from ..utils.channels import turned
 from ..utils.errors import InputError
 from ..utils.files import check_outputs
@@ -81,10 +81,9 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
         if image.shape[:2] != size:
             image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
         meta = model.dataset_meta
-        labels, probabilities = labels_and_scores(result, size, scores,
-                                                  len(meta['classes']))
-        yield Result(image, labels, meta['classes'], meta['palette'], meta['background'],
-                     probabilities, path, truth=truth,
+        found = prediction_of(result, size, scores, meta)
+        yield Result(image, found.labels, meta['classes'], meta['palette'],
+                     meta['background'], found.scores, path, truth=truth,
                      ignore_index=getattr(dataset, 'ignore_index', 255))
 
 

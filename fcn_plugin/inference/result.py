@@ -1,7 +1,7 @@
 """What is found in one image: labels, and what can be made of them."""
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ class Result:
         frame (int, optional): Number of the frame, from 0, in the video at ``path``.
         truth (np.ndarray, optional): True class indices, (H, W), from a data set.
         ignore_index (int): Label in ``truth`` that is not judged. Defaults to 255.
+        tasks (dict[str, np.ndarray]): As ``labels``, of the network's further tasks.
     """
     image: np.ndarray
     labels: np.ndarray
@@ -43,6 +44,7 @@ class Result:
     frame: int | None = None
     truth: np.ndarray | None = None
     ignore_index: int = 255
+    tasks: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         height, width = self.labels.shape
@@ -123,8 +125,7 @@ class Result:
         overlay = self.overlay(opacity, legend=False)
         if len(self.class_names) <= _MOST_IN_LEGEND:
             overlay = vis.add_legend(overlay, self.class_names, self.palette,
-                                     range(len(self.class_names)),
-                                     background=self.background)
+                                     range(len(self.class_names)), background=self.background)
         return dict(overlay=overlay) | (
             {} if heatmap is None else dict(heatmap=self.heatmap(heatmap)))
 
@@ -134,8 +135,8 @@ class Result:
         """Writes pictures and labels into a folder, or the overlay alone into a file.
 
         In a folder: ``<name>_overlay.jpg`` (or .png, for images without loss);
-        ``<name>_labels.png``, the class indices at the image's size; and with
-        ``heatmap`` ``<name>_heatmap_<class>.png``.
+        ``<name>_labels.png``, the class indices at the image's size, and those of further
+        tasks, ``<name>_labels_<task>.png``; with ``heatmap`` ``<name>_heatmap_<class>.png``.
 
         Args:
             path (str or Path): A folder, made where it does not exist; or the overlay's
@@ -158,7 +159,7 @@ class Result:
             files = dict(overlay=path)
         else:
             files = output_files(path, stem or self.name, self.path, self.class_names,
-                                 heatmap)
+                                 heatmap, tasks=self.tasks)
         check_outputs(files.values(), overwrite)
         pictures = dict(overlay=self.overlay(opacity))
         if 'heatmap' in files:
@@ -166,10 +167,12 @@ class Result:
         files['overlay'].parent.mkdir(parents=True, exist_ok=True)
         for kind, file in files.items():
             with replacing(file) as beside:
-                if kind == 'labels':
-                    vis.save_label_png(beside, self.labels, self.palette)
-                else:
+                if kind in pictures:
                     vis.save_picture(beside, pictures[kind])
+                elif kind == 'labels':
+                    vis.save_label_png(beside, self.labels, self.palette)
+                else:  # of a task, in colours of their own
+                    vis.save_label_png(beside, self.tasks[kind.removeprefix('labels_')], ())
         return list(files.values())
 
 
@@ -186,7 +189,7 @@ def find_class(name: str | int, classes: Sequence[str]) -> int:
 
 def output_files(out_dir: Path, stem: str, source: Path | None,
                  classes: Sequence[str], heatmap: str | int | None = None,
-                 video: str | None = None) -> dict[str, Path]:
+                 video: str | None = None, tasks: Iterable[str] = ()) -> dict[str, Path]:
     """What the outputs of an image or a video are called.
 
     Args:
@@ -198,15 +201,17 @@ def output_files(out_dir: Path, stem: str, source: Path | None,
         heatmap (str or int, optional): A class, for a heat map. Defaults to None.
         video (str, optional): The suffix of a video's pictures. Defaults to None: it is
             an image.
+        tasks (Iterable[str]): Further tasks of the network. Defaults to ().
 
     Returns:
-        dict[str, Path]: 'overlay', 'labels' (of an image) and 'heatmap'.
+        dict[str, Path]: 'overlay'; of an image 'labels' and 'labels_<task>'; 'heatmap'.
     """
     lossy = source is not None and source.suffix.lower() in ('.jpg', '.jpeg')
     files = dict(
         overlay=out_dir / f'{stem}_overlay{video or (".jpg" if lossy else ".png")}')
     if not video:
         files['labels'] = out_dir / f'{stem}_labels.png'
+        files |= {f'labels_{task}': out_dir / f'{stem}_labels_{task}.png' for task in tasks}
     if heatmap is not None:
         slug = re.sub(r'[^\w-]+', '-', classes[find_class(heatmap, classes)])
         files['heatmap'] = out_dir / f'{stem}_heatmap_{slug}{video or ".png"}'

@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..utils.errors import InputError, InputTypeError
+from .feature_maps import image_channels
 from .segmentors import FCNSegmentor
 
 # The largest relative change that another order of the sums explains; more is a fault.
@@ -132,10 +133,11 @@ def _with_packed_kernels(module: nn.Module, image: Tensor) -> nn.Module:
 
 
 def _probe(model: FCNSegmentor) -> Tensor:
-    """An image (1, 3, H, W) of a size that the backbone takes."""
+    """An image (1, C, H, W) of a size that the backbone takes."""
     weight = next(model.backbone.parameters())
     side = -(-224 // model.size_divisor) * model.size_divisor
-    image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    image = torch.randn(1, image_channels(model.backbone), side, side,
+                        generator=torch.Generator().manual_seed(0))
     return image.to(weight, memory_format=torch.channels_last)
 
 

@@ -1,6 +1,8 @@
 """Judging any model on a folder of images and one of masks."""
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from prettytable import PrettyTable
@@ -8,7 +10,7 @@ from rich.progress import track
 
 from ..evaluation.conditions import find_conditions
 from ..evaluation.confusion import FIGURES, segmentation_metrics
-from ..inference.images import ImageInput, list_images, read_image
+from ..inference.images import ImageInput, list_images, to_channels
 from ..inference.inferencer import FCNInferencer, check_batch_size
 from ..inference.predict import pages, save_pages
 from ..inference.result import Result
@@ -16,6 +18,7 @@ from ..masks.reading import read_label_png
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, write_text
 from ..utils.paths import PathLike
+from ..visualization import default_palette
 from .judge import Evaluation, choose_images, evaluate
 
 
@@ -26,7 +29,8 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
                     max_images: int | None = None, batch_size: int = 1,
                     device: str = 'auto', fast: bool = False, overwrite: bool = False,
                     cfg_options: dict | None = None,
-                    allow_imports: Sequence[str] = ()) -> dict[str, Evaluation]:
+                    allow_imports: Sequence[str] = (), task: str | None = None
+                    ) -> dict[str, Evaluation]:
     """Prints the paper's four metrics, and those of each class.
 
     Args:
@@ -42,11 +46,13 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
         ignore (Sequence[int]): Labels of pixels that do not count. Defaults to (255, ).
         conditions (Sequence[str]): Under which the images are judged, of
             :data:`~fcn_plugin.evaluation.conditions.CONDITIONS`, or 'all'.
-            Defaults to ('as taken', ).
+            Defaults to ('as taken', ). Networks of other than three channels know no other.
         pictures (int): How many images ``out_dir`` shows. Defaults to 6.
         max_images (int, optional): Judges so many, evenly spread. Defaults to None: all.
         batch_size, device, fast, cfg_options, allow_imports: See ``FCNInferencer``.
         overwrite (bool): Whether existing files may be replaced. Defaults to False.
+        task (str, optional): A further task of the network that is judged. Defaults to None:
+            the first.
 
     Returns:
         dict[str, Evaluation]: By condition.
@@ -69,11 +75,23 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
         check_outputs(files, overwrite)
     segment = FCNInferencer(config, checkpoint, device, cfg_options=cfg_options, fast=fast,
                             allow_imports=allow_imports)
+    if segment.channels != 3 and list(changes) != ['as taken']:
+        raise InputError(f'light and focus are changed in images of three channels, but the '
+                         f'network takes {segment.channels}: leave --conditions out')
+    meta = dict(classes=segment.class_names, palette=segment.palette,
+                background=segment.background)
+    if task is not None:
+        if task not in segment.tasks:
+            raise InputError(f"the network has no further task '{task}': expected "
+                             f'{", ".join(segment.tasks) or "--task to be left out"}')
+        classes = tuple(segment.tasks[task])
+        meta = dict(classes=classes, palette=default_palette(len(classes)), background=None)
     found = {}
     for name, change in changes.items():
-        found[name] = evaluate(_predict(segment, pairs, change, ignore, batch_size, name),
-                               range(len(pairs)), len(segment.class_names))
-    text = _tables(found, segment.class_names)
+        found[name] = evaluate(
+            _predict(segment, pairs, change, ignore, batch_size, name, task, meta),
+            range(len(pairs)), len(meta['classes']))
+    text = _tables(found, meta['classes'])
     print(text)
     if out_dir is not None:
         Path(out_dir).mkdir(parents=True, exist_ok=True)
@@ -82,9 +100,7 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
         first = next(iter(found))
         places = choose_images(found[first], pictures)
         rows = list(_predict(segment, [pairs[place] for place in places], changes[first],
-                             ignore, batch_size, ''))
-        meta = dict(classes=segment.class_names, palette=segment.palette,
-                    background=segment.background)
+                             ignore, batch_size, '', task, meta))
         save_pages(files[1:], rows, meta)
         print('written: ' + ', '.join(map(str, files)))
     return found
@@ -109,12 +125,18 @@ def _pairs(images: PathLike, labels: PathLike, most: int | None
 
 
 def _predict(segment: FCNInferencer, pairs: Sequence[tuple[Path, Path]], change,
-             ignore: Sequence[int], batch_size: int, name: str) -> Iterator[Result]:
+             ignore: Sequence[int], batch_size: int, name: str, task: str | None,
+             meta: dict[str, Any]) -> Iterator[Result]:
     for start in track(range(0, len(pairs), batch_size), name, disable=not name):
         batch = pairs[start:start + batch_size]
-        images = [ImageInput(change(read_image(path)), path) for path, _ in batch]
+        images = [ImageInput(change(to_channels(path, segment.channels)), path)
+                  for path, _ in batch]
         results = segment(images, batch_size=batch_size, progress=False)
         for result, (_, mask) in zip(results, batch):
+            if task is not None:
+                result = replace(result, labels=result.tasks[task],
+                                 class_names=meta['classes'], palette=meta['palette'],
+                                 background=meta['background'])
             result.truth = _read_truth(mask, ignore, result)
             yield result
 

@@ -12,7 +12,7 @@ from rich.progress import track
 
 from ..annotations.matching import match
 from ..checkpoints.loading import load_model
-from ..inference.images import read_image
+from ..inference.images import to_channels
 from ..inference.left_out import noting, raise_left_out
 from ..own_data.annotated import read_annotations
 from ..own_data.find_pairs import sort_out
@@ -20,7 +20,7 @@ from ..runtimes.torch_backend import TorchBackend
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing, write_text
 from ..utils.paths import PathLike
-from ..visualization import save_picture
+from ..visualization import as_picture, save_picture
 from ..visualization.text import Canvas, line_height, shorten
 
 _COLUMNS, _SIDE, _GAP, _TEXT = 5, 240, 10, 14
@@ -80,7 +80,7 @@ def suggest(checkpoint: PathLike, folder: PathLike, number: int = 50,
     seen, unsure, features = [], [], []
     for path in track(images, 'looking at images'):
         with noting(failed, str(path)):
-            uncertainty, feature = look_at(backend, read_image(path))
+            uncertainty, feature = look_at(backend, to_channels(path, backend.channels))
             seen.append(path)
             unsure.append(uncertainty)
             features.append(feature)
@@ -90,7 +90,7 @@ def suggest(checkpoint: PathLike, folder: PathLike, number: int = 50,
             np.array(unsure), np.stack(features), number)]
         write_text(files[0], ''.join(f'{one.path}\n' for one in chosen))
         with replacing(files[1]) as beside:
-            save_picture(beside, contact_sheet(chosen, folder))
+            save_picture(beside, contact_sheet(chosen, folder, backend.channels))
         print(f'{len(chosen)} of {len(images)} images without labels: {files[0]} and '
               f'{files[1].name} in {out_dir}{os.sep}')
     raise_left_out(failed, len(images), f'The others are in {files[0]}')
@@ -119,7 +119,7 @@ def look_at(backend: TorchBackend, image: np.ndarray) -> tuple[float, np.ndarray
 
     Args:
         backend (TorchBackend): The network.
-        image (np.ndarray): RGB, (H, W, 3) uint8.
+        image (np.ndarray): (H, W, C), as :func:`to_channels` gives it.
 
     Returns:
         tuple: See :class:`Suggestion`; and the mean of the deepest map of the backbone,
@@ -131,7 +131,7 @@ def look_at(backend: TorchBackend, image: np.ndarray) -> tuple[float, np.ndarray
             lambda module, inputs, outputs: maps.append(
                 outputs[-1] if isinstance(outputs, (tuple, list)) else outputs))
         stack.callback(handle.remove)
-        (_, scores), = backend([image], scores=True)
+        scores = backend([image], scores=True)[0].scores
     entropy = -(scores * np.log(np.maximum(scores, 1e-12))).sum(0).mean()
     feature = maps[-1].float().mean((0, 2, 3)).cpu().numpy()
     return float(entropy / np.log(len(scores))), feature / max(np.linalg.norm(feature), 1e-12)
@@ -164,7 +164,8 @@ def choose(unsure: np.ndarray, features: np.ndarray, number: int) -> list[int]:
     return chosen
 
 
-def contact_sheet(chosen: Sequence[Suggestion], folder: Path) -> np.ndarray:
+def contact_sheet(chosen: Sequence[Suggestion], folder: Path, channels: int = 3
+                  ) -> np.ndarray:
     """Small pictures with their place, name and uncertainty, in rows of five.
 
     Returns:
@@ -176,7 +177,8 @@ def contact_sheet(chosen: Sequence[Suggestion], folder: Path) -> np.ndarray:
     for place, one in enumerate(chosen):
         top = _GAP + place // _COLUMNS * cell
         left = _GAP + place % _COLUMNS * (_SIDE + _GAP)
-        picture = ImageOps.contain(Image.fromarray(read_image(one.path)), (_SIDE, _SIDE))
+        image = as_picture(to_channels(one.path, channels))
+        picture = ImageOps.contain(Image.fromarray(image), (_SIDE, _SIDE))
         sheet.picture(np.asarray(picture), top, left)
         name = f'{place + 1}  {one.uncertainty:.2f}  {one.path.relative_to(folder)}'
         sheet.text(shorten(name, _TEXT, _SIDE), top + picture.height, left, _TEXT)

@@ -1,14 +1,28 @@
 """What all backends share.
 
-A backend is called with RGB images and returns, for each, labels and scores; its
-``meta`` has the classes' names and colours.
+A backend is called with images and returns a :class:`Prediction` for each; its
+``meta`` has the classes' names and colours, and names of the classes of further tasks.
 """
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
-LabelsAndScores = tuple[np.ndarray, np.ndarray | None]
+
+class Prediction(NamedTuple):
+    """What is found in an image.
+
+    Attributes:
+        labels (np.ndarray): (H, W), of uint8 (int16 above 255 classes).
+        scores (np.ndarray, optional): Probabilities of the classes, (C, H, W) float32, where
+            they were asked for.
+        tasks (Mapping[str, Prediction]): The same of each further task, by its name.
+    """
+    labels: np.ndarray
+    scores: np.ndarray | None = None
+    tasks: 'Mapping[str, Prediction]' = MappingProxyType({})
 
 
 def by_shape(arrays: Sequence) -> Iterable[list[int]]:

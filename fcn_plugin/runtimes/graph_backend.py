@@ -8,7 +8,7 @@ import numpy as np
 from .. import visualization as vis
 from ..utils.channels import turned
 from ..utils.errors import InputError
-from .backend import LabelsAndScores, by_shape
+from .backend import Prediction, by_shape
 from .graph import META_KEY, Graph
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ class GraphBackend:
             preprocessing. Defaults to None: what the file says.
 
     Attributes:
-        meta (dict): 'classes', 'palette' and 'background'; 'preprocess' and 'scores' as
-            in :class:`~fcn_plugin.deployment.deployed.DeployedSegmentor`; 'exact_places',
+        meta (dict): 'classes', 'palette', 'background' and 'tasks'; 'preprocess' and
+            'scores' as in
+            :class:`~fcn_plugin.deployment.deployed.DeployedSegmentor`; 'exact_places',
             whether labels keep their places in 16 bits; and, for a graph without
             preprocessing, 'pipeline', 'mean', 'std' and 'bgr_to_rgb'.
         pipeline (Compose, optional): What an image goes through first, for a graph
@@ -49,7 +50,7 @@ class GraphBackend:
             self.pipeline = _pipeline_of(self.meta)
 
     def __call__(self, images: Sequence[np.ndarray],
-                 scores: bool = False) -> list[LabelsAndScores]:
+                 scores: bool = False) -> list[Prediction]:
         """As :class:`~fcn_plugin.runtimes.torch_backend.TorchBackend`.
 
         Where a graph without preprocessing is fed with resized images, labels are brought
@@ -61,11 +62,16 @@ class GraphBackend:
         arrays = [self.prepare(image) for image in images]
         found = {}
         for indices in by_shape(arrays):
-            labels, *probabilities = self.graph.run(np.stack([arrays[i] for i in indices]))
+            outputs = self.graph.run(np.stack([arrays[i] for i in indices]))
+            step = 2 if self.meta['scores'] else 1  # outputs of a task
             for place, i in enumerate(indices):
                 size = images[i].shape[:2]
-                own = _resize_scores(probabilities[0][place], size) if scores else None
-                found[i] = (vis.resize_labels(labels[place], *size), own)
+                first, *others = (Prediction(
+                    vis.resize_labels(outputs[at][place], *size),
+                    _resize_scores(outputs[at + 1][place], size) if scores else None)
+                    for at in range(0, len(outputs), step))
+                tasks = dict(zip(self.meta.get('tasks', ()), others, strict=True))
+                found[i] = first._replace(tasks=tasks)
         return [found[i] for i in range(len(images))]
 
     def show_tiles(self, shown: bool) -> None:

@@ -22,7 +22,7 @@ from ..ops import label_dtype
 from ..utils.channels import turned
 from ..utils.config import inner_dataset
 from ..utils.errors import InputError
-from .backend import LabelsAndScores, by_shape
+from .backend import Prediction, by_shape
 
 #: Pixels of an image, as a network gets it, above which it is labelled in tiles: 6000x6000.
 #: Whole, such an image takes some ten GB.
@@ -40,8 +40,9 @@ def build_pipeline(cfg: Config) -> Compose:
     kept = []
     for step in steps:
         name = step['type'] if isinstance(step['type'], str) else step['type'].__name__
-        if name.split('.')[-1] == 'LoadRGBD' and tuple(step['inputs']) != ('colour', ):
-            raise InputError(f'the network sees {" and ".join(step["inputs"])}, files that '
+        inputs = step.get('inputs', ('colour', 'depth'))  # LoadRGBD's default
+        if name.split('.')[-1] == 'LoadRGBD' and tuple(inputs) != ('colour', ):
+            raise InputError(f'the network sees {" and ".join(inputs)}, files that '
                              'only its data set knows: see fcn show and fcn test')
         if not name.split('.')[-1].startswith('Load'):
             kept.append(step)
@@ -82,7 +83,7 @@ class TorchBackend:
 
     @torch.no_grad()
     def __call__(self, images: Sequence[np.ndarray],
-                 scores: bool = False) -> list[LabelsAndScores]:
+                 scores: bool = False) -> list[Prediction]:
         """Predicts a batch.
 
         Args:
@@ -92,8 +93,7 @@ class TorchBackend:
             scores (bool): Whether to return them too. Defaults to False.
 
         Returns:
-            list[tuple]: For each image labels (H, W), of uint8 (int16 above 255 classes),
-            and scores (C, H, W) float32 or None.
+            list[Prediction]: One for each image.
         """
         data = [run_pipeline(self.pipeline, image) for image in images]
         if getattr(self.model, 'post_processor', None) is not None:
@@ -108,8 +108,7 @@ class TorchBackend:
                      data_samples=[data[i]['data_samples'] for i in indices]),
                 **step_options(self.model, size, scores, self._track))
             for i, sample in zip(indices, samples):
-                found[i] = labels_and_scores(sample, images[i].shape[:2], scores,
-                                             len(self.meta['classes']))
+                found[i] = prediction_of(sample, images[i].shape[:2], scores, self.meta)
         return [found[i] for i in range(len(images))]
 
     def show_tiles(self, shown: bool) -> None:
@@ -140,9 +139,9 @@ def step_options(model: nn.Module, size: tuple[int, int], scores: bool,
         return options
     large = (f'{size[1]}x{size[0]} pixels do not fit into memory as a whole (more than '
              f'{MOST_PIXELS / 1e6:.0f} megapixels)')
-    refused = (f'{large}, and tiles (--tile) give labels only, of an FCNSegmentor whose '
-               "alignment is 'same' and without a CRF: make the image smaller, or leave the "
-               'heat map out')
+    refused = (f'{large}, and tiles (--tile) give labels only, of an FCNSegmentor of one '
+               "task whose alignment is 'same' and without a CRF: make the image smaller, or "
+               'leave the heat map out')
     if not isinstance(model, FCNSegmentor) or scores or model.test_cfg.logits:
         raise InputError(refused)
     try:
@@ -154,19 +153,27 @@ def step_options(model: nn.Module, size: tuple[int, int], scores: bool,
     return options
 
 
-def labels_and_scores(sample: BaseDataElement, size: tuple[int, int],
-                      scores: bool, num_classes: int) -> LabelsAndScores:
-    """What a model has found, at that (H, W); see :class:`TorchBackend`."""
-    labels = sample.pred_sem_seg.data[0].to(label_dtype(num_classes)).cpu().numpy()
+def prediction_of(sample: BaseDataElement, size: tuple[int, int], scores: bool,
+                  meta: dict[str, Any]) -> Prediction:
+    """What a model has found, at that (H, W); ``meta`` is the model's ``dataset_meta``."""
+    first = _task_of(sample, 'pred_sem_seg', 'seg_logits', size, scores, meta['classes'])
+    return first._replace(tasks={
+        task: _task_of(sample, f'pred_{task}', f'{task}_logits', size, scores, classes)
+        for task, classes in meta.get('tasks', {}).items()})
+
+
+def _task_of(sample: BaseDataElement, labels_key: str, logits_key: str,
+             size: tuple[int, int], scores: bool, classes: Sequence[str]) -> Prediction:
+    labels = sample.get(labels_key).data[0].to(label_dtype(len(classes))).cpu().numpy()
     labels = vis.resize_labels(labels, *size)
     if not scores:
-        return labels, None
-    if 'seg_logits' not in sample:
+        return Prediction(labels)
+    if logits_key not in sample:
         raise InputError("the model returns labels without scores (in test_cfg.mode "
                          "'tile' it does)")
-    logits = sample.seg_logits.data.float()
+    logits = sample.get(logits_key).data.float()
     if tuple(logits.shape[-2:]) != tuple(size):
         logits = nn.functional.interpolate(logits[None], size, mode='bilinear')[0]
     # mmseg has put a single channel through the sigmoid already
     logits = torch.cat([1 - logits, logits]) if len(logits) == 1 else logits.softmax(0)
-    return labels, logits.clamp(0, 1).cpu().numpy()
+    return Prediction(labels, logits.clamp(0, 1).cpu().numpy())

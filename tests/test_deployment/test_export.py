@@ -12,6 +12,7 @@ from tiny_runs import CONFIGS, run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.deployment.export import compare_backends, export, resize_of
+from fcn_plugin.runtimes.backend import Prediction
 
 onnx = pytest.importorskip('onnx', reason="the extra 'export' is not installed")
 pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
@@ -104,12 +105,12 @@ class Answers:
     def __init__(self, probabilities, labels=None, in_batch=None, scores=False):
         self.meta = dict(scores=scores)
         labels = probabilities.argmax(0) if labels is None else labels
-        self.alone = (labels, probabilities)
-        self.in_batch = (labels if in_batch is None else in_batch, probabilities)
+        self.alone = Prediction(labels, probabilities)
+        self.in_batch = Prediction(labels if in_batch is None else in_batch, probabilities)
 
     def __call__(self, images, scores=False):
-        labels, probabilities = self.alone if len(images) == 1 else self.in_batch
-        return [(labels, probabilities if scores else None) for _ in images]
+        found = self.alone if len(images) == 1 else self.in_batch
+        return [found if scores else found._replace(scores=None) for _ in images]
 
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)

@@ -9,7 +9,6 @@ from PIL import Image
 from scipy.io import savemat
 from tiny_runs import CONFIGS, HERE, succeed, write_config
 
-from fcn_plugin.deployment.deployed import DeployedSegmentor
 from fcn_plugin.evaluation import FCNMetric
 from fcn_plugin.modalities.siftflow import FOLDERS, SCENES, siftflow_to_folders
 
@@ -70,10 +69,7 @@ def test_tasks_must_not_be_mixed(change):
         build(other_tasks=dict(geometric=3), **change)
 
 
-def test_what_knows_one_task_refuses_more(archive, tmp_path):
-    model = build(other_tasks=dict(geometric=GEOMETRIC))
-    with pytest.raises(ValueError, match='several tasks cannot be exported.* geometric'):
-        DeployedSegmentor(model.eval())
+def test_tasks_that_are_not_there(tmp_path):
     metric = FCNMetric(task='moon')
     metric.dataset_meta = dict(classes=('a', ), tasks=dict(geometric=('b', )))
     with pytest.raises(ValueError, match="no task 'moon'.*: geometric"):

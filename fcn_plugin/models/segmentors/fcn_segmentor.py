@@ -23,8 +23,9 @@ from ..geometry import pad_to_multiple, windows_of
 from .post_processing import PostProcessing
 
 _NOT_IN_TILES = (
-    "test_cfg: mode='tile' gives labels only, with alignment='same': take mode='whole', or "
-    "'slide', for logits, for a post processor and for alignment='caffe'")
+    "test_cfg: mode='tile' gives labels only, of one task, with alignment='same': take "
+    "mode='whole' for several tasks, and it or 'slide' for logits, for a post processor and "
+    "for alignment='caffe'")
 
 
 @MODELS.register_module()
@@ -124,7 +125,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             ValueError: If this network cannot label in tiles, or not in tiles of that size.
         """
         divisor = self.size_divisor
-        if self.post_processor is not None or (
+        if self.post_processor is not None or self.tasks or (
                 divisor == 1 and isinstance(self.decode_head, FCNSkipHead)):
             raise InputError(_NOT_IN_TILES)
         if not (isinstance(tile, int) and isinstance(overlap, int) and overlap >= 0):
@@ -236,7 +237,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             list[SegDataSample]: With ``pred_sem_seg``, data (1, H, W) of uint8 (int16 above
             255 classes), and on request (``logits``) ``seg_logits``, float32
             (C, H, W), in the order of the inputs. Of each further task of the head
-            ``pred_<task>``, as ``pred_sem_seg``.
+            ``pred_<task>``, as ``pred_sem_seg``, and on request ``<task>_logits``.
         """
         if data_samples is None:
             data_samples = [SegDataSample() for _ in inputs]
@@ -341,6 +342,9 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             for task, each in zip(self.tasks, others):
                 sample.set_data({f'pred_{task}': PixelData(
                     data=label_scores(each, *axes)[None])})
+                if with_logits:
+                    sample.set_data({f'{task}_logits': PixelData(
+                        data=resample_scores(each, *axes))})
         if with_logits:
             logits = resample_scores(scores, *axes)
             # With a single channel mmseg's seg_logits are probabilities.

@@ -48,17 +48,22 @@ class FCNTTAModel(SegTTAModel):
         Returns:
             list[SegDataSample]: The first view of each, with ``pred_sem_seg``, data
             (1, H, W), and ``seg_logits``, whose softmax is the mean; with a single
-            channel they are the mean itself.
+            channel they are the mean itself. Of each further task ``pred_<task>`` and
+            ``<task>_logits`` alike.
         """
         return [self._merge(views) for views in data_samples_list]
 
     def _merge(self, views: SampleList) -> SegDataSample:
         merged = views[0]
         single = len(merged.seg_logits.data) == 1
-        mean = torch.stack([view.seg_logits.data if single else
-                            view.seg_logits.data.softmax(0) for view in views]).mean(0)
-        labels = mean > self.module.decode_head.threshold if single else (
-            mean.argmax(0, keepdim=True))
-        merged.pred_sem_seg = PixelData(data=labels.to(merged.pred_sem_seg.data.dtype))
-        merged.seg_logits = PixelData(data=mean if single else log_scores(mean))
+        for pred, logits in (('pred_sem_seg', 'seg_logits'), *(
+                (f'pred_{task}', f'{task}_logits')
+                for task in getattr(self.module, 'tasks', ()))):
+            each = [view.get(logits).data for view in views]
+            mean = torch.stack(each if single else [one.softmax(0) for one in each]).mean(0)
+            labels = mean > self.module.decode_head.threshold if single else (
+                mean.argmax(0, keepdim=True))
+            kind = merged.get(pred).data.dtype
+            merged.set_data({pred: PixelData(data=labels.to(kind)), logits: PixelData(
+                data=mean if single else log_scores(mean))})
         return merged
