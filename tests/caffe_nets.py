@@ -107,16 +107,16 @@ def bilinear(classes, factor, size=None):
     return kernel
 
 
-def paper_net(variant, classes=5):
+def paper_net(variant, classes=5, channels=3, seed=0):
     """A net of the paper, a sixteenth as wide: from name to (type, arrays)."""
-    random = np.random.RandomState(0)
+    random = np.random.RandomState(seed)
 
     def convolution(out, width, size):
         return 'Convolution', [
             random.randn(out, width, size, size).astype(np.float32),
             random.randn(out).astype(np.float32)]
 
-    net, width = {'data': ('Input', [])}, 3
+    net, width = {'data': ('Input', [])}, channels
     for block, (convs, out) in enumerate(zip((2, 2, 3, 3, 3), WIDTHS), 1):
         for i in range(1, convs + 1):
             net[f'conv{block}_{i}'] = convolution(out, width, 3)
@@ -145,6 +145,32 @@ def paper_net(variant, classes=5):
     upscore('upscore_pool4', 2)
     skip('pool3', WIDTHS[2], 0.0001)
     upscore('upscore8', 8)
+    return net
+
+
+def early_net(classes=5):
+    """Colour and depth as four channels."""
+    return {name.replace('conv1_1', 'conv1_1_bgrd'): layer
+            for name, layer in paper_net('32s', classes, channels=4).items()}
+
+
+def late_net(classes=5):
+    """A net each for colour and HHA, with one upscore."""
+    net = {}
+    for seed, stream in enumerate(('color', 'hha')):
+        net.update((name if name == 'upscore' else name + stream, layer)
+                   for name, layer in paper_net('32s', classes, seed=seed).items())
+    return net
+
+
+def two_task_net(variant, classes=5, others=3):
+    """One trunk, and score and upsampling layers for each task."""
+    net = {name: layer for name, layer in paper_net(variant, classes).items()
+           if not name.startswith(('score', 'upscore'))}
+    for task, count in dict(sem=classes, geo=others).items():
+        net.update((f'{name}_{task}', layer)
+                   for name, layer in paper_net(variant, count, seed=count).items()
+                   if name.startswith(('score', 'upscore')))
     return net
 
 
@@ -187,7 +213,7 @@ def narrow_trunk(**kwargs):
         for module in vgg.modules():
             if isinstance(module, ConvModule):
                 conv = module.conv
-                width, out = (c if c in (3, FC) else c // 16
+                width, out = (c if c in (3, 4, FC) else c // 16
                               for c in (conv.in_channels, conv.out_channels))
                 module.conv = nn.Conv2d(width, out, conv.kernel_size,
                                         padding=conv.padding)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from mmseg.datasets import PascalContextDataset, PascalContextDataset59, PascalVOCDataset
 
+from ..modalities import NYUDv2Dataset, SIFTFlowDataset
 from ..models.converters import (
     Conversion,
     convert_layers,
@@ -17,10 +18,12 @@ from ..models.converters import (
 )
 from ..utils.errors import InputError
 from ..utils.paths import PathLike
+from ..visualization import default_palette
 from .reading import read_checkpoint
 
 _DATA_SETS = {len(data_set.METAINFO['classes']): data_set for data_set in (
-    PascalVOCDataset, PascalContextDataset59, PascalContextDataset)}
+    PascalVOCDataset, PascalContextDataset59, PascalContextDataset, NYUDv2Dataset,
+    SIFTFlowDataset)}
 # How files that torch.save wrote begin: zip, and the pickle of its older format.
 _TORCH_MAGIC = (b'PK\x03\x04', b'\x80\x02')
 
@@ -35,8 +38,8 @@ def caffe_to_fcn(source: PathLike, out: PathLike, variant: str | None = None,
         source (str or Path): A ``.caffemodel``, or the ``.pth`` of a PyTorch port.
         out (str or Path): The checkpoint: 'state_dict', and 'meta' with 'source',
             'variant', 'num_classes', 'decode_head' (settings that the config's head
-            needs) and, for the classes of VOC and PASCAL-Context, 'dataset_meta'. Those
-            of PASCAL-Context are put in the order of mmseg's data sets.
+            needs) and, for as many classes as VOC, PASCAL-Context, NYUDv2 or SIFT Flow has,
+            'dataset_meta'. Those of PASCAL-Context are put in the order of mmseg's data sets.
         variant (str, optional): What the net must be, one of ``VARIANTS``. Defaults
             to None: what its layers say.
         overwrite (bool): Whether ``out`` may be replaced. Defaults to False.
@@ -75,9 +78,13 @@ def caffe_to_fcn(source: PathLike, out: PathLike, variant: str | None = None,
     meta = dict(source=source.name, variant=conversion.variant,
                 num_classes=conversion.num_classes, decode_head=conversion.decode_head)
     if data_set is not None:
-        meta['dataset_meta'] = dict(
-            classes=tuple(data_set.METAINFO['classes']),
-            palette=[list(colour) for colour in data_set.METAINFO['palette']])
+        info = data_set.METAINFO
+        meta['dataset_meta'] = dict(classes=tuple(info['classes']), palette=[
+            list(map(int, colour)) for colour in info.get(
+                'palette', default_palette(len(info['classes'])))])
+        tasks = {task: len(names) for task, names in info.get('tasks', {}).items()}
+        if tasks and tasks == conversion.decode_head.get('other_tasks'):
+            meta['dataset_meta']['tasks'] = info['tasks']
     _save(dict(state_dict=conversion.state_dict, meta=meta), out)
     print(f'{source}: {conversion.report()}\nwritten to {out}')
     return conversion
@@ -87,7 +94,7 @@ def fcn_to_port(source: PathLike, out: PathLike, overwrite: bool = False) -> Non
     """Writes a checkpoint's weights under the names of the PyTorch port.
 
     Args:
-        source (str or Path): A checkpoint of FCN-32s, 16s or 8s on VGG16.
+        source (str or Path): A checkpoint of one of the authors' nets.
         out (str or Path): The port's state dict.
         overwrite (bool): Whether ``out`` may be replaced. Defaults to False.
 
@@ -97,7 +104,11 @@ def fcn_to_port(source: PathLike, out: PathLike, overwrite: bool = False) -> Non
     """
     source, out = _checked(source, out, overwrite)
     try:
-        port = to_port(read_checkpoint(source)['state_dict'])
+        loaded = read_checkpoint(source)
+        converted, trained = (loaded['meta'].get(key) or {}
+                              for key in ('decode_head', 'dataset_meta'))
+        port = to_port(loaded['state_dict'], converted.get('other_tasks') or {
+            task: len(names) for task, names in (trained.get('tasks') or {}).items()})
     except ValueError as error:
         raise InputError(f"cannot convert '{source}': {error}") from error
     _save(port, out)

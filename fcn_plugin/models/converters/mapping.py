@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from ...utils.errors import InputError
-from ..geometry import bilinear_kernel
+from .arrangements import EARLY, OTHER_TASK, STREAMS, join_streams, join_tasks, streams_of
 from .caffemodel import Layer
+from .layers import check_layer, fit, is_bilinear, shapes_text
 from .our_net import (
     STRIDES,
     UPSAMPLING,
@@ -19,7 +20,8 @@ from .our_net import (
     trunk_names,
 )
 
-VARIANTS = ('32s', '16s', '8s', 'at-once', 'alexnet', 'pascalcontext', 'imagenet')
+VARIANTS = ('32s', '16s', '8s', 'at-once', 'alexnet', 'pascalcontext', 'imagenet',
+            'colour-depth', 'colour-hha', 'siftflow')
 """What a net can be called: its finest stride and training, its trunk, or its data."""
 
 # The layers by which a net is told from the coarser ones, finest net first.
@@ -34,8 +36,6 @@ _SCALES = {8: ('scale_pool3', 0.0001), 16: ('scale_pool4', 0.01)}
 _CONTEXT_CLASSES = (59, 60)  # PASCAL-Context without and with background
 # A classifier's matrices are the kernels of the same layers as convolutions.
 _MATRIX_KINDS = ('Convolution', 'InnerProduct')
-# Bilinear kernels of the paper's factors are exact in float32; Caffe's filler may round.
-_KERNEL_TOLERANCE = 1e-6
 
 
 class Conversion(NamedTuple):
@@ -43,11 +43,12 @@ class Conversion(NamedTuple):
 
     Attributes:
         state_dict (dict[str, Tensor]): Of ``FCNSegmentor(FullyConvVGG(16),
-            FCNSkipHead)``, or of FullyConvAlexNet, float32; of 'imagenet', VGG16's under
-            torchvision's names, AlexNet's under those of FullyConvAlexNet.
+            FCNSkipHead)``, or of FullyConvAlexNet or LateFusion, float32; of 'imagenet',
+            VGG16's under torchvision's names, AlexNet's under those of FullyConvAlexNet.
         variant (str): '32s', '16s', '8s', 'at-once' or 'alexnet', behind 'pascalcontext-'
-            where the number of classes says so; or 'imagenet'.
-        num_classes (int): Number of classes C.
+            where the number of classes says so, or 'siftflow-' where there are two tasks;
+            'colour-depth' and 'colour-hha' (32s, early and late fusion); or 'imagenet'.
+        num_classes (int): Number of classes C, of the first task.
         decode_head (dict): What the head's config must say for these weights; empty for
             'imagenet', which has none.
         rows (list[tuple[str, str, str]]): For each layer with weights: its name,
@@ -104,29 +105,70 @@ def convert_layers(layers: Iterable[Layer], variant: str | None = None,
             raise InputError(_contradiction(variant, f"ImageNet's {_classifier_of(named)}",
                                             'imagenet'))
         return _convert_classifier(named)
+    streams = streams_of(named)
+    if streams:
+        if variant not in (None, '32s', 'colour-hha'):
+            raise InputError(_contradiction(variant, 'FCN colour-hha', '32s or colour-hha'))
+        return _join(streams)
+    channels = 4 if EARLY in named and 'conv1_1' not in named else 3
+    named, tasks = join_tasks({'conv1_1' if name == EARLY and channels == 4 else name: layer
+                               for name, layer in named.items()})
     stage, at_once = _recognise(named)
     kind = 'at-once' if at_once else stage
     _check_complete(named, stage, kind)
-    _check_layer(named['score_fr'], 2, *_MATRIX_KINDS)
+    check_layer(named['score_fr'], 2, *_MATRIX_KINDS)
     num_classes = named['score_fr'].blobs[1].size
-    context = num_classes in _CONTEXT_CLASSES
-    kind = _settle(variant, kind, context, num_classes, implicit_scales)
-    settings = dict(in_strides=STRIDES[stage], num_classes=num_classes)
-    conversion = Conversion({}, 'pascalcontext-' * context + kind, num_classes,
-                            settings, [], [])
+    context = num_classes in _CONTEXT_CLASSES and not tasks and channels == 3
+    family = 'pascalcontext' if context else 'siftflow' if tasks else (
+        'colour-depth' if channels == 4 else None)
+    kind = _settle(variant, kind, family, num_classes, implicit_scales)
+    settings: dict = dict(in_strides=STRIDES[stage], num_classes=num_classes)
+    name = kind if family is None else family if channels == 4 else f'{family}-{kind}'
+    conversion = Conversion({}, name, num_classes, settings, [], [])
 
-    _convert_convolutions(conversion, named, stage)
+    _convert_convolutions(conversion, named, stage, channels)
     if kind == 'at-once':
         settings['skip_scales'] = tuple(
             _SCALES[s][1] if s in _SCALES else 1. for s in STRIDES[stage])
     if at_once:
         _convert_scales(conversion, named)
     _convert_upsampling(conversion, named, stage)
+    if tasks:
+        if 'upsampler' in settings or 'final_upsampler' in settings:
+            raise InputError('upsampling of two tasks is learned, expected bilinear kernels, '
+                             'which the authors fix')
+        settings.update(num_classes=tasks[0], other_tasks={OTHER_TASK: tasks[1]})
+        conversion = conversion._replace(num_classes=tasks[0])
     if implicit_scales and stage == '8s' and variant not in ('8s', 'at-once'):
         conversion.notes.append(
             'these names do not tell a net trained at once from a staged one; taken as '
             'staged (--variant at-once otherwise)')
     return conversion
+
+
+def _join(layers: Sequence[list[Layer]]) -> Conversion:
+    """Late fusion, of the layers of its streams."""
+    streams: list[Conversion] = []
+    for name, each in zip(STREAMS, layers):
+        try:
+            streams.append(convert_layers(each))
+        except InputError as error:
+            raise InputError(f'late fusion, stream {name}: {error}') from error
+    first = streams[0]
+    if any(one.decode_head != first.decode_head for one in streams):
+        raise InputError('the streams are of different nets: ' + ', '.join(
+            f'{name} {one.decode_head}' for name, one in zip(STREAMS, streams)))
+    if first.decode_head['in_strides'] != (32, ) or first.variant == 'alexnet':
+        raise InputError(f'two streams of FCN {first.variant}, expected two of FCN-32s on '
+                         'VGG16')
+    rows = [(row[0] + name * (not row[0].startswith('upscore')), row[1],
+             row[2].replace('backbone.', f'backbone.streams.{i}.'))
+            for i, (name, one) in enumerate(zip(STREAMS, streams)) for row in one.rows]
+    return Conversion(
+        join_streams([one.state_dict for one in streams]), 'colour-hha', first.num_classes,
+        dict(first.decode_head, skip_scales=(0.5, )), list(dict.fromkeys(rows)), [
+            'one score layer on both streams, with the mean of their biases, is the mean of '
+            'their two', *first.notes])
 
 
 def _convert_classifier(named: dict[str, Layer]) -> Conversion:
@@ -153,15 +195,16 @@ def _convert_classifier(named: dict[str, Layer]) -> Conversion:
     _refuse_others(named, places, f"ImageNet's {kind}")
     if stage == 'alexnet':  # in which there is no place for it
         del places['fc8']
-        conversion.rows.append(('fc8', _shapes(named['fc8']), 'not stored: the classifier'))
+        conversion.rows.append(
+            ('fc8', shapes_text(named['fc8']), 'not stored: the classifier'))
     for name, (place, *wanted) in places.items():
         layer = named[name]
-        _check_layer(layer, 2, *(('Convolution', ) if name.startswith('conv') else
+        check_layer(layer, 2, *(('Convolution', ) if name.startswith('conv') else
                                  ('InnerProduct', )))
         for i, parameter in enumerate(('weight', 'bias')):
             conversion.state_dict[f'{place}.{parameter}'] = torch.from_numpy(
-                _fit(layer, i, wanted[i]))
-        conversion.rows.append((name, _shapes(layer), f'{place}.{{weight,bias}}'))
+                fit(layer, i, wanted[i]))
+        conversion.rows.append((name, shapes_text(layer), f'{place}.{{weight,bias}}'))
     return conversion
 
 
@@ -176,18 +219,18 @@ def _torchvision_places() -> list[str]:
     return [*places, 'classifier.0', 'classifier.3']
 
 
-def _convert_convolutions(conversion: Conversion, named: dict[str, Layer],
-                          stage: str) -> None:
+def _convert_convolutions(conversion: Conversion, named: dict[str, Layer], stage: str,
+                          channels: int) -> None:
     """The trunk and the score layers."""
-    shapes = target_shapes(stage, conversion.num_classes)
+    shapes = target_shapes(stage, conversion.num_classes, channels)
     for name, target in layer_names(stage).items():
         layer = named[name]
-        _check_layer(layer, 2, *(('Convolution', ) if name.startswith('conv') else
+        check_layer(layer, 2, *(('Convolution', ) if name.startswith('conv') else
                                  _MATRIX_KINDS))
         for i, parameter in enumerate(('weight', 'bias')):
             key = f'{target}.{parameter}'
-            conversion.state_dict[key] = torch.from_numpy(_fit(layer, i, shapes[key]))
-        conversion.rows.append((name, _shapes(layer), f'{target}.{{weight,bias}}'))
+            conversion.state_dict[key] = torch.from_numpy(fit(layer, i, shapes[key]))
+        conversion.rows.append((layer.name, shapes_text(layer), f'{target}.{{weight,bias}}'))
 
 
 def _convert_scales(conversion: Conversion, named: dict[str, Layer]) -> None:
@@ -197,8 +240,8 @@ def _convert_scales(conversion: Conversion, named: dict[str, Layer]) -> None:
     for stride, (name, value) in _SCALES.items():
         key = f'decode_head.score.stride{stride}.weight'
         weight = conversion.state_dict[key]
-        _check_layer(named[name], 1, 'Scale')
-        scale = _fit(named[name], 0, (weight.shape[1], ))
+        check_layer(named[name], 1, 'Scale')
+        scale = fit(named[name], 0, (weight.shape[1], ))
         fate = f'skip_scales: {value}'
         if not (scale == np.float32(value)).all():
             columns = torch.from_numpy(scale).double()[:, None, None]
@@ -210,7 +253,7 @@ def _convert_scales(conversion: Conversion, named: dict[str, Layer]) -> None:
             conversion.notes.append(
                 f'{name} is not {value} throughout ({scale.min():g} to '
                 f'{scale.max():g}), so it is multiplied into {key}')
-        conversion.rows.append((name, _shapes(named[name]), fate))
+        conversion.rows.append((name, shapes_text(named[name]), fate))
 
 
 def _convert_upsampling(conversion: Conversion, named: dict[str, Layer],
@@ -219,9 +262,9 @@ def _convert_upsampling(conversion: Conversion, named: dict[str, Layer],
     upsampling, classes = UPSAMPLING[stage], conversion.num_classes
     kernels = {}
     for name, (_, _, size) in upsampling.items():
-        _check_layer(named[name], 1, 'Deconvolution')
-        kernels[name] = _fit(named[name], 0, (classes, classes, size, size))
-    learned = [name for name in upsampling if not _is_bilinear(kernels[name])]
+        check_layer(named[name], 1, 'Deconvolution')
+        kernels[name] = fit(named[name], 0, (classes, classes, size, size))
+    learned = [name for name in upsampling if not is_bilinear(kernels[name])]
     *between, last = upsampling
     for setting, group in (('upsampler', between), ('final_upsampler', [last])):
         # A group of kernels has one setting, so all of them are stored or none.
@@ -237,7 +280,7 @@ def _convert_upsampling(conversion: Conversion, named: dict[str, Layer],
             if stored:
                 fate = f'decode_head.{target}.weight'
                 conversion.state_dict[fate] = torch.from_numpy(kernels[name])
-            conversion.rows.append((name, _shapes(named[name]), fate))
+            conversion.rows.append((named[name].name, shapes_text(named[name]), fate))
     if learned:
         conversion.notes.append(f'{", ".join(learned)}: not bilinear, so learned; the '
                                 'head needs the upsampler settings above')
@@ -296,20 +339,19 @@ def _refuse_others(named: dict[str, Layer], wanted: Collection[str], kind: str) 
     if missing:
         raise InputError(f'by its layers this is {kind}, but it lacks '
                          f'{", ".join(missing)}: the file is cut off or of another net')
-    left = [f'{name} ({_shapes(layer)})' for name, layer in named.items()
+    left = [f'{name} ({shapes_text(layer)})' for name, layer in named.items()
             if name not in wanted]
     if left:
         raise InputError(
             f'by its layers this is {kind}, in which there is no place for '
             f'{", ".join(left[:5])}' + ', ...' * (len(left) > 5) + ': only the nets of '
-            'the paper with one input and one set of classes on VGG16 or AlexNet are '
-            'converted')
+            'the paper on VGG16 or AlexNet are converted')
 
 
-def _settle(variant: str | None, kind: str, context: bool, num_classes: int,
+def _settle(variant: str | None, kind: str, family: str | None, num_classes: int,
             implicit_scales: bool) -> str:
     """The kind of net, by its layers and by ``variant``, which must not contradict them."""
-    possible = [kind] + ['pascalcontext'] * context
+    possible = [kind] + [family] * (family is not None)
     if implicit_scales and kind == '8s':
         possible.append('at-once')
     if variant is not None and variant not in possible:
@@ -321,58 +363,3 @@ def _settle(variant: str | None, kind: str, context: bool, num_classes: int,
 def _contradiction(variant: str, kind: str, possible: str) -> str:
     return (f'--variant {variant} contradicts the file: by its layers it is {kind}, '
             f'expected {possible}. Leave --variant out, or give the other file')
-
-
-# --- layers --------------------------------------------------------------------
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return 'x'.join(map(str, shape)) or 'a single value'
-
-
-def _shapes(layer: Layer) -> str:
-    return ', '.join(_shape(blob.shape) for blob in layer.blobs)
-
-
-def _check_layer(layer: Layer, blobs: int, *kinds: str) -> None:
-    if layer.type and layer.type not in kinds:
-        raise InputError(f"layer '{layer.name}' is of type {layer.type}, expected "
-                         f'{" or ".join(kinds)}')
-    if len(layer.blobs) != blobs:
-        raise InputError(
-            f"layer '{layer.name}' has {len(layer.blobs)} sets of weights "
-            f'({_shapes(layer)}), expected '
-            + ('2 (weight and bias)' if blobs == 2 else '1'))
-
-
-def _fit(layer: Layer, index: int, shape: tuple[int, ...]) -> np.ndarray:
-    """A layer's blob as finite float32 of ``shape``; its own shape must be that or mean it.
-
-    It is a copy: a view of the file need not be aligned, and ends when the file is closed.
-    """
-    blob = layer.blobs[index]
-    accepted = [shape, (1, ) * (4 - len(shape)) + shape]  # the old format has 4 dims
-    if layer.type == 'InnerProduct' and len(shape) == 4:
-        matrix = (shape[0], math.prod(shape[1:]))
-        accepted += [matrix, (1, 1, *matrix)]
-    if blob.shape not in accepted:
-        raise InputError(
-            f"layer '{layer.name}': weights of shape {_shape(blob.shape)}, expected "
-            f'{_shape(shape)}: another net, or one of other widths')
-    with np.errstate(over='ignore'):
-        values = np.array(blob, np.float32, order='C').reshape(shape)
-    # min and max pass NaN on, and need no copy.
-    if not np.isfinite([values.min(), values.max()]).all():
-        raise InputError(f"layer '{layer.name}': infinite values or NaN among the "
-                         'weights, expected finite ones: the file is damaged, or its '
-                         'training diverged')
-    return values
-
-
-def _is_bilinear(kernel: np.ndarray) -> bool:
-    """Whether (C, C, k, k) interpolates each class and mixes none."""
-    classes, size = len(kernel), kernel.shape[-1]
-    diagonal = kernel[range(classes), range(classes)]
-    bilinear = bilinear_kernel((size + 1) // 2, size).numpy()
-    return (np.count_nonzero(kernel) == np.count_nonzero(diagonal)
-            and np.allclose(diagonal, bilinear, rtol=0, atol=_KERNEL_TOLERANCE))

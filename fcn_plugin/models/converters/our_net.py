@@ -23,10 +23,10 @@ UPSAMPLING = {
 }
 
 
-def build_backbone() -> FullyConvVGG:
+def build_backbone(**kwargs) -> FullyConvVGG:
     """The trunk of the nets on VGG16, without data."""
     with torch.device('meta'):
-        return FullyConvVGG(16)
+        return FullyConvVGG(16, **kwargs)
 
 
 def build_alexnet() -> FullyConvAlexNet:
@@ -35,18 +35,20 @@ def build_alexnet() -> FullyConvAlexNet:
         return FullyConvAlexNet()
 
 
-def _trunk(stage: str) -> BaseModule:
-    return build_alexnet() if stage == 'alexnet' else build_backbone()
+def _trunk(stage: str, channels: int = 3) -> BaseModule:
+    return build_alexnet() if stage == 'alexnet' else build_backbone(in_channels=channels)
 
 
-def target_shapes(stage: str, num_classes: int) -> dict[str, tuple[int, ...]]:
+def target_shapes(stage: str, num_classes: int, channels: int = 3
+                  ) -> dict[str, tuple[int, ...]]:
     """The shapes of our state dict, with fixed upsampling.
 
     Args:
         stage (str): '32s', '16s', '8s' or 'alexnet'.
-        num_classes (int): Number of classes C.
+        num_classes (int): Number of classes C, of all tasks together.
+        channels (int): Of the image, on VGG16. Defaults to 3.
     """
-    backbone = _trunk(stage)
+    backbone = _trunk(stage, channels)
     strides = STRIDES[stage]
     # Of the maps at stride 32 conv7's is the last.
     maps = {m.stride: m for m in describe_backbone(backbone)}

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...utils.errors import InputError
 from ..geometry import bilinear_kernel
+from .arrangements import EARLY, OTHER_TASK, STREAMS, TASKS, split_streams
 from .caffemodel import Layer
 from .mapping import Conversion, convert_layers
 from .our_net import layer_names, target_shapes, upsampling_names
@@ -21,7 +22,7 @@ def from_port(state_dict: Mapping[str, Tensor],
 
     Args:
         state_dict (Mapping[str, Tensor]): Of FCN32s, FCN16s, FCN8s or FCN8sAtOnce, or of
-            FCN-AlexNet under Caffe's names. A prefix ``module.`` is ignored.
+            another net of the authors' under Caffe's names. A prefix ``module.`` is ignored.
         variant (str, optional): As in :func:`convert_layers`. The port's FCN8s and
             FCN8sAtOnce have the same names, so that 'at-once' must be said.
 
@@ -44,7 +45,8 @@ def from_port(state_dict: Mapping[str, Tensor],
          for name, found in layers.items()], variant, implicit_scales=True)
 
 
-def to_port(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_port(state_dict: Mapping[str, Tensor],
+            tasks: Mapping[str, int] | None = None) -> dict[str, Tensor]:
     """The inverse of :func:`from_port`: our state dict under the port's names.
 
     Upsampling kernels are written in full, (C, C, k, k), the bilinear ones where
@@ -53,7 +55,10 @@ def to_port(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Args:
         state_dict (Mapping[str, Tensor]): Of an FCN-32s, 16s or 8s on
-            ``FullyConvVGG(16)`` or of FCN-AlexNet, with bilinear or learned upsampling.
+            ``FullyConvVGG(16)``, of three or four channels, of FCN-AlexNet, or of late
+            fusion of two FCN-32s, with bilinear or learned upsampling.
+        tasks (Mapping[str, int], optional): Further tasks of the head and their numbers of
+            classes, ``dict(geometric=3)`` of SIFT Flow's nets. Defaults to None: one task.
 
     Returns:
         dict[str, Tensor]: float32.
@@ -61,6 +66,13 @@ def to_port(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: If the state dict is not such a net's.
     """
+    if tasks and list(tasks) != [OTHER_TASK]:
+        raise InputError(f"tasks are {dict(tasks)}, but of the authors' nets SIFT Flow's "
+                         f"alone have two, '{OTHER_TASK}' beside the first")
+    if any(key.startswith('backbone.streams.') for key in state_dict):
+        whole = [to_port(part) for part in split_streams(state_dict)]
+        return {key if key.startswith('upscore') else key.replace('.', f'{stream}.'): value
+                for stream, part in zip(STREAMS, whole) for key, value in part.items()}
     scores = [key for key in state_dict if key.startswith('decode_head.score.')
               and key.endswith('.bias')]
     stage = {1: '32s', 2: '16s', 3: '8s'}.get(len(scores), '8s')
@@ -74,7 +86,10 @@ def to_port(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
             'the state dict has no vector decode_head.score.stride32.bias, expected '
             'that of an FCNSkipHead on strides 32, 16 32 or 8 16 32')
     classes = len(bias)
-    shapes = target_shapes(stage, classes)
+    first = state_dict.get('backbone.features.0.conv.weight')
+    channels = 4 if isinstance(first, Tensor) and first.dim() == 4 and (
+        first.shape[1] == 4) else 3
+    shapes = target_shapes(stage, classes, channels)
     port = {}
     for name, source in names.items():
         for parameter in ('weight', 'bias'):
@@ -97,7 +112,25 @@ def to_port(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
                          + ', ...' * (len(left) > 5)
                          + ': it is an FCN on VGG16 or AlexNet without batch norm, upsampled '
                          'bilinearly')
-    return port
+    if channels == 4:
+        port = {key.replace('conv1_1.', f'{EARLY}.'): value for key, value in port.items()}
+    return _split_tasks(port, sum(tasks.values())) if tasks else port
+
+
+def _split_tasks(port: dict[str, Tensor], others: int) -> dict[str, Tensor]:
+    """Score and upsampling layers for each task; the last ``others`` classes are the second
+    one's."""
+    found = {}
+    for key, value in port.items():
+        name, _, parameter = key.rpartition('.')
+        if not name.startswith(('score', 'upscore')):
+            found[key] = value
+            continue
+        for task, part in zip(TASKS, (slice(None, -others), slice(-others, None))):
+            own = value[part]
+            found[f'{name}_{task}.{parameter}'] = (
+                own[:, part] if name.startswith('upscore') else own).clone()
+    return found
 
 
 def _taken(left: dict[str, Tensor], key: str, shape) -> Tensor:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from caffe_nets import narrow_trunk, paper_net, port_net
+from caffe_nets import early_net, late_net, narrow_trunk, paper_net, port_net, two_task_net
 
 from fcn_plugin.models import BilinearDeconv
 from fcn_plugin.models.converters import from_port, our_net, to_port
@@ -104,3 +104,59 @@ def test_one_kernel_a_class_is_written_in_full():
     full = torch.nn.functional.conv_transpose2d(
         scores, port['upscore2.weight'], stride=2, padding=1)
     np.testing.assert_allclose(full, deconv(scores).detach(), atol=1e-5)
+
+
+# --- two inputs, two tasks -----------------------------------------------------------
+
+
+def port_of(net):
+    return {f'{name}.{parameter}': torch.from_numpy(array)
+            for name, (_, arrays) in net.items()
+            for parameter, array in zip(('weight', 'bias'), arrays)}
+
+
+@pytest.mark.parametrize('net, tasks, variant', [
+    (early_net(), None, 'colour-depth'),
+    *((two_task_net(stage), dict(geometric=3), f'siftflow-{stage}')
+      for stage in ('32s', '16s', '8s'))])
+def test_names_of_the_authors_come_back(net, tasks, variant):
+    port = port_of(net)
+    conversion = from_port(port, variant.partition('-')[0] if tasks else variant)
+    assert conversion.variant == variant and conversion.num_classes == 5
+    assert conversion.decode_head.get('other_tasks') == tasks
+    assert_same(to_port(conversion.state_dict, tasks), port)
+
+
+def test_two_streams_share_the_mean_of_their_biases():
+    port = port_of(late_net())
+    conversion = from_port(port)
+    assert conversion.decode_head['skip_scales'] == (0.5, )
+    again = to_port(conversion.state_dict)
+    biases = [f'score_fr{stream}.bias' for stream in ('color', 'hha')]
+    mean = (port[biases[0]] + port[biases[1]]) / 2
+    assert not torch.equal(port[biases[0]], mean)
+    assert_same(again, dict(port, **dict.fromkeys(biases, mean)))
+
+
+@pytest.mark.parametrize('net, change, message', [
+    (late_net(), {'conv2_1hha': None}, 'stream hha: .*lacks conv2_1'),
+    (late_net(), {'upscore': None}, "stream color: none of the paper's nets"),
+    (late_net(), {'score_frhha': ('', [np.zeros((4, 16, 1, 1)), np.zeros(4)])},
+     "stream hha: layer 'upscore'"),
+    (early_net(), {'conv1_1': paper_net('32s')['conv1_1']}, 'no place for conv1_1_bgrd'),
+    (two_task_net('8s'), {'score_pool4_geo': None}, 'lacks score_pool4_geo'),
+    (two_task_net('8s'), {'score_fr_sem': None}, 'lacks score_fr_sem'),
+    (two_task_net('8s'), {'score_pool3_geo': ('', [np.zeros((4, 16, 1, 1)), np.zeros(4)])},
+     'differ in their number of classes: .*score_pool3 5 and 4'),
+    (two_task_net('16s'), {'upscore2_geo': ('', [np.ones((3, 3, 4, 4))])},
+     'two tasks is learned'),
+    (two_task_net('16s'), {'upscore2_geo': ('', [np.ones(3)])}, 'weights of four')])
+def test_a_net_of_two_that_is_cut_off_or_another(net, change, message):
+    changed = {name: layer for name, layer in {**net, **change}.items() if layer}
+    with pytest.raises(ValueError, match=message):
+        from_port({key: value.float() for key, value in port_of(changed).items()})
+
+
+def test_tasks_that_the_authors_have_not():
+    with pytest.raises(ValueError, match="'geometric' beside the first"):
+        to_port(from_port(port_of(two_task_net('8s'))).state_dict, dict(near=3))
