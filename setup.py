@@ -216,6 +216,9 @@ EXTRAS['all'] = sorted({r for extra in EXTRAS.values() for r in extra})
 # The authors' dense CRF, with which the tests compare ours. Not in "all": it has no wheels
 # and is compiled during installation, which needs a C++ compiler.
 EXTRAS['crf-judge'] = ['pydensecrf2>=1.1']
+# Fuzzes the readers of foreign files, in tests/fuzz. Not in "all": it has wheels for Linux and
+# few releases of Python.
+EXTRAS['fuzz'] = ['atheris>=3.0']
 
 setup(
     name='mmseg-fcn-plugin',

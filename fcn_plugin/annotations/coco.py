@@ -7,6 +7,7 @@ from typing import Any
 from ..utils.errors import InputError
 from ..utils.files import write_text
 from .regions import (
+    STRANGE,
     Annotated,
     Bitmap,
     Export,
@@ -26,7 +27,8 @@ def is_export(content: Any) -> bool:
     """Whether what a JSON file holds is COCO's, with regions or boxes (not panoptic)."""
     return isinstance(content, dict) and all(
         isinstance(content.get(key), list) for key in ('images', 'annotations', 'categories')
-    ) and not any('segments_info' in each for each in content['annotations'][:1])
+    ) and not any(isinstance(each, dict) and 'segments_info' in each
+                 for each in content['annotations'][:1])
 
 
 def read(content: dict, file: Path) -> Export:
@@ -39,9 +41,14 @@ def read(content: dict, file: Path) -> Export:
             content['categories'], key=lambda each: each['id'])}
         found = {each['id']: Gathered(file, str(each['file_name']), None)
                  for each in content['images']}
-    except (KeyError, TypeError) as error:
+        # Roboflow's files begin with a category of the project's name, which groups others.
+        groups = {each.get('supercategory') for each in content['categories']}
+    except KeyError as error:
         raise InputError(f'{file}: an image or a category has no {error}, expected id, '
                          'file_name and name') from None
+    except TypeError as error:
+        raise InputError(f'{file}: an image or a category has not the form that the format '
+                         f'promises ({error})') from None
     for kind, kept in (('images', found), ('categories', names)):
         if len(kept) < len(content[kind]):
             raise InputError(f'{file}: two of the {kind} have one id: which of them a region '
@@ -53,7 +60,8 @@ def read(content: dict, file: Path) -> Export:
             found[each['id']].blame('width and height', error)
     used = set()
     for each in content['annotations']:
-        image = found.get(each.get('image_id')) if isinstance(each, dict) else None
+        key = each.get('image_id') if isinstance(each, dict) else None
+        image = found.get(key) if isinstance(key, (int, str, float)) else None
         if image is None:
             raise InputError(f'{file}: an annotation is of no image of the file: '
                              f'{each!r:.80}')
@@ -64,10 +72,8 @@ def read(content: dict, file: Path) -> Export:
             used.add(each['category_id'])
             image.regions.append(_region(each, names, image)._replace(
                 score=score_of(each.get('score'))))
-        except (InputError, KeyError, TypeError, ValueError) as error:
+        except STRANGE as error:
             image.blame(f'annotation {each.get("id")}', error)
-    # Roboflow's files begin with a category of the project's name, which groups the others.
-    groups = {each.get('supercategory') for each in content['categories']}
     classes = [name for key, name in names.items()
                if key in used or name not in groups or len(names) == 1]
     return export_of(list(found.values()), [

@@ -12,6 +12,7 @@ import numpy as np
 from ..utils.errors import InputError
 from ..utils.files import write_text
 from .regions import (
+    STRANGE,
     Annotated,
     Bitmap,
     Export,
@@ -60,7 +61,7 @@ def read(root: ElementTree.Element, file: Path) -> Export:
         for number, shape in enumerate(element, 1):
             try:
                 _add(found, shape, names)
-            except (InputError, KeyError, TypeError, ValueError) as error:
+            except STRANGE as error:
                 found.blame(f'{shape.tag} {number}', error)
         subset = (element.get('subset') or '').lower()
         gathered.append(found)

@@ -14,6 +14,7 @@ from ..utils.errors import InputError
 from ..utils.files import write_text
 from ..utils.paths import IMAGE_SUFFIXES
 from .regions import (
+    STRANGE,
     Annotated,
     Bitmap,
     Export,
@@ -63,7 +64,7 @@ def read(content: list, file: Path, proposals: bool = False) -> Export:
             done.sort(key=lambda each: not each.get('ground_truth'))
             for result in (done[0]['result'] if done else ()):
                 _add(found, result, done[0]['result'])
-        except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except STRANGE as error:
             found.blame('its regions', error)
         gathered.append(found)
         images.append(found.annotated(labelled=bool(done)))

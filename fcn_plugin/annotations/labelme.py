@@ -14,6 +14,7 @@ from ..utils.errors import InputError
 from ..utils.files import write_text
 from .files import decoded, png_mask
 from .regions import (
+    STRANGE,
     Annotated,
     Bitmap,
     Export,
@@ -58,7 +59,7 @@ def read(content: dict, file: Path) -> Export:
     for number, shape in enumerate(content['shapes'], 1):
         try:
             _add(found, shape)
-        except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except STRANGE as error:
             found.blame(f'shape {number}', error)
     return export_of([found], [found.annotated()])
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from ..utils.errors import InputError
 
-_MOST_PIXELS = 2 ** 30
+_MOST_PIXELS = 178_956_970  # Pillow refuses images of more
 _FARTHEST = 1e6
+#: What reading a shape may raise that has not the form that its format promises.
+STRANGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class Bitmap(NamedTuple):
@@ -134,7 +136,10 @@ def score_of(value: Any) -> float | None:
     Raises:
         ValueError: If it is no number.
     """
-    return None if value is None else float(value)
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f'its score {value!r:.40} is no number') from None
 
 
 def polygon(points: Any) -> np.ndarray:
@@ -154,7 +159,7 @@ def polygon(points: Any) -> np.ndarray:
         if found.ndim > 1 and found.shape[1:] != (2, ):
             raise ValueError
         found = found.reshape(-1, 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f'expected points of x and y, but found {points!r:.60}') from None
     if not (abs(found) <= _FARTHEST).all():
         raise InputError(f'a point lies {_FARTHEST:.0e} pixels away or more, or nowhere')

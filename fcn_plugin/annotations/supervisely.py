@@ -8,7 +8,17 @@ from typing import Any
 
 from ..utils.errors import InputError
 from .files import decoded, png_mask
-from .regions import Bitmap, Export, Gathered, Region, box, export_of, polygon, size_of
+from .regions import (
+    STRANGE,
+    Bitmap,
+    Export,
+    Gathered,
+    Region,
+    box,
+    export_of,
+    polygon,
+    size_of,
+)
 
 _NO_AREA = ('line', 'point', 'graph', 'cuboid')
 _MOST_BYTES = 2 ** 28
@@ -39,7 +49,7 @@ def read(content: dict, file: Path) -> Export:
     for number, each in enumerate(content['objects'], 1):
         try:
             _add(found, each)
-        except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except STRANGE as error:
             found.blame(f'object {number}', error)
     return export_of([found], [found.annotated(labelled=bool(content['objects']))])
 

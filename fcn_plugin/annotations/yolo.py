@@ -12,7 +12,7 @@ import yaml
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
-from .regions import Annotated, Export, Gathered, Region, export_of, joined, polygon
+from .regions import STRANGE, Annotated, Export, Gathered, Region, export_of, joined, polygon
 
 
 def names_in(file: Path) -> list[str] | None:
@@ -76,7 +76,7 @@ def read(names: list[str], file: Path) -> Export:
             try:
                 if line.strip():
                     found.regions.append(_region(line.split(), names))
-            except (InputError, ValueError, OverflowError) as error:
+            except STRANGE as error:
                 found.blame(f'line {number}', error)
         gathered.append(found)
     return export_of(gathered, [found.annotated(shares=True) for found in gathered],

@@ -1,14 +1,13 @@
 """Files of weights, read as tensors and plain data alone."""
 import errno
 import os
-import pickle
 from typing import Any
 from unittest import mock
 
 import torch
 from mmengine.runner import CheckpointLoader
 
-from ..utils.errors import InputError
+from ..utils.errors import InputError, UserError
 from ..utils.paths import HUB, PathLike
 from .hub import fetch
 from .safe_file import load_from_safetensors
@@ -42,8 +41,11 @@ def read_checkpoint(path: PathLike) -> dict[str, Any]:
     try:
         with mock.patch.dict(os.environ, forced):
             checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu', 'silent')
-    # A file that was cut makes torch seek before its start: OSError without a name.
-    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError) as error:
+    except (UserError, ImportError):
+        raise
+    # A file that was cut makes torch seek before its start: OSError without a name. Bytes that
+    # were changed make its unpickler raise almost anything.
+    except Exception as error:
         if isinstance(error, FileNotFoundError) or (
                 getattr(error, 'errno', None) not in (None, errno.EINVAL)):
             raise
@@ -77,5 +79,7 @@ def peek(path: PathLike) -> dict[str, Any]:
     """
     try:
         return torch.load(path, map_location='cpu', mmap=True, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError):
+    except OSError:
+        raise
+    except Exception:  # see read_checkpoint
         return {}

@@ -67,9 +67,13 @@ def read_config_text(text: str) -> Config:
                     statement.targets[0], ast.Name):
                 raise InputError(f'line {statement.lineno} is no plain assignment')
             fields[statement.targets[0].id] = _plain_value(statement.value)
-    except (SyntaxError, RecursionError) as error:
+        return Config(fields)
+    except InputError:
+        raise
+    # SyntaxError, and by what stands in it: a key that no dict takes, a name that mmengine
+    # keeps for itself, a minus before a text, zeros, brackets without end
+    except Exception as error:
         raise InputError(f'its text is no config: {error}') from error
-    return Config(fields)
 
 
 def _plain_value(node: ast.AST) -> Any:

@@ -7,6 +7,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from ..utils.errors import InputError
+from ..utils.files import read_list
 
 LabelMap = Sequence[tuple[int, int]]
 
@@ -30,7 +31,7 @@ class ListDataset(BaseSegDataset):
 
     Raises:
         FileNotFoundError: If there is no such list.
-        ValueError: If a line has no mask.
+        ValueError: If a line has no mask, or the list is no text.
     """
 
     def __init__(self, ann_file: str, label_map: LabelMap | None = None,
@@ -46,7 +47,7 @@ class ListDataset(BaseSegDataset):
             raise FileNotFoundError(f'{file}: no such list of images and masks. '
                                     'tools/misc/check_dataset.py FOLDER --out DIR writes one')
         found = []
-        for number, line in enumerate(file.read_text(encoding='utf-8').splitlines(), 1):
+        for number, line in enumerate(read_list(file), 1):
             if not line.strip():
                 continue
             image, _, mask = line.partition('\t')

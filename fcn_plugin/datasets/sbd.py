@@ -58,7 +58,7 @@ def _read_list(path: Path) -> list[str]:
         raise FileNotFoundError(f'{path} is missing')
     names = path.read_text(encoding='utf-8', errors='replace').split()
     for name in names:
-        if not re.fullmatch(r'[\w-]+', name):  # names become paths
+        if not re.fullmatch(r'[\w-]{1,200}', name):  # names become paths
             raise InputError(f'{path}: {name[:80]!r} is not the name of an image, such '
                              'as 2008_000002')
     return names

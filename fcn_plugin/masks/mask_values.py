@@ -202,6 +202,10 @@ def _find_values(counts: dict[int, int], classes: Sequence[str] | None, source: 
     if not values:
         faults.append('the masks have no label but ignored ones')
         return Encoding(map_, list(classes or ['class 0']), [], False, notes, faults)
+    if not classes and len(values) == 1 and values[0] >= _MOST_CLASSES:
+        faults.append(f'all labelled pixels have the value {values[0]}, which is no class '
+                      f'number below {_MOST_CLASSES}: are these masks?')
+        return Encoding({**map_, values[0]: IGNORE}, ['class 0'], [], False, notes, faults)
     count = len(classes) if classes else values[-1] + 1
     everything = sorted({*values, *(v for v in ignored if v not in (IGNORE, _DEEP_IGNORE))})
     shift, by_order = 0, False
@@ -248,7 +252,8 @@ def _find_values(counts: dict[int, int], classes: Sequence[str] | None, source: 
     order = [i for i in range(count) if i not in gone]
     new = {place: i for i, place in enumerate(order)}
     if not by_order:
-        absent = [i for i in order if i + shift not in values]
+        present = set(values)
+        absent = [i for i in order if i + shift not in present]
         if absent:
             notes.append('labels that never occur: ' + ', '.join(
                 f'{i + shift} ({names[i]})' if classes else str(i + shift) for i in absent))

@@ -52,7 +52,7 @@ def read_mask(path: Path) -> Mask:
     if pixels.ndim == 2:
         if pixels.dtype.kind == 'f' and not (pixels == np.rint(pixels)).all():
             raise InputError('its pixels are fractions, not labels')
-        pixels = pixels.astype(np.int64)
+        pixels = pixels.astype(np.int64 if pixels.dtype.kind == 'f' else np.int32)
         kind = dict(P='palette', L='grey')
         kind['1'] = 'black and white'
         # mmcv reads masks without turning them.
@@ -60,12 +60,18 @@ def read_mask(path: Path) -> Mask:
             mode in ('P', 'L', '1') or (pixels.min() >= 0 and pixels.max() <= 255))
         return Mask(pixels, False, plain, kind.get(mode, f'grey of 16 bits or more ({mode})'),
                     turned)
+    # Channel by channel: a file of half a megabyte may hold 179 million pixels.
+    red = pixels[..., 0]
+    grey = all((red == pixels[..., i]).all() for i in (1, 2))
+    values = red.astype(np.int32)
+    for i in () if grey else (1, 2):
+        values <<= 8
+        values |= pixels[..., i]
     if pixels.shape[2] == 4:
-        pixels = np.where(pixels[..., 3:] == 0, 0, pixels[..., :3])
-    red, green, blue = (pixels[..., i].astype(np.int64) for i in range(3))
-    if (red == green).all() and (green == blue).all():
-        return Mask(red, False, False, f'grey in {len(mode)} channels', turned)
-    return Mask((red << 16) | (green << 8) | blue, True, False, mode, turned)
+        values[pixels[..., 3] == 0] = 0
+    if grey:
+        return Mask(values, False, False, f'grey in {len(mode)} channels', turned)
+    return Mask(values, True, False, mode, turned)
 
 
 def read_label_png(path: str | Path) -> np.ndarray:

@@ -1,4 +1,6 @@
 """NYUDv2's labelled archive to folders."""
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from .nyud import NYUDv2Dataset, write_png
 KEYS = dict(images=4, depths=3, rawDepths=3, labels=3)
 """Arrays of the archive and their dimensions, MATLAB's in reverse order: (N, 3, W, H) uint8
 RGB; (N, W, H) float32 metres, twice; (N, W, H) uint16, 0 where nothing is labelled."""
+_MOST_PIXELS, _MOST_IMAGES = 2 ** 22, 10_000
 SPLITS = dict(train='trainNdxs', test='testNdxs')
 
 
@@ -60,8 +63,11 @@ def nyud_to_folders(archive: str | Path, mapping: str | Path, splits: str | Path
     lists = read_mat(splits, tuple(SPLITS.values()))
     if not h5py.is_hdf5(archive):
         raise InputError(f'{archive} is no MATLAB file of version 7.3 (HDF5): is it complete?')
-    with h5py.File(archive) as file, staging_folder(out_dir) as staging:
-        arrays = _arrays(file, archive)
+    with contextlib.ExitStack() as opened:
+        with _damaged(archive):
+            file = opened.enter_context(h5py.File(archive))
+            arrays = _arrays(file, archive)
+        staging = opened.enter_context(staging_folder(out_dir))
         total = len(arrays['images'])
         chosen = {name: lists[key].ravel().astype(int) for name, key in SPLITS.items()}
         for name, numbers in chosen.items():
@@ -71,12 +77,25 @@ def nyud_to_folders(archive: str | Path, mapping: str | Path, splits: str | Path
         for folder in ('image', 'depth', 'hha', 'label'):
             (staging / folder).mkdir()
         for i in track(range(total), 'images'):
-            _write(staging, f'{i + 1:04d}.png', table, archive,
-                   *(np.asarray(arrays[key][i]).T for key in KEYS))
+            with _damaged(archive):
+                maps = [np.asarray(arrays[key][i]).T for key in KEYS]
+            _write(staging, f'{i + 1:04d}.png', table, archive, *maps)
         for name, numbers in chosen.items():
             write_text(staging / f'{name}.txt', ''.join(f'{n:04d}\n' for n in numbers))
         move_into(staging, out_dir)
     return {name: len(numbers) for name, numbers in chosen.items()}
+
+
+@contextlib.contextmanager
+def _damaged(archive: str | Path) -> Iterator[None]:
+    """h5py answers damaged files with almost any error."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f'{archive} cannot be read, it is damaged or cut off: '
+                         f'{error}') from error
 
 
 def _write(folder: Path, name: str, table: np.ndarray, archive: str | Path,
@@ -100,11 +119,17 @@ def _arrays(file, archive: str | Path) -> dict:
             raise InputError(f"{archive} has no '{key}', expected {', '.join(KEYS)}: is it "
                              'nyu_depth_v2_labeled.mat?')
         found[key] = file[key]
-        if found[key].ndim != dimensions:
-            raise InputError(f"{archive}: '{key}' has the shape {found[key].shape}, expected "
+        shape = getattr(found[key], 'shape', ())  # a folder has none
+        if len(shape) != dimensions or found[key].dtype.kind not in 'iuf':
+            raise InputError(f"{archive}: '{key}' has the shape {shape}, expected numbers of "
                              f'{dimensions} dimensions')
     sizes = {key: (array.shape[0], *array.shape[-2:]) for key, array in found.items()}
     if len(set(sizes.values())) > 1 or found['images'].shape[1] != 3:
         raise InputError(f'{archive}: images and maps differ: ' + ', '.join(
             f'{key} {array.shape}' for key, array in found.items()))
+    count, width, height = sizes['images']
+    # What nobody wrote costs HDF5 no byte, and would be filled in when it is read.
+    if not 0 < width * height <= _MOST_PIXELS or not 0 < count <= _MOST_IMAGES:
+        raise InputError(f'{archive}: {count} images of {width}x{height} are not what NYUDv2 '
+                         'has, 1449 of 640x480')
     return found

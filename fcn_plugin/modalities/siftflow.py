@@ -8,7 +8,7 @@ from PIL import Image
 from rich.progress import track
 
 from ..utils.errors import InputError
-from ..utils.files import move_into, staging_folder, write_text
+from ..utils.files import move_into, read_list, staging_folder, write_text
 from .mat_files import read_mat
 from .tasks import MultiTaskDataset
 
@@ -74,7 +74,7 @@ def siftflow_to_folders(root: str | Path, test_list: str | Path,
     root, out_dir = Path(root), Path(out_dir)
     if out_dir.exists():
         raise FileExistsError(f'{out_dir} exists: name another folder')
-    test = {Path(line).stem for line in Path(test_list).read_text().split()}
+    test = {Path(name).stem for line in read_list(Path(test_list)) for name in line.split()}
     images = sorted((root / 'Images' / SCENES).glob('*.jpg'))
     if not images:
         raise FileNotFoundError(f'{root}/Images/{SCENES} holds no .jpg: name the folder '

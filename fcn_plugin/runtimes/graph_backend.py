@@ -1,15 +1,16 @@
 """From RGB images to labels by an exported graph."""
-import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import visualization as vis
 from ..utils.channels import turned
-from ..utils.errors import InputError
+from ..utils.errors import InputError, UserError
 from .backend import Prediction, by_shape
 from .graph import META_KEY, Graph
+from .meta import read_meta
 
 if TYPE_CHECKING:
     from mmengine.dataset import Compose
@@ -43,11 +44,11 @@ class GraphBackend:
             raise InputError(f"'{graph.path}' was not written by tools/export.py: it has no "
                              f"metadata '{META_KEY}' with classes and preprocessing")
         self.graph = graph
-        self.meta = json.loads(graph.text)
-        self.channels: int = self.meta.get('channels', 3)
+        self.meta = read_meta(graph.text, graph.path)
+        self.channels: int = self.meta['channels']
         self.pipeline = pipeline
         if not self.meta['preprocess'] and pipeline is None:
-            self.pipeline = _pipeline_of(self.meta)
+            self.pipeline = _pipeline_of(self.meta, graph.path)
 
     def __call__(self, images: Sequence[np.ndarray],
                  scores: bool = False) -> list[Prediction]:
@@ -96,7 +97,7 @@ class GraphBackend:
         return (inputs - mean) / std
 
 
-def _pipeline_of(meta: dict) -> 'Compose':
+def _pipeline_of(meta: dict, path: Path) -> 'Compose':
     from .. import register
     register()  # the types that the pipeline names
     from mmengine.config import Config
@@ -104,7 +105,13 @@ def _pipeline_of(meta: dict) -> 'Compose':
     from ..checkpoints.safe_config import check_types
     from .torch_backend import build_pipeline
     check_types(meta['pipeline'])  # the file may come from anywhere
-    return build_pipeline(Config(dict(test_pipeline=meta['pipeline'])))
+    try:
+        return build_pipeline(Config(dict(test_pipeline=meta['pipeline'])))
+    except UserError:
+        raise
+    except Exception as error:  # whatever the steps answer their settings with
+        raise InputError(f"the pipeline that '{path}' names cannot be built ({error}): export "
+                         'the network again') from error
 
 
 def _resize_scores(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:

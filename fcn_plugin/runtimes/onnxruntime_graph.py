@@ -38,12 +38,12 @@ class OnnxruntimeGraph(Graph):
         try:
             self._session = onnxruntime.InferenceSession(str(path), options,
                                                          providers=providers)
+            self.text = self._session.get_modelmeta().custom_metadata_map.get(META_KEY)
         # onnxruntime's own errors share no base but this
         except Exception as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"cannot load '{path}' as ONNX: {reason}") from error
         self.path = path
-        self.text = self._session.get_modelmeta().custom_metadata_map.get(META_KEY)
 
     @classmethod
     def suits(cls, device: str) -> bool:

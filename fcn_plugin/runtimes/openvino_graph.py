@@ -1,5 +1,4 @@
 """OpenVINO runs a graph on a CPU."""
-import json
 import platform
 import sys
 from functools import lru_cache
@@ -13,6 +12,7 @@ import numpy as np
 
 from ..utils.errors import InputError, MissingPackageError
 from .graph import META_KEY, Graph, UnsuitableError, gpu_of
+from .meta import read_meta
 
 #: Pixels of a side up to which the whole numbers in a graph stay below 2^31: OpenVINO
 #: computes them in 32 bits.
@@ -58,7 +58,7 @@ class OpenvinoGraph(Graph):
             lines = [line for line in str(error).splitlines() if line.strip()]
             raise InputError(f"OpenVINO cannot load '{path}' as ONNX: "
                              f'{lines[-1] if lines else type(error).__name__}') from error
-        if fast and self.text and not json.loads(self.text).get('exact_places'):
+        if fast and self.text and not read_meta(self.text, path)['exact_places']:
             raise InputError(f"'{path}' computes places of labels in fractions, which 16 bits "
                              'misplace: export it again if an older version wrote it, or '
                              'leave fast (--fast) out')

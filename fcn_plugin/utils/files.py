@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+from .errors import InputError
+
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file beside its place and then renames it.
@@ -23,6 +25,18 @@ def write_text(path: Path, text: str) -> None:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def read_list(path: Path) -> list[str]:
+    """The lines of a text of UTF-8, with a mark at its beginning or without.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        return path.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path} is no text in UTF-8 ({error}): save it as such') from None
 
 
 @contextlib.contextmanager

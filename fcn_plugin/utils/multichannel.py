@@ -1,5 +1,6 @@
 """Reads images of any number of channels; needs neither torch nor mmcv."""
 import io
+import struct
 from pathlib import Path
 
 import cv2
@@ -51,12 +52,16 @@ def _read_tiff(content: bytes, name: str) -> np.ndarray:
     except ImportError as error:
         raise MissingPackageError('multispectral TIFF needs more than is installed: pip '
                                   "install 'mmseg-fcn-plugin[multispectral]'") from error
+    _check_directories(content, name)
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             series = file.series[0]
             axes, image = series.axes, series.asarray()
     except Exception as error:  # one of its own for each part of a file
         raise InputError(f"cannot read the image '{name}': {error}") from error
+    if image.ndim != len(axes) or not image.size:
+        raise InputError(f"cannot read the image '{name}': it is damaged, as it holds "
+                         f'{image.size} numbers for the axes {axes}')
     if axes == 'YX':
         return image[..., None]
     if len(axes) != 3 or not {'Y', 'X'} <= set(axes):
@@ -65,6 +70,29 @@ def _read_tiff(content: bytes, name: str) -> np.ndarray:
                          'width X and one axis of channels')
     channels, = set(axes) - {'Y', 'X'}
     return image.transpose([axes.index(axis) for axis in ('Y', 'X', channels)])
+
+
+def _check_directories(content: bytes, name: str) -> None:
+    """Raises ValueError where directories of a TIFF lie over one another.
+
+    A file of two kilobytes can have a thousand of them that way, each with the same thousands
+    of tags, and keeps tifffile busy for minutes.
+    """
+    order = '<' if content[:2] == b'II' else '>'
+    big = 43 in content[2:4]
+    count, link, entry = ('Q', 'Q', 20) if big else ('H', 'I', 12)
+
+    def number(kind: str, at: int) -> int:
+        fits = at + struct.calcsize(kind) <= len(content)
+        return struct.unpack_from(order + kind, content, at)[0] if fits else 0
+    at, left = number(link, 8 if big else 4), len(content)
+    while at:
+        taken = struct.calcsize(count) + number(count, at) * entry
+        left -= taken
+        if left < 0:
+            raise InputError(f"cannot read the image '{name}': it is damaged, as its "
+                             'directories lie over one another or beyond its end')
+        at = number(link, at + taken)
 
 
 def tiff_size(path: str) -> tuple[int, int] | None:

@@ -1,0 +1,196 @@
+"""What the fuzzing has found, one input a find: each is answered by an error that names it."""
+import io
+import json
+import struct
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from targets import COCO, LABELME, META, TARGETS, graph_of, read_onnx_text, written
+
+from fcn_plugin.annotations.formats import read_file
+from fcn_plugin.checkpoints.reading import peek, read_checkpoint
+from fcn_plugin.checkpoints.safe_config import read_config_text
+from fcn_plugin.datasets.list_dataset import ListDataset
+from fcn_plugin.datasets.sbd import sbd_to_voc
+from fcn_plugin.masks.mask_values import find_encoding
+from fcn_plugin.masks.reading import read_mask
+from fcn_plugin.modalities.siftflow import SCENES, siftflow_to_folders
+from fcn_plugin.runtimes.onnxruntime_graph import OnnxruntimeGraph
+from fcn_plugin.utils.errors import InputError
+from fcn_plugin.utils.multichannel import read_channels
+
+HUGE = 10 ** 400  # JSON's integers have no end, a float's do
+
+# --- checkpoints --------------------------------------------------------------------------
+
+
+def test_a_text_that_is_no_utf8_in_a_checkpoint(tmp_path):
+    file = io.BytesIO()
+    torch.save(dict(state_dict={}, meta=dict(cfg='abcd')), file,
+               _use_new_zipfile_serialization=False)
+    path = written(tmp_path, 'net.pth', file.getvalue().replace(b'abcd', b'ab\xffd'))
+    with pytest.raises(InputError, match='net.pth.*could run code'):
+        read_checkpoint(path)
+    assert peek(path) == {}
+
+
+@pytest.mark.parametrize('text', [
+    'a = 1\0', 'a = "\udcd6"', "a = -'b'", 'a = {[]: 1}', 'a = {**b}', 'a = dict({[1]: 1})',
+    'pretty_text = 1', 'a = ' + '[' * 300 + ']' * 300, 'a = ' + '-' * 3000 + '1', 'a = 1 +'])
+def test_a_config_s_text_is_refused_by_one_kind_of_error(text):
+    with pytest.raises(InputError, match='no config|more than plain data'):
+        read_config_text(text)
+
+
+# --- masks and images ---------------------------------------------------------------------
+
+
+def test_one_huge_value_makes_no_list_of_classes():
+    found = find_encoding({2_000_000_000: 9}, False)
+    assert 'value 2000000000, which is no class number' in found.faults[0]
+    assert len(find_encoding({254: 9}, False).classes) == 255
+
+
+def test_colours_take_four_bytes_a_pixel(tmp_path):
+    """Eight, and three copies of it, were 20 GB for the most that Pillow reads."""
+    for mode, pixel, value in (('RGB', (1, 2, 3), 0x010203), ('RGBA', (9, 9, 9, 0), 0),
+                               ('RGBA', (9, 9, 9, 1), 9), ('L', 255, 255)):
+        Image.new(mode, (3, 2), pixel).save(tmp_path / 'mask.png')
+        values = read_mask(tmp_path / 'mask.png').values
+        assert values.dtype == np.int32 and (values == value).all(), mode
+
+
+def test_tiff_directories_that_lie_over_one_another():
+    """Of a few kilobytes, they kept tifffile busy for minutes."""
+    chained = b''.join(struct.pack('<HHHII', 400, 256, 3, 1, 1) for _ in range(300))
+    data = b'II*\0' + struct.pack('<I', 8) + chained
+    with pytest.raises(InputError, match="'a.tif': it is damaged, as its directories"):
+        read_channels(data, 'a.tif')
+
+
+def test_a_tiff_without_its_pixels():
+    pytest.importorskip('tifffile', reason="the extra 'multispectral' is not installed")
+    first, *_ = TARGETS['channels'].seeds()
+    data = first.replace(b'\x0e\x01\x02\0', b'\x0e""\x02\0', 1)  # moves the tags that follow
+    assert len(data) == len(first) + 1
+    with pytest.raises(InputError, match="'a.tif': it is damaged, as it holds 0 numbers"):
+        read_channels(data, 'a.tif')
+
+
+# --- annotations --------------------------------------------------------------------------
+
+
+def annotated(folder, content, name='a.json'):
+    return read_file(written(folder, name, json.dumps(content).encode()))[1]
+
+
+@pytest.mark.parametrize('change', [
+    dict(label='a', shape_type='mask', points=[[HUGE, 1]], mask=''),
+    dict(label='a', shape_type='circle', points=[[1, 2], [HUGE, 0.5]]),
+    dict(label='a', shape_type='polygon', points=[[1, 2], [HUGE, 0.5], [1, 9]]),
+    dict(label='a', shape_type='rectangle', points=[[1, 2], [5, 6]], score=HUGE)])
+def test_numbers_without_end(tmp_path, change):
+    found = annotated(tmp_path, dict(LABELME, shapes=[change]))
+    assert 'a.png, shape 1' in found.images[0].fault
+
+
+@pytest.mark.parametrize('key, value', [
+    ('supercategory', [1]), ('id', {}), ('name', None)])
+def test_categories_that_are_none(tmp_path, key, value):
+    first, second = COCO['categories']
+    content = dict(COCO, categories=[dict(first, **{key: value}), second])
+    if key == 'name':
+        del content['categories'][0]['name']
+    with pytest.raises(InputError, match='a.json: an image or a category has'):
+        annotated(tmp_path, content)
+
+
+@pytest.mark.parametrize('annotation', [7, dict(COCO['annotations'][0], image_id=[1])])
+def test_annotations_that_are_none(tmp_path, annotation):
+    with pytest.raises(InputError, match='a.json: an annotation is of no image'):
+        annotated(tmp_path, dict(COCO, annotations=[annotation]))
+
+
+# --- graphs -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('change, words', [
+    ('{"classes"', 'no JSON'), ([1], 'is a list'), (dict(classes=[]), "'classes': []"),
+    (dict(classes=['a', 1]), "'classes': ['a', 1]"), (dict(palette=[[0, 0, 0]]), "'palette'"),
+    (dict(palette=[[0, 0, 0], [0, 0, 256]]), "'palette'"),
+    (dict(background=2), "'background'"),
+    (dict(scores=1), "'scores': 1"), (dict(preprocess=None), "'preprocess'"),
+    (dict(channels=0), "'channels': 0"), (dict(tasks=[1]), "'tasks'"),
+    (dict(preprocess=False), "'bgr_to_rgb': None"),
+    (dict(preprocess=False, bgr_to_rgb=True, pipeline=[1], mean=None), "'pipeline'"),
+    (dict(preprocess=False, bgr_to_rgb=True, pipeline=[], mean=[1, 2], std=[1, 1]), "'mean'"),
+    (dict(preprocess=False, bgr_to_rgb=True, pipeline=[], mean=[1], std=[0]), "'std'"),
+    (dict(preprocess=False, bgr_to_rgb=True, mean=None, std=None, pipeline=[
+        dict(type='Resize', width=3)]), 'pipeline that .* cannot be built')])
+def test_what_a_graph_says_of_itself(tmp_path, change, words):
+    pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
+    text = change if isinstance(change, str) else json.dumps(
+        change if isinstance(change, list) else META | change)
+    with pytest.raises(InputError, match='net.onnx') as raised:
+        read_onnx_text(text.encode(), tmp_path)
+    assert words.split(' .* ')[0] in str(raised.value)
+    assert words.split(' .* ')[-1] in str(raised.value)
+
+
+def test_a_graph_s_text_that_is_no_utf8(tmp_path):
+    pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
+    data = graph_of('{"abcd": 1}').replace(b'abcd', b'ab\xffd')
+    with pytest.raises(InputError, match='net.onnx'):
+        OnnxruntimeGraph(written(tmp_path, 'net.onnx', data), 'cpu')
+
+
+# --- lists and archives -------------------------------------------------------------------
+
+
+def test_lists_that_are_no_utf8(tmp_path):
+    path = written(tmp_path, 'train.txt', b'a\xff.jpg\ta.png')
+    with pytest.raises(InputError, match='train.txt is no text in UTF-8'):
+        ListDataset(str(path), pipeline=[])
+    written(tmp_path, f'Images/{SCENES}/a.jpg', b'')
+    with pytest.raises(InputError, match='train.txt is no text in UTF-8'):
+        siftflow_to_folders(tmp_path, path, tmp_path / 'out')
+
+
+def test_a_list_may_begin_with_a_mark(tmp_path):
+    path = written(tmp_path, 'train.txt', 'a.jpg\ta.png'.encode('utf-8-sig'))
+    assert ListDataset(str(path), pipeline=[])[0]['img_path'] == 'a.jpg'
+
+
+def test_a_name_that_is_no_file_s(tmp_path):
+    for name in ('train', 'val'):
+        written(tmp_path, f'sbd/{name}.txt', b'9' * 300)
+        written(tmp_path, f'voc/ImageSets/Segmentation/{name}.txt', b'')
+    (tmp_path / 'sbd' / 'cls').mkdir()
+    with pytest.raises(InputError, match='train.txt.*is not the name of an image'):
+        sbd_to_voc(tmp_path / 'sbd', tmp_path / 'voc')
+
+
+@pytest.mark.parametrize('change, words', [
+    (lambda file: file.__delitem__('labels'), "has no 'labels'"),
+    (lambda file: (file.__delitem__('labels'), file.create_group('labels')), r'shape \(\)'),
+    (lambda file: (file.__delitem__('labels'), file.create_dataset(
+        'labels', (1, 4, 4), 'S3')), 'expected numbers'),
+    (lambda file: [(file.__delitem__(key), file.create_dataset(
+        key, shape, 'u1')) for key, shape in (
+            ('images', (1, 3, 10 ** 6, 10 ** 6)), ('depths', (1, 10 ** 6, 10 ** 6)),
+            ('rawDepths', (1, 10 ** 6, 10 ** 6)), ('labels', (1, 10 ** 6, 10 ** 6)))],
+     'not what NYUDv2 has')])
+def test_an_archive_of_nyud_that_is_none(tmp_path, change, words):
+    h5py = pytest.importorskip('h5py')
+    pytest.importorskip('scipy')
+    seed, = TARGETS['nyud'].seeds()
+    path = written(tmp_path, 'made.mat', seed)
+    with h5py.File(path, 'r+') as file:
+        change(file)
+    with pytest.raises(InputError, match=f'nyu.mat.*{words}'):
+        TARGETS['nyud'].read(path.read_bytes(), tmp_path)
+    with pytest.raises(InputError, match='nyu.mat cannot be read'):
+        TARGETS['nyud'].read(seed[:-200], tmp_path)
+    assert not (tmp_path / 'out').exists()
