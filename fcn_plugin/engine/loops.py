@@ -45,7 +45,8 @@ class ExactResumeTrainLoop(IterBasedTrainLoop):
         # Once IterBasedTrainLoop is initialised, worker processes load images.
         BaseLoop.__init__(self, runner, dataloader)
         done = getattr(runner, 'start_iter', 0)
-        self._left_out = done if done and leave_out(self.dataloader, done) else 0
+        images = getattr(runner, 'start_images', None)
+        self._left_out = done if done and leave_out(self.dataloader, done, images) else 0
         super().__init__(runner, self.dataloader, *args, **kwargs)
 
     def run(self) -> Any:

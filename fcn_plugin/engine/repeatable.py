@@ -3,16 +3,12 @@
 So there is no random state to keep, and a run that goes on from a checkpoint draws what an
 unbroken one does, in as many worker processes as there are.
 """
-import random
 from collections.abc import Iterator, Sized
-from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain, count, islice
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.dataset import DefaultSampler, InfiniteSampler
-from mmengine.dist import get_rank
+from mmengine.dist import get_dist_info, get_world_size
 from mmseg.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import (
     BatchSampler,
@@ -23,48 +19,15 @@ from torch.utils.data import (
 )
 
 from ..datasets.guarded import DatasetAround
-
-# The first number of a key: steps, images and so on have different seeds, even where the
-# other numbers are equal.
-STEP, IMAGE, BUILD, ORDER = range(4)
-
-
-def seed_of(*key: int) -> int:
-    """A number below 2**63 that stands for all the numbers of a key, each at least 0."""
-    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
-
-
-def seed_cpu(seed: int) -> None:
-    """Python's, numpy's and torch's random states; not those of a GPU."""
-    random.seed(seed)
-    np.random.seed(seed & 0xffffffff)
-    # torch.manual_seed would seed the GPUs too.
-    torch.default_generator.manual_seed(seed)
-
-
-@contextmanager
-def seeded(*key: int) -> Iterator[None]:
-    """Inside, random numbers on the CPU depend on a key alone; afterwards the random states
-    are those from before.
-
-    Args:
-        *key (int): Numbers of at least 0.
-    """
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    seed_cpu(seed_of(*key))
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
+from ..utils.seeding import IMAGE, ORDER, seeded
 
 
 class Draw(int):
     """An index into a data set, with its place in the run.
 
     Attributes:
-        place (tuple): The number of the pass through the data, and that in the pass.
+        place (tuple): The number of the pass through the data, and that in the pass, counted
+            over all processes.
     """
     place: tuple[int, ...] = (0, 0)
 
@@ -79,6 +42,9 @@ class Draw(int):
 @DATA_SAMPLERS.register_module()
 class PlacedSampler(Sampler):
     """Yields what another sampler does, each index with its place in the run.
+
+    Several processes take turns. What mmengine's ``InfiniteSampler`` draws is one order for
+    all, in which a step takes the next images, however many processes share them.
 
     Args:
         sampler (Sampler or dict, optional): The other one, or its config. Its
@@ -100,7 +66,12 @@ class PlacedSampler(Sampler):
         elif isinstance(sampler, dict):
             sampler = DATA_SAMPLERS.build(
                 sampler, default_args=dict(dataset=dataset, seed=seed))
+        #: Whether the order is the same for any number of processes.
+        self.shared = type(sampler) is InfiniteSampler
+        if self.shared:  # it is dealt out here, from any place on
+            sampler.rank, sampler.world_size = 0, 1
         self.sampler, self.order_seed = sampler, order_seed
+        self.left_out = 0, 0  # batches and images that are done, see leave_out
         self.skip()
 
     def skip(self, passes: int = 0, drawn: int = 0) -> None:
@@ -108,8 +79,8 @@ class PlacedSampler(Sampler):
 
         Args:
             passes (int): How many passes through the data. Defaults to 0.
-            drawn (int): How many indices of the next pass are to be left out. Defaults to
-                0.
+            drawn (int): How many indices of the next pass are to be left out, of all
+                processes where the order is shared, else of this one. Defaults to 0.
         """
         self._passes, self._drawn = passes, drawn
 
@@ -122,9 +93,13 @@ class PlacedSampler(Sampler):
         with seeded(ORDER, self.order_seed, number):
             indices = iter(self.sampler)
             head = list(islice(indices, 1))
-        indices = islice(chain(head, indices), first, None)
+        rank, processes = get_dist_info()
+        if self.shared:
+            turns = islice(chain(head, indices), first + rank, None, processes)
+        else:
+            turns, first = islice(chain(head, indices), first, None), first * processes
         return (Draw.at(index, number, place)
-                for place, index in enumerate(indices, first))
+                for place, index in zip(count(first + rank, processes), turns))
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -140,8 +115,8 @@ class PlacedSampler(Sampler):
 class RepeatableDataset(DatasetAround):
     """Makes each image under a seed of its own, by its place in the run.
 
-    So its augmentation does not depend on which worker process makes it, nor on the images
-    made there before. This holds for transforms that draw from the global states of Python,
+    So its augmentation depends neither on which process makes it, nor on the images made
+    there before. This holds for transforms that draw from the global states of Python,
     numpy and torch. An index without a place, from another library's batch sampler, is
     passed on as it is.
 
@@ -153,7 +128,7 @@ class RepeatableDataset(DatasetAround):
 
     def __init__(self, dataset: Any, seed: int) -> None:
         super().__init__(dataset)
-        self._key = IMAGE, seed, get_rank()
+        self._key = IMAGE, seed, 0
 
     def __getitem__(self, idx: int) -> Any:
         """The image of a :class:`Draw`, or of an index."""
@@ -175,7 +150,18 @@ def placed_sampler(loader: DataLoader) -> PlacedSampler | None:
     return None
 
 
-def leave_out(loader: DataLoader, batches: int) -> bool:
+def drawn(loader: DataLoader, batches: int) -> int | None:
+    """How many images all processes have drawn from a loader after so many batches; None
+    where their order is not one for all."""
+    sampler = placed_sampler(loader)
+    if sampler is None or not sampler.shared or type(loader.batch_sampler) is not BatchSampler:
+        return None
+    batches_before, images_before = sampler.left_out
+    return images_before + (batches - batches_before) * (
+        loader.batch_sampler.batch_size * get_world_size())
+
+
+def leave_out(loader: DataLoader, batches: int, images: int | None = None) -> bool:
     """Makes a loader begin after the batches that are done, without loading their images.
 
     Call before anything iterates over the loader.
@@ -183,18 +169,24 @@ def leave_out(loader: DataLoader, batches: int) -> bool:
     Args:
         loader (DataLoader): Of ``FCNRunner.build_dataloader``.
         batches (int): How many are done.
+        images (int, optional): How many all processes drew for them, which differs from what
+            this loader would where the run was on other processes. Defaults to None: as many.
 
     Returns:
         bool: Whether they are left out. They are for mmengine's samplers in torch's own
         batches: only of those the images are known without loading them.
     """
     sampler, batch_sampler = placed_sampler(loader), loader.batch_sampler
+    done = drawn(loader, batches)
+    if done is not None:
+        images = done if images is None else images
+        sampler.left_out = batches, images
+        sampler.skip(drawn=images)
+        return True
     # A subclass may draw in another way.
     if (sampler is None or type(batch_sampler) is not BatchSampler
-            or type(sampler.sampler) not in (InfiniteSampler, DefaultSampler)):
+            or type(sampler.sampler) is not DefaultSampler):
         return False
-    passes = 0
-    if type(sampler.sampler) is DefaultSampler:  # which ends
-        passes, batches = divmod(batches, len(loader))
+    passes, batches = divmod(batches, len(loader))  # it ends
     sampler.skip(passes, batches * batch_sampler.batch_size)
     return True

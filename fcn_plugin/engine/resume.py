@@ -12,7 +12,8 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
-from .repeatable import STEP, placed_sampler, seed_cpu, seed_of
+from ..utils.seeding import STEP, seed_cpu, seed_of
+from .repeatable import drawn, placed_sampler
 
 
 @HOOKS.register_module()
@@ -61,6 +62,11 @@ class ExactResumeHook(Hook):
         seed = seed_of(STEP, runner.seed, get_rank(), runner.iter)
         seed_cpu(seed)
         torch.manual_seed(seed)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Notes how many images all processes have drawn, for another number of them."""
+        meta = checkpoint['meta']
+        meta['images'] = drawn(runner.train_loop.dataloader, meta['iter'])
 
     def after_val_epoch(self, runner: Runner,
                         metrics: dict[str, float] | None = None) -> None:

@@ -16,7 +16,8 @@ from ..checkpoints.work_dir import latest_readable
 from ..datasets.bad_samples import check_choice
 from ..datasets.guarded import guarded
 from ..utils.config import num_classes
-from .repeatable import BUILD, PlacedSampler, RepeatableDataset, seeded
+from ..utils.seeding import BUILD, seeded
+from .repeatable import PlacedSampler, RepeatableDataset
 from .resume import ExactResumeHook
 from .start import checkpoint_of_restart
 
@@ -42,8 +43,11 @@ class FCNRunner(Runner):
     Attributes:
         start_iter (int): The iterations that are done in the checkpoint which training
             goes on from; 0 in a new run, and before :meth:`train`.
+        start_images (int, optional): The images that all processes drew for them; None where
+            the checkpoint does not say.
     """
     start_iter = 0
+    start_images: int | None = None
     _load_from: str | None
 
     @classmethod
@@ -166,7 +170,7 @@ class FCNRunner(Runner):
 
     def _take_up(self, meta: dict[str, Any]) -> None:
         """Takes the place and the seed of the run that this one goes on with."""
-        self.start_iter = meta.get('iter', 0)
+        self.start_iter, self.start_images = meta.get('iter', 0), meta.get('images')
         # mmengine takes the seed, too, but when the data are built already.
         seed, own = meta.get('seed'), self._randomness_cfg.get('seed')
         if seed is None or seed == own:

@@ -2,6 +2,7 @@
 import pickle
 import random
 from contextlib import contextmanager
+from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,8 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
 from fcn_plugin.engine import ExactResumeHook, PlacedSampler, RepeatableDataset
-from fcn_plugin.engine.repeatable import Draw, leave_out, placed_sampler, seeded
+from fcn_plugin.engine.repeatable import drawn, leave_out, placed_sampler
+from fcn_plugin.utils.seeding import seeded
 
 
 class Pairs(BatchSampler):
@@ -129,14 +131,49 @@ def of_step(seed, step):
 
 
 def of_image(seed, place):
-    return RepeatableDataset(Noise(), seed)[Draw.at(0, 0, place)][1:]
+    """The numbers of the place-th image that this process makes."""
+    sampler = PlacedSampler(InfiniteSampler(Noise(), seed=7))
+    draw = next(islice(sampler, place, None))
+    return RepeatableDataset(Noise(), seed)[draw][1:]
 
 
-@pytest.mark.parametrize('numbers', [of_step, of_image])
-def test_random_numbers_are_of_a_seed_a_place_and_a_process(numbers):
-    """Two processes that drew the same would drop and flip alike."""
+def of_other_image(seed, place):
+    """The same by a sampler that knows its own process's images alone."""
+    draw = next(islice(PlacedSampler(DefaultSampler(Noise(), seed=7)), place, None))
+    return RepeatableDataset(Noise(), seed)[draw][1:]
+
+
+@pytest.mark.parametrize('numbers', [of_image, of_other_image])
+def test_random_numbers_of_images_are_of_a_seed_and_a_place(numbers):
+    """The second of two processes makes what one process makes second, and so on."""
+    alone = [[numbers(seed, place) for place in range(4)] for seed in (3, 4)]
+    shared = []
+    for rank in (0, 1):
+        with in_process(rank):
+            shared.append([[numbers(seed, place) for place in range(2)] for seed in (3, 4)])
+    assert [[one for pair in zip(*each) for one in pair] for each in zip(*shared)] == alone
+    assert len({numbers for each in alone for numbers in each}) == 8
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_another_number_of_processes_goes_on_with_the_rest(workers):
+    """From any place, also in the middle of what would be its turn."""
+    whole = [one for batch in take(loader(seed=7), 6) for one in batch]
+    for images in (12, 5):
+        found = []
+        for rank in (0, 1):
+            with in_process(rank):
+                rest = loader(workers=workers, seed=7)
+                assert leave_out(rest, 3, images)
+                assert drawn(rest, 3) == images and drawn(rest, 5) == images + 2 * 8
+                found.append([one for batch in take(rest, 1) for one in batch])
+        assert [one for pair in zip(*found) for one in pair] == whole[images:images + 8]
+
+
+def test_random_numbers_of_steps_are_of_a_seed_a_place_and_a_process():
+    """Two processes that drew the same would drop out alike."""
     def all_of():
-        return [numbers(seed, place) for seed in (3, 4) for place in (0, 1)]
+        return [of_step(seed, place) for seed in (3, 4) for place in (0, 1)]
 
     found = []
     for rank in (0, 1):
