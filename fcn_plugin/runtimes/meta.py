@@ -4,8 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..utils.errors import InputError
 
 
@@ -80,7 +78,7 @@ def read_meta(text: str, path: Path) -> dict[str, Any]:
         raise _strange(path, key, found[key], f'what fits the {count} classes')
     if found.get('mean') is not None and 'mean' in rules:
         for key in ('mean', 'std'):
-            if np.shape(found[key]) not in ((1, ), (found['channels'], )):
+            if found[key] is None or len(found[key]) not in (1, found["channels"]):
                 raise _strange(path, key, found[key],
                                f'one number, or one for each of {found["channels"]} channels')
     return found

@@ -12,6 +12,8 @@ from .errors import InputError, MissingPackageError
 TIFF_MAGIC = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 """How TIFF files begin: of both orders of bytes, the last two of more than 4 GB."""
 
+_ALWAYS_READ = 2 ** 28  # bytes of pixels
+
 
 def read_channels(content: bytes, name: str) -> np.ndarray:
     """Reads all channels of an image in the file's order, none dropped and none converted.
@@ -56,7 +58,14 @@ def _read_tiff(content: bytes, name: str) -> np.ndarray:
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             series = file.series[0]
+            # What is missing in the file, tifffile fills with zeros. No packing that it
+            # knows makes a thousandth of what it is given.
+            if series.nbytes > max(_ALWAYS_READ, 1100 * len(content)):
+                raise InputError(f"cannot read the image '{name}': {len(content)} bytes "
+                                 f'cannot hold the {series.nbytes} that its header promises')
             axes, image = series.axes, series.asarray()
+    except InputError:
+        raise
     except Exception as error:  # one of its own for each part of a file
         raise InputError(f"cannot read the image '{name}': {error}") from error
     if image.ndim != len(axes) or not image.size:

@@ -79,6 +79,18 @@ def test_a_tiff_without_its_pixels():
         read_channels(data, 'a.tif')
 
 
+def test_a_tiff_that_promises_more_than_it_can_hold():
+    tifffile = pytest.importorskip('tifffile')
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.ones((4, 6), np.uint16), photometric='minisblack', metadata=None)
+    data = bytearray(file.getvalue())
+    for tag, kind in ((256, 4), (257, 4), (278, 4)):  # width, height, rows of a strip
+        at = data.index(struct.pack('<HH', tag, kind), 8)
+        data[at + 8:at + 12] = struct.pack('<I', 60_000)
+    with pytest.raises(InputError, match="'a.tif': .* bytes cannot hold the 7200000000"):
+        read_channels(bytes(data), 'a.tif')
+
+
 # --- annotations --------------------------------------------------------------------------
 
 
