@@ -1,0 +1,44 @@
+"""CamVid's labels and drives."""
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from fcn_plugin.utils.errors import InputError
+
+NAMES = ('0001TP_006690', '0006R0_f00930', '0006R0_f00960', '0016E5_04350')
+
+
+@pytest.fixture
+def camvid(tmp_path):
+    for folder in ('train', 'trainannot'):
+        (tmp_path / folder).mkdir()
+        for name in NAMES:
+            Image.fromarray(np.full((4, 6), 11, np.uint8)).save(tmp_path / folder / f'{name}.png')
+
+    def build(**settings):
+        prefix = dict(img_path='train', seg_map_path='trainannot')
+        return DATASETS.build(dict(type='CamVidDataset', data_root=str(tmp_path),
+                                   data_prefix=prefix, pipeline=[], **settings))
+
+    return build
+
+
+@pytest.mark.parametrize('drives, chosen', [
+    (None, NAMES), (('0006R0', ), NAMES[1:3]), (['0016E5', '0001TP'], NAMES[::3])])
+def test_drives(camvid, drives, chosen):
+    dataset = camvid(drives=drives)
+    found = [dataset.get_data_info(index) for index in range(len(dataset))]
+    assert [info['img_path'].split('/')[-1][:-4] for info in found] == list(chosen)
+    assert all(info['seg_map_path'].endswith(info['img_path'].split('/')[-1]) for info in found)
+
+
+def test_drives_of_a_list(camvid, tmp_path):
+    (tmp_path / 'some.txt').write_text(f'{NAMES[0]}\n{NAMES[2]}\n')
+    assert len(camvid(ann_file='some.txt', drives=('0006R0', ))) == 1
+
+
+def test_a_drive_without_images(camvid):
+    with pytest.raises(InputError, match='no image of drive Seq05VD in .*train; there are '
+                                         '0001TP, 0006R0, 0016E5'):
+        camvid(drives=('0006R0', 'Seq05VD'))
