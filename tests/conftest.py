@@ -10,6 +10,7 @@ os.environ.setdefault('MPLBACKEND', 'Agg')
 
 import random  # noqa: E402
 import sys  # noqa: E402
+from collections import Counter  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -28,6 +29,14 @@ torch.set_num_threads(THREADS)
 sys.path.append(str(Path(__file__).resolve().parents[1] / 'tools' / 'analysis_tools'))
 
 
+def pytest_collection_modifyitems(items):
+    """In several workers the files with the most slow tests go first, lest one be left with
+    them when the others are done. (``--no-loadscope-reorder`` keeps this order.)"""
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        slow = Counter(item.path for item in items if item.get_closest_marker('slow'))
+        items.sort(key=lambda item: -slow[item.path])
+
+
 @pytest.fixture(scope='session')
 def test_data() -> Path:
     """The folder that FCN_TEST_DATA names, with ``data`` and ``weights`` in it."""
@@ -39,12 +48,18 @@ def test_data() -> Path:
     return Path(folder)
 
 
-@pytest.fixture(scope='session', autouse=True)
-def imports_are_no_garbage():
-    """Half of a tiny training's time goes into collections, of what was imported mostly."""
-    gc.freeze()
+@pytest.fixture(scope='session')
+def unfrozen_at_the_end():
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(scope='module', autouse=True)
+def what_is_there_is_no_garbage(unfrozen_at_the_end):
+    """mmengine collects garbage for each data set: half of a tiny training's time, which
+    would grow with all that the files before have imported."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
