@@ -242,8 +242,8 @@ setup(
     python_requires='>=3.11',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     include_package_data=False,  # data is named here, never swept up
-    package_data={PACKAGE: ['visualization/report.html', 'weights/*.pth',
-                            'weights/LICENSE', 'weights/*.md']},
+    package_data={PACKAGE: ['visualization/report.html', 'deployment/page.html',
+                            'weights/*.pth', 'weights/LICENSE', 'weights/*.md']},
     zip_safe=False,
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,

@@ -1,20 +1,29 @@
 """Writes a network as one ONNX file that takes batches of any size.
 
     fcn export best.pth --out best.onnx --preprocess
+    fcn export best.pth --web page  # a page that labels pictures in a browser
 
 It is checked against PyTorch, and both are timed.
 """
 from typing import Any
 
 from ..utils.arguments import ToolParser
+from ..utils.errors import InputError
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_first('checkpoint', '--weight-path', dest='weight_path', nargs='?',
                      help='the checkpoint, or a model of the package: objects or street '
                      '(default: objects)')
-    parser.add_argument('--out', required=True, metavar='FILE',
-                        help='a name that ends in .onnx')
+    written = parser.add_mutually_exclusive_group(required=True)
+    written.add_argument('--out', metavar='FILE', help='a name that ends in .onnx')
+    written.add_argument('--web', metavar='DIR|FILE',
+                         help='a folder for a page that labels pictures in a browser, with '
+                         'all it needs; or a name that ends in .html: one file, without a '
+                         'server')
+    parser.add_argument('--onnxruntime-web', metavar='DIR',
+                        help="for --web: npm's package of that name, unpacked (default: npm "
+                        'fetches it)')
     parser.add_shared('--config', '--backbone')
     parser.add_argument('--scores', action='store_true',
                         help='also return the probabilities of all classes')
@@ -37,6 +46,14 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     return parser.parse()
 
 
-def run(**arguments: Any) -> None:
-    from ..deployment.export import export
-    export(**arguments)
+def run(web: str | None, onnxruntime_web: str | None, **arguments: Any) -> None:
+    if web is None and onnxruntime_web is not None:
+        raise InputError('--onnxruntime-web is of use with --web alone')
+    if web is None:
+        from ..deployment.export import export
+        export(**arguments)
+    else:
+        from ..deployment.web import export_page
+        for always in ('out', 'scores', 'preprocess'):
+            del arguments[always]
+        export_page(out=web, onnxruntime_web=onnxruntime_web, **arguments)

@@ -45,7 +45,8 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
            opset: int = 17, overwrite: bool = False,
            cfg_options: dict | None = None,
            allow_imports: Sequence[str] = (), int8: bool = False,
-           calibrate: PathLike | None = None, max_loss: float = 0.01) -> dict[str, float]:
+           calibrate: PathLike | None = None, max_loss: float = 0.01,
+           shown: str | None = None) -> dict[str, float]:
     """Writes a network as one file, checked against PyTorch, and times both.
 
     The graph takes batches of any number and size: padding, and its removal, are in it.
@@ -72,6 +73,7 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
             :func:`~fcn_plugin.deployment.int8.quantise`. Defaults to False.
         calibrate (str or Path, optional): Images for ``int8``, see :func:`list_images`.
         max_loss (float): Share of labels that ``int8`` may change. Defaults to 0.01.
+        shown (str, optional): What is printed as the file's name. Defaults to None: ``out``.
 
     Returns:
         dict[str, float]: 'equal', the share of equal labels; 'gap', how far a label's
@@ -111,7 +113,7 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
         threshold = network.threshold if network.model.decode_head.out_channels == 1 else None
         found = compare_backends(reference, graph, images, tolerance, threshold)
         quantised = quantise(beside, calibration, max_loss) if int8 else None
-    _print(out, network, model, images, found)
+    _print(out, shown or str(out), network, model, images, found)
     if quantised is not None:
         found['int8_equal'] = quantised.equal
         print(f'int8    {quantised.layers[0]} of {quantised.layers[1]} convolutions; '
@@ -140,7 +142,7 @@ def resize_of(cfg: Config) -> tuple[tuple[int, int] | None, bool]:
                              'no image of 8 bits: export without --preprocess')
         elif not name.startswith('Load') and name not in ('PackSegInputs', 'PackTasks'):
             raise InputError(f"the test pipeline's step {dict(step)} cannot be put into "
-                             'the graph: export without --preprocess')
+                             'the graph: export without --preprocess and --web')
     return found, keep_ratio
 
 
@@ -150,7 +152,9 @@ def _meta(model: nn.Module, network: DeployedSegmentor, weights: Path) -> dict:
     meta = dict(known, version=__version__, weights=weights.name,
                 scores=network.with_scores, preprocess=network.preprocess,
                 exact_places=network.exact_places, channels=network.channels)
-    if not network.preprocess:
+    if network.preprocess:
+        meta.update(resize=network.resize, keep_ratio=network.keep_ratio)
+    else:
         preprocessor = model.data_preprocessor
         normalised = preprocessor._enable_normalize
         steps = model.cfg.get('test_pipeline') or inner_dataset(model.cfg)['pipeline']
@@ -302,7 +306,7 @@ def _milliseconds(backend, image: np.ndarray) -> float:
     return statistics.median(times[1:])  # the first one warms up
 
 
-def _print(out: Path, network: DeployedSegmentor, model: nn.Module,
+def _print(out: Path, shown: str, network: DeployedSegmentor, model: nn.Module,
            images: Sequence[np.ndarray], found: dict[str, float]) -> None:
     count = network.channels
     takes = f'(N, {count}, H, W) float32'
@@ -314,7 +318,7 @@ def _print(out: Path, network: DeployedSegmentor, model: nn.Module,
     if network.tasks:
         gives += f'; the same of {", ".join(network.tasks)}'
     height, width = images[0].shape[:2]
-    print(f'{out} ({out.stat().st_size / 1e6:.1f} MB)\n'
+    print(f'{shown} ({out.stat().st_size / 1e6:.1f} MB)\n'
           f'image   {takes} -> {gives}\n'
           f'parity  {len(images)} images: {100 * found["equal"]:.3f} % of labels equal, '
           f'scores within {found["gap"]:.1e}\n'

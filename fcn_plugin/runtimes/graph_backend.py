@@ -30,8 +30,9 @@ class GraphBackend:
         meta (dict): 'classes', 'palette', 'background' and 'tasks'; 'preprocess' and
             'scores' as in
             :class:`~fcn_plugin.deployment.deployed.DeployedSegmentor`; 'exact_places',
-            whether labels keep their places in 16 bits; and, for a graph without
-            preprocessing, 'pipeline', 'mean', 'std' and 'bgr_to_rgb'.
+            whether labels keep their places in 16 bits; for a graph with preprocessing
+            'resize', (W, H) or None, and 'keep_ratio'; for one without 'pipeline', 'mean',
+            'std' and 'bgr_to_rgb'.
         pipeline (Compose, optional): What an image goes through first, for a graph
             without preprocessing.
 

@@ -184,7 +184,8 @@ def test_train_without_a_config_is_the_built_in_run(capsys):
 
 @pytest.mark.parametrize('name, arguments, said', [
     ('predict', '', 'required: IMAGE'), ('test', 'C', 'required: checkpoint'),
-    ('test', '--config C', 'required: checkpoint'), ('export', '', 'required: --out'),
+    ('test', '--config C', 'required: checkpoint'),
+    ('export', '', 'one of the arguments --out --web is required'),
     ('publish', 'W', 'required: --out'), ('predict', 'a --cfg-options b', 'KEY=VALUE'),
     ('train', '--moon', 'unrecognized arguments: --moon')])
 def test_wrong_arguments_are_named(monkeypatch, capsys, name, arguments, said):
