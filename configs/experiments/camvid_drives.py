@@ -1,8 +1,8 @@
-# Streets that no training image shows: each of CamVid's three training drives is left out in turn
-# and judged, by the street model's recipe at a quarter of its length.
+# Streets that no training image shows: each of CamVid's three training drives is left out in
+# turn and judged, by the street model's recipe at a quarter of its length.
 #   python tools/analysis_tools/run_experiments.py configs/experiments/camvid_drives.py --amp
-# Recipes are compared by the mean of the three. The validation images, which base is judged on,
-# lie between training images of the same drive and say little of other streets.
+# Recipes are compared by the mean of the three. The validation images, which base is judged
+# on, lie between training images of the same drive and say little of other streets.
 config = './_base_/camvid_drives.py'
 
 _judged = {

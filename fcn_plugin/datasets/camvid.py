@@ -20,10 +20,9 @@ class CamVidDataset(BaseSegDataset):
     Args:
         img_suffix (str): Defaults to '.png', as published.
         seg_map_suffix (str): Defaults to '.png'.
-        drives (Sequence[str], optional): The drives whose images are taken, which is what
-            file names begin with, such as '0006R0'. Defaults to all. Neighbouring images of
-            one drive are alike: what a network makes of other streets, a drive that was
-            left out of training tells.
+        drives (Sequence[str], optional): Take the images of these drives alone, which is what
+            file names begin with, such as '0006R0'. Images of one drive are alike: how a
+            network sees other streets, a drive that was left out of training tells.
         **kwargs: As in mmseg's ``BaseSegDataset``.
 
     Raises:
@@ -46,15 +45,12 @@ class CamVidDataset(BaseSegDataset):
     def load_data_list(self) -> list[dict]:
         """The images of the folder or the list, of the chosen drives."""
         images = super().load_data_list()
-        if self.drives is None:
-            return images
         drive_of = [Path(image['img_path']).name.split('_')[0] for image in images]
-        missing = sorted(set(self.drives) - set(drive_of))
-        if missing:
-            raise InputError(
-                f"CamVidDataset: no image of drive {', '.join(missing)} in "
-                f"{self.data_prefix['img_path']}; there are {', '.join(sorted(set(drive_of)))}")
-        return [image for image, drive in zip(images, drive_of) if drive in self.drives]
+        for drive in set(self.drives or ()) - set(drive_of):
+            raise InputError(f"no image of drive {drive} in {self.data_prefix['img_path']}, "
+                             f"whose drives are {', '.join(sorted(set(drive_of)))}")
+        return [image for image, drive in zip(images, drive_of)
+                if self.drives is None or drive in self.drives]
 
     @classmethod
     def get_label_map(cls, new_classes: Sequence[str] | None = None) -> dict[int, int]:

@@ -79,8 +79,7 @@ def _warn_if_not(count: int, expected: int, what: str) -> None:
                       'VOC and SBD complete and of the right years?', stacklevel=3)
 
 
-def sbd_to_voc(sbd_root: str | Path,
-               voc_root: str | Path,
+def sbd_to_voc(sbd_root: str | Path, voc_root: str | Path,
                voc2011_root: str | Path | None = None,
                overwrite: bool = False) -> dict[str, int]:
     """Adds SBD's masks and lists to VOC 2012, and the paper's validation list to 2011.
@@ -110,8 +109,7 @@ def sbd_to_voc(sbd_root: str | Path,
 
     Raises:
         FileExistsError: If a file or a folder to write exists, without ``overwrite``.
-        FileNotFoundError: If a list or a mask is missing.
-        ValueError: If a list or a mask is damaged.
+        FileNotFoundError, ValueError: If a list or a mask is missing, or damaged.
     """
     sbd, voc = _sbd_folder(Path(sbd_root)), Path(voc_root)
     voc2011: Path | None = Path(voc2011_root or voc.parent / 'VOC2011')
@@ -121,10 +119,8 @@ def sbd_to_voc(sbd_root: str | Path,
 
     sbd_train, sbd_val = (set(_read_list(sbd / f'{s}.txt')) for s in ('train', 'val'))
     train, val = (set(_read_list(voc / splits / f'{s}.txt')) for s in ('train', 'val'))
-    lists: dict[Path, set[str]] = {
-        voc / splits / 'aug.txt': (sbd_train | sbd_val) - train - val,
-        voc / splits / 'sbd_train.txt': sbd_train,
-    }
+    lists = {voc / splits / 'aug.txt': (sbd_train | sbd_val) - train - val,
+             voc / splits / 'sbd_train.txt': sbd_train}
     _warn_if_not(len(train) + len(lists[voc / splits / 'aug.txt']), AUGMENTED,
                  'train.txt and aug.txt')
     if voc2011 is not None:
@@ -135,13 +131,12 @@ def sbd_to_voc(sbd_root: str | Path,
     masks = voc / 'SegmentationClassAug'
     existing = [str(path) for path in (masks, *lists) if path.exists()]
     if existing and not overwrite:
-        raise FileExistsError(f'{", ".join(existing)} exist: allow replacing with '
-                              '--overwrite')
+        raise FileExistsError(f'{", ".join(existing)} exist: replace them with --overwrite')
     names = sorted(sbd_train | sbd_val)
     missing = [n for n in names if not (sbd / 'cls' / f'{n}.mat').is_file()]
     if missing:
-        raise FileNotFoundError(f'{sbd / "cls"} lacks {len(missing)} of {len(names)} '
-                                f'masks, {missing[0]}.mat for one')
+        raise FileNotFoundError(f'{sbd / "cls"} lacks {len(missing)} of {len(names)} masks, '
+                                f'{missing[0]}.mat for one')
     with staging_folder(masks) as staging:
         for name in track(names, 'masks'):
             labels = read_sbd_labels(sbd / 'cls' / f'{name}.mat')
