@@ -165,7 +165,7 @@ def test_existing_output(roots, there):
     source, voc, _ = roots
     (voc / there).mkdir() if 'Class' in there else (voc / there).write_text('mine')
     before = tree(voc.parent)
-    with pytest.raises(FileExistsError, match='exist: allow replacing with --overwrite'):
+    with pytest.raises(FileExistsError, match='exist: replace them with --overwrite'):
         sbd_to_voc(source, voc)
     assert tree(voc.parent) == before
     sbd_to_voc(source, voc, overwrite=True)
