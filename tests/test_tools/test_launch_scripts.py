@@ -137,7 +137,9 @@ def test_two_tasks_of_slurm_train(launch, tmp_path):
     assert launch.result.returncode == 0, launch.result.stderr
     assert (tmp_path / 'my work' / 'iter_2.pth').is_file()
     printed = launch.result.stdout
-    assert 'GPU number: 2' in printed and printed.count('\nnext\n') == 1
+    assert 'GPU number: 2' in printed
+    assert printed.count('\nnext\n') == printed.count('mean IoU  ') == 1  # one summary
+    assert (tmp_path / 'my work' / 'predictions.png').is_file()
 
 
 def test_slurm_test(launch):
