@@ -31,7 +31,7 @@ class ListDataset(BaseSegDataset):
 
     Raises:
         FileNotFoundError: If there is no such list.
-        ValueError: If a line has no mask, or the list is no text.
+        ValueError: If a line has no mask, or the list is no text or empty.
     """
 
     def __init__(self, ann_file: str, label_map: LabelMap | None = None,

@@ -202,10 +202,6 @@ def _find_values(counts: dict[int, int], classes: Sequence[str] | None, source: 
     if not values:
         faults.append('the masks have no label but ignored ones')
         return Encoding(map_, list(classes or ['class 0']), [], False, notes, faults)
-    if not classes and len(values) == 1 and values[0] >= _MOST_CLASSES:
-        faults.append(f'all labelled pixels have the value {values[0]}, which is no class '
-                      f'number below {_MOST_CLASSES}: are these masks?')
-        return Encoding({**map_, values[0]: IGNORE}, ['class 0'], [], False, notes, faults)
     count = len(classes) if classes else values[-1] + 1
     everything = sorted({*values, *(v for v in ignored if v not in (IGNORE, _DEEP_IGNORE))})
     shift, by_order = 0, False
@@ -244,6 +240,10 @@ def _find_values(counts: dict[int, int], classes: Sequence[str] | None, source: 
                          + ', '.join(map(str, values))
                          + '. (If they are class numbers, give --classes)')
         by_order, everything, count = True, values, len(values)
+    if count > 2 ** 16:  # beyond the names that can be listed
+        faults.append(f'{values[-1]} is no number of a class: are these masks?')
+        map_.update(dict.fromkeys(values, IGNORE))
+        return Encoding(map_, ['class 0'], [], False, notes, faults)
     # Places of all classes; the ignored ones are left out below.
     places = {v: i for i, v in enumerate(everything)} if by_order else {
         v: v - shift for v in everything if 0 <= v - shift < count}

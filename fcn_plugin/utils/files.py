@@ -28,15 +28,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_list(path: Path) -> list[str]:
-    """The lines of a text of UTF-8, with a mark at its beginning or without.
+    """The lines of a list in UTF-8, with a mark at its beginning or without.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is no text, or has nothing but blanks.
     """
     try:
-        return path.read_text(encoding='utf-8-sig').splitlines()
+        text = path.read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
         raise InputError(f'{path} is no text in UTF-8 ({error}): save it as such') from None
+    if not text.strip():
+        raise InputError(f'{path} is an empty list')
+    return text.splitlines()
 
 
 @contextlib.contextmanager

