@@ -168,9 +168,9 @@ def run_plan(plan: PathLike, work_dir: PathLike, train_tool: Path,
 
     Started again after it was stopped, this goes on where it was. A run counts as the
     plan's only where it was made with the settings that the plan, the options and the
-    arguments say now. The table (``runs.md``) and its picture (``runs.png``) are written
-    anew after each run, from all finished runs of the plan in the work dir, of whatever
-    seed and whenever made.
+    arguments say now. The table (``runs.md``), its picture (``runs.png``) and the curves of
+    the losses (``losses.png``) are written anew after each run, from all finished runs of
+    the plan in the work dir, of whatever seed and whenever made.
 
     Args:
         plan, work_dir, arguments, options: See :class:`Plan`.
@@ -206,10 +206,13 @@ def run_plan(plan: PathLike, work_dir: PathLike, train_tool: Path,
         run_to_its_end(title, str(file), experiment.config, experiment.work_dir, train_tool,
                        arguments, [*options, f'randomness.seed={experiment.seed}'], start,
                        experiment.settings)
-        done, left_out = finished_runs(read.runs_made())
+        made = read.runs_made()
+        done, left_out = finished_runs(made)
         text = '\n'.join([_table(done, read.names[0]), *_notes(done, read.names[0], left_out)])
         write_text(read.work_dir / 'runs.md', f'{plan}\n\n{text}\n')
         _draw(done, read.names[0], read.work_dir / 'runs.png')
+        _draw_losses([each for each in made if each.seed in done.get(each.name, ())],
+                     read.work_dir / 'losses.png')
     print(text)
     return text
 
@@ -320,6 +323,40 @@ def _draw(done: Figures, base: str, path: Path) -> None:
     axes.set_xlabel('mean IoU of the last validation, %')
     axes.grid(axis='x', alpha=0.3)
     axes.spines[['top', 'right']].set_visible(False)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120, format='png')
+    pyplot.close(figure)
+
+
+def loss_curve(lines: Sequence[dict]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of a training's scalars: steps, minutes, and losses, the running average over a tenth of
+    them. A step takes the median time, whatever held single ones up."""
+    lines = [line for line in lines if 'loss' in line]
+    width = len(lines) // 10 | 1
+    losses = np.convolve([line['loss'] for line in lines], np.full(width, 1 / width), 'valid')
+    steps = np.array([line['step'] for line in lines])[width // 2:][:len(losses)]
+    return steps, steps * np.median([line.get('time', 0) for line in lines]) / 60, losses
+
+
+def _draw_losses(experiments: Sequence[Experiment], path: Path) -> None:
+    """Losses of training against steps and against time, as the paper's figure 5."""
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+    figure, (by_step, by_time) = pyplot.subplots(1, 2, figsize=(9, 3.6), sharey=True,
+                                                 layout='constrained')
+    for each in experiments:
+        lines = read_log(each.work_dir)[0]
+        if any('loss' in line for line in lines):
+            steps, minutes, losses = loss_curve(lines)
+            by_step.plot(steps, losses, label=str(each), lw=1.5)
+            by_time.plot(minutes, losses, lw=1.5)
+            by_step.legend(fontsize=8, frameon=False)
+    by_step.set_xlabel('iteration')
+    by_time.set_xlabel('minutes')
+    by_step.set_ylabel('loss')
+    for axes in (by_step, by_time):
+        axes.grid(alpha=0.3)
+        axes.spines[['top', 'right']].set_visible(False)
     with replacing(path) as beside:
         figure.savefig(beside, dpi=120, format='png')
     pyplot.close(figure)

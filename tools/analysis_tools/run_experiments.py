@@ -5,8 +5,8 @@
 
 What is finished is passed over, and what was cut off goes on; a run that was made with other
 settings than those of now is neither, and the tool says so before it trains. The table and its
-picture are in the work dir after each run: runs.md, runs.png. Differences are from the plan's
-first change, seed by seed.
+picture are in the work dir after each run, runs.md and runs.png, and the curves of the losses
+against steps and time, losses.png. Differences are from the plan's first change, seed by seed.
 """
 from pathlib import Path
 
