@@ -1,8 +1,9 @@
 """Images beyond three colours, and more than one label map an image."""
 from .multichannel import LoadMultichannelImage
 from .nyud import LoadRGBD, NYUDv2Dataset
+from .scenes import ScenesDataset
 from .siftflow import SIFTFlowDataset
 from .tasks import LoadTasks, MultiTaskDataset, PackTasks
 
 __all__ = ['LoadMultichannelImage', 'LoadRGBD', 'LoadTasks', 'MultiTaskDataset',
-           'NYUDv2Dataset', 'PackTasks', 'SIFTFlowDataset']
+           'NYUDv2Dataset', 'PackTasks', 'SIFTFlowDataset', 'ScenesDataset']
