@@ -209,7 +209,7 @@ EXTRAS = {
     # What .pre-commit-config.yaml and CI run.
     'dev': ['ruff', 'mypy', 'pre-commit'],
     'tensorboard': ['tensorboard'],
-    # Opens the report in a headless browser, in the tests.
+    # Opens the report and exported pages in a headless browser, in the tests.
     'browser': ['selenium'],
 }
 EXTRAS['all'] = sorted({r for extra in EXTRAS.values() for r in extra})
