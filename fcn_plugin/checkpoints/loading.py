@@ -69,6 +69,8 @@ def find_config(config: PathLike | Config | None, meta: dict[str, Any],
         source = 'the config in the checkpoint'
         try:
             found = config_from_text(meta['cfg'], allow_imports)
+            if not isinstance(found.get('model'), dict):
+                raise InputError('it has no model')
         except UserError as error:
             raise InputError(f'{source} cannot be used: {error}. Name the config file '
                              'by --config') from error

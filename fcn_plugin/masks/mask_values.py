@@ -230,7 +230,7 @@ def _find_values(counts: dict[int, int], classes: Sequence[str] | None, source: 
             f'these pixels out by --ignore {" ".join(map(str, beyond[:8]))}.{hint}')
         map_.update(dict.fromkeys(beyond, IGNORE))
         values = [value for value in values if value < count]
-    elif values[0] == 1 and values == list(range(1, values[-1] + 1)) and len(values) > 1:
+    elif values[0] == 1 and values[-1] == len(values) > 1:  # without a gap
         notes.append(f'labels count from 1 to {values[-1]} and there is no 0: 1 is taken '
                      'off. (If 0 is a class that just does not occur, give --classes)')
         shift, count = 1, values[-1]

@@ -10,6 +10,7 @@ from PIL import Image
 from targets import COCO, LABELME, META, TARGETS, graph_of, read_onnx_text, written
 
 from fcn_plugin.annotations.formats import read_file
+from fcn_plugin.checkpoints.loading import find_config
 from fcn_plugin.checkpoints.reading import peek, read_checkpoint
 from fcn_plugin.checkpoints.safe_config import read_config_text
 from fcn_plugin.datasets.list_dataset import ListDataset
@@ -21,6 +22,7 @@ from fcn_plugin.runtimes.onnxruntime_graph import OnnxruntimeGraph
 from fcn_plugin.utils.errors import InputError
 from fcn_plugin.utils.multichannel import read_channels
 
+TOP = 2 ** 31 - 1
 HUGE = 10 ** 400  # JSON's integers have no end, a float's do
 
 # --- checkpoints --------------------------------------------------------------------------
@@ -44,12 +46,17 @@ def test_a_config_s_text_is_refused_by_one_kind_of_error(text):
         read_config_text(text)
 
 
+@pytest.mark.parametrize('text', ['a = 1', 'model = 1', 'model = [dict(type="FCN")]'])
+def test_a_config_without_a_model(text):
+    with pytest.raises(InputError, match='config in the checkpoint cannot .* has no model'):
+        find_config(None, dict(cfg=text))
+
+
 # --- masks and images ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('values', [[-1], [-6, -1], [-2, -1]])
+@pytest.mark.parametrize('values', [[TOP], [-5, TOP], [TOP - 1, TOP], [1, TOP]])
 def test_huge_values_make_no_list_of_classes(values):
-    values = [2 ** 31 + value if value > -6 else value for value in values]
     found = find_encoding(dict.fromkeys(values, 9), False)
     assert found.faults or len(found.classes) == len(values)
     assert len(found.classes) < 3
@@ -57,6 +64,7 @@ def test_huge_values_make_no_list_of_classes(values):
 
 def test_values_that_can_be_class_numbers():
     assert len(find_encoding({254: 9}, False).classes) == 255
+    assert find_encoding({1: 9, 2: 9, 3: 9}, False).label_map == {1: 0, 2: 1, 3: 2}
 
 
 def test_colours_take_four_bytes_a_pixel(tmp_path):
