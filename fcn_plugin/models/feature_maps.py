@@ -3,8 +3,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 _PROBE_SIZE = 256
+_NORMALISATIONS = F.batch_norm, F.group_norm, F.instance_norm, F.layer_norm
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,24 @@ def describe_backbone(backbone: nn.Module,
     ]
 
 
+class _ShapesAlone(TorchFunctionMode):
+    """Passes by normalisations, which keep shape and type: without data torch derives them
+    in Python, operation by operation, which takes most of the time."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in _NORMALISATIONS:
+            return args[0] if args else kwargs['input']
+        return func(*args, **kwargs)
+
+
 def _run_without_data(module: nn.Module, inputs):
     tensors = {name: tensor.to('meta') for name, tensor in
                [*module.named_parameters(), *module.named_buffers()]}
     training = module.training
     module.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _ShapesAlone():
             return torch.func.functional_call(module, tensors, (inputs, ))
     except Exception as error:
         raise RuntimeError(f'{type(module).__name__} cannot be run without data: '
