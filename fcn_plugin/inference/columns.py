@@ -24,9 +24,11 @@ def images_of(batch: Mapping[str, Any]) -> Sequence:
                      + ' or '.join(f"'{name}' ({what})" for name, what in _COLUMNS.items()))
 
 
-def with_results(batch: Mapping[str, Any], labels: Sequence, scores: Sequence) -> Any:
-    """The batch (dict) with the columns 'labels' and, where there are any, 'scores'."""
+def with_results(batch: Mapping[str, Any], labels: Sequence, scores: Sequence,
+                 tasks: Mapping[str, Sequence]) -> Any:
+    """The batch (dict) with 'labels', and where there are any 'scores' and 'labels_<task>'."""
     more = dict(scores=_column(scores)) if scores else {}
+    more |= {f'labels_{task}': _column(each) for task, each in tasks.items()}
     return dict(batch, labels=_column(labels), **more)
 
 

@@ -171,7 +171,7 @@ class FCNInferencer:
         Returns:
             Result or list[Result]: One for a single image; else a list, in which a video
             has one for each frame. Of a batch of a table, the batch with the column
-            'labels', and 'scores' where they are asked for.
+            'labels', 'labels_<task>' of further tasks, and 'scores' where they are asked for.
 
         Raises:
             ValueError: If an image cannot be read, or a video's results would take more
@@ -182,7 +182,8 @@ class FCNInferencer:
             rows = [ImageInput(one, channels=self.channels) for one in images_of(inputs)]
             found = [result for _, result in self._stream(rows, batch_size, scores, False)]
             return with_results(inputs, [one.labels for one in found], [
-                one.scores for one in found if one.scores is not None])
+                one.scores for one in found if one.scores is not None],
+                {task: [one.tasks[task] for one in found] for task in self.tasks})
         opened, single = open_inputs(inputs, self.channels)
         self._check_memory(opened, scores)
         found = [result for _, result in self._stream(opened, batch_size, scores, progress)]

@@ -158,6 +158,14 @@ def test_a_folder_is_predicted(checkpoint, folder, tmp_path):
     assert '4 files written' in done.out
 
 
+def test_a_batch_of_a_table_has_a_column_for_each_task(checkpoint, folder):
+    images = images_in(folder)
+    found = FCNInferencer(checkpoint, device='cpu')(dict(image=images, row=range(4)))
+    assert set(found) == {'image', 'row', 'labels', 'labels_geometric', 'labels_near'}
+    for image, labels in zip(images, found['labels_near']):
+        np.testing.assert_array_equal(labels, labels_by_torch(checkpoint, image)['near'])
+
+
 def test_each_task_is_judged(checkpoint, folder, tmp_path):
     succeed('analysis_tools/evaluate_folder.py', checkpoint, folder / 'images',
             folder / 'masks', '--task', 'geometric', '--out-dir', tmp_path / 'out', '--device',
