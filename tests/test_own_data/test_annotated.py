@@ -23,6 +23,7 @@ from test_own_data_chain import CHECK, NETWORK, TINY, read
 from tiny_runs import ROOT, forget_runs, run_tool, succeed
 
 from fcn_plugin.cli.command import main
+from fcn_plugin.deployment.onnxruntime_web import WASM
 from fcn_plugin.own_data.annotated import draw_annotations, read_annotations
 
 SIZE = 48, 64  # H, W
@@ -621,26 +622,38 @@ def test_paths_of_other_machines(tmp_path):
     assert (labels_in(tmp_path / 'out')[1]['b/1.png'] == truth(2)).all()
 
 
-def test_the_page_from_labelme_to_a_trained_network(tmp_path, monkeypatch, capsys):
-    """To the letter, but for the number of iterations."""
+def test_the_page_from_labelme_to_a_phone(tmp_path, monkeypatch, capsys):
+    """To the letter, but for the number of iterations and the files of onnxruntime-web."""
+    pytest.importorskip('onnx', reason="the extra 'export' is not installed")
+    pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
     monkeypatch.chdir(tmp_path)
     labelme(tmp_path / 'photos')
+    save_images(tmp_path / 'photos', ['to be labelled'])
     save_images(tmp_path / 'new', ['1', '道'])
+    runtime = tmp_path / 'dist'
+    runtime.mkdir()
+    for name in WASM.values():
+        (runtime / name).write_text(name)
     page = (ROOT / 'docs/annotations.md').read_text(encoding='utf-8')
-    commands = re.search(r'```bash\n(.+?)```', page, re.S)[1].splitlines()
+    section = re.search(r'^## From labelme to a phone$(.+?)^## ', page, re.S | re.M)[1]
+    commands = [line for block in re.findall(r'```bash\n(.+?)```', section, re.S)
+                for line in block.splitlines()]
     assert [line.split()[:2] for line in commands] == [
-        ['fcn', 'check-data'], ['fcn', 'train'], ['fcn', 'predict']]
+        ['fcn', name] for name in ('check-data', 'train', 'export', 'predict', 'suggest')]
+    more = dict(train=['--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
+                       'default_hooks.checkpoint.interval=2', 'train_dataloader.num_workers=0',
+                       'train_dataloader.persistent_workers=False'],
+                export=['--onnxruntime-web', str(runtime)])
     for line in commands:
         words = [name for word in line.split()[1:]
                  for name in (sorted(glob(word)) if '*' in word else [word])]
-        if words[0] == 'train':
-            words += ['--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
-                      'default_hooks.checkpoint.interval=2', 'train_dataloader.num_workers=0',
-                      'train_dataloader.persistent_workers=False']
-        monkeypatch.setattr(sys, 'argv', ['fcn', *words])
+        monkeypatch.setattr(sys, 'argv', ['fcn', *words, *more.get(words[0], [])])
         forget_runs()
         main()
     capsys.readouterr()
     assert (tmp_path / 'photos-fcn/masks/a/1.png.png').exists()
+    assert 'Baum' in (tmp_path / 'photos.html').read_text(encoding='utf-8')
     written = json.loads((tmp_path / 'new/道.json').read_text(encoding='utf-8'))
     assert written['imagePath'] == '道.png'
+    chosen, = (tmp_path / 'work_dirs/suggest').glob('*.txt')
+    assert 'to be labelled.png' in chosen.read_text(encoding='utf-8')
