@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..utils.errors import InputError
 
 _COLOUR = re.compile(r'(.+?)\s*:\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*(?::.*)?')
+_NUMBER = re.compile('[0-9]{1,9}')
 _DO_NOT_COUNT = {'void', 'ignore', 'ignored', 'ignoreme', 'unlabelled', 'unlabeled',
                  'notlabelled', 'notlabeled', 'unknown', 'undefined', 'unclassified',
                  'dontcare', 'donotcare', 'outofroi'}
@@ -134,7 +135,7 @@ def _read_values(file: str, text: str) -> ClassNames | None:
         return None
     names = []
     for row in rows:
-        if len(row) < 2 or not row[0].isdigit() or not row[1]:
+        if len(row) < 2 or not _NUMBER.fullmatch(row[0]) or not row[1]:
             raise InputError(f'{file}: {", ".join(row)!r} is not of the form VALUE, NAME')
         # A name with a comma that is not quoted fills two cells; a colour fills three.
         more = columns == 2 and not all(cell.isdigit() for cell in row[2:] if cell)

@@ -47,7 +47,7 @@ def read_mask(path: Path) -> Mask:
             if mode in ('PA', 'LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
                 mode = 'RGBA'
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow answers damaged files with almost any error
         raise InputError(f'it cannot be read: {error}') from None
     if pixels.ndim == 2:
         if pixels.dtype.kind == 'f' and not (pixels == np.rint(pixels)).all():

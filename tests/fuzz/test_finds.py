@@ -1,4 +1,5 @@
 """What the fuzzing has found, one input a find: each is answered by an error that names it."""
+import contextlib
 import io
 import json
 import struct
@@ -15,6 +16,7 @@ from fcn_plugin.checkpoints.reading import peek, read_checkpoint
 from fcn_plugin.checkpoints.safe_config import read_config_text
 from fcn_plugin.datasets.list_dataset import ListDataset
 from fcn_plugin.datasets.sbd import sbd_to_voc
+from fcn_plugin.masks.class_names import read_class_names
 from fcn_plugin.masks.mask_values import find_encoding
 from fcn_plugin.masks.reading import read_mask
 from fcn_plugin.modalities.siftflow import SCENES, siftflow_to_folders
@@ -65,6 +67,24 @@ def test_huge_values_make_no_list_of_classes(values):
 def test_values_that_can_be_class_numbers():
     assert len(find_encoding({254: 9}, False).classes) == 255
     assert find_encoding({1: 9, 2: 9, 3: 9}, False).label_map == {1: 0, 2: 1, 3: 2}
+
+
+@pytest.mark.parametrize('tag', [273, 279])
+def test_a_tiff_whose_whole_numbers_are_fractions(tmp_path, tag):
+    file = io.BytesIO()
+    Image.new('L', (6, 4)).save(file, 'TIFF')
+    data = bytearray(file.getvalue())
+    at = data.index(struct.pack('<HH', tag, 4), 8)
+    data[at:at + 12] = struct.pack('<HHIf', tag, 11, 1, 8.5)
+    with contextlib.suppress(InputError):  # which of the two is read is Pillow's
+        read_mask(written(tmp_path, 'mask.png', bytes(data)))
+
+
+@pytest.mark.parametrize('number', ['0\u00b3', '9' * 5000])
+def test_numbers_that_are_none_in_a_list_of_classes(tmp_path, number):
+    written(tmp_path, '_classes.csv', f'0, a\n{number}, b\n'.encode())
+    with pytest.raises(InputError, match='_classes.csv.*is not of the form VALUE, NAME'):
+        read_class_names(tmp_path)
 
 
 def test_colours_take_four_bytes_a_pixel(tmp_path):
