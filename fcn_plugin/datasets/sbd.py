@@ -7,8 +7,9 @@ import numpy as np
 from mmseg.datasets import PascalVOCDataset
 from rich.progress import track
 
-from ..utils.errors import InputError, MissingPackageError
+from ..utils.errors import InputError
 from ..utils.files import move_into, staging_folder, write_text
+from ..utils.mat_files import load_mat
 from ..visualization import save_label_png
 
 AUGMENTED = 10582  # images of VOC 2012's train.txt and of aug.txt together
@@ -31,19 +32,12 @@ def read_sbd_labels(path: str | Path) -> np.ndarray:
         ImportError: Without scipy.
         ValueError: If it is another kind of file.
     """
+    found = load_mat(path, ['GTcls'])
     try:
-        from scipy.io import loadmat
-    except ImportError:
-        raise MissingPackageError("SBD's .mat files are read by scipy, which is not "
-                                  'installed: pip install scipy') from None
-    with open(path, 'rb') as file:
-        try:
-            found = loadmat(file, variable_names=['GTcls'])
-            labels = np.asarray(found['GTcls']['Segmentation'].item())
-        except Exception as error:  # scipy answers other files with almost any type
-            reason = ' '.join(f'{type(error).__name__}: {error}'.split())
-            raise InputError(f'{path} is not a mask of SBD, expected a MATLAB 5 file with '
-                             f'GTcls.Segmentation ({reason[:200]})') from None
+        labels = np.asarray(found['GTcls']['Segmentation'].item())
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f'{path} is not a mask of SBD: it has no '
+                         'GTcls.Segmentation') from error
     if (labels.ndim != 2 or not labels.size or labels.dtype.kind not in 'iu'
             or not 0 <= labels.min() <= labels.max() < len(_PALETTE)):
         raise InputError(f'{path}: GTcls.Segmentation is {labels.dtype} of shape '

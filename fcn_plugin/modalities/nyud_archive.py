@@ -8,8 +8,8 @@ from rich.progress import track
 
 from ..utils.errors import InputError, MissingPackageError
 from ..utils.files import move_into, staging_folder, write_text
+from ..utils.mat_files import read_mat
 from .hha import NYU_CAMERA, depth_to_hha
-from .mat_files import read_mat
 from .nyud import NYUDv2Dataset, write_png
 
 KEYS = dict(images=4, depths=3, rawDepths=3, labels=3)
