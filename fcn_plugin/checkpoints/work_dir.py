@@ -171,7 +171,7 @@ def starts_of_last_run(work_dir: Path) -> list[Path]:
     found: list[Path] = []
     for start in _log_starts(work_dir):
         config = start / 'vis_data/config.py'
-        if config.is_file() and not re.search(r'^resume = True$', config.read_text('utf-8'),
+        if config.is_file() and not re.search(r'^resume ?= ?True$', config.read_text('utf-8'),
                                               re.M):
             found = []
         found.append(start)

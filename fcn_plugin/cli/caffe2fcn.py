@@ -14,7 +14,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_output('out', metavar='OUT.pth', help='the checkpoint to write')
     parser.add_argument(
         '--variant', help='what the net must be (default: what its layers say)',
-        choices=['32s', '16s', '8s', 'at-once', 'alexnet', 'pascalcontext', 'imagenet'])
+        choices=['32s', '16s', '8s', 'at-once', 'alexnet', 'pascalcontext', 'imagenet',
+                 'colour-depth', 'colour-hha', 'siftflow'])
     parser.add_shared('--overwrite')
     return parser.parse()
 

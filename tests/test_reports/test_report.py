@@ -149,9 +149,13 @@ def test_the_last_of_two_runs_in_one_folder(two_runs):
     assert [line['step'] for line in read_run(two_runs).val] == [3]
     # where the run was resumed, all before that step is its own
     config = scalars.with_name('config.py')
-    config.write_text(config.read_text().replace('resume = False', 'resume = True'))
-    run = read_run(two_runs, two_runs / 'tiny.py')
-    assert [line['step'] for line in run.val] == [2, 3]
+    for before, now in (('resume=False', 'resume=True'),
+                        ('resume=True', 'resume = True')):  # as 0.2 wrote it
+        text = config.read_text()
+        assert f'\n{before}\n' in text
+        config.write_text(text.replace(before, now))
+        run = read_run(two_runs, two_runs / 'tiny.py')
+        assert [line['step'] for line in run.val] == [2, 3]
     assert run.checkpoint.name.startswith('best_mIoU_')
     shutil.rmtree(two_runs / '20990101_000000')
     run = read_run(two_runs)

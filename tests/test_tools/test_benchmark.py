@@ -134,11 +134,11 @@ def test_our_labels_are_the_same_by_every_runtime(case):
     pytest.importorskip('onnx', reason="the extra 'export' is not installed")
     ours = peers.Ours(case.config, 9, case.folder)
     image = np.random.randint(0, 256, (70, 83, 3), dtype=np.uint8)
-    (expected, _), = ours.by_torch()[0](image)
+    (expected, *_), = ours.by_torch()[0](image)
     for module, runtime in (('onnxruntime', peers.OnnxruntimeGraph),
                             ('openvino', peers.OpenvinoGraph)):
         if find_spec(module):
-            (labels, _), = ours.by_runtime(runtime)[0](image)
+            (labels, *_), = ours.by_runtime(runtime)[0](image)
             assert (labels == expected).mean() > 0.99, module
 
 
