@@ -42,8 +42,9 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float = 0.01) -> Quan
 
     By onnxruntime's static quantiser: weights of 7 bits for each channel, so that sums of
     two products fit into 16 bits on processors without VNNI, and activations of 8 bits in the
-    range that the images show. The first convolution, the score layers, what fuses their
-    scores and the way to labels stay in float32: rounding there costs most labels.
+    range that the images show. The first convolution (of many a fifteenth), the score layers,
+    what fuses their scores and the way to labels stay in float32: rounding there costs most
+    labels.
 
     Args:
         file (Path): What :func:`~fcn_plugin.deployment.export.export` has written, in
@@ -128,7 +129,8 @@ def _chosen(graph, num_classes: int) -> tuple[list[str], list[str]]:
     """Names of the nodes that compute in 8 bits, and of all convolutions."""
     channels = {weight.name: weight.dims[0] for weight in graph.initializer if weight.dims}
     convolutions = [node for node in graph.node if node.op_type == 'Conv']
-    kept = {node.name for node in convolutions[:1]}
+    # an early rounding goes through all layers behind it
+    kept = {node.name for node in convolutions[:max(1, len(convolutions) // 15)]}
     # a head of one channel decides between two classes
     kept |= {node.name for node in convolutions
              if channels.get(node.input[1]) in (num_classes, 1 if num_classes == 2 else None)}
