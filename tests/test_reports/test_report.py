@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from chromium import chromium
 from PIL import Image
 from tiny_runs import SHAPES, run_tool, succeed, write_config
 
@@ -377,23 +378,11 @@ def test_tensorboard_by_config(work_dir):
 
 
 @pytest.fixture(scope='module')
-def browser():
-    webdriver = pytest.importorskip('selenium.webdriver')
-    driver = shutil.which('chromedriver')
-    binary = next(filter(None, map(shutil.which, (
-        'chromium', 'chromium-browser', 'google-chrome'))), None)
-    if not (driver and binary):
-        pytest.skip('no Chromium with its chromedriver on the PATH')
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in ('--headless=new', '--no-sandbox', '--disable-dev-shm-usage',
-                     '--hide-scrollbars'):
-        options.add_argument(argument)
-    options.set_capability('goog:loggingPrefs', dict(browser='ALL', performance='ALL'))
-    opened = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(executable_path=driver))
-    yield opened
-    opened.quit()
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp('profile')) as opened:
+        opened.get('about:blank')
+        opened.get_log('performance')  # takes out what the browser's own first page asked for
+        yield opened
 
 
 @pytest.mark.parametrize('width', [390, 1200])
