@@ -14,6 +14,7 @@ from ..runtimes.backend import Prediction
 from ..runtimes.opening import open_backend
 from ..utils.errors import InputError, InputTypeError
 from ..utils.files import check_outputs
+from ..utils.left_out import noting, raise_left_out, without_traceback
 from ..utils.paths import PathLike
 from .columns import images_of, with_results
 from .images import (
@@ -24,7 +25,6 @@ from .images import (
     open_inputs,
     video_output,
 )
-from .left_out import noting, raise_left_out, without_traceback
 from .result import Result, output_files, output_stems
 
 if TYPE_CHECKING:  # an exported file is run without them

@@ -23,9 +23,10 @@ from ..runtimes.torch_backend import prediction_of, step_options
 from ..utils.channels import turned
 from ..utils.errors import InputError
 from ..utils.files import check_outputs
+from ..utils.left_out import raise_left_out
 from ..utils.paths import PathLike
 from .images import list_images
-from .inferencer import FCNInferencer, check_opacity, raise_left_out
+from .inferencer import FCNInferencer, check_opacity
 from .result import Result, find_class
 
 #: Rows in one picture of predict_show; more images make more pictures.

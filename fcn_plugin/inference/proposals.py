@@ -8,9 +8,9 @@ from ..annotations.outlines import proposed
 from ..annotations.regions import Annotated
 from ..utils.errors import InputError
 from ..utils.files import check_outputs
+from ..utils.left_out import noting, raise_left_out
 from ..utils.paths import PathLike
 from .inferencer import FCNInferencer
-from .left_out import noting, raise_left_out
 
 
 def write_proposals(infer: FCNInferencer, images: Sequence[Path], out_dir: PathLike,

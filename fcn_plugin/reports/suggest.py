@@ -13,12 +13,12 @@ from rich.progress import track
 from ..annotations.matching import match
 from ..checkpoints.loading import load_model
 from ..inference.images import to_channels
-from ..inference.left_out import noting, raise_left_out
 from ..own_data.annotated import read_annotations
 from ..own_data.find_pairs import sort_out
 from ..runtimes.torch_backend import TorchBackend
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing, write_text
+from ..utils.left_out import noting, raise_left_out
 from ..utils.paths import PathLike
 from ..visualization import as_picture, save_picture
 from ..visualization.text import Canvas, line_height, shorten

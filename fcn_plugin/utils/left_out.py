@@ -3,7 +3,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ..utils.errors import InputError, LeftOutError, UserError
+from .errors import InputError, LeftOutError, UserError
 
 
 @contextmanager
