@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parent
 PACKAGE = 'fcn_plugin'
 MIM_SOURCES = ('configs', 'tools', 'model-index.yml')
 # What measures the project stays with its sources.
-INSTRUMENTS = ('benchmark.py', 'benchmarking', 'run_experiments.py', 'experimenting.py')
+INSTRUMENTS = ('benchmark.py', 'benchmarking', 'run_experiments.py', 'experimenting.py',
+               'suggest_curve.py')
 NOT_SHIPPED = shutil.ignore_patterns('__pycache__', '*.py[cod]', '.*', *INSTRUMENTS)
 
 

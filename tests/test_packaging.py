@@ -28,7 +28,8 @@ PACKAGING = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md'
 # README's first command, whatever its schedule is called.
 CONFIG = f'fcn/{BUILT_IN.name}'
 # What measures this project stays with its sources.
-INSTRUMENTS = {'benchmark.py', 'benchmarking', 'run_experiments.py', 'experimenting.py'}
+INSTRUMENTS = {'benchmark.py', 'benchmarking', 'run_experiments.py', 'experimenting.py',
+               'suggest_curve.py'}
 
 GET_CONFIG = """
 import os, sys

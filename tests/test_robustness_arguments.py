@@ -121,6 +121,10 @@ TABLE = {
         *[('{weights} {photos} ' + args, words) for args, words in [
             ('-n 0', ['-n', '0']), ('-n many', ['-n', "'many'"]),
             ('--device moon', ["'moon'"]), OPTIONS]]],
+    'analysis_tools/suggest_curve.py': [
+        ('{none}', ['none']), ('{text}', ['text.txt', 'is no config']),
+        ('{tiny} --step many', ['--step', "'many'"]),
+        ('{tiny} --step 9 --most 8', ['--step 9', '--most 8'])],
     'analysis_tools/tune_crf.py': [
         *[(f'{args} {{weights}}', words) for args, words in CONFIG],
         ('{tiny} {none}', ['none']), ('{tiny} {text}', ['text.txt']),

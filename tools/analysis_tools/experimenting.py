@@ -274,10 +274,10 @@ def _table(done: Figures, base: str) -> str:
     table.align[''] = 'l'
     table.set_style(TableStyle.MARKDOWN)
     for name, runs in done.items():
-        cells = [_spread([run[key] for run in runs.values() if key in run])
+        cells = [spread([run[key] for run in runs.values() if key in run])
                  for key in FIGURES]
         minutes = [run['minutes'] for run in runs.values() if 'minutes' in run]
-        table.add_row([name, *cells, _spread(_apart(done, name, base), '+'),
+        table.add_row([name, *cells, spread(_apart(done, name, base), '+'),
                        f'{np.mean(minutes):.1f}' if minutes else '',
                        ' '.join(map(str, runs))])
     return table.get_string()
@@ -297,7 +297,7 @@ def _notes(done: Figures, base: str, left_out: Sequence[str]) -> list[str]:
     return ['', *notes] if notes else []
 
 
-def _spread(values: Sequence[float], sign: str = '') -> str:
+def spread(values: Sequence[float], sign: str = '') -> str:
     if not values:
         return ''
     if not np.isfinite(values).all():
