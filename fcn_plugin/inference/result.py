@@ -189,7 +189,8 @@ def find_class(name: str | int, classes: Sequence[str]) -> int:
 
 def output_files(out_dir: Path, stem: str, source: Path | None,
                  classes: Sequence[str], heatmap: str | int | None = None,
-                 video: str | None = None, tasks: Iterable[str] = ()) -> dict[str, Path]:
+                 video: str | None = None, tasks: Iterable[str] = (),
+                 labels: str = '.png') -> dict[str, Path]:
     """What the outputs of an image or a video are called.
 
     Args:
@@ -202,6 +203,7 @@ def output_files(out_dir: Path, stem: str, source: Path | None,
         video (str, optional): The suffix of a video's pictures. Defaults to None: it is
             an image.
         tasks (Iterable[str]): Further tasks of the network. Defaults to ().
+        labels (str): The suffix of labels. Defaults to '.png'.
 
     Returns:
         dict[str, Path]: 'overlay'; of an image 'labels' and 'labels_<task>'; 'heatmap'.
@@ -210,7 +212,7 @@ def output_files(out_dir: Path, stem: str, source: Path | None,
     files = dict(
         overlay=out_dir / f'{stem}_overlay{video or (".jpg" if lossy else ".png")}')
     if not video:
-        files['labels'] = out_dir / f'{stem}_labels.png'
+        files['labels'] = out_dir / f'{stem}_labels{labels}'
         files |= {f'labels_{task}': out_dir / f'{stem}_labels_{task}.png' for task in tasks}
     if heatmap is not None:
         slug = re.sub(r'[^\w-]+', '-', classes[find_class(heatmap, classes)])

@@ -11,6 +11,15 @@ from .overlay import Palette, default_palette
 BORDER_COLOUR = (224, 224, 192)
 
 
+def palette_table(palette: Palette) -> np.ndarray:
+    """The colours of labels up to 255, RGB (256, 3) uint8: the palette's, Pascal VOC's beyond
+    it, and that of borders for 255."""
+    table = default_palette(256)
+    table[255] = BORDER_COLOUR
+    table[:len(palette)] = np.asarray(palette, np.uint8).reshape(-1, 3)
+    return table
+
+
 def save_label_png(path: str | Path, labels: np.ndarray,
                    palette: Palette) -> None:
     """Writes labels as a PNG whose pixel values are the class indices.
@@ -33,9 +42,6 @@ def save_label_png(path: str | Path, labels: np.ndarray,
     if len(palette) > 255 or (labels.size and labels.max() > 255):
         Image.fromarray(labels.astype(np.uint16)).save(path)
         return
-    table = default_palette(256)
-    table[255] = BORDER_COLOUR
-    table[:len(palette)] = np.asarray(palette, np.uint8).reshape(-1, 3)
     picture = Image.fromarray(labels.astype(np.uint8))
-    picture.putpalette(table.ravel().tolist())
+    picture.putpalette(palette_table(palette).ravel().tolist())
     picture.save(path)
