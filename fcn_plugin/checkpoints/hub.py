@@ -35,17 +35,20 @@ def fetch(address: str) -> Path:
     try:
         file = Path(hub.hf_hub_download(name, FILE, revision=revision or None))
     except Exception as error:  # its own kinds, and those of the library below it
-        raise InputError(f"'{address}' gives no {FILE} ({_first_line(error)}): look at name "
-                         'and revision, at the connection and, where it is not public, at '
-                         'the login (hf auth login)') from error
+        raise InputError(f"'{address}' gives no {FILE}: {_explained(error)}") from error
+    commit = file.parent.name
     try:
         # of the commit that gave the file, whatever has been pushed since
-        hub.hf_hub_download(name, CARD, revision=file.parent.name)
-    except hub.errors.EntryNotFoundError:
-        pass
+        hub.hf_hub_download(name, CARD, revision=commit)
     except Exception as error:
-        raise InputError(f"'{address}' gives no {CARD}, which says what the file must be "
-                         f'({_first_line(error)}): try again') from error
+        # Without a card nothing can be compared: that there is none must be known, not taken
+        # from a hub that does not answer.
+        known = isinstance(error, hub.errors.EntryNotFoundError) and (
+            not isinstance(error, hub.errors.LocalEntryNotFoundError)
+            or hub.try_to_load_from_cache(name, CARD, revision=commit) is hub._CACHED_NO_EXIST)
+        if not known:
+            raise InputError(f"'{address}' gives no {CARD}, which says what the file must be: "
+                             f'{_explained(error)}') from error
     return file
 
 
@@ -76,9 +79,8 @@ def push(file: Path, card: str, name: str) -> str:
             hub.CommitOperationAdd(FILE, file),
             hub.CommitOperationAdd(CARD, card.encode())], commit_message='Publish the model')
     except Exception as error:  # its own kinds, and those of the library below it
-        raise InputError(f"the hub does not take '{name}' ({_first_line(error)}): log in as "
-                         'someone who may write there (hf auth login), and look at the '
-                         f"connection. '{file}' is written") from error
+        raise InputError(f"the hub does not take '{name}': {_explained(error)}. '{file}' is "
+                         'written') from error
     return str(done.commit_url)
 
 
@@ -98,5 +100,40 @@ def _check_name(given: str, name: str) -> None:
                          f'address {HUB}user/name or {HUB}user/name@revision')
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _explained(error: Exception) -> str:
+    """What an error of huggingface_hub comes from, and the way out."""
+    from huggingface_hub import errors as kinds
+
+    if isinstance(error, kinds.LocalEntryNotFoundError) and error.__cause__ is not None:
+        error = error.__cause__  # it says that the cache does not have it, this says why
+    for kind, words in (
+            (kinds.OfflineModeIsEnabled,
+             'HF_HUB_OFFLINE is set, and the cache does not have it: fetch it once with a '
+             'connection'),
+            (kinds.GatedRepoError,
+             'its owner decides who may have it: ask for it on its page, and log in '
+             '(hf auth login)'),
+            (kinds.RepositoryNotFoundError,
+             'the hub shows you no such repository: look at the name, and where it is private '
+             'log in as someone who may see it (hf auth login)'),
+            (kinds.RevisionNotFoundError,
+             'it has no such branch, tag or commit: look at the revision'),
+            (kinds.EntryNotFoundError,
+             'there is no such file in it, and no other is taken; fcn publish --push puts one '
+             'there')):
+        if isinstance(error, kind):
+            return words
+    # The first line may be a heading, such as "Invalid metadata in README.md."
+    said = ' '.join(str(error).split()).rstrip('.') or type(error).__name__
+    status = getattr(getattr(error, 'response', None), 'status_code', None)
+    if status in (401, 403):
+        way = 'log in as someone who may do that (hf auth login), or set another HF_TOKEN'
+    elif status == 429:
+        way = 'wait, and try again; who is logged in may ask more often'
+    elif status is not None and status >= 500:
+        way = 'the hub has a fault, try again later'
+    elif isinstance(error, ValueError):
+        way = 'mend what it names, and try again'
+    else:
+        way = 'look at the connection, and try again'
+    return f'{said}: {way}'

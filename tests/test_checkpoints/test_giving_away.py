@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tiny_runs import forget_runs, run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.checkpoints.bundled import is_weights
+from fcn_plugin.checkpoints.hub import _explained
 from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
 from fcn_plugin.checkpoints.publish import publish
 from fcn_plugin.utils.errors import InputError
@@ -78,11 +80,24 @@ def test_the_card_names_file_terms_and_how_to_run(given_away):
     card = given_away.with_suffix('.md').read_text('utf-8')
     digest = hashlib.sha256(given_away.read_bytes()).hexdigest()
     assert f'\n{digest}  bars.safetensors\n' in card
-    assert card.startswith('---\nlicense: "cc-by-4.0"\n')
+    assert card.startswith('---\nlicense: cc-by-4.0\n')
     assert r'| data | shapes \| drawn |' in card and '| figures | not said |' in card
     assert 'background, bar, ring' in card and '| mIoU | 71.2 |' in card
     command, = re.findall('^fcn (.+)$', card, re.M)
     assert command == 'predict photo.jpg --checkpoint bars.safetensors'
+
+
+@pytest.mark.parametrize('said, lines', [
+    ('MIT', ['license: mit']), ('CC BY-NC 4.0', ['license: cc-by-nc-4.0']),
+    ('Acme terms, 2026: ask', ['license: other', 'license_name: "acme-terms-2026-ask"']),
+    ('---', []), ('許可', [])])
+def test_a_card_names_a_licence_as_the_hub_does(trained, tmp_path, said, lines):
+    file = publish(trained / 'best.pth', tmp_path / 'a.safetensors', 'float32',
+                   dict(license=said))
+    card = file.with_suffix('.md').read_text('utf-8')
+    head = card.split('---\n')[1].splitlines()
+    assert [line for line in head if line.startswith('license')] == lines
+    assert f'| license | {said} |' in card
 
 
 def test_a_foreign_file_wants_a_config(trained, tmp_path):
@@ -192,6 +207,10 @@ print(json.dumps(said))
 """
 
 
+# Xet, the newer way of large files, is a service of its own.
+PLAIN = {'HF_HUB_DISABLE_XET': '1', 'HF_HUB_DISABLE_TELEMETRY': '1'}
+
+
 @pytest.fixture(scope='module')
 def session(trained, tmp_path_factory):
     """What one process does with a hub, which HF_ENDPOINT names from its start."""
@@ -208,15 +227,24 @@ def session(trained, tmp_path_factory):
         hub.add('you/two', {'model.safetensors': other.read_bytes()})
         hub.add('you/no-card', {'model.safetensors': files['model.safetensors']})
         hub.add('you/pickle', {'model.pth': b'evil', 'README.md': b''})
+        for name in ('you/secret', 'me/secret', 'you/gated'):
+            hub.add(name, files)
+        hub.private.update({'you/secret': 'Bearer you', 'me/secret': 'Bearer writer'})
+        hub.gated.add('you/gated')
+        # a download that ends early
+        cut = flip(files['model.safetensors'], 0)
+        hub.add('you/cut', {**files, 'model.safetensors': cut})
+        hub.large[hashlib.sha256(cut).hexdigest()] = cut[:-9]
         names = [f'hf://you/two@{first}', 'hf://you/two', 'hf://you/no-card', 'hf://you/pickle',
                  'hf://you/none', 'hf://you/two@never', 'hf://you', 'hf://you/two/model.pth',
-                 'hf://you/two@', 'hf://you/two@../../elsewhere']
+                 'hf://you/two@', 'hf://you/two@../../elsewhere', 'hf://me/secret',
+                 'hf://you/secret', 'hf://you/gated', 'hf://you/cut']
         done = subprocess.run(
             [sys.executable, '-W', 'ignore', '-c', SESSION, trained, folder, photo], text=True,
             input=json.dumps(names) + '\n', capture_output=True, env={
                 **os.environ, 'HF_ENDPOINT': hub.address, 'HF_HOME': str(folder / 'home'),
                 'HF_TOKEN': 'writer', 'PYTHONPATH': os.path.dirname(os.path.dirname(__file__)),
-                'HF_HUB_DISABLE_TELEMETRY': '1'})
+                **PLAIN})
         assert done.returncode == 0, done.stderr[-3000:]
         yield json.loads(done.stdout.splitlines()[-1]), hub, folder, first
 
@@ -230,7 +258,7 @@ def test_a_model_goes_to_the_hub_and_comes_back(session, trained):
     assert 'mmseg-fcn-plugin[hub]' in files['README.md'].decode()
     assert f'{hub.address}/me/bars/commit/{commit}' in said['publish']
     wanted = FCNInferencer(trained / 'best.pth', device='cpu')(IMAGE).labels.tolist()
-    for name in ('hf://me/bars', 'hf://me/bars@main', 'hf://you/no-card',
+    for name in ('hf://me/bars', 'hf://me/bars@main', 'hf://you/no-card', 'hf://me/secret',
                  f'hf://you/two@{first}'):
         assert said[name] == wanted, name
     assert list((folder / 'out').glob('photo*.png')), said['predict']
@@ -239,14 +267,87 @@ def test_a_model_goes_to_the_hub_and_comes_back(session, trained):
 @pytest.mark.parametrize('name, words', [
     ('hf://you/two', 'is not the file that .*README.md. names'),
     ('hf://you/pickle', 'hf://you/pickle. gives no model.safetensors'),
-    ('hf://you/none', 'gives no model.safetensors.*hf auth login'),
-    ('hf://you/two@never', 'gives no model.safetensors.*revision'),
+    ('hf://you/none', 'gives no model.safetensors: the hub shows you no .*hf auth login'),
+    ('hf://you/secret', 'gives no model.safetensors: the hub shows you no .*hf auth login'),
+    ('hf://you/gated', 'gives no model.safetensors: its owner decides .*ask for it'),
+    ('hf://you/cut', 'gives no model.safetensors: .*has size.*connection'),
+    ('hf://you/two@never', 'gives no model.safetensors: it has no such branch, tag or commit'),
     ('hf://you', "'hf://you' names no model of the hub: expected user/name"),
     ('hf://you/two/model.pth', 'names no model of the hub: expected user/name'),
     ('hf://you/two@', "names no revision ''"),
     ('hf://you/two@../../elsewhere', "names no revision '../../elsewhere'")])
 def test_what_the_hub_does_not_give(session, name, words):
     assert re.match(rf'InputError: .*{words}', session[0][name], re.S), session[0][name]
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from fcn_plugin.checkpoints.hub import fetch, push
+
+for name in sys.argv[1:]:
+    try:
+        if name.startswith('hf://'):
+            print(fetch(name))
+        else:
+            print(push(Path(name), '---\\nlicense: moon\\n---', 'me/new'))
+    except Exception as error:
+        print(f'{type(error).__name__}: {error}')
+"""
+
+
+def fetched(session, *names, **environment):
+    """What a process prints that fetches models, or pushes files, a line each."""
+    _, hub, folder, _ = session
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', FETCH, *map(str, names)], text=True,
+        capture_output=True, env={
+            **os.environ, 'HF_ENDPOINT': hub.address, 'HF_HOME': str(folder / 'home'),
+            **PLAIN, **environment})
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_offline_the_cache_is_the_hub_and_a_card_that_is_not_in_it_is_missed(session):
+    """That there is no card must be known: else another file would be taken unseen."""
+    _, _, folder, first = session
+    card, = (folder / 'home/hub/models--me--secret/snapshots').glob('*/README.md')
+    card.unlink()  # as if the process had been killed before it came
+    found = fetched(session, 'hf://me/bars', f'hf://you/two@{first}', 'hf://you/no-card',
+                    'hf://me/secret', 'hf://you/none', HF_HUB_OFFLINE='1')
+    for line in found[:3]:
+        assert os.path.basename(line) == 'model.safetensors' and os.path.isfile(line), line
+    assert re.match("InputError: 'hf://me/secret' gives no README.md, which says what the "
+                    'file must be: HF_HUB_OFFLINE is set', found[3])
+    assert re.match("InputError: 'hf://you/none' gives no model.safetensors: HF_HUB_OFFLINE "
+                    'is set, and the cache does not have it', found[4])
+
+
+def test_a_login_or_a_card_that_is_not_taken(session, tmp_path):
+    file = tmp_path / 'new.safetensors'
+    file.write_bytes(b'x')
+    home = dict(HF_HOME=str(tmp_path / 'home'))  # with an empty cache
+    found = fetched(session, 'hf://you/two', file, HF_TOKEN='stale', **home)
+    assert re.match("InputError: 'hf://you/two' gives no model.safetensors: .*401.*Invalid "
+                    'credentials.*HF_TOKEN', found[0])
+    assert re.match("InputError: the hub does not take 'me/new': .*401.*hf auth login.*"
+                    "'.*new.safetensors' is written", found[1])
+    found, = fetched(session, file, HF_TOKEN='writer', **home)
+    assert re.match("InputError: the hub does not take 'me/new': Invalid metadata in "
+                    'README.md. - "license" must be one of .*mend what it names', found)
+
+
+@pytest.mark.parametrize('status, words', [
+    (429, 'too many: wait, and try again'), (503, 'too many: the hub has a fault'),
+    (403, 'too many: log in as someone who may'), (None, 'too many: look at the connection')])
+def test_what_a_hub_that_answers_badly_is_said_to_do(status, words):
+    """What huggingface_hub raises after it has tried for half a minute."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    cause = OSError('too many') if status is None else HfHubHTTPError(
+        'too\n many', response=SimpleNamespace(status_code=status, headers={}, request=None))
+    error = LocalEntryNotFoundError('An error happened')
+    error.__cause__ = cause
+    assert _explained(error).startswith(words)
 
 
 @pytest.mark.parametrize('change, words', [
