@@ -17,6 +17,7 @@ from torch import Tensor
 from ...ops import Axis, label_dtype, label_scores, resample_scores, sample_axis
 from ...utils.errors import InputError
 from ..backbones.image_channels import take_weights_of_three
+from ..cuda_graphs import CudaGraphs
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
 from ..geometry import pad_to_multiple, windows_of
@@ -62,6 +63,8 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         ValueError: If an :class:`FCNSkipHead` does not fit the backbone.
     """
 
+    _graphs: CudaGraphs | None = None
+
     def __init__(self, *args, test_cfg: dict | None = None,
                  channels_last: bool = False, **kwargs) -> None:
         test_cfg = ConfigDict(
@@ -94,6 +97,18 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         """Lays out parameters, and images from now on, channels last."""
         self.memory_format = torch.channels_last
         self.to(memory_format=torch.channels_last)
+
+    def use_cuda_graphs(self) -> None:
+        """Starts a GPU's kernels by one call, for sizes of images that come again."""
+        self._graphs = CudaGraphs(self._score)
+
+    def _score(self, padded: Tensor) -> Tensor:
+        return self.decode_head(self.extract_feat(padded))
+
+    def _apply(self, *args, **kwargs):
+        if self._graphs is not None:  # they would read where the parameters were
+            self.use_cuda_graphs()
+        return super()._apply(*args, **kwargs)
 
     def _check_tasks(self) -> None:
         if self.tasks and (self.test_cfg.mode != 'whole' or self.post_processor is not None
@@ -276,8 +291,8 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         if self.test_cfg.mode != 'slide' and isinstance(self.decode_head, FCNSkipHead):
             grid = self.decode_head.image_grid
             if grid is not None:
-                padded = pad_to_multiple(images, self.size_divisor)
-                return self.decode_head(self.extract_feat(padded)), *grid
+                score = self._graphs or self._score
+                return score(pad_to_multiple(images, self.size_divisor)), *grid
         size = tuple(images.shape[-2:])
         metas = [dict(sample.metainfo, img_shape=size, ori_shape=size, pad_shape=size,
                       img_padding_size=(0, ) * 4, padding_size=(0, ) * 4)

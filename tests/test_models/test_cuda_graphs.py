@@ -1,0 +1,101 @@
+"""A GPU's graphs: what they give is what the network gives."""
+import copy
+import pickle
+
+import pytest
+import torch
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import nn
+
+from fcn_plugin.models.cuda_graphs import CudaGraphs
+from fcn_plugin.models.speed_up import speed_up
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')
+
+
+def double(x):
+    return x * 2
+
+
+def test_on_a_cpu_the_function_runs_as_it_is():
+    calls = []
+    graphs = CudaGraphs(lambda x: calls.append(x) or x * 2)
+    x = torch.randn(2, 3)
+    for _ in range(3):
+        with torch.no_grad():
+            assert torch.equal(graphs(x), x * 2)
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize('again', [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_record_anew(again):
+    graphs = again(CudaGraphs(double))
+    assert torch.equal(graphs(torch.ones(2)), torch.full((2, ), 2.))
+    assert not graphs._graphs
+
+
+@needs_gpu
+def test_replays_give_what_the_function_gives_in_memory_of_their_own():
+    conv = nn.Conv2d(3, 4, 3).cuda()
+    graphs = CudaGraphs(conv)
+    with torch.no_grad():
+        for size in (8, 9, 8, 8, 9, 9, 8):
+            x = torch.randn(2, 3, size, size, device='cuda')
+            given = graphs(x)
+            kept, expected = given.clone(), conv(x)
+            # poisons what a next replay writes
+            graphs(torch.full_like(x, float('nan')))
+            assert torch.equal(given, kept) and torch.equal(given, expected)
+    assert len(graphs._graphs) == 2
+
+
+@needs_gpu
+def test_what_cannot_be_recorded_runs_as_it_is(caplog):
+    graphs = CudaGraphs(lambda x: x * float(x.sum()))  # waits for the GPU
+    x = torch.randn(5, device='cuda')
+    with torch.no_grad():
+        for _ in range(4):
+            assert torch.equal(graphs(x), x * float(x.sum()))
+    assert not graphs._graphs
+    torch.randn(3, device='cuda')  # random numbers are drawn as before
+
+
+@needs_gpu
+def test_eight_sizes_at_most():
+    graphs = CudaGraphs(double)
+    with torch.no_grad():
+        for size in [*range(1, 13)] * 3:
+            x = torch.randn(size, device='cuda')
+            assert torch.equal(graphs(x), x * 2)
+    assert len(graphs._graphs) == 8
+
+
+@needs_gpu
+@torch.no_grad()
+def test_a_fast_segmentor_labels_as_without_graphs_also_after_it_was_moved():
+    torch.manual_seed(0)
+    model = MODELS.build(dict(
+        type='FCNSegmentor',
+        backbone=dict(type='EfficientNetLite', arch='lite0'),
+        decode_head=dict(type='FCNSkipHead', in_channels=(40, 112, 320), in_index=(1, 2, 3),
+                         in_strides=(8, 16, 32), num_classes=5))).cuda()
+    model.init_weights()
+    fast = speed_up(model)
+    assert fast._graphs is not None
+
+    def scores(images):
+        return fast.score(images, [SegDataSample()])[0]
+
+    for _ in range(2):
+        for size in ((64, 96), (33, 70)):
+            for _ in range(4):
+                images = torch.randn(1, 3, *size, device='cuda')
+                with torch.enable_grad():
+                    expected = scores(images).detach()
+                assert torch.equal(scores(images), expected)
+        assert len(fast._graphs._graphs) == 2
+        fast.cpu().cuda()
+        assert not fast._graphs._graphs
+        # what lay at the parameters' old place is overwritten
+        torch.full((1 << 26, ), float('nan'), device='cuda')
