@@ -4,6 +4,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from .regions import Annotated
 
@@ -29,8 +30,7 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
         for name in {_plain(path.name), _plain(path.stem)}:
             by_name[name].append(path)
     folders = {folder for path in files for folder in path.parents}
-    times = Counter(_parts(one.name)[-1:] for one in {
-        record.name: record for record in records}.values())
+    times = Counter(_parts(_address(name))[-1:] for name in {one.name for one in records})
     matched: dict[Path, list[Annotated]] = defaultdict(list)
     missing, moved = [], []
     for one in records:
@@ -38,10 +38,14 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
 
         def near(fits, home=home):  # what lies beside images is of those
             return [path for path in fits if home in path.parents] if home in folders else fits
-        fits = _fitting(root, one, by_name, near)
+        name = one.name
+        fits = _fitting(root, one, name, by_name, near)
+        if not fits:  # as an address; an image may be called so, too
+            name = _address(name)
+            fits = _fitting(root, one, name, by_name, near)
         if len(fits) > 1:
             fits = [path for path in fits if path in pictures] or fits
-        parts = _parts(one.name)
+        parts = _parts(name)
         if not fits and parts and times[parts[-1:]] == 1:
             # Its folder has another name here; no other image has its own name.
             fits = near(by_name[parts[-1]])
@@ -81,10 +85,15 @@ def _parts(name: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part not in ('', '.', '..'))
 
 
-def _fitting(root: Path, one: Annotated, by_name: dict[str, list[Path]],
+def _address(name: str) -> str:
+    """The path in an address, as Label Studio's COCO and YOLO have: '?d=a%20b/1.png'."""
+    return unquote(name.rpartition('?d=')[2])
+
+
+def _fitting(root: Path, one: Annotated, name: str, by_name: dict[str, list[Path]],
              near: Callable[[list[Path]], list[Path]]) -> list[Path]:
-    """The images that an export may mean: one, where the names of folders decide."""
-    parts = _parts(one.name)
+    """The images that an export may mean by a name: one, where folders decide."""
+    parts = _parts(name)
     if not parts:
         return []
     # Label Studio puts eight digits before the name of what is uploaded to it.
@@ -97,7 +106,7 @@ def _fitting(root: Path, one: Annotated, by_name: dict[str, list[Path]],
             if own[len(own) - 1 - count:-1] == names[len(names) - 1 - count:-1]:
                 fits.append(path)
         beside = one.source.parent.joinpath(*names)
-        found = [path for path in fits if path in (beside, Path(one.name))] or near(fits)
+        found = [path for path in fits if path in (beside, Path(name))] or near(fits)
         if found:
             return found
     return [path for path in by_name.get(_plain(one.source.stem), ())

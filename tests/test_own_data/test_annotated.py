@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from glob import glob
 from pathlib import Path
+from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -620,6 +621,33 @@ def test_paths_of_other_machines(tmp_path):
         dump(file, content)
     check(tmp_path / 'data', tmp_path / 'out')
     assert (labels_in(tmp_path / 'out')[1]['b/1.png'] == truth(2)).all()
+
+
+@pytest.mark.parametrize('write, pattern', [(coco, '*.json'), (yolo, 'labels/**/*.txt')])
+def test_addresses_of_label_studio(tmp_path, write, pattern):
+    """Its COCO and YOLO name images of a local storage by addresses, YOLO without folders.
+    A file that is called like an address is itself."""
+    root = tmp_path / 'data'
+    write(root)
+    before = quote('Größe 道')
+    for file in sorted(root.glob(f'**/{pattern}')):
+        if write is yolo:
+            file.rename(file.with_name(f'{quote(file.stem)}.txt'))
+            continue
+        content = json.loads(file.read_text(encoding='utf-8'))
+        for image in content['images']:
+            image['file_name'] = f'/data/local-files/?d={quote(image["file_name"])}'
+        dump(file, content)
+    check(root, tmp_path / 'out')
+    found = labels_in(tmp_path / 'out')[1]
+    path, = (path for path in found if 'Größe' in path)
+    assert len(found) == len(NAMES)
+    assert (found[path] == truth(3, in_order_of(write.__name__.upper(), 3))).all()
+    image, = root.rglob('Größe 道.png')
+    Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(image.with_name(f'{before}.png'))
+    check(root, tmp_path / 'out', '--overwrite')
+    named = [path for path in labels_in(tmp_path / 'out')[1] if before in path]
+    assert len(named) == (write is yolo)
 
 
 def test_the_page_from_labelme_to_a_phone(tmp_path, monkeypatch, capsys):
