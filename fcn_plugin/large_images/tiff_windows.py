@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..utils.errors import InputError, MissingPackageError
+from ..utils.errors import InputError, MissingPackageError, UserError
 
 #: Bytes of decoded tiles that are kept, as neighbouring windows share them; and of strips,
 #: which a whole row of windows shares: 2,048 rows of 40,000 pixels fit.
@@ -61,7 +61,7 @@ class TiffWindows:
         self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
         self._held = 0  # bytes of these
         self.georeference = [
-            (tag.code, int(tag.dtype), tag.count, tag.value, True)
+            (tag.code, int(tag.dtype), tag.count, self._value_of(tag), True)
             for tag in map(page.tags.get, _GEOREFERENCE) if tag is not None]
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
@@ -121,6 +121,14 @@ class TiffWindows:
         while self._held > self._most:
             self._held -= self._kept.popitem(last=False)[1].nbytes
         return segment
+
+    def _value_of(self, tag: Any) -> Any:
+        """A tag's value; of a text its bytes, which need not be ASCII."""
+        if tag.dtype != 2:
+            return tag.value
+        file = self._page.parent.filehandle
+        file.seek(tag.valueoffset)
+        return file.read(tag.valuebytecount)
 
     def _named(self, index: int) -> str:
         row, column = divmod(index % math.prod(self._grid), self._grid[1])
@@ -227,7 +235,10 @@ def open_windows(path: Path, channels: int = 3) -> Iterator[TiffWindows]:
         raise InputError(f"cannot read the image '{path}': {error}") from error
     with file:
         try:
-            page = file.pages[0]
-        except Exception as error:
-            raise InputError(f"cannot read the image '{path}': {error}") from error
-        yield TiffWindows(page, path, channels)
+            image = TiffWindows(file.pages[0], path, channels)
+        except (UserError, OSError):
+            raise
+        except Exception as error:  # tags of other types, of no numbers, of zeros
+            raise InputError(f"cannot read the image '{path}': a tag of it is damaged "
+                             f'({error})') from error
+        yield image

@@ -35,6 +35,8 @@ from fcn_plugin.datasets.bad_samples import check_file
 from fcn_plugin.datasets.list_dataset import ListDataset
 from fcn_plugin.datasets.sbd import read_sbd_labels, sbd_to_voc
 from fcn_plugin.inference.images import read_image
+from fcn_plugin.large_images.label_tiff import LabelledWindow, write_label_tiff
+from fcn_plugin.large_images.tiff_windows import open_windows
 from fcn_plugin.masks.class_names import read_class_names
 from fcn_plugin.masks.encoding import to_labels
 from fcn_plugin.masks.mask_values import find_encoding
@@ -246,6 +248,32 @@ def tiffs():
 
 def read_planes(data, folder):
     assert read_channels(data, 'image.tif').ndim == 3
+
+
+GEOREFERENCE = [(33550, 'd', 3, (1., 1., 0.), True), (34737, 's', 0, 'WGS 84|', True),
+                (34735, 'H', 8, (1, 1, 0, 1, 1026, 34737, 7, 0), True)]
+
+
+def tiled_tiffs():
+    import tifffile
+    pixels = np.arange(40 * 24 * 3, dtype=np.uint8).reshape(40, 24, 3)
+    for how in (dict(tile=(16, 16), compression='zlib', predictor=True),
+                dict(tile=(32, 32), compression='jpeg'), dict(rowsperstrip=9),
+                dict(bigtiff=True, compression='lzw')):
+        file = io.BytesIO()
+        tifffile.imwrite(file, pixels[:16, :8] if 'rowsperstrip' in how else pixels,
+                         photometric='rgb', metadata=None, extratags=GEOREFERENCE, **how)
+        yield file.getvalue()
+
+
+def read_windows(data, folder):
+    """The last pixels, and where they lie on the earth, which goes into another file."""
+    one = np.zeros((1, 1), np.uint8)
+    with open_windows(written(folder, 'image.tif', data)) as image:
+        part = tuple(slice(max(length - 50, 0), length) for length in image.size)
+        assert image.read(*part).dtype == np.uint8
+        write_label_tiff(folder / 'labels.tif', (1, 1), [LabelledWindow(
+            slice(0, 1), slice(0, 1), one[..., None], one)], [[0, 0, 0]], image.georeference)
 
 
 # --- annotations ----------------------------------------------------------------------------
@@ -461,6 +489,7 @@ TARGETS = {
     'mask': Target(read_masks, pictures, mended=png_mended),
     'image': Target(read_images, pictures, mended=png_mended),
     'channels': Target(read_planes, tiffs, mended=png_mended),
+    'large_tiff': Target(read_windows, tiled_tiffs),
     'class_names': Target(read_names, lambda: [
         b'# names\na\nb c\n\n', b'a:255,0,0::\nb:0,0,1:x:y\n',
         b'Pixel Value, Class\n0, a\n1, "b, c"\n',

@@ -10,7 +10,8 @@ import pytest
 from targets import MOST_BYTES, TARGETS, mutated
 
 NEEDS = {'onnx': ('onnx', 'onnxruntime'), 'onnx_text': ('onnx', 'onnxruntime'),
-         'mat': ('scipy', ), 'nyud': ('scipy', 'h5py'), 'channels': ('tifffile', )}
+         'mat': ('scipy', ), 'nyud': ('scipy', 'h5py'), 'channels': ('tifffile', ),
+         'large_tiff': ('tifffile', 'imagecodecs')}
 
 
 @pytest.fixture(autouse=True)

@@ -205,9 +205,9 @@ def test_tiff_of_labels(tmp_path, size, core):
 def test_georeference_is_kept(segment, tmp_path):
     tags = [(33550, 'd', 3, (0.5, 0.5, 0.), True),
             (33922, 'd', 6, (0., 0., 0., 4e5, 5e6, 0.), True),
-            (34735, 'H', 12, (1, 1, 0, 2, 1024, 0, 1, 1, 1026, 34737, 12, 0), True),
-            (34737, 's', 0, 'WGS 84 / 33|', True)]
-    tifffile.imwrite(tmp_path / 'x.tif', noise(120, 130), extratags=tags, **RGB)
+            (34735, 'H', 12, (1, 1, 0, 2, 1024, 0, 1, 1, 1026, 34737, 10, 0), True),
+            (34737, 's', 0, 'Zürich 33|'.encode('latin-1'), True)]
+    tifffile.imwrite(tmp_path / 'x.tif', noise(120, 130), extratags=tags, byteorder='>', **RGB)
     labelled(segment, tmp_path / 'x.tif', tmp_path)
     with tifffile.TiffFile(tmp_path / 'x.tif') as one, tifffile.TiffFile(
             tmp_path / 'x_labels.tif') as other:

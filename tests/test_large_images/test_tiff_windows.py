@@ -1,4 +1,5 @@
 """Windows of TIFF files: what is refused, and that pixels are those of the whole."""
+import struct
 import sys
 import tracemalloc
 
@@ -106,6 +107,17 @@ def test_one_strip_that_is_packed(tmp_path):
                  rowsperstrip=10_000, compression='zlib', **RGB)
     with pytest.raises(ValueError, match='pieces of 9000x10000 pixels.*TILED=YES'):
         read_all(path)
+
+
+def test_tags_without_sense(tmp_path):
+    """Found by fuzzing: tiles of no width, and one that is a text."""
+    path = write(tmp_path / 'a.tif', noise(64, 64, 3), tile=(32, 32), **RGB)
+    data = path.read_bytes()
+    at = data.index(struct.pack('<H', 322), 8)  # the width of a tile
+    for kind, value in ((4, 0), (2, 0x41414141)):
+        path.write_bytes(data[:at + 2] + struct.pack('<HII', kind, 1, value) + data[at + 12:])
+        with pytest.raises(ValueError, match='cannot read the image .*a.tif'):
+            read_all(path)
 
 
 def test_no_tiff(tmp_path):
