@@ -230,6 +230,43 @@ def test_accuracy_and_several_losses_on_request():
     assert float(losses['loss_ce'].detach()) == pytest.approx(2 * np.log(3), rel=0.5)
 
 
+WEIGHED = dict(type='CrossEntropyLoss', avg_non_ignore=True, class_weight=[0.5, 1., 4.])
+
+
+def test_weights_are_taken_back_from_predictions_alone():
+    plain, head = build(loss_decode=WEIGHED), build(loss_decode=WEIGHED,
+                                                    weights_taken_back=0.5)
+    assert list(head.state_dict()) == list(plain.state_dict())
+    head.load_state_dict(plain.state_dict())
+    features, metas = maps(64, 64), [dict(img_shape=(60, 64))]
+    with torch.no_grad():
+        expected = (plain.eval().predict(features, metas, None)
+                    - torch.tensor([0.5, 1., 4.]).sqrt().log()[:, None, None])
+        torch.testing.assert_close(head.eval().predict(features, metas, None), expected)
+        assert torch.equal(head.train()(features), plain.train()(features))
+
+
+def test_weights_of_the_first_task_are_taken_back():
+    head = build(loss_decode=WEIGHED, weights_taken_back=1, other_tasks=dict(depth=2)).eval()
+    with torch.no_grad():
+        for layer in head.score.values():
+            layer.weight.zero_(), layer.bias.zero_()
+        scores = head(maps(32, 32))
+    expected = [np.log(2), 0, -np.log(4), 0, 0]
+    np.testing.assert_allclose(scores[0, :, 0, 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('options', [
+    dict(weights_taken_back=0.5), dict(weights_taken_back=1.5, loss_decode=WEIGHED),
+    dict(weights_taken_back=-1, loss_decode=WEIGHED),
+    dict(weights_taken_back=0.5, loss_decode=[WEIGHED, WEIGHED]),
+    dict(weights_taken_back=0.5, loss_decode=WEIGHED,
+         final_upsampler=dict(type='BilinearDeconv', learnable=True))])
+def test_weights_that_cannot_be_taken_back(options):
+    with pytest.raises(ValueError, match='weights_taken_back=.*, expected 0 to 1'):
+        build(**options)
+
+
 def test_losses_of_one_name_add_up():
     once = dict(type='CrossEntropyLoss', avg_non_ignore=True)
     one, two = build(loss_decode=once), build(loss_decode=[once, dict(once, loss_weight=3)])

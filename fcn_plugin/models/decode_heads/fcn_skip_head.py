@@ -1,5 +1,5 @@
 """Score, upsample, fuse: the head of FCN-32s, FCN-16s and FCN-8s."""
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from ...utils.errors import InputError
 from ..feature_maps import FeatureMap
 from ..geometry import Grid, crop_at, crop_to
 from ..upsamplers import BilinearDeconv, BilinearUpsample
+from .arguments import as_tuple, check_inputs, check_switches, for_caffe, weights_of
 
 
 @MODELS.register_module()
@@ -66,13 +67,17 @@ class FCNSkipHead(BaseDecodeHead):
             score layers of its own: their channels follow the first task's. Its labels
             are ``gt_<task>`` of a sample, its losses are logged with ``_<task>`` behind
             their names and added. Defaults to None.
+        weights_taken_back (float): Share s of the loss's class weights w that predictions
+            take back: outside of training s * log(w_c) is subtracted from class c's scores
+            (logit adjustment, Menon et al., ICLR 2021). Defaults to 0.
         out_channels, threshold, loss_decode, ignore_index, sampler: As in mmseg's
             ``BaseDecodeHead``.
         init_cfg (dict | list[dict], optional): Replaces the above initialisation.
 
     Raises:
         ValueError: If the sequences disagree in length, or strides do not ascend
-            by whole factors; if tasks would be mixed by learned upsampling.
+            by whole factors; if tasks would be mixed by learned upsampling; if there are
+            no weights to take back.
     """
 
     def __init__(self,
@@ -91,6 +96,7 @@ class FCNSkipHead(BaseDecodeHead):
                  dropout_ratio: float = 0.,
                  with_accuracy: bool = False,
                  other_tasks: dict[str, int] | None = None,
+                 weights_taken_back: float = 0.,
                  out_channels: int | None = None,
                  threshold: float | None = None,
                  loss_decode: dict | Sequence[dict] = dict(
@@ -98,17 +104,17 @@ class FCNSkipHead(BaseDecodeHead):
                  ignore_index: int = 255,
                  sampler: dict | None = None,
                  init_cfg: dict | Sequence[dict] | None = None) -> None:
-        in_index, in_strides = _as_tuple(in_index), _as_tuple(in_strides)
-        in_channels = _as_tuple(in_channels)
-        _check_inputs(in_index, in_channels, in_strides, skip_scales)
+        in_index, in_strides = as_tuple(in_index), as_tuple(in_strides)
+        in_channels = as_tuple(in_channels)
+        check_inputs(in_index, in_channels, in_strides, skip_scales)
         if alignment not in ('same', 'caffe'):
             raise InputError(f"FCNSkipHead: alignment is {alignment!r}, expected 'same' or "
                              "'caffe'")
         if alignment == 'caffe':
-            upsampler, final_upsampler = _for_caffe(upsampler), _for_caffe(final_upsampler)
+            upsampler, final_upsampler = for_caffe(upsampler), for_caffe(final_upsampler)
         unpools = upsampler['type'] == 'MaxUnpool'
         if unpools:
-            _check_switches(in_strides, switch_index, switch_channels)
+            check_switches(in_strides, switch_index, switch_channels)
         if init_cfg is None:
             init_cfg = dict(type='Normal', std=0.01, layer='Conv2d')
             if zero_init_scores:
@@ -137,6 +143,12 @@ class FCNSkipHead(BaseDecodeHead):
         self.switch_index = tuple(switch_index) if unpools else (None, ) * (
             len(in_index) - 1)
         self.with_accuracy = with_accuracy
+        self.register_buffer('_taken_back', None, persistent=False)
+        if weights_taken_back:
+            weights = torch.tensor(weights_of(self._all_losses, weights_taken_back,
+                                            final_upsampler))
+            self._taken_back = F.pad(weights.log() * weights_taken_back,
+                                     (0, width - len(weights)))[:, None, None]
 
         self.score = nn.ModuleDict({
             f'stride{stride}': nn.Conv2d(channels, width, 1)
@@ -187,6 +199,8 @@ class FCNSkipHead(BaseDecodeHead):
             else:
                 fused = crop_to(upsampled, scores.shape[-2:], stride) + scores
         assert fused is not None  # there is a map at least
+        if self._taken_back is not None and not self.training:
+            fused = fused - self._taken_back
         return fused
 
     def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
@@ -231,13 +245,17 @@ class FCNSkipHead(BaseDecodeHead):
             value=self.ignore_index) for labels in (
                 sample.get(f'gt_{task}').data for sample in samples)])
 
+    @property
+    def _all_losses(self) -> Iterable[nn.Module]:
+        return self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else (
+            self.loss_decode, )
+
     def _losses(self, logits: Tensor, labels: Tensor) -> dict:
         """The losses of one task's logits (N, C, H, W) and labels (N, 1, H, W)."""
         weight = None if self.sampler is None else self.sampler.sample(logits, labels)
         labels = labels.squeeze(1)
         losses: dict[str, Tensor] = {}
-        for loss in (self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else
-                     [self.loss_decode]):
+        for loss in self._all_losses:
             value = loss(logits, labels, weight=weight, ignore_index=self.ignore_index)
             losses[loss.loss_name] = losses.get(loss.loss_name, 0) + value
         if self.with_accuracy:
@@ -341,44 +359,5 @@ class FCNSkipHead(BaseDecodeHead):
                 f'in_strides={tuple(m.stride for m in chosen)})')
 
 
-def _as_tuple(value) -> tuple:
-    return tuple(value) if isinstance(value, (list, tuple)) else (value, )
-
-
-def _for_caffe(upsampler: dict) -> dict:
-    if upsampler['type'] not in ('BilinearDeconv', 'BilinearUpsample'):
-        raise InputError(f"FCNSkipHead: alignment='caffe' upsamples by BilinearDeconv, not by "
-                         f"{upsampler['type']}")
-    return dict(upsampler, type='BilinearDeconv', full=True)
-
-
 def _map_at(maps: Sequence[FeatureMap], index: int) -> FeatureMap | None:
     return maps[index] if -len(maps) <= index < len(maps) else None
-
-
-def _check_inputs(in_index, in_channels, in_strides, skip_scales) -> None:
-    given = dict(in_index=in_index, in_channels=in_channels, in_strides=in_strides)
-    if skip_scales is not None:
-        given['skip_scales'] = skip_scales
-    lengths = {len(value) for value in given.values()}
-    if len(lengths) != 1 or 0 in lengths:
-        raise InputError('FCNSkipHead: one entry is needed for each input map, but '
-                         + ', '.join(f'{name} = {value}' for name, value in given.items()))
-    for fine, coarse in zip(in_strides, in_strides[1:]):
-        if coarse <= fine or coarse % fine:
-            raise InputError(
-                f'FCNSkipHead: in_strides is {in_strides}, expected fine to coarse, each a '
-                'multiple of the one before, such as (8, 16, 32)')
-
-
-def _check_switches(in_strides, switch_index, switch_channels) -> None:
-    needed = len(in_strides) - 1
-    for name, value in (('switch_index', switch_index),
-                        ('switch_channels', switch_channels)):
-        if value is None or len(value) != needed:
-            raise InputError(
-                f'FCNSkipHead: MaxUnpool undoes {needed} poolings between the strides '
-                f'{in_strides}, so {name} needs {needed} entries, but is {value!r}. '
-                'FullyConvVGG(with_switches=True) takes switch_index=(3, 4), '
-                'switch_channels=(512, 512); a backbone without switches takes '
-                "upsampler=dict(type='BilinearDeconv')")
