@@ -14,12 +14,15 @@ from ..inference.result import Result
 from ..models.geometry import windows_of
 from ..models.segmentors import FCNSegmentor
 from ..ops import label_scores, resample_scores, sample_axis
-from ..runtimes.torch_backend import OVERLAP, TILE, TorchBackend, run_pipeline
+from ..runtimes.torch_backend import TorchBackend, run_pipeline
 from ..utils.errors import InputError
 from ..utils.files import replacing
 from .label_tiff import LabelledWindow, write_label_tiff
 from .overview import Overview
 from .tiff_windows import TiffWindows, open_windows
+
+#: A quarter of the memory of what images in memory are cut into, for a third more time.
+_TILE, _OVERLAP = 1024, 128
 
 
 def tiling_of(backend: TorchBackend) -> tuple[int, int]:
@@ -38,7 +41,7 @@ def tiling_of(backend: TorchBackend) -> tuple[int, int]:
             f"the network's test pipeline has {', '.join(others)}, which would see windows in "
             'place of the image: make the image smaller, or take a network that sees images '
             "at their own size, such as 'street'")
-    return model.tiling or model.tiling_of(TILE, OVERLAP)
+    return model.tiling or model.tiling_of(_TILE, _OVERLAP)
 
 
 @torch.no_grad()

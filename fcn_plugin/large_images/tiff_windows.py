@@ -12,7 +12,7 @@ import numpy as np
 from ..utils.errors import InputError, MissingPackageError, UserError
 
 #: Bytes of decoded tiles that are kept, as neighbouring windows share them; and of strips,
-#: which a whole row of windows shares: 2,048 rows of 40,000 pixels fit.
+#: which a whole row of windows shares: 1,024 rows of 80,000 pixels fit.
 _KEPT_TILES, _KEPT_STRIPS = 50_000_000, 250_000_000
 _INSTALL = "pip install 'mmseg-fcn-plugin[large]'"
 _GREY, _RGB, _PALETTE, _YCBCR, _JPEG = 1, 2, 3, 6, 7  # in TIFF's numbers

@@ -27,7 +27,7 @@ from .backend import Prediction, by_shape
 #: Pixels of an image, as a network gets it, above which it is labelled in tiles: 6000x6000.
 #: Whole, such an image takes some ten GB.
 MOST_PIXELS = 36_000_000
-TILE, OVERLAP = 2048, 128
+_TILE, _OVERLAP = 2048, 128
 
 def build_pipeline(cfg: Config) -> Compose:
     """The test pipeline, for images in memory (BGR) instead of files."""
@@ -145,10 +145,10 @@ def step_options(model: nn.Module, size: tuple[int, int], scores: bool,
     if not isinstance(model, FCNSegmentor) or scores or model.test_cfg.logits:
         raise InputError(refused)
     try:
-        options['tiling'] = model.tiling_of(TILE, OVERLAP)
+        options['tiling'] = model.tiling_of(_TILE, _OVERLAP)
     except ValueError as error:
         raise InputError(refused) from error
-    print_log(f'{large}: labelled in tiles of {TILE} that see {OVERLAP} pixels of one '
+    print_log(f'{large}: labelled in tiles of {_TILE} that see {_OVERLAP} pixels of one '
               'another; --tile and --overlap choose others', 'current', 30)
     return options
 

@@ -488,8 +488,8 @@ def test_too_large_to_be_whole(native, monkeypatch):
     """Tiles of their own accord, and else an error that says what can be done."""
     image = noise(96, 130)
     monkeypatch.setattr(torch_backend, 'MOST_PIXELS', 96 * 130 - 1)
-    monkeypatch.setattr(torch_backend, 'TILE', 96)
-    monkeypatch.setattr(torch_backend, 'OVERLAP', 32)
+    monkeypatch.setattr(torch_backend, '_TILE', 96)
+    monkeypatch.setattr(torch_backend, '_OVERLAP', 32)
     asked = FCNInferencer(native._backend.model, device='cpu')
     score, seen = asked._backend.model.score, []
     monkeypatch.setattr(asked._backend.model, 'score', lambda images, *rest: (
