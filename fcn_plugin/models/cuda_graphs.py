@@ -2,6 +2,7 @@
 from collections import Counter
 from collections.abc import Callable
 from threading import Lock
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -34,7 +35,7 @@ class CudaGraphs:
     def _forget(self) -> None:
         self._seen: Counter = Counter()
         self._graphs: dict[tuple, tuple[torch.cuda.CUDAGraph, Tensor, Tensor]] = {}
-        self._pool = None
+        self._pool: Any = None
         self._recording = True
         # The input of a graph is one place in memory.
         self._lock = Lock()

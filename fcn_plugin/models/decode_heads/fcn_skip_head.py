@@ -1,5 +1,6 @@
 """Score, upsample, fuse: the head of FCN-32s, FCN-16s and FCN-8s."""
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -246,7 +247,7 @@ class FCNSkipHead(BaseDecodeHead):
                 sample.get(f'gt_{task}').data for sample in samples)])
 
     @property
-    def _all_losses(self) -> Iterable[nn.Module]:
+    def _all_losses(self) -> Iterable[Any]:
         return self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else (
             self.loss_decode, )
 
