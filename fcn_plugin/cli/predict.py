@@ -4,6 +4,7 @@ dropped.
 
     fcn predict photo.jpg --checkpoint best.pth
     fcn predict photos holiday.mp4 --out labelled
+    fcn predict orthophoto.tif --checkpoint best.pth  # of any size
     fcn predict new --checkpoint best.pth --format labelme --out new
     fcn predict 0                             # a camera, until Ctrl-C
     fcn predict rtsp://10.0.0.5:8554/live

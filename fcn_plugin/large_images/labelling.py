@@ -33,7 +33,8 @@ def tiling_of(backend: TorchBackend) -> tuple[int, int]:
     """
     model = backend.model
     if not isinstance(model, FCNSegmentor) or model.test_cfg.mode == 'slide':
-        raise InputError("the network is no FCNSegmentor of mode 'whole' or 'tile'")
+        raise InputError("the network is no FCNSegmentor of mode 'whole' or 'tile': make the "
+                         'image smaller')
     steps = [type(step).__name__ for step in backend.pipeline.transforms[1:]]
     others = [name for name in steps if name != 'PackSegInputs']
     if others:
@@ -41,7 +42,11 @@ def tiling_of(backend: TorchBackend) -> tuple[int, int]:
             f"the network's test pipeline has {', '.join(others)}, which would see windows in "
             'place of the image: make the image smaller, or take a network that sees images '
             "at their own size, such as 'street'")
-    return model.tiling or model.tiling_of(_TILE, _OVERLAP)
+    try:
+        return model.tiling or model.tiling_of(_TILE, _OVERLAP)
+    except ValueError as error:
+        raise InputError("tiles give labels of one task, with alignment='same' and without "
+                         'a CRF: make the image smaller') from error
 
 
 @torch.no_grad()

@@ -105,15 +105,17 @@ def _check_directories(content: bytes, name: str) -> None:
 
 
 def tiff_size(path: str) -> tuple[int, int] | None:
-    """(W, H) of a TIFF of any channels; None of other files, and without tifffile."""
+    """(W, H) of a TIFF; None of other and damaged files, and without tifffile."""
     try:
         import tifffile
     except ImportError:
         return None
     try:
         with tifffile.TiffFile(path) as file:
-            return file.pages[0].imagewidth, file.pages[0].imagelength
-    except tifffile.TiffFileError:
+            return int(file.pages[0].imagewidth), int(file.pages[0].imagelength)
+    except OSError:
+        raise
+    except Exception:  # one of its own for each part of a file
         return None
 
 

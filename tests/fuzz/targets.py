@@ -49,7 +49,7 @@ from fcn_plugin.runtimes.graph_backend import GraphBackend
 from fcn_plugin.runtimes.onnxruntime_graph import OnnxruntimeGraph
 from fcn_plugin.utils.errors import UserError
 from fcn_plugin.utils.mat_files import read_mat
-from fcn_plugin.utils.multichannel import read_channels
+from fcn_plugin.utils.multichannel import read_channels, tiff_size
 
 MOST_BYTES = 4096  # of an input: longer ones find little more, more slowly
 
@@ -269,7 +269,9 @@ def tiled_tiffs():
 def read_windows(data, folder):
     """The last pixels, and where they lie on the earth, which goes into another file."""
     one = np.zeros((1, 1), np.uint8)
-    with open_windows(written(folder, 'image.tif', data)) as image:
+    path = written(folder, 'image.tif', data)
+    tiff_size(str(path))
+    with open_windows(path) as image:
         part = tuple(slice(max(length - 50, 0), length) for length in image.size)
         assert image.read(*part).dtype == np.uint8
         write_label_tiff(folder / 'labels.tif', (1, 1), [LabelledWindow(

@@ -1,5 +1,6 @@
 """Labels of images that are not in memory: those of images that are."""
 import signal
+import struct
 import zlib
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def labelled(segment, path, folder):
     (dict(cfg_options={**NATIVE, 'model.test_cfg': dict(
         mode='slide', crop_size=(64, 64), stride=(32, 32))}),
      "no FCNSegmentor of mode 'whole'"),
-    (dict(cfg_options=NATIVE, crf=True), "mode='tile' gives labels only"),
+    (dict(cfg_options=NATIVE, crf=True), 'without a CRF: make the image smaller'),
 ])
 def test_networks_that_cannot(trained, tmp_path, options, words, monkeypatch):
     """Images that fit are labelled as ever; of others the reason is said, in one line."""
@@ -120,6 +121,10 @@ def test_only_large_tiffs_are_labelled_by_windows(segment, tmp_path, small_is_la
     for name, side in (('a.tif', 101), ('b.tif', 100), ('c.png', 101), ('d.TIFF', 101)):
         Image.fromarray(noise(side, side)).save(tmp_path / name)
     (tmp_path / 'e.tif').write_text('no picture')
+    data = (tmp_path / 'a.tif').read_bytes()  # with a text in the place of its width
+    at = data.index(struct.pack('<H', 256), 8)
+    (tmp_path / 'f.tif').write_bytes(
+        data[:at + 2] + struct.pack('<HI4s', 2, 4, b'wide') + data[at + 12:])
     opened = open_inputs([tmp_path, noise(101, 101)])[0]
     found = [one.path.name for one in with_large(opened, segment._backend)
              if isinstance(one, LargeInput)]
