@@ -67,17 +67,18 @@ class CudaGraphs:
         """Records a graph for inputs of that size; False if that fails."""
         into, graph = x.clone(), torch.cuda.CUDAGraph()
         try:
-            # On a stream of its own, as recording asks for: libraries reserve their
-            # workspaces in the first calls.
-            side = torch.cuda.Stream(x.device)
-            side.wait_stream(torch.cuda.current_stream(x.device))
-            with torch.cuda.stream(side):
-                for _ in range(2):
-                    self.function(into)
-            torch.cuda.current_stream(x.device).wait_stream(side)
-            with torch.cuda.graph(graph, pool=self._pool,
-                                  capture_error_mode='thread_local'):
-                out = self.function(into)
+            with torch.cuda.device(x.device):
+                # On a stream of its own, as recording asks for: libraries reserve their
+                # workspaces in the first calls.
+                side, here = torch.cuda.Stream(), torch.cuda.current_stream()
+                side.wait_stream(here)
+                with torch.cuda.stream(side):
+                    for _ in range(2):
+                        self.function(into)
+                here.wait_stream(side)
+                with torch.cuda.graph(graph, pool=self._pool,
+                                      capture_error_mode='thread_local'):
+                    out = self.function(into)
         except Exception as error:  # whatever a user's backbone raises
             self._recording = False
             # torch 2.11 leaves the random numbers believing that a recording goes on
