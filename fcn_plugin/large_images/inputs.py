@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..inference.images import MOST_WHOLE, ImageInput, Input
-from ..utils.errors import InputError
+from ..utils.errors import InputError, UserError
 from ..utils.multichannel import tiff_size
+from .tiff_windows import open_windows
 
 if TYPE_CHECKING:
     from ..runtimes.graph_backend import GraphBackend
@@ -42,8 +43,8 @@ def with_large(inputs: Sequence[Input], backend: 'TorchBackend | GraphBackend',
                heatmap: str | int | None = None) -> list:
     """Puts a :class:`LargeInput` in the place of each TIFF that does not fit into memory.
 
-    That is above the pixels at which images are labelled in tiles, or where the network can
-    do no tiles, above those that are read at all.
+    Those are all with more pixels than are read as a whole; and those with more than are
+    labelled as a whole, where network and file allow windows.
 
     Args:
         inputs (Sequence): From :func:`~fcn_plugin.inference.images.open_inputs`.
@@ -63,9 +64,18 @@ def with_large(inputs: Sequence[Input], backend: 'TorchBackend | GraphBackend',
         if refused is None:
             refused, most = _limits(backend, heatmap)
         width, height = tiff_size(str(one.path)) or (0, 0)
-        if width * height > most:
+        if width * height > MOST_WHOLE or (
+                width * height > most and _is_readable(one.path, backend.channels)):
             found[-1] = LargeInput(one.path, backend, refused)
     return found
+
+
+def _is_readable(path: Path, channels: int) -> bool:
+    try:
+        with open_windows(path, channels):
+            return True
+    except UserError:
+        return False
 
 
 def _limits(backend: 'TorchBackend | GraphBackend', heatmap: str | int | None

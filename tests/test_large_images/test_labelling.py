@@ -117,9 +117,10 @@ def test_exported_files_and_heat_maps(trained, segment, tmp_path):
     assert not any((tmp_path / 'out').iterdir())
 
 
-def test_only_large_tiffs_are_labelled_by_windows(segment, tmp_path, small_is_large):
+def test_which_are_labelled_by_windows(segment, tmp_path, small_is_large):
     for name, side in (('a.tif', 101), ('b.tif', 100), ('c.png', 101), ('d.TIFF', 101)):
         Image.fromarray(noise(side, side)).save(tmp_path / name)
+    Image.fromarray(noise(101, 101)).quantize(9).save(tmp_path / 'palette.tif')
     (tmp_path / 'e.tif').write_text('no picture')
     data = (tmp_path / 'a.tif').read_bytes()  # with a text in the place of its width
     at = data.index(struct.pack('<H', 256), 8)
