@@ -79,7 +79,8 @@ def label_windows(backend: TorchBackend, image: TiffWindows, tiling: tuple[int, 
         if model.out_channels > 1:
             labels = label_scores(scores, *axes)
         else:
-            labels = resample_scores(scores, *axes)[0].sigmoid() > model.decode_head.threshold
+            probability = resample_scores(scores, *axes)[0].sigmoid()
+            labels = (probability > model.decode_head.threshold).to(torch.uint8)
         rows, columns = (slice(each.core_start, each.core_stop) for each in window)
         inner = tuple(slice(each.core_start - each.start, each.core_stop - each.start)
                       for each in window)
