@@ -100,7 +100,7 @@ def _check_name(given: str, name: str) -> None:
                          f'address {HUB}user/name or {HUB}user/name@revision')
 
 
-def _explained(error: Exception) -> str:
+def _explained(error: BaseException) -> str:
     """What an error of huggingface_hub comes from, and the way out."""
     from huggingface_hub import errors as kinds
 

@@ -1,14 +1,20 @@
 """The config that trains on own data."""
 import os
 from collections.abc import Sequence
+from math import sqrt
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from mmengine.config import Config
+
+from ..utils.config import read_config
 from ..utils.paths import shown
 from ..visualization import default_palette
 from .inspect_pairs import Checked, common_size
 
 _LONGEST_SIDE, _LARGEST_CROP = 1024, 512
+#: AdamW's rate at four images a step, for a backbone that SGD trains at the second.
+_RATE, _RATE_OF_SGD = 5e-4, 0.01
 
 
 class Plan(NamedTuple):
@@ -21,7 +27,8 @@ class Plan(NamedTuple):
         crop_size (tuple[int, int]): (H, W) of what a step sees, in pixels.
         batch_size (int): Images a step.
         max_iters (int): Steps.
-        lr (float): The learning rate after warm-up, of the backbone.
+        lr (float, optional): The learning rate after warm-up, of the backbone. Defaults to
+            None: :func:`learning_rate`.
         validations (int): How often the run is judged. Defaults to 4.
         patience (int, optional): The run ends after so many validations without a better
             mean IoU. Defaults to None: it goes to its end.
@@ -32,7 +39,7 @@ class Plan(NamedTuple):
     crop_size: tuple[int, int]
     batch_size: int
     max_iters: int
-    lr: float = 5e-4
+    lr: float | None = None
     validations: int = 4
     patience: int | None = None
     class_weights: bool = False
@@ -60,6 +67,41 @@ def plan_of(checked: Checked, longest: int = _LONGEST_SIDE) -> Plan:
                 min(20000, max(400, 30 * len(train) // batch)))
 
 
+def learning_rate(base: Config, batch: int) -> float:
+    """AdamW's rate of a backbone, by the config that is inherited.
+
+    AdamW's own, or in proportion to SGD's, at four images a step, and with the root of the
+    batch. So transformers, and VGG16 without norms, get less than ResNets.
+
+    Args:
+        base (Config): One of configs/fcn.
+        batch (int): Images a step.
+    """
+    optimizer = base.optim_wrapper.optimizer
+    if optimizer.type == 'SGD':
+        rate = _RATE * optimizer.lr / _RATE_OF_SGD
+    else:
+        keys = (base.optim_wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
+        rate = optimizer.lr * keys.get('backbone', {}).get('lr_mult', 1) * sqrt(
+            4 / base.train_dataloader.batch_size)
+    return round(rate * sqrt(batch / 4), 6)
+
+
+def without_weights(base: Config) -> dict[str, Any]:
+    """Entries of a head that take back the weights that a config gives to its own classes.
+
+    Args:
+        base (Config): Which other classes inherit.
+    """
+    head = base.model.decode_head
+    found: dict[str, Any] = {}
+    if isinstance(head.get('loss_decode'), dict) and head.loss_decode.get('class_weight'):
+        found['loss_decode'] = dict(class_weight=None)
+    if head.get('weights_taken_back'):
+        found['weights_taken_back'] = 0.
+    return found
+
+
 def config_text(checked: Checked, folder: Path, parent: Path, plan: Plan,
                 work_dir: str | None = None) -> str:
     """The text of ``config.py``.
@@ -74,6 +116,11 @@ def config_text(checked: Checked, folder: Path, parent: Path, plan: Plan,
     encoding = checked.encoding
     palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
     test = 'test' if 'test' in checked.splits else 'val'
+    base = read_config(str(parent))
+    lr = learning_rate(base, plan.batch_size) if plan.lr is None else plan.lr
+    others = ', '.join(f'{key}={value!r}' for key, value in without_weights(base).items())
+    others = others and (f"\nmodel['decode_head'].update({others})"
+                         "  # the base's are of its own classes")
     resize = plan.resized * (
         "\n    dict(type='Resize', scale=scale, keep_ratio=True),"
         '\n    # after Resize: the truth keeps its own size')
@@ -104,7 +151,7 @@ data_root = {data_root}
 classes = {_wrapped(encoding.classes)}
 palette = {_wrapped(palette)}
 batch_size = {plan.batch_size}
-lr = {plan.lr:g}
+lr = {lr:g}
 max_iters = {plan.max_iters}
 val_interval = {plan.max_iters // plan.validations}
 scale = {plan.scale}  # longer and shorter side that images are brought to
@@ -140,7 +187,7 @@ test_dataloader = dict(
     dataset=dict(_delete_=True, **data, ann_file=f'{{lists}}/{test}.txt',
                  pipeline=test_pipeline))
 
-model = dict(decode_head=dict(num_classes=len(classes)), test_cfg=dict(rescale=True))
+model = dict(decode_head=dict(num_classes=len(classes)), test_cfg=dict(rescale=True)){others}
 # Rare classes count more, which helps them and costs frequent ones a little:
 {hint}model['decode_head']['loss_decode'] = dict(
 {hint}    class_weight={weights})

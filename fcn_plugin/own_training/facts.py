@@ -9,13 +9,14 @@ import numpy as np
 from rich.progress import track
 
 from ..inference.predict import spread
+from ..masks.encoding import Encoding
 from ..own_data.findings import labels_of
-from ..own_data.inspect_pairs import Checked, class_shares, common_size
+from ..own_data.inspect_pairs import Checked, Inspected, class_shares, common_size
 from ..utils.errors import InputError
 from ..utils.files import write_text
 
 #: Masks whose regions are measured, evenly spread over the training images: so many, or as
-#: many as have so many pixels, but at least the third.
+#: many as have so many pixels, but at least the third. Then one for each class that none has.
 MOST_MASKS, MOST_PIXELS, FEWEST_MASKS = 200, 10 ** 8, 10
 
 
@@ -64,7 +65,7 @@ def facts_of(checked: Checked) -> Facts:
     shares = class_shares(train, encoding)
     height, width = common_size(train)
     most = max(FEWEST_MASKS, min(MOST_MASKS, MOST_PIXELS // (height * width)))
-    chosen = [train[i] for i in spread(len(train), most)]
+    chosen = masks_of_all(train, encoding, most)
     widths = median_widths((labels_of(item, encoding) for item in track(
         chosen, 'measuring regions', transient=True)), len(encoding.classes))
     longest = max(height, width)
@@ -73,6 +74,25 @@ def facts_of(checked: Checked) -> Facts:
         ClassFacts(name, int(shares.images[i]), float(shares.pixels[i] / total),
                    float(shares.pixels[i] / max(1, shares.beside[i])), widths[i])
         for i, name in enumerate(encoding.classes)])
+
+
+def masks_of_all(train: Sequence[Inspected], encoding: Encoding, most: int
+                 ) -> list[Inspected]:
+    """Pairs that are evenly spread, and one for each class that none of them has.
+
+    Args:
+        train (Sequence[Inspected]): All.
+        encoding (Encoding): Of their masks.
+        most (int): How many are spread.
+    """
+    chosen = [train[i] for i in spread(len(train), most)]
+    seen = class_shares(chosen, encoding).images
+    for item in train if len(chosen) < len(train) else ():
+        images = class_shares([item], encoding).images
+        if images[seen == 0].any():
+            chosen.append(item)
+            seen = seen + images
+    return chosen
 
 
 def median_widths(masks: Iterable[np.ndarray], count: int) -> list[float]:

@@ -12,6 +12,7 @@ from ..checkpoints.work_dir import checkpoint_of
 from ..engine.train import train, use_amp
 from ..inference.predict import predict_dataset
 from ..own_data.check_dataset import check_dataset
+from ..own_data.config_text import learning_rate, without_weights
 from ..own_data.findings import report
 from ..own_data.inspect_pairs import Checked
 from ..own_data.write_config import SMALL, parent_of, require_sure_labels, write_config
@@ -112,17 +113,18 @@ def _prepare(checked: Checked, folder: Path, work_dir: str, base: str | None,
     options = options or {}
     batch = options.get('train_dataloader.batch_size')
     why = 'as --cfg-options says'
+    of_model = {key: value for key, value in options.items()
+                if key.partition('.')[0] == 'model'}
+    file = str(parent_of(base))
+    of_head = dict(without_weights(read_config(file)), num_classes=len(classes))
+    parent = load_config(file, {'model.decode_head': of_head, **of_model})
     if batch is None:
         device = pick_device()
-        of_model = {key: value for key, value in options.items()
-                    if key.partition('.')[0] == 'model'}
-        parent = load_config(str(parent_of(base)), {
-            'model.decode_head.num_classes': len(classes), **of_model})
         batch, why = fitting_batch(parent, plan.crop_size, most_images(facts.images, device),
                                    device)
     elif not isinstance(batch, int) or batch < 1:
         raise InputError(f'train_dataloader.batch_size={batch}, expected at least 1')
-    plan = with_batch(plan, facts.images, batch)
+    plan = with_batch(plan, facts.images, batch)._replace(lr=learning_rate(parent, batch))
     write_facts(folder / 'facts.json', facts)
     write_config(checked, str(folder), base, overwrite=True, plan=plan, work_dir=work_dir)
     faults = f'; {len(checked.faults)} faults, see above' if checked.faults else ''

@@ -1,11 +1,14 @@
 """The rules of training on own data, each on numbers that are known."""
+import json
+
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from tiny_runs import BUILT_IN
 
-from fcn_plugin.own_data.config_text import Plan
+from fcn_plugin.engine.hooks import ExactEarlyStoppingHook
+from fcn_plugin.own_data.config_text import Plan, learning_rate
 from fcn_plugin.own_training import plan as rules
 from fcn_plugin.own_training.advice import Settings, advise
 from fcn_plugin.own_training.batch import SHARE, _grow, fitting_batch, free_memory
@@ -85,12 +88,61 @@ def test_fcn_4s_is_for_regions_below_two_cells():
     assert not rules.is_small(facts(dict(width=0.)), 1000)  # a class that does not occur
 
 
-@pytest.mark.parametrize('images, batch, steps, lr', [
-    (4, 4, 400, 5e-4), (400, 4, 6000, 5e-4), (400, 8, 3000, 0.000707), (9, 1, 540, 2.5e-4),
-    (99999, 8, 20000, 0.000707)])
-def test_steps_and_rate_follow_images_and_batch(images, batch, steps, lr):
+@pytest.mark.parametrize('images, batch, steps', [
+    (4, 4, 400), (400, 4, 6000), (400, 8, 3000), (9, 1, 540), (99999, 8, 20000)])
+def test_steps_follow_images_and_batch(images, batch, steps):
     plan = rules.with_batch(Plan((64, 48), False, (32, 64), 4, 1), images, batch)
-    assert (plan.batch_size, plan.max_iters, plan.lr) == (batch, steps, lr)
+    assert (plan.batch_size, plan.max_iters) == (batch, steps)
+
+
+@pytest.mark.parametrize('images, scale, crop, steps', [
+    (16, (2048, 1536), (512, 512), 960), (100, (1024, 768), (512, 512), 1500),
+    (300, (1600, 1200), (512, 512), 10986), (2000, (2048, 1536), (512, 512), 20000)])
+def test_small_crops_are_more(images, scale, crop, steps):
+    """Sixty crops of a twelfth of an image see each of its pixels five times alone."""
+    assert rules.with_batch(Plan(scale, True, crop, 4, 1), images, 4).max_iters == steps
+
+
+@pytest.mark.parametrize('base, batch, rate', [
+    ('fcn-8s_efficientnet-lite0_1xb8-20k_camvid-360x480', 4, 5e-4),
+    ('fcn-8s_efficientnet-lite0_1xb8-20k_camvid-360x480', 8, 0.000707),
+    ('fcn-8s_r50_1xb16-20k_voc12-224x224', 1, 2.5e-4),
+    ('fcn-8s_vgg16_1xb16-20k_voc12-224x224', 4, 1e-4),
+    ('fcn-8s_swin-t_1xb16-20k_voc12-224x224', 16, 1e-4)])
+def test_a_backbone_is_trained_at_a_rate_that_it_bears(base, batch, rate):
+    config = Config.fromfile(BUILT_IN.with_name(f'{base}.py'))
+    assert learning_rate(config, batch) == pytest.approx(rate)
+
+
+def test_a_base_of_adamw_keeps_its_backbone_s_rate():
+    config = Config(dict(
+        train_dataloader=dict(batch_size=16), optim_wrapper=dict(
+            optimizer=dict(type='AdamW', lr=1e-3), paramwise_cfg=dict(
+                custom_keys=dict(backbone=dict(lr_mult=0.3))))))
+    assert learning_rate(config, 16) == 3e-4 and learning_rate(config, 4) == 1.5e-4
+
+
+@pytest.mark.parametrize('file', sorted(BUILT_IN.parent.glob('logs/*.json')),
+                         ids=lambda file: file.stem)
+def test_runs_that_were_measured_lose_nothing_by_an_early_end(file):
+    """Their curves at the plan's validations, one of which is three points too good: it ends
+    no run that has more than half a point to gain."""
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    steps, curve = zip(*((line['step'], line['mIoU']) for line in lines if 'mIoU' in line))
+    at = np.arange(1, rules.VALIDATIONS + 1) / rules.VALIDATIONS * steps[-1]
+    curve = np.interp(at, (0, *steps), (0, *curve))
+    for lucky in range(rules.VALIDATIONS):
+        hook = ExactEarlyStoppingHook(monitor='mIoU', patience=rules.PATIENCE)
+        ended = next((place for place, value in enumerate(curve)
+                      if hook._check_stop_condition(value + 3 * (place == lucky))[0]), None)
+        assert curve[-1] - curve[:ended].max() < 0.5, lucky
+
+
+def test_a_network_that_sees_background_alone_gets_half_of_the_run():
+    hook = ExactEarlyStoppingHook(monitor='mIoU', patience=rules.PATIENCE)
+    ended = next(place for place in range(rules.VALIDATIONS)
+                 if hook._check_stop_condition(49.8)[0])
+    assert ended >= rules.VALIDATIONS // 2
 
 
 def test_batches_that_are_tried():

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmseg.registry import MODELS
 from PIL import Image
-from tiny_runs import forget_runs, run_tool, succeed
+from tiny_runs import BUILT_IN, forget_runs, run_tool, succeed
 
 from fcn_plugin.own_data.check_dataset import check_dataset
-from fcn_plugin.own_training.facts import facts_of
+from fcn_plugin.own_data.write_config import write_config
+from fcn_plugin.own_training.facts import facts_of, masks_of_all
 from fcn_plugin.own_training.plan import first_plan
 
 SIZE = 40, 56  # H, W
@@ -193,6 +195,36 @@ def test_large_images_with_small_objects_are_scaled_less(tmp_path):
     assert small.scale == (1600, 160) and facts.classes[1].width == pytest.approx(0.01)
     least = plan(write(tmp_path / 'least', count=2, size=(300, 3000), side=9))[0]
     assert least.scale[0] == 2048
+
+
+def test_a_class_of_few_images_is_measured(tmp_path):
+    """Of many images some are measured, and one of each class that none of these has: else
+    it would count as narrow."""
+    write(tmp_path / 'data', count=12)
+    labels = np.zeros(SIZE, np.uint8)
+    labels[5:25, 5:25] = 2
+    save(tmp_path / 'data/masks/3.png', labels)
+    checked = check_dataset(str(tmp_path / 'data'), val_share=0.1)
+    train = checked.splits['train']
+    chosen = [item.pair.mask.stem for item in masks_of_all(train, checked.encoding, 2)]
+    assert len(chosen) == 3 and chosen[2] == '3'
+    assert len(masks_of_all(train, checked.encoding, 99)) == len(train)
+
+
+@pytest.mark.parametrize('weighed', [False, True])
+@pytest.mark.parametrize('base', ['lite0', 'lite2'])
+def test_weights_of_a_base_are_of_its_own_classes(tmp_path, base, weighed):
+    """CamVid's eleven, which a street model's config has."""
+    base, = BUILT_IN.parent.glob(f'fcn-4s_efficientnet-{base}-fpn_*_camvid-240x320.py')
+    checked = check_dataset(str(write(tmp_path / 'data', classes=3)))
+    config = Config.fromfile(write_config(checked, str(tmp_path / 'out'), base.stem, weighed))
+    head = MODELS.build(config.model.decode_head)
+    assert head.num_classes == 3 and config.model.decode_head.get('weights_taken_back', 0) == 0
+    weights = head.loss_decode.class_weight
+    assert weights == (checked.weights if weighed else None)
+    assert config.lr < 5e-4
+    by_default = write_config(checked, str(tmp_path / 'other')).read_text()
+    assert 'of its own classes' not in by_default and '\nlr = 0.0005\n' in by_default
 
 
 def test_many_classes(tmp_path):
