@@ -1,20 +1,16 @@
 """The config that trains on own data."""
 import os
 from collections.abc import Sequence
-from math import sqrt
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from mmengine.config import Config
+from typing import NamedTuple
 
 from ..utils.config import read_config
+from ..utils.inherited import learning_rate, without_weights
 from ..utils.paths import shown
 from ..visualization import default_palette
 from .inspect_pairs import Checked, common_size
 
 _LONGEST_SIDE, _LARGEST_CROP = 1024, 512
-#: AdamW's rate at four images a step, for a backbone that SGD trains at the second.
-_RATE, _RATE_OF_SGD = 5e-4, 0.01
 
 
 class Plan(NamedTuple):
@@ -28,7 +24,7 @@ class Plan(NamedTuple):
         batch_size (int): Images a step.
         max_iters (int): Steps.
         lr (float, optional): The learning rate after warm-up, of the backbone. Defaults to
-            None: :func:`learning_rate`.
+            None: :func:`~fcn_plugin.utils.inherited.learning_rate`.
         validations (int): How often the run is judged. Defaults to 4.
         patience (int, optional): The run ends after so many validations without a better
             mean IoU. Defaults to None: it goes to its end.
@@ -65,41 +61,6 @@ def plan_of(checked: Checked, longest: int = _LONGEST_SIDE) -> Plan:
     batch = max(2, min(4, len(train)))
     return Plan((long, short), large, (high, wide), batch,
                 min(20000, max(400, 30 * len(train) // batch)))
-
-
-def learning_rate(base: Config, batch: int) -> float:
-    """AdamW's rate of a backbone, by the config that is inherited.
-
-    AdamW's own, or in proportion to SGD's, at four images a step, and with the root of the
-    batch. So transformers, and VGG16 without norms, get less than ResNets.
-
-    Args:
-        base (Config): One of configs/fcn.
-        batch (int): Images a step.
-    """
-    optimizer = base.optim_wrapper.optimizer
-    if optimizer.type == 'SGD':
-        rate = _RATE * optimizer.lr / _RATE_OF_SGD
-    else:
-        keys = (base.optim_wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
-        rate = optimizer.lr * keys.get('backbone', {}).get('lr_mult', 1) * sqrt(
-            4 / base.train_dataloader.batch_size)
-    return round(rate * sqrt(batch / 4), 6)
-
-
-def without_weights(base: Config) -> dict[str, Any]:
-    """Entries of a head that take back the weights that a config gives to its own classes.
-
-    Args:
-        base (Config): Which other classes inherit.
-    """
-    head = base.model.decode_head
-    found: dict[str, Any] = {}
-    if isinstance(head.get('loss_decode'), dict) and head.loss_decode.get('class_weight'):
-        found['loss_decode'] = dict(class_weight=None)
-    if head.get('weights_taken_back'):
-        found['weights_taken_back'] = 0.
-    return found
 
 
 def config_text(checked: Checked, folder: Path, parent: Path, plan: Plan,

@@ -12,13 +12,13 @@ from ..checkpoints.work_dir import checkpoint_of
 from ..engine.train import train, use_amp
 from ..inference.predict import predict_dataset
 from ..own_data.check_dataset import check_dataset
-from ..own_data.config_text import learning_rate, without_weights
 from ..own_data.findings import report
 from ..own_data.inspect_pairs import Checked
 from ..own_data.write_config import SMALL, parent_of, require_sure_labels, write_config
 from ..reports.judge import evaluate
 from ..utils.config import load_config, network, read_config
 from ..utils.errors import InputError
+from ..utils.inherited import learning_rate, without_weights
 from ..utils.paths import shown, tool_command
 from .advice import Settings, advise
 from .batch import fitting_batch

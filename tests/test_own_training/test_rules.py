@@ -8,7 +8,7 @@ from mmengine.config import Config
 from tiny_runs import BUILT_IN
 
 from fcn_plugin.engine.hooks import ExactEarlyStoppingHook
-from fcn_plugin.own_data.config_text import Plan, learning_rate
+from fcn_plugin.own_data.config_text import Plan
 from fcn_plugin.own_training import plan as rules
 from fcn_plugin.own_training.advice import Settings, advise
 from fcn_plugin.own_training.batch import SHARE, _grow, fitting_batch, free_memory
@@ -20,6 +20,7 @@ from fcn_plugin.own_training.facts import (
     write_facts,
 )
 from fcn_plugin.utils.errors import InputError
+from fcn_plugin.utils.inherited import learning_rate
 
 
 def facts(*classes, images=40, longest=1000, scale=1000):

@@ -1,0 +1,43 @@
+"""What a config for other data takes over from the one that it inherits."""
+from math import sqrt
+from typing import Any
+
+from mmengine.config import Config
+
+#: AdamW's rate at four images a step, for a backbone that SGD trains at the second.
+_RATE, _RATE_OF_SGD = 5e-4, 0.01
+
+
+def learning_rate(base: Config, batch: int) -> float:
+    """AdamW's rate of a backbone, by the config that is inherited.
+
+    AdamW's own, or in proportion to SGD's, at four images a step, and with the root of the
+    batch. So transformers, and VGG16 without norms, get less than ResNets.
+
+    Args:
+        base (Config): One of configs/fcn.
+        batch (int): Images a step.
+    """
+    optimizer = base.optim_wrapper.optimizer
+    if optimizer.type == 'SGD':
+        rate = _RATE * optimizer.lr / _RATE_OF_SGD
+    else:
+        keys = (base.optim_wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
+        rate = optimizer.lr * keys.get('backbone', {}).get('lr_mult', 1) * sqrt(
+            4 / base.train_dataloader.batch_size)
+    return round(rate * sqrt(batch / 4), 6)
+
+
+def without_weights(base: Config) -> dict[str, Any]:
+    """Entries of a head that take back the weights that a config gives to its own classes.
+
+    Args:
+        base (Config): Which other classes inherit.
+    """
+    head = base.model.decode_head
+    found: dict[str, Any] = {}
+    if isinstance(head.get('loss_decode'), dict) and head.loss_decode.get('class_weight'):
+        found['loss_decode'] = dict(class_weight=None)
+    if head.get('weights_taken_back'):
+        found['weights_taken_back'] = 0.
+    return found
