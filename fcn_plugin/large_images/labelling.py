@@ -21,7 +21,7 @@ from .label_tiff import LabelledWindow, write_label_tiff
 from .overview import Overview
 from .tiff_windows import TiffWindows, open_windows
 
-#: A quarter of the memory of what images in memory are cut into, for a third more time.
+#: A quarter of the memory of what images in memory are cut into; a third more pixels are seen.
 _TILE, _OVERLAP = 1024, 128
 
 
