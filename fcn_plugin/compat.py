@@ -201,31 +201,33 @@ def allow_mmengine_checkpoints() -> None:
 def write_files_whole() -> None:
     """Makes mmengine write files under another name and rename them when they are complete.
 
-    mmengine 0.10.7 writes under the final name. A run that is killed while it writes, or a
-    full disk, leaves a cut checkpoint there. Never steps aside; does no harm to an mmengine
-    that does the same.
+    mmengine 0.10.7 writes checkpoints and configs under the final name. A run that is killed
+    while it writes, or a full disk, leaves a cut one there. Never steps aside; does no harm to
+    an mmengine that does the same.
     """
+    from mmengine.config import Config
     from mmengine.fileio import LocalBackend
 
     from .utils.files import replacing
     if hasattr(LocalBackend.put, 'whole'):
         return
+    dump_there = Config.dump
 
     def put(self, obj, filepath):
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with replacing(path) as beside, open(beside, 'wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise OSError(error.errno, f'{error.strerror}: {len(obj)} bytes could not be '
-                          f'written, and what was at {path} is as it was; free some '
-                          'space, then go on with --resume', str(path)) from error
+        with replacing(path, to_disk=True) as beside:
+            beside.write_bytes(obj)
+
+    def dump(self, file=None):
+        if file is None:
+            return dump_there(self)
+        with replacing(Path(file)) as beside:
+            return dump_there(self, beside)
 
     put.whole = True
     LocalBackend.put = put
+    Config.dump = dump
 
 
 # --- configs of this package -----------------------------------------------

@@ -6,6 +6,7 @@ from unittest import mock
 import pytest
 import torch
 from mmengine.fileio import LocalBackend
+from noise_runs import noise_run
 from tiny_runs import succeed, write_config
 
 from fcn_plugin.checkpoints.work_dir import latest_readable
@@ -48,6 +49,28 @@ def test_full_disk_keeps_what_was_there(tmp_path):
     LocalBackend().put(b'good', path)
     full = OSError(errno.ENOSPC, 'No space left on device')
     with mock.patch('os.fsync', side_effect=full), pytest.raises(
-            OSError, match='No space left on device.*--resume'):
+            OSError, match='No space left on device; .* as it was: .*iter_1.pth'):
         LocalBackend().put(b'new', path)
     assert path.read_bytes() == b'good' and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_disk_that_fails_leaves_the_best_checkpoint(tmp_path):
+    """mmengine removes it before it writes a better one."""
+    runner = noise_run(tmp_path, default_hooks=dict(logger=None, checkpoint=dict(
+        type='mmseg.FCNCheckpointHook', by_epoch=False, interval=1, max_keep_ckpts=1,
+        save_best='score', rule='greater')))
+    runner.train()
+
+    def judged(score):
+        runner.call_hook('after_val_epoch', metrics=dict(score=score))
+        return [path.name for path in tmp_path.glob('best_*')]
+
+    assert judged(1.) == ['best_score_iter_3.pth']
+    runner.train_loop._iter = 4
+    assert judged(2.) == ['best_score_iter_4.pth']
+    assert judged(3.) == ['best_score_iter_4.pth'], 'not removed for another of its name'
+    runner.train_loop._iter = 5
+    full = OSError(errno.ENOSPC, 'No space left on device')
+    with mock.patch('os.fsync', side_effect=full), pytest.raises(OSError, match='best_'):
+        judged(4.)
+    assert [path.name for path in tmp_path.glob('best_*')] == ['best_score_iter_4.pth']

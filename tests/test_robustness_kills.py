@@ -1,5 +1,4 @@
 """Runs that are killed and resumed end as the one that was not, to the bit."""
-import json
 import multiprocessing
 import os
 import random
@@ -11,25 +10,10 @@ from unittest import mock
 
 import pytest
 import torch
+from broken_runs import RANDOM, SAVED, STEPS, outcome, same, whole
 from mmengine.runner import Runner
-from tiny_runs import HERE, ROOT, SHAPES, run_tool, write_config
+from tiny_runs import HERE, ROOT, run_tool, write_config
 
-STEPS, SAVED, JUDGED = 13, 3, 4
-# Whatever draws random numbers: order, crops, flips, colours, dropout.
-RANDOM = SHAPES.replace('param_scheduler = []', """
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, begin=0, end=4, by_epoch=False),
-    dict(type='PolyLR', eta_min=0, power=0.9, begin=4, end=13, by_epoch=False)]
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='SGD', lr=0.02, momentum=0.9))
-train_dataloader['dataset']['pipeline'] = [
-    dict(type='RandomResize', scale=(40, 40), ratio_range=(0.9, 1.5), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=(32, 32), cat_max_ratio=0.75),
-    dict(type='RandomFlip', prob=0.5), dict(type='PhotoMetricDistortion'),
-    dict(type='PackSegInputs')]
-model['decode_head']['dropout_ratio'] = 0.5
-test_dataloader = test_cfg = test_evaluator = None""").replace(
-    'max_iters=4, val_interval=2', f'max_iters={STEPS}, val_interval={JUDGED}').replace(
-        'checkpoint=dict(interval=1)', f'checkpoint=dict(interval={SAVED})')
 WORKERS = RANDOM.replace(HERE, 'num_workers=2, persistent_workers=True', 1)
 PASSES = RANDOM.replace('dataset=dict(length=8', """
     sampler=dict(_delete_=True, type='DefaultSampler', shuffle=True),
@@ -62,6 +46,8 @@ def in_nth(name, number, act, before):
     function, calls = getattr(os, name), []
 
     def counted(*args):
+        if name == 'replace' and not str(args[1]).endswith('.pth'):
+            return function(*args)
         calls.append(args)
         if len(calls) == number and before:
             act(*args)
@@ -78,13 +64,19 @@ def cut_and_kill(file):
     kill()
 
 
-def train(config, work, how=None, when=0, pipe=None):
+def train(config, work, how=None, when=0, pipe=None, rank=None, port=None):
     """In a process of its own; ``--resume`` starts anew where there is nothing."""
     torch.set_num_threads(1)
+    launcher = ()
+    if rank is not None:
+        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2',
+                          MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+        launcher = '--launcher', 'pytorch'
     moment = {
         None: lambda: mock.patch('os.nothing', create=True),
         'step': lambda: at_hook('before_train_iter', when, lambda: pipe.send(when)),
-        'validation': lambda: at_hook('before_val_iter', when, kill, batch=1),
+        # The last batch: of two processes each has one.
+        'validation': lambda: at_hook('before_val_iter', when, kill, int(rank is None)),
         'in a checkpoint': lambda: in_nth('fsync', when, cut_and_kill, before=True),
         'before its name': lambda: in_nth('replace', when, kill, before=True),
         'behind its name': lambda: in_nth('replace', when, kill, before=False),
@@ -93,8 +85,9 @@ def train(config, work, how=None, when=0, pipe=None):
     # (Made inside moment(), whose hook it calls.)
     with moment(), at_hook(
             'before_train_iter', when + 2, lambda: time.sleep(100 * (how == 'step'))):
-        done = run_tool('train.py', config, '--work-dir', work, '--resume')
+        done = run_tool('train.py', config, '--work-dir', work, '--resume', *launcher)
     print(done.err, file=sys.stderr)
+    Path(config).with_name(f'said_{rank}').write_text(done.err)
     os._exit(done.code)
 
 
@@ -128,56 +121,6 @@ def killed_at_any_time(processes, config, work, step, delay):
     process.kill()
     process.join(100)
     assert process.exitcode == -signal.SIGKILL
-
-
-def whole(work):
-    """The numbers of the checkpoints that can be read."""
-    found = []
-    for path in work.glob('iter_*.pth'):
-        if '.part' not in path.name:
-            torch.load(path, weights_only=True)
-            found.append(int(path.stem[5:]))
-    return sorted(found)
-
-
-def plain(value):
-    """Without what a clock or a folder says; tensors as what equality compares."""
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()
-                if not any(word in str(key)
-                           for word in ('time', 'cfg', 'memory', 'experiment'))}
-    if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
-    if isinstance(value, torch.Tensor):
-        return value.dtype, tuple(value.shape), value.numpy().tobytes()
-    if hasattr(value, '_log_history'):  # HistoryBuffer
-        return value._log_history.tolist()
-    return Path(value).name if isinstance(value, str) else value
-
-
-def outcome(work):
-    """Everything that a run leaves behind: checkpoints, the best one, the log."""
-    found = {path.name: plain(torch.load(path, weights_only=True))
-             for path in work.glob('*.pth')}
-    log = {}
-    for path in sorted(work.glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:  # the process was killed while it wrote the line
-                continue
-            key = entry['step'], 'mIoU' in entry
-            log[key] = {name: entry[name] for name in ('loss', 'lr', 'mIoU', 'aAcc')
-                        if name in entry}
-    return found, log
-
-
-def same(found, expected):
-    assert found[0].keys() == expected[0].keys()
-    for name, content in expected[0].items():
-        for part, value in content.items():
-            assert found[0][name][part] == value, (name, part)
-    assert found[1] == expected[1]
 
 
 @pytest.fixture(scope='module')

@@ -20,8 +20,8 @@ default_hooks = dict(
     logger=dict(type='FCNLoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # the last two checkpoints, and beside them the best by mean IoU
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2,
-                    save_best='mIoU'),
+    checkpoint=dict(type='FCNCheckpointHook', by_epoch=False, interval=2000,
+                    max_keep_ckpts=2, save_best='mIoU'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # stops before a step that would spoil the weights
     finite_loss=dict(type='FiniteLossHook'),

@@ -1,10 +1,7 @@
 """Files of weights from elsewhere to checkpoints, and back: the model converters."""
-import os
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
 from mmseg.datasets import PascalContextDataset, PascalContextDataset59, PascalVOCDataset
 
 from ..modalities import NYUDv2Dataset, SIFTFlowDataset
@@ -20,6 +17,7 @@ from ..utils.errors import InputError
 from ..utils.paths import PathLike
 from ..visualization import default_palette
 from .reading import read_checkpoint
+from .writing import write_checkpoint
 
 _DATA_SETS = {len(data_set.METAINFO['classes']): data_set for data_set in (
     PascalVOCDataset, PascalContextDataset59, PascalContextDataset, NYUDv2Dataset,
@@ -85,7 +83,7 @@ def caffe_to_fcn(source: PathLike, out: PathLike, variant: str | None = None,
         tasks = {task: len(names) for task, names in info.get('tasks', {}).items()}
         if tasks and tasks == conversion.decode_head.get('other_tasks'):
             meta['dataset_meta']['tasks'] = info['tasks']
-    _save(dict(state_dict=conversion.state_dict, meta=meta), out)
+    write_checkpoint(out, dict(state_dict=conversion.state_dict, meta=meta))
     print(f'{source}: {conversion.report()}\nwritten to {out}')
     return conversion
 
@@ -111,7 +109,7 @@ def fcn_to_port(source: PathLike, out: PathLike, overwrite: bool = False) -> Non
             task: len(names) for task, names in (trained.get('tasks') or {}).items()})
     except ValueError as error:
         raise InputError(f"cannot convert '{source}': {error}") from error
-    _save(port, out)
+    write_checkpoint(out, port)
     print(f'{source}: {len(port)} tensors written to {out}\n'
           'note: the port computes as the authors do (BGR, padding by 100); a net '
           'with skip_scales (0.0001, 0.01, 1) is its FCN8sAtOnce')
@@ -125,17 +123,3 @@ def _checked(source: PathLike, out: PathLike, overwrite: bool) -> tuple[Path, Pa
         raise FileExistsError(f"'{out}' exists: choose another file, or replace it by "
                               '--overwrite')
     return source, out
-
-
-def _save(content: Any, out: Path) -> None:
-    """Written beside and renamed, so that ``out`` is whole or not there."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f'.{out.name}.{os.getpid()}')
-    try:
-        with open(partial, 'wb') as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -8,13 +8,14 @@ from mmengine.config import Config
 from torch import Tensor
 
 from ..utils.errors import InputError
-from ..utils.files import check_outputs, replacing, write_text
+from ..utils.files import check_outputs, replacing
 from ..utils.paths import HUB, PathLike
 from .card import model_card
 from .hub import FILE, check_push, push
 from .reading import read_checkpoint
 from .safe_config import read_config_text
 from .safe_file import write_safetensors
+from .writing import write_checkpoint
 
 DTYPES = dict(float32=torch.float32, float16=torch.float16, bfloat16=torch.bfloat16)
 #: What a config says of the run and the machine rather than of the model.
@@ -76,14 +77,14 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
                 iter=meta.get('iter'), notes=dict(notes or {}))
     count = sum(value.numel() for value in weights.values())
     out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out) as beside:
-        if card is None:
-            torch.save(dict(meta=kept, state_dict=weights), beside)
-        else:
+    if card is None:
+        write_checkpoint(out, dict(meta=kept, state_dict=weights))
+    else:
+        # Both are written before either has its name: a card refuses other weights.
+        with replacing(card) as card_beside, replacing(out, to_disk=True) as beside:
             digest = write_safetensors(beside, weights, kept)
             said = dict(digest=digest, meta=kept, config=config, count=count, dtype=dtype)
-            # before the file has its name: a card of an older one would contradict it
-            write_text(card, model_card(out.stem, out.name, out.name, **said))
+            card_beside.write_text(model_card(out.stem, out.name, out.name, **said), 'utf-8')
     print(f'{out} ({out.stat().st_size / 1e6:.1f} MB, {count / 1e6:.2f} M numbers)')
     if card is not None:
         print(f'{card} (SHA-256 {digest})')

@@ -19,9 +19,10 @@ _LEFT_OUT = ('work_dir', 'resume', 'launcher', 'log_level', 'log_processor', 'vi
              'vis_backends', 'env_cfg', 'default_hooks.timer', 'default_hooks.logger',
              'default_hooks.visualization', 'test_dataloader', 'test_evaluator', 'test_cfg',
              'tta_model', 'tta_pipeline')
-#: Runners and loops that train to the same weights; 0.1 named no runner.
+#: Runners, loops and hooks that train to the same weights; 0.1 named no runner.
 _ALIKE = {'runner_type': ("'FCNRunner'", ), 'train_cfg.type': (
-    "'ExactResumeTrainLoop'", "'IterBasedTrainLoop'")}
+    "'ExactResumeTrainLoop'", "'IterBasedTrainLoop'"), 'default_hooks.checkpoint.type': (
+        "'FCNCheckpointHook'", "'CheckpointHook'")}
 _OF_LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 # Neither bad_step.pth nor what a killed process left while it wrote, iter_8.part.pth.
 _CHECKPOINT = re.compile(r'(?:best_(.+)_)?(?:iter|epoch)_\d+\.pth')

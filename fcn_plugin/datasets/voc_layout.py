@@ -5,6 +5,7 @@ import cv2
 from mmengine.utils import ProgressBar
 from mmseg.datasets import BaseSegDataset
 
+from ..utils.files import replacing, write_bytes, write_text
 from ..visualization import save_label_png
 
 
@@ -60,15 +61,13 @@ def write_voc(out_dir: str | Path,
             item = dataset[index]
             # Each subset numbers its images from zero, so its name is part of theirs.
             names.append(f"{subset}_{Path(item['img_path']).stem}")
-            path = images / f'{names[-1]}.jpg'
-            done = cv2.imwrite(
-                str(path), item['img'], [cv2.IMWRITE_JPEG_QUALITY, quality])
-            if not done:
-                raise OSError(f'{path} could not be written')
-            save_label_png(labels / f'{names[-1]}.png', item['gt_seg_map'],
-                        metainfo['palette'])
+            _, content = cv2.imencode(
+                '.jpg', item['img'], [cv2.IMWRITE_JPEG_QUALITY, quality])
+            write_bytes(images / f'{names[-1]}.jpg', content.tobytes())
+            with replacing(labels / f'{names[-1]}.png') as beside:
+                save_label_png(beside, item['gt_seg_map'], metainfo['palette'])
             progress.update()
         # Last, so that a list never names what an interrupted run left unwritten.
-        (lists / f'{subset}.txt').write_text('\n'.join(names) + '\n')
+        write_text(lists / f'{subset}.txt', '\n'.join(names) + '\n')
     progress.file.write('\n')
-    (out_dir / 'classes.txt').write_text('\n'.join(metainfo['classes']) + '\n')
+    write_text(out_dir / 'classes.txt', '\n'.join(metainfo['classes']) + '\n')

@@ -101,7 +101,7 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
     network = DeployedSegmentor(model, scores, preprocess, resize, keep_ratio).eval()
     images = _images(paths, network.channels)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out) as beside:
+    with replacing(out, to_disk=True) as beside:
         text = json.dumps(_meta(model, network, Path(weights_file(weight_path))))
         write_onnx(network, beside, text, opset)
         # A plain graph knows nothing of the pipeline's resizing.

@@ -1,6 +1,7 @@
 """Runner, training loop, hooks and optimiser wrappers that mmengine lacks."""
 from .hooks import (
     ExactEarlyStoppingHook,
+    FCNCheckpointHook,
     FCNLoggerHook,
     FCNVisualizationHook,
     FiniteLossHook,
@@ -13,5 +14,6 @@ from .resume import ExactResumeHook
 from .runner import FCNRunner
 
 __all__ = ['CPUAmpOptimWrapper', 'ExactEarlyStoppingHook', 'ExactResumeHook',
-           'ExactResumeTrainLoop', 'FCNLoggerHook', 'FCNRunner', 'FCNVisualizationHook',
-           'FiniteLossHook', 'PlacedSampler', 'ProgressHook', 'RepeatableDataset']
+           'ExactResumeTrainLoop', 'FCNCheckpointHook', 'FCNLoggerHook', 'FCNRunner',
+           'FCNVisualizationHook', 'FiniteLossHook', 'PlacedSampler', 'ProgressHook',
+           'RepeatableDataset']

@@ -6,22 +6,22 @@ import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import cv2
 import numpy as np
 import torch
 from mmengine.dist import get_rank, is_main_process
-from mmengine.hooks import EarlyStoppingHook, Hook, LoggerHook
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook, LoggerHook
 from mmengine.runner import Runner
 from mmseg.engine.hooks import SegVisualizationHook
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from torch.utils.hooks import RemovableHandle
 
+from ..checkpoints.writing import write_checkpoint
 from ..utils.channels import turned
 from ..utils.errors import NotFiniteError
-from ..utils.files import replacing
 from ..utils.wrappers import unwrapped
 from ..visualization import as_picture
 
@@ -30,8 +30,7 @@ from ..visualization import as_picture
 class FCNLoggerHook(LoggerHook):
     """mmengine's hook, with one process alone writing a test's metrics.
 
-    mmengine 0.10.7 lets every process write the same JSON file at the same time,
-    which leaves a broken one now and then.
+    mmengine 0.10.7 lets every process write the same JSON file at once, which breaks it.
 
     Args:
         **kwargs: As in mmengine's ``LoggerHook``: interval, log_metric_by_epoch, ...
@@ -88,14 +87,12 @@ class FCNVisualizationHook(SegVisualizationHook):
 class FiniteLossHook(Hook):
     """Stops before a step whose loss is no number, and keeps what repeats it.
 
-    The weights stay as they were: the loss is looked at before the backward pass.
+    The weights stay as they were: the loss is looked at before the backward pass, wherever
+    the model is called with ``mode='loss'`` in training, as mmengine's ``train_step`` does.
     mmengine's ``CheckInvalidLossHook`` looks when the weights are spoilt already.
     ``<work_dir>/bad_step.pth`` gets, as plain tensors and data, 'state_dict',
     'optimizer', 'random_state' (torch's, of the CPU, before the step), 'iter',
     'img_path', 'inputs' and 'truth' of the batch as the model was given it.
-
-    The loss is looked at wherever the model is called with ``mode='loss'`` in training, as
-    mmengine's ``train_step`` does.
 
     Raises:
         FloatingPointError: With the iteration, the images and that file.
@@ -136,18 +133,61 @@ class FiniteLossHook(Hook):
         # Every process has a batch of its own.
         rank = f'_{get_rank()}' if get_rank() else ''
         path = Path(runner.work_dir, f'bad_step{rank}.pth')
-        with replacing(path) as beside:
-            torch.save(dict(
-                state_dict=unwrapped(runner.model).state_dict(),
-                optimizer=runner.optim_wrapper.state_dict(),
-                random_state=self._random, iter=runner.iter, img_path=images,
-                inputs=list(self._batch['inputs']),
-                truth=[sample.gt_sem_seg.data if 'gt_sem_seg' in sample else None
-                       for sample in samples]), beside)
+        write_checkpoint(path, dict(
+            state_dict=unwrapped(runner.model).state_dict(),
+            optimizer=runner.optim_wrapper.state_dict(),
+            random_state=self._random, iter=runner.iter, img_path=images,
+            inputs=list(self._batch['inputs']),
+            truth=[sample.gt_sem_seg.data if 'gt_sem_seg' in sample else None
+                   for sample in samples]))
         raise NotFiniteError(
             f'{what}. The weights are those before this step; they, the '
             f"optimiser's state and the batch are in '{path}'. A lower learning rate, or "
             'optim_wrapper.clip_grad, often helps')
+
+
+@HOOKS.register_module()
+class FCNCheckpointHook(CheckpointHook):
+    """mmengine's hook, which keeps the best checkpoint until a better one is written.
+
+    mmengine 0.10.7 removes it first; a disk that fails then leaves none.
+
+    Args:
+        *args, **kwargs: As in mmengine's ``CheckpointHook``: interval, save_best, ...
+    """
+    file_backend: Any
+
+    def before_train(self, runner: Runner) -> None:
+        """Finds the folder of the checkpoints."""
+        super().before_train(runner)
+        self.file_backend = _RemovesBestLater(self.file_backend)
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        # A run that is killed in between goes on from before this validation.
+        known = runner.message_hub.runtime_info
+        self.file_backend.remove_former([known[key] for key in known if 'best_ckpt' in key])
+        super()._save_checkpoint_with_step(runner, step, meta)
+
+
+class _RemovesBestLater:
+    """A file backend of mmengine's that keeps best checkpoints for a while."""
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self._former: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def remove(self, path: str) -> None:
+        if Path(path).name.startswith('best_'):
+            self._former.append(path)
+        else:
+            self._backend.remove(path)
+
+    def remove_former(self, known: list) -> None:
+        for path in set(self._former).difference(known):  # one of the same step is new
+            self._backend.remove(path)
+        self._former.clear()
 
 
 @HOOKS.register_module()

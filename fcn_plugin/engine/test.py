@@ -10,10 +10,10 @@ from ..checkpoints.fit import check_checkpoint
 from ..checkpoints.loading import use_tiles
 from ..models import speed_up
 from ..models.segmentors.post_processing import use_crf
+from ..utils.distributed import explain_lost_processes
 from ..utils.errors import InputError
 from ..utils.paths import shown
 from ..utils.wrappers import unwrapped
-from .distributed import explain_lost_processes
 from .explain import check_classes, explain_errors
 from .train import build_runner, figure_lines
 

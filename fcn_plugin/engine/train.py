@@ -16,12 +16,13 @@ from ..datasets.guarded import innermost
 from ..evaluation import FIGURES
 from ..inference.predict import compare, predict_dataset, spread
 from ..utils.config import pretrained_weights
+from ..utils.distributed import explain_lost_processes
 from ..utils.errors import InputError
+from ..utils.files import naming_disk
 from ..utils.paths import shown, tool_command
 from ..utils.wrappers import unwrapped
 from ..visualization import save_picture
 from . import FCNRunner
-from .distributed import explain_lost_processes
 from .explain import (
     check_classes,
     check_lengths,
@@ -33,8 +34,7 @@ from .staged import require_coarser
 from .start import go_on_after_restart
 
 _PICTURE_ROWS = 5
-_GO_ON = ('Go on from the last checkpoint by the same command with --resume, in all '
-          'processes')
+_GO_ON = 'Go on from the last checkpoint by the same command with --resume, in all processes'
 _FUSED_OPTIMIZERS = ('SGD', 'Adam', 'AdamW', 'Adagrad')
 
 
@@ -111,7 +111,8 @@ def train(config: Config, compile_backbone: bool = False) -> None:
     check_lengths(config)
     check_classes(config)
     use_fused_optimizer(config)
-    with explain_errors(config), explain_lost_processes(_GO_ON):
+    with explain_errors(config), explain_lost_processes(_GO_ON), naming_disk(
+            f'. {_GO_ON}', config.work_dir):
         runner = build_runner(config)
         if compile_backbone:
             compat.compile_for_any_size(unwrapped(runner.model).backbone)

@@ -13,6 +13,7 @@ from prettytable import PrettyTable
 from torch import Tensor
 
 from ..utils.errors import InputError
+from ..utils.files import replacing
 from .confusion import confusion_matrix, segmentation_metrics
 from .trimap import boundary_distance
 
@@ -138,8 +139,8 @@ class FCNMetric(BaseMetric):
         if sample.get('reduce_zero_label', False):
             labels = labels + 1  # the files count from 1, with 0 ignored
         labels = labels.astype(np.uint8 if labels.max(initial=0) < 256 else np.uint16)
-        Image.fromarray(labels).save(
-            self.output_dir / f'{Path(sample["img_path"]).stem}.png')
+        with replacing(self.output_dir / f'{Path(sample["img_path"]).stem}.png') as beside:
+            Image.fromarray(labels).save(beside)
 
     def evaluate(self, size: int) -> dict[str, float]:
         """The metrics over all processes.

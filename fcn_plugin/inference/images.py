@@ -1,5 +1,6 @@
 """Images and videos as people have them, to RGB arrays."""
 import contextlib
+import errno
 import glob
 import io
 import os
@@ -329,7 +330,7 @@ class VideoOutput:
     def __init__(self, path: Path, fps: float) -> None:
         check_video_suffix(path.suffix)
         self.path, self.fps = path, fps
-        self._size = (0, 0)
+        self._size, self._written = (0, 0), 0
         self._writer: cv2.VideoWriter | None = None
 
     def write(self, picture: np.ndarray) -> None:
@@ -350,11 +351,30 @@ class VideoOutput:
                 raise InputError(f"cannot write the video '{self.path}': OpenCV has no "
                                  f'encoder for it here; try .mp4 or .avi')
         self._writer.write(picture)
+        self._written += 1
 
     def close(self) -> None:
-        """Ends the file."""
-        if self._writer is not None:
-            self._writer.release()
+        """Ends the file.
+
+        Raises:
+            OSError: If not all frames can be read again, of which OpenCV says nothing where
+                the disk is full.
+        """
+        if self._writer is None:
+            return
+        self._writer.release()
+        if not self._is_whole():
+            raise OSError(errno.EIO, 'the video is not whole: the disk must be full, or fail',
+                          str(self.path))
+
+    def _is_whole(self) -> bool:
+        with quiet_opencv():
+            capture = cv2.VideoCapture(str(self.path))
+            # Matroska's number of frames is guessed from the seconds.
+            if self.path.suffix in ('.mkv', '.webm'):
+                return all(capture.grab() for _ in range(self._written))
+            capture.set(cv2.CAP_PROP_POS_FRAMES, self._written - 1)
+            return capture.get(cv2.CAP_PROP_FRAME_COUNT) == self._written and capture.grab()
 
 
 def check_video_suffix(suffix: str) -> None:

@@ -1,6 +1,7 @@
 """NYUDv2: colour, depth and HHA, and the 40 classes of its published task."""
 import os.path as osp
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import mmcv
@@ -111,5 +112,8 @@ class LoadRGBD(BaseTransform):
 
 def write_png(path: str, image: np.ndarray) -> None:
     """Writes (H, W) or (H, W, 3) of 8 or 16 bits, red first, without loss."""
-    if not cv2.imwrite(path, image[..., ::-1] if image.ndim == 3 else image):
+    # OpenCV's own writing to a file says nothing of a disk that is full.
+    done, content = cv2.imencode('.png', image[..., ::-1] if image.ndim == 3 else image)
+    if not done:
         raise OSError(f'{path} could not be written')
+    Path(path).write_bytes(content.tobytes())

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.progress import track
 
 from ..utils.errors import InputError
-from ..utils.files import move_into, staging_folder
+from ..utils.files import move_into, staging_folder, write_text
 from ..utils.paths import config_path, shown, tool_command
 from ..visualization import default_palette, save_label_png, save_picture
 from .check_dataset import check_dataset
@@ -51,7 +51,6 @@ def write_config(checked: Checked, out: str, base: str | None = None,
         class_weights=class_weights), work_dir)
     root = checked.root.resolve()
     with staging_folder(folder) as staging:
-        (staging / 'config.py').write_text(text, encoding='utf-8')
         for name, items in checked.splits.items():
             lines = []
             for item in items:
@@ -65,7 +64,10 @@ def write_config(checked: Checked, out: str, base: str | None = None,
         if checked.convert:
             _convert(checked, staging)
         save_picture(staging / 'overview.png', draw(checked))
+        # The config is there only where all that it names is of the same call.
+        (folder / 'config.py').unlink(missing_ok=True)
         move_into(staging, folder)
+        write_text(folder / 'config.py', text)
     return folder / 'config.py'
 
 

@@ -1,5 +1,6 @@
 """Writing so that nothing half-written is left under its final name."""
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -8,23 +9,33 @@ from uuid import uuid4
 
 from .errors import InputError
 
+#: What a disk answers that is full, fails, or may not be written.
+_OF_DISKS = {getattr(errno, name) for name in ('EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG')
+             if hasattr(errno, name)}
+
 
 def write_text(path: Path, text: str) -> None:
+    """See :func:`write_bytes`; encoded as UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes, to_disk: bool = False) -> None:
     """Writes a file beside its place and then renames it.
 
-    Several processes may write the same file: one of the texts is there in the end.
+    Several processes may write the same file: one of the contents is there in the end.
 
     Args:
         path (Path): Replaced where it exists; its folder is made where it does not.
-        text (str): Encoded as UTF-8.
+        content (bytes): Of the file.
+        to_disk (bool): See :func:`replacing`. Defaults to False.
+
+    Raises:
+        OSError: If it cannot be written; then the file is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f'{path.name}.{uuid4().hex[:8]}.part')
-    try:
-        beside.write_text(text, encoding='utf-8')
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with _becoming(path, beside, to_disk):
+        beside.write_bytes(content)
 
 
 def read_list(path: Path) -> list[str]:
@@ -54,7 +65,8 @@ def staging_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
-        yield staging
+        with naming_disk('', folder, staging):
+            yield staging
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -80,18 +92,61 @@ def move_into(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, to_disk: bool = False) -> Iterator[Path]:
     """A file to write in place of ``path``, which it becomes once it is complete.
 
     For writers that go by the suffix, which it shares; it is called
     ``<stem>.part<suffix>``. After an error it is removed, and ``path`` is untouched.
+
+    Args:
+        path (Path): Replaced where it exists.
+        to_disk (bool): Waits until all bytes are on the disk, some milliseconds, so that
+            they outlive a power cut. Defaults to False.
+
+    Raises:
+        OSError: With ``path``, if it cannot be written.
     """
     beside = path.with_name(f'{path.stem}.part{path.suffix}')
-    try:
+    with _becoming(path, beside, to_disk):
         yield beside
-        os.replace(beside, path)
+
+
+@contextlib.contextmanager
+def _becoming(path: Path, beside: Path, to_disk: bool) -> Iterator[None]:
+    try:
+        with naming_disk('; what was there is as it was', path, beside):
+            yield
+            if to_disk:
+                with open(beside, 'rb+') as file:
+                    os.fsync(file.fileno())
+            os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming_disk(more: str, path: str | Path, beside: Path | None = None) -> Iterator[None]:
+    """Says of an error of the disk, which often names no file, which one it was.
+
+    Args:
+        more (str): What follows the disk's answer.
+        path (str or Path): Named where the error names no file.
+        beside (Path, optional): A file or folder for which ``path`` is named, too; errors of
+            other files stay as they are. Defaults to None: all get ``more``, and keep their
+            names.
+
+    Raises:
+        OSError: With the same number.
+    """
+    try:
+        yield
+    except OSError as error:
+        name = error.filename
+        other = name is not None and not (beside and Path(str(name)).is_relative_to(beside))
+        if error.errno not in _OF_DISKS or (beside and other):
+            raise
+        raise OSError(error.errno, f'{error.strerror}{more}',
+                      str(name if other else path)) from error
 
 
 def check_outputs(files: Iterable[Path], overwrite: bool) -> None:

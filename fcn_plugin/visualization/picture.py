@@ -1,8 +1,11 @@
 """Images of any number of channels and any values, as pictures; and into files."""
+import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from ..utils.files import write_bytes
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:
@@ -30,5 +33,10 @@ def as_picture(image: np.ndarray) -> np.ndarray:
 
 def save_picture(path: Path, picture: np.ndarray) -> None:
     """Writes an RGB picture, (H, W, 3) uint8, by the path's suffix."""
+    # In memory first: where a disk takes only a part of a JPEG, Pillow says nothing of it.
+    content = io.BytesIO()
     # the level halves the time of a large PNG for a few per cent of its size
-    Image.fromarray(picture).save(path, quality=92, compress_level=3)
+    Image.fromarray(picture).save(
+        content, Image.registered_extensions().get(path.suffix.lower()), quality=92,
+        compress_level=3)
+    write_bytes(path, content.getvalue())

@@ -15,8 +15,8 @@ from mmengine.config import Config
 from process_runs import environment
 from tiny_runs import ROOT, SHAPES, write_config
 
-from fcn_plugin.engine import distributed
 from fcn_plugin.engine.start import go_on_after_restart
+from fcn_plugin.utils import distributed
 
 TRAIN = str(ROOT / 'tools' / 'dist_train.sh')
 LONGEST = 300  # seconds: what hangs fails
