@@ -31,6 +31,7 @@ def explain_lost_processes(way_out: str) -> Iterator[None]:
         if not (lost and is_distributed()):
             raise
         said = _ADDRESS.sub('', str(error).strip().splitlines()[0])
+        said = said.partition('. This is typically')[0]  # gloo's guesses, and wishes
         raise ConnectionError(
             f'rank {get_rank()} of {get_world_size()} on {socket.gethostname()} lost '
             f'another process ({said}): it has ended, or its machine does not answer. '

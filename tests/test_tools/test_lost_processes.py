@@ -159,6 +159,9 @@ def test_what_a_restart_reads(monkeypatch, tmp_path):
     (RuntimeError('[../third_party/gloo/gloo/transport/tcp/unbound_buffer.cc:81] Timed '
                   'out waiting 1000ms for recv operation to complete'),
      'Timed out waiting 1000ms for recv operation to complete'),
+    (RuntimeError('[/src/gloo/pair.cc:42] Read error [10.0.0.2]:4000: Connection reset '
+                  'by peer. This is typically caused by a remote worker crashing. GLHF!'),
+     'Read error [10.0.0.2]:4000: Connection reset by peer'),
     (torch.distributed.DistStoreError('the store has gone'), 'the store has gone')])
 def test_what_lost_processes_are_called(monkeypatch, fault, said):
     monkeypatch.setattr(distributed, 'is_distributed', lambda: True)
