@@ -346,10 +346,11 @@ class VideoOutput:
             self._size = picture.shape[1::-1]
             codec = cv2.VideoWriter_fourcc(*_CODECS[self.path.suffix])
             with quiet_opencv():
-                self._writer = cv2.VideoWriter(str(self.path), codec, self.fps, self._size)
-            if not self._writer.isOpened():
+                writer = cv2.VideoWriter(str(self.path), codec, self.fps, self._size)
+            if not writer.isOpened():
                 raise InputError(f"cannot write the video '{self.path}': OpenCV has no "
                                  f'encoder for it here; try .mp4 or .avi')
+            self._writer = writer
         self._writer.write(picture)
         self._written += 1
 

@@ -1,4 +1,6 @@
 """Images and videos in every form that people have them in."""
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -135,8 +137,13 @@ def test_videos_that_cannot_be(tmp_path, clip):
         open_inputs(tmp_path / 'empty.mp4')
     with pytest.raises(ValueError, match="not as '.gif'"):
         VideoOutput(tmp_path / 'a.gif', 25)
-    with pytest.raises(ValueError, match='cannot write.*none/a.mp4'):
-        VideoOutput(tmp_path / 'none/a.mp4', 25).write(np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(ValueError, match='cannot write.*none/a.mp4'), contextlib.closing(
+            VideoOutput(tmp_path / 'none/a.mp4', 25)) as output:
+        output.write(np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(OSError, match='not whole'), contextlib.closing(
+            VideoOutput(tmp_path / 'cut.mp4', 25)) as output:
+        output.write(np.zeros((4, 4, 3), np.uint8))
+        (tmp_path / 'cut.mp4').unlink()
 
 
 def test_image_input_is_read_late(tmp_path):
