@@ -8,6 +8,7 @@ from PIL import Image
 from rich.progress import track
 
 from ..masks.class_names import ClassNames, read_class_names
+from ..masks.encoding import Encoding
 from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import find_encoding
 from ..utils.errors import InputError
@@ -97,7 +98,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
                                  around, lossy, blurred)
     faults += encoding.faults
     notes += encoding.notes
-    splits = _split(usable, val_share, seed, notes, faults)
+    splits = _split(usable, encoding, val_share, seed, notes, faults)
     _note_kinds(usable, notes)
     shares = class_shares(splits['train'], encoding)
     absent = [name for name, n in zip(encoding.classes, shares.images) if not n]
@@ -260,8 +261,8 @@ def _is_grey_of(item: Inspected, coloured: list[Inspected]) -> bool:
         0, 0xFFFFFF}
 
 
-def _split(found: list[Inspected], val_share: float, seed: int, notes: list[str],
-           faults: list[str]) -> dict[str, list[Inspected]]:
+def _split(found: list[Inspected], encoding: Encoding, val_share: float, seed: int,
+           notes: list[str], faults: list[str]) -> dict[str, list[Inspected]]:
     """By folders and lists where there are some, else by seed."""
     given: dict[str, list[Inspected]] = {}
     for item in found:
@@ -280,7 +281,7 @@ def _split(found: list[Inspected], val_share: float, seed: int, notes: list[str]
         if len({item.digest for item in pool}) < 2:
             raise InputError(f'{len(pool)} training pairs, expected at least 2 different '
                              'ones: one of them validates')
-        new = make_split(pool, val_share, seed)
+        new = make_split(pool, encoding, val_share, seed)
         notes.append(f'there is no validation split: {len(new["val"])} of {len(pool)} '
                      f'pairs are chosen for it, by seed {seed}')
         splits = dict(new, **splits)

@@ -169,40 +169,52 @@ def turn(values: np.ndarray, orientation: int) -> np.ndarray:
 
 def doubles(found: Sequence[Inspected]) -> list[list[Inspected]]:
     """Groups of pairs whose images are the same to the pixel."""
+    return [group for group in _by_image(found) if len(group) > 1]
+
+
+def _by_image(found: Sequence[Inspected]) -> list[list[Inspected]]:
     groups = defaultdict(list)
     for item in found:
         groups[item.digest].append(item)
-    return [group for group in groups.values() if len(group) > 1]
+    return list(groups.values())
 
 
-def make_split(found: Sequence[Inspected], share: float = 0.2, seed: int = 0
-               ) -> dict[str, list[Inspected]]:
+def make_split(found: Sequence[Inspected], encoding: Encoding, share: float = 0.2,
+               seed: int = 0) -> dict[str, list[Inspected]]:
     """Splits pairs into 'train' and 'val', the same way for the same names and seed.
 
-    Images that are the same to the pixel stay on one side.
+    Images that are the same to the pixel stay on one side. Validation has each class that
+    training can spare, as far as its images go: what it lacks is not judged.
 
     Args:
         found (Sequence[Inspected]): At least two different images.
+        encoding (Encoding): Of their masks.
         share (float): Of validation, between 0 and 1. Defaults to 0.2.
         seed (int): Another one makes another split. Defaults to 0.
     """
-    groups = defaultdict(list)
-    for item in found:
-        groups[item.digest].append(item)
 
     def order(group):  # by name, so that new images do not shuffle the old ones
         name = min(item.pair.image.name for item in group)
         return hashlib.sha1(f'{seed} {name}'.encode()).hexdigest()
 
     wanted = min(max(1, round(share * len(found))), len(found) - 1)
-    split: dict[str, list[Inspected]] = dict(train=[], val=[])
-    ordered = sorted(groups.values(), key=order)
-    for i, group in enumerate(ordered):
-        last = i == len(ordered) - 1 and not split['train']
-        split['val' if len(split['val']) < wanted and not last else 'train'] += group
-    for items in split.values():
-        items.sort(key=lambda item: item.pair.image)
-    return split
+    groups = sorted(_by_image(found), key=order)
+    sizes = np.cumsum([len(group) for group in groups])
+    count = min(int(np.searchsorted(sizes, wanted)) + 1, len(groups) - 1)
+    has = np.array([class_shares(group, encoding).images > 0 for group in groups], int)
+    for new in range(count, len(groups)):
+        val, train = has[:count].sum(0), has[count:].sum(0)
+        if not has[new][val == 0].any():
+            continue
+        for old in range(count):  # goes, where neither side loses a class by that
+            gain = has[new] - has[old]
+            if ((val + gain >= (val > 0)) & (train - gain >= (train > 0))).all():
+                groups[old], groups[new] = groups[new], groups[old]
+                has[[old, new]] = has[[new, old]]
+                break
+    return {name: sorted((item for group in part for item in group),
+                         key=lambda item: item.pair.image)
+            for name, part in (('train', groups[count:]), ('val', groups[:count]))}
 
 
 class ClassShares(NamedTuple):

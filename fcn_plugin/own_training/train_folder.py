@@ -13,7 +13,7 @@ from ..engine.train import train, use_amp
 from ..inference.predict import predict_dataset
 from ..own_data.check_dataset import check_dataset
 from ..own_data.findings import report
-from ..own_data.inspect_pairs import Checked
+from ..own_data.inspect_pairs import Checked, class_shares
 from ..own_data.write_config import SMALL, parent_of, require_sure_labels, write_config
 from ..reports.judge import evaluate
 from ..utils.config import load_config, network, read_config
@@ -128,6 +128,11 @@ def _prepare(checked: Checked, folder: Path, work_dir: str, base: str | None,
     write_facts(folder / 'facts.json', facts)
     write_config(checked, str(folder), base, overwrite=True, plan=plan, work_dir=work_dir)
     faults = f'; {len(checked.faults)} faults, see above' if checked.faults else ''
+    judged = class_shares(checked.splits['val'], checked.encoding).images
+    unseen = [name for name, images in zip(classes, judged) if not images]
+    if unseen:
+        print(f'note    no validation image has {", ".join(unseen)}: neither the figures nor '
+              'the choice of the best checkpoint see that')
     print('\n'.join([
         f'network  {Path(base).stem}', f'images   brought to {plan.scale[0]} pixels, crops of '
         f'{plan.crop_size[1]}x{plan.crop_size[0]}', f'batch    {batch}: {why}',

@@ -14,6 +14,7 @@ from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.write_config import write_config
 from fcn_plugin.own_training.facts import facts_of, masks_of_all
 from fcn_plugin.own_training.plan import first_plan
+from fcn_plugin.own_training.train_folder import _prepare
 
 SIZE = 40, 56  # H, W
 QUICK = ['train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler=[]',
@@ -225,6 +226,32 @@ def test_weights_of_a_base_are_of_its_own_classes(tmp_path, base, weighed):
     assert config.lr < 5e-4
     by_default = write_config(checked, str(tmp_path / 'other')).read_text()
     assert 'of its own classes' not in by_default and '\nlr = 0.0005\n' in by_default
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_validation_judges_every_class_that_training_can_spare(tmp_path, seed):
+    """Else the best checkpoint is that of the other classes: of the background alone."""
+    write(tmp_path, count=10)
+    for number in range(10):
+        labels = np.zeros(SIZE, np.uint8)
+        labels[5:25, 5:25] = number in (2, 5)  # two images have it
+        labels[30:, 30:] = 2 * (number == 7)  # one has it, which trains
+        save(tmp_path / f'masks/{number}.png', labels)
+    save(tmp_path / 'images/5.png', np.asarray(Image.open(tmp_path / 'images/4.png')))
+    splits = check_dataset(str(tmp_path), seed=seed).splits
+    names = {split: {item.pair.image.stem for item in splits[split]} for split in splits}
+    assert len(names['train'] | names['val']) == 10 and len(names['val']) in (2, 3)
+    assert len(names['val'] & {'2', '5'}) == 1 and '7' in names['train']
+    assert len(names['val'] & {'4', '5'}) != 1  # one image, twice
+
+
+def test_classes_that_a_given_validation_lacks_are_named(tmp_path, capsys):
+    write(tmp_path / 'data/train', classes=4)
+    write(tmp_path / 'data/val', count=2)
+    _prepare(check_dataset(str(tmp_path / 'data')), tmp_path / 'out', 'work', None,
+             {'train_dataloader.batch_size': 2})
+    said = capsys.readouterr().out
+    assert 'note    no validation image has class 2, class 3: neither' in said
 
 
 def test_many_classes(tmp_path):
