@@ -34,11 +34,11 @@ def whole(work):
 
 
 def plain(value):
-    """Without what a clock or a folder says; tensors as what equality compares."""
+    """Without what a clock, a folder or git says; tensors as what equality compares."""
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()
                 if not any(word in str(key)
-                           for word in ('time', 'cfg', 'memory', 'experiment'))}
+                           for word in ('time', 'cfg', 'memory', 'experiment', 'version'))}
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
     if isinstance(value, torch.Tensor):

@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import random
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,10 @@ from unittest import mock
 import pytest
 import torch
 from broken_runs import RANDOM, SAVED, STEPS, outcome, same, whole
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmseg.registry import HOOKS
 from tiny_runs import HERE, ROOT, run_tool, write_config
 
 WORKERS = RANDOM.replace(HERE, 'num_workers=2, persistent_workers=True', 1)
@@ -190,3 +194,92 @@ def test_a_seed_by_chance_is_kept(processes, unbroken, tmp_path):
     given = write_config(tmp_path, RANDOM + f"randomness = dict(seed={saved['meta']['seed']})")
     run(processes, given, tmp_path / 'given')
     same(outcome(tmp_path / 'killed'), outcome(tmp_path / 'given'))
+
+
+# --- two processes --------------------------------------------------------------------
+
+ALWAYS = (2, 6, 9)  # in one of them each is killed, and both
+TWO = RANDOM + "custom_hooks = [dict(type='JudgedHook')]\n"
+
+
+@HOOKS.register_module()
+class JudgedHook(Hook):
+    """Keeps the statistics of batch norms that each process judges by."""
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        torch.save(dict(runner.model.module.named_buffers()), Path(
+            runner.work_dir, f'judged_{get_rank()}_{runner.iter}'))
+
+
+def two(processes, config, work, victims=(), how=None, when=0, delay=None):
+    """Two processes of a run, of which some are killed; returns how they ended."""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        port = server.getsockname()[1]
+    ours, theirs = processes.Pipe()
+    pair = [processes.Process(target=train, args=(
+        config, work, how if rank in victims else None, when, theirs, rank, port))
+        for rank in range(2)]
+    for process in pair:
+        process.start()
+    if delay is not None:
+        for _ in victims:
+            assert ours.poll(100)
+            ours.recv()
+        time.sleep(delay)
+        for rank in victims:
+            pair[rank].kill()
+    for process in pair:
+        process.join(100)
+    return [process.exitcode for process in pair]
+
+
+@pytest.fixture(scope='module')
+def unbroken_two(processes, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('two')
+    assert two(processes, write_config(folder, TWO), folder / 'work') == [0, 0]
+    return folder / 'work', outcome(folder / 'work')
+
+
+def test_two_processes_judge_what_is_saved(unbroken_two):
+    """Batch norms have other statistics in each process, and one's are saved."""
+    work, _ = unbroken_two
+    for step in (12, STEPS):
+        saved = torch.load(work / f'iter_{step}.pth', weights_only=True)['state_dict']
+        for rank in range(2):
+            judged = torch.load(work / f'judged_{rank}_{step}', weights_only=True)
+            norms = [name for name in judged if 'running_' in name]
+            assert norms
+            assert all(torch.equal(saved[name], judged[name]) for name in norms), rank
+
+
+def gone_on_with(processes, tmp_path, codes, victims, unbroken_two):
+    for rank, code in enumerate(codes):
+        if rank in victims:
+            assert code == -signal.SIGKILL
+        else:
+            said = (tmp_path / f'said_{rank}').read_text()
+            assert code == 2 and f'error: rank {rank} of 2 on ' in said, said
+            assert 'lost another process' in said and 'Traceback' not in said
+    assert two(processes, tmp_path / 'tiny.py', tmp_path / 'work') == [0, 0]
+    same(outcome(tmp_path / 'work'), unbroken_two[1])
+
+
+@pytest.mark.parametrize('step', [step if step in ALWAYS else pytest.param(
+    step, marks=pytest.mark.slow) for step in range(STEPS - 2)])
+def test_one_of_two_or_both_killed_at_any_time(processes, unbroken_two, tmp_path, step):
+    victims = ((0, ), (1, ), (0, 1))[ALWAYS.index(step) if step in ALWAYS else step % 3]
+    codes = two(processes, write_config(tmp_path, TWO), tmp_path / 'work', victims, 'step',
+                step, random.Random(step).uniform(0, 0.15))
+    assert max(whole(tmp_path / 'work'), default=0) >= step // SAVED * SAVED
+    gone_on_with(processes, tmp_path, codes, victims, unbroken_two)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('rank, how, when', [
+    (0, 'validation', 4), (1, 'validation', 4), (1, 'validation', 13),
+    (0, 'in a checkpoint', 1), (0, 'in a checkpoint', 3), (0, 'in a checkpoint', 6),
+    (0, 'before its name', 2), (0, 'behind its name', 2), (0, 'behind its name', 4)])
+def test_one_of_two_killed_when_it_hurts(processes, unbroken_two, tmp_path, rank, how, when):
+    codes = two(processes, write_config(tmp_path, TWO), tmp_path / 'work', (rank, ), how,
+                when)
+    gone_on_with(processes, tmp_path, codes, (rank, ), unbroken_two)

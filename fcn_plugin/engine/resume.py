@@ -7,7 +7,7 @@ step (:class:`ExactResumeHook`) and of every image (:mod:`fcn_plugin.engine.repe
 from bisect import bisect
 
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import broadcast, get_rank
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
@@ -67,6 +67,11 @@ class ExactResumeHook(Hook):
         """Notes how many images all processes have drawn, for another number of them."""
         meta = checkpoint['meta']
         meta['images'] = drawn(runner.train_loop.dataloader, meta['iter'])
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Has all processes judge by the statistics that are saved, the first one's."""
+        for buffer in runner.model.buffers():
+            broadcast(buffer)
 
     def after_val_epoch(self, runner: Runner,
                         metrics: dict[str, float] | None = None) -> None:
