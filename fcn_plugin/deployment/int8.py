@@ -42,7 +42,7 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float = 0.01) -> Quan
 
     By onnxruntime's static quantiser: weights of 7 bits for each channel, so that sums of
     two products fit into 16 bits on processors without VNNI, and activations of 8 bits in the
-    range that the images show. The first convolution (of many a fifteenth), the score layers,
+    range that the images show. The first convolution (of many a fifth), the score layers,
     what fuses their scores and the way to labels stay in float32: rounding there costs most
     labels.
 
@@ -130,7 +130,7 @@ def _chosen(graph, num_classes: int) -> tuple[list[str], list[str]]:
     channels = {weight.name: weight.dims[0] for weight in graph.initializer if weight.dims}
     convolutions = [node for node in graph.node if node.op_type == 'Conv']
     # an early rounding goes through all layers behind it
-    kept = {node.name for node in convolutions[:max(1, len(convolutions) // 15)]}
+    kept = {node.name for node in convolutions[:max(1, len(convolutions) // 5)]}
     # a head of one channel decides between two classes
     kept |= {node.name for node in convolutions
              if channels.get(node.input[1]) in (num_classes, 1 if num_classes == 2 else None)}

@@ -30,17 +30,17 @@ def street():
         def x(value):
             return value if side == 1 else 479 - value
         cv2.fillPoly(image, [np.array([(x(0), 20), (x(190), 150), (x(190), 200),
-                                       (x(0), 270)])], (110, 85, 70))
+                                       (x(0), 270)])], (120, 100, 88))
         for column in range(10, 150, 35):
             for row in range(80, 200, 45):
                 cv2.rectangle(image, (x(column), row + column // 3),
-                              (x(column + 14), row + 20 + column // 4), (85, 72, 62), -1)
+                              (x(column + 14), row + 20 + column // 4), (70, 60, 55), -1)
     cv2.fillPoly(image, [np.array([(190, 200), (289, 200), (479, 270), (479, 359),
                                    (0, 359), (0, 270)])], (150, 143, 135))
     cv2.fillPoly(image, [np.array([(190, 200), (289, 200), (479, 330), (479, 359),
                                    (0, 359), (0, 330)])], (95, 95, 98))
-    noise = np.random.default_rng(0).normal(0, 6, image.shape)
-    return cv2.GaussianBlur(image + noise, None, 1).clip(0, 255).astype(np.uint8)
+    noise = np.random.default_rng(0).normal(0, 4, image.shape)
+    return cv2.GaussianBlur(image + noise, None, 0.7).clip(0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize('name, terms', [('objects', 'Flickr'), ('street', 'CC BY-NC')])
