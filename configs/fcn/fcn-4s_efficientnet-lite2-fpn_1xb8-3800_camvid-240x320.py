@@ -1,6 +1,6 @@
 # Streets with 5.0 M parameters: more of a backbone than Lite0, longer, and with images changed
-# more, for streets that no training image shows. For these, too, images are brought to a longer
-# side of 720 pixels, and half of the class weights is taken back from predictions.
+# more, for streets that no training image shows. For these, too, images are brought to a
+# longer side of 720 pixels, and half of the class weights is taken back from predictions.
 #   python tools/train.py \
 #       configs/fcn/fcn-4s_efficientnet-lite2-fpn_1xb8-3800_camvid-240x320.py --amp
 _base_ = './fcn-4s_efficientnet-lite0-fpn_1xb8-2400_camvid-240x320.py'

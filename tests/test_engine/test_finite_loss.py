@@ -89,8 +89,9 @@ def attached(model, wrapper, folder, **options):
 KINDS = [(OptimWrapper, {}), (OptimWrapper, dict(accumulative_counts=2)),
          (OptimWrapper, dict(clip_grad=dict(max_norm=1))), (CPUAmpOptimWrapper, {}),
          # at the scale that it starts with float16 overflows, and steps are left out
-         pytest.param(AmpOptimWrapper, dict(loss_scale=dict(init_scale=1.)), marks=pytest.mark.skipif(
-             not torch.cuda.is_available(), reason='needs a GPU'))]
+         pytest.param(AmpOptimWrapper, dict(loss_scale=dict(init_scale=1.)),
+                      marks=pytest.mark.skipif(not torch.cuda.is_available(),
+                                               reason='needs a GPU'))]
 
 
 @pytest.mark.parametrize('bad', [float('nan'), float('inf')])
