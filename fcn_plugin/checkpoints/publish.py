@@ -1,4 +1,5 @@
 """Making a file to give away of a checkpoint."""
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -24,7 +25,7 @@ _OF_THE_RUN = ('work_dir', 'load_from', 'resume', 'launcher')
 
 def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
             notes: dict[str, Any] | None = None, overwrite: bool = False,
-            push_to: str | None = None) -> Path:
+            push_to: str | None = None, average: Sequence[PathLike] = ()) -> Path:
     """Writes the weights, their config and classes, and nothing of the optimiser.
 
     Args:
@@ -39,14 +40,16 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
         overwrite (bool): Whether an existing file may be replaced. Defaults to False.
         push_to (str, optional): 'user/name' on the Hugging Face hub, where file and card are
             put, too. Defaults to None.
+        average (Sequence[str or Path]): Checkpoints from which that one was trained further:
+            the mean of all is published (Wortsman et al., ICML 2022). Defaults to none.
 
     Returns:
         Path: The file.
 
     Raises:
         ValueError: If the checkpoint keeps no config or no classes, a weight or a statistic
-            is not finite or not in that type, the type is unknown, or the hub does not take
-            the file.
+            is not finite or not in that type, the type is unknown, the hub does not take
+            the file, or one to average is of another network.
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype is '{dtype}', expected {', '.join(DTYPES)}")
@@ -68,7 +71,7 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
     for key in _OF_THE_RUN:
         config.pop(key, None)
     weights = {key: _cast(key, value, DTYPES[dtype])
-               for key, value in found['state_dict'].items()}
+               for key, value in _mean([checkpoint, *average]).items()}
     known = meta['dataset_meta']
     classes = dict(classes=tuple(map(str, known['classes'])))
     if known.get('palette') is not None:
@@ -92,6 +95,19 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
         title = push_to.rpartition('/')[2]
         print(push(out, model_card(title, FILE, f'{HUB}{push_to}', **said), push_to))
     return out
+
+
+def _mean(checkpoints: Sequence[PathLike]) -> dict[str, Tensor]:
+    first, *others = (read_checkpoint(each)['state_dict'] for each in checkpoints)
+    for path, other in zip(checkpoints[1:], others):
+        differ = {(key, value.shape) for key, value in first.items()} ^ {
+            (key, value.shape) for key, value in other.items()}
+        if differ:
+            raise InputError(f"'{path}' cannot be averaged with '{checkpoints[0]}', they "
+                             f"differ in '{min(differ)[0]}': name stages of one training")
+    return {key: sum((each[key].float() for each in others), value.float()) / len(checkpoints)
+            if others and value.is_floating_point() else value
+            for key, value in first.items()}
 
 
 def _named(value: Any) -> Any:

@@ -22,6 +22,9 @@ def parse(parser: ToolParser) -> dict[str, Any]:
                         help='kept in the file as they are: figures, data, terms')
     parser.add_argument('--push', dest='push_to', metavar='USER/NAME',
                         help='put file and card on the Hugging Face hub, too')
+    parser.add_argument('--average', nargs='+', default=[], metavar='FILE',
+                        help='checkpoints from which that one was trained further: the mean '
+                        'of all is published')
     parser.add_shared('--overwrite')
     found = parser.parse()
     # sentences: mmengine's DictAction would drop their spaces and cut them at commas

@@ -7,6 +7,7 @@ from tiny_runs import succeed
 from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
 from fcn_plugin.checkpoints.publish import publish
 from fcn_plugin.checkpoints.safe_config import read_config_text
+from fcn_plugin.utils.errors import InputError
 
 
 @pytest.fixture
@@ -52,6 +53,31 @@ def test_it_loads_as_a_model(of_a_run, tmp_path):
     model = load_model(None, publish(of_a_run, tmp_path / 'small.pth'), 'cpu')
     assert {value.dtype for value in model.parameters()} == {torch.float32}
     assert model.dataset_meta['classes'][1] == 'bar'
+
+
+def test_the_mean_of_stages(of_a_run, tmp_path):
+    found = torch.load(of_a_run, weights_only=True)
+    key = 'backbone.conv1.weight'
+    counts = [name for name, value in found['state_dict'].items() if not value.dim()]
+    for factor, name in ((3., 'earlier.pth'), (5., 'first.pth')):
+        torch.save(dict(found, state_dict={
+            each: value + 1 if each in counts else value * factor
+            for each, value in found['state_dict'].items()}), tmp_path / name)
+    out = tmp_path / 'mean.pth'
+    publish(of_a_run, out, 'float32',
+            average=[tmp_path / 'earlier.pth', tmp_path / 'first.pth'])
+    mean = read_checkpoint(out)['state_dict']
+    torch.testing.assert_close(mean[key], found['state_dict'][key] * 3)
+    assert counts and all(mean[each] == found['state_dict'][each] for each in counts)
+    # whose shapes differ, or whose layers
+    for change in (lambda state: state.update({key: state[key][:1]}),
+                   lambda state: state.pop(key)):
+        other = dict(found, state_dict=dict(found['state_dict']))
+        change(other['state_dict'])
+        torch.save(other, tmp_path / 'other.pth')
+        with pytest.raises(InputError, match=f"other.pth' cannot be averaged.*'{key}'"):
+            publish(of_a_run, tmp_path / 'bad.pth', average=[tmp_path / 'other.pth'])
+        assert not (tmp_path / 'bad.pth').exists()
 
 
 @pytest.mark.parametrize('spoil, change, words', [
