@@ -70,8 +70,8 @@ def bases(path):
 
 
 def datasets(loader):
-    """The data sets of a loader, out of their concatenation."""
-    return loader.dataset.get('datasets', [loader.dataset])
+    """The data sets of a loader, out of their concatenation or mixture."""
+    return loader.dataset.get('datasets', [loader.dataset.get('dataset', loader.dataset)])
 
 
 def pretrained(value):

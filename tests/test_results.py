@@ -62,7 +62,7 @@ def test_the_row_the_metafile_and_the_log_agree(row):
 ROOT = FOLDER.parents[1]
 SHAPES = 'fcn-8s_r18-half_1xb16-850_shapes-128x128'
 COARSE = 'fcn-32s_r18-half_1xb16-850_shapes-128x128'
-OBJECTS = 'fcn-4s_efficientnet-lite2-fpn_1xb16-3200_voc12-256x256'
+OBJECTS = 'fcn-4s_efficientnet-lite2-fpn_1xb12-1700_voc12-320x320'
 STREET = 'fcn-4s_efficientnet-lite2-fpn_1xb8-3800_camvid-240x320'
 LEAN = 'fcn-8s_vgg16-lean_1xb4-1600_camvid-240x320'
 LEAN_CRFRNN = 'fcn-8s_vgg16-lean-crfrnn_1xb2-100_camvid-240x320'

@@ -11,6 +11,24 @@ grey = (124, 116, 104)
 load_from = ('work_dirs/fcn-4s_efficientnet-lite2-fpn_1xb16-3200_voc12-256x256/'
              'best_mIoU_iter_3200.pth')
 model = dict(backbone=dict(drop_path_rate=0.1))
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomResize', scale=(500, 500), ratio_range=(0.4, 1.5), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+]
+mix_pipeline = [
+    dict(type='RandomCopyPaste', prob=0.5),
+    dict(type='RandomRotate', prob=0.3, degree=10., pad_val=grey, seg_pad_val=255),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='mmpretrain.GaussianBlur', magnitude_range=(0.2, 1.5), magnitude_std='inf',
+         prob=0.15),
+    dict(type='RandomLowLight', prob=0.15, max_stops=3., max_noise=8.),
+    dict(type='RandomCutOut', prob=0.2, n_holes=(1, 3), fill_in=grey, seg_fill_in=255,
+         cutout_shape=[(32, 32), (48, 48), (64, 48), (48, 80)]),
+    dict(type='PackSegInputs')
+]
 train_dataloader = dict(
     batch_size=batch_size,
     dataset=dict(
@@ -21,25 +39,8 @@ train_dataloader = dict(
             data_root='data/VOCdevkit/VOC2012',
             data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass'),
             ann_file='ImageSets/Segmentation/train.txt',
-            pipeline=[
-                dict(type='LoadImageFromFile'),
-                dict(type='LoadAnnotations'),
-                dict(type='RandomResize', scale=(500, 500), ratio_range=(0.4, 1.5),
-                     keep_ratio=True),
-                dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
-                dict(type='RandomFlip', prob=0.5),
-            ]),
-        pipeline=[
-            dict(type='RandomCopyPaste', prob=0.5),
-            dict(type='RandomRotate', prob=0.3, degree=10., pad_val=grey, seg_pad_val=255),
-            dict(type='PhotoMetricDistortion'),
-            dict(type='mmpretrain.GaussianBlur', magnitude_range=(0.2, 1.5),
-                 magnitude_std='inf', prob=0.15),
-            dict(type='RandomLowLight', prob=0.15, max_stops=3., max_noise=8.),
-            dict(type='RandomCutOut', prob=0.2, n_holes=(1, 3), fill_in=grey, seg_fill_in=255,
-                 cutout_shape=[(32, 32), (48, 48), (64, 48), (48, 80)]),
-            dict(type='PackSegInputs')
-        ]))
+            pipeline=train_pipeline),
+        pipeline=mix_pipeline))
 optim_wrapper = dict(optimizer=dict(lr=lr, weight_decay=0.05))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=100, by_epoch=False),
