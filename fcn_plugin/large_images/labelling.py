@@ -41,7 +41,7 @@ def tiling_of(backend: TorchBackend) -> tuple[int, int]:
         raise InputError(
             f"the network's test pipeline has {', '.join(others)}, which would see windows in "
             'place of the image: make the image smaller, or take a network that sees images '
-            "at their own size, such as 'street'")
+            'at their own size')
     try:
         return model.tiling or model.tiling_of(_TILE, _OVERLAP)
     except ValueError as error:
