@@ -6,14 +6,12 @@ from pathlib import Path
 
 import torch
 from mmengine.logging import print_log
-from mmseg.structures import SegDataSample
 from rich.progress import track
 
 from .. import visualization as vis
 from ..inference.result import Result
 from ..models.geometry import windows_of
 from ..models.segmentors import FCNSegmentor
-from ..ops import label_scores, resample_scores, sample_axis
 from ..runtimes.torch_backend import TorchBackend, run_pipeline
 from ..utils.errors import InputError
 from ..utils.files import replacing
@@ -68,20 +66,7 @@ def label_windows(backend: TorchBackend, image: TiffWindows, tiling: tuple[int, 
     for window in tracked(windows):
         pixels = image.read(*(slice(each.start, each.stop) for each in window))
         inputs = run_pipeline(backend.pipeline, pixels)['inputs']
-        batch = model.data_preprocessor(dict(inputs=[inputs], data_samples=[SegDataSample()]))
-        (scores, ), stride, start = model.score(batch['inputs'])
-        axes = []
-        for length, each, count in zip(image.size, window, scores.shape[-2:]):
-            padded = length + -length % model.size_divisor
-            axis = sample_axis(padded // stride, stride, length, length, start)
-            core = axis[each.core_start:each.core_stop]
-            axes.append(core.within(each.start // stride, count))
-        if model.out_channels > 1:
-            labels = label_scores(scores, *axes)
-        else:
-            probability = resample_scores(scores, *axes)[0].sigmoid()
-            labels = (probability > model.decode_head.threshold).to(torch.uint8)
-        rows, columns = (slice(each.core_start, each.core_stop) for each in window)
+        (rows, columns), _, labels = model.label_window(inputs, window, image.size)
         inner = tuple(slice(each.core_start - each.start, each.core_stop - each.start)
                       for each in window)
         yield LabelledWindow(rows, columns, pixels[inner], labels.cpu().numpy())

@@ -20,7 +20,7 @@ from ..backbones.image_channels import take_weights_of_three
 from ..cuda_graphs import CudaGraphs
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
-from ..geometry import pad_to_multiple, windows_of
+from ..geometry import Window, pad_to_multiple, windows_of
 from .post_processing import PostProcessing
 
 _NOT_IN_TILES = (
@@ -330,23 +330,42 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
                                                for length in size)))
             for window in track(windows):
                 rows, columns = (slice(each.start, each.stop) for each in window)
-                # Each window has its own sample: preprocessors note in it how they pad.
-                batch = self.data_preprocessor(dict(inputs=[image[:, rows, columns]],
-                                                    data_samples=[SegDataSample()]))
-                (scores, ), stride, start = self.score(batch['inputs'])
-                axes = self._axes([-(-length // self.size_divisor) * self.size_divisor //
-                                   stride for length in size], stride, start, sample, size)
+                place, whole, found = self.label_window(image[:, rows, columns], window, size,
+                                                        sample)
                 if labels is None:
-                    labels = torch.empty(tuple(map(len, axes)),
-                                         dtype=label_dtype(self.out_channels))
-                place = [axis.between(each.core_start, each.core_stop)
-                         for axis, each in zip(axes, window)]
-                labels[tuple(place)] = self._label(scores, *(
-                    axis[part].within(each.start // stride, count)
-                    for axis, part, each, count in zip(axes, place, window,
-                                                       scores.shape[-2:])))
+                    labels = torch.empty(whole, dtype=label_dtype(self.out_channels))
+                labels[place] = found
             sample.pred_sem_seg = PixelData(data=labels[None])
         return data['data_samples']
+
+    def label_window(self, pixels: Tensor, window: Sequence[Window], size: tuple[int, int],
+                     sample: SegDataSample | None = None
+                     ) -> tuple[tuple[slice, slice], tuple[int, ...], Tensor]:
+        """Labels of what a window of an image labels.
+
+        Args:
+            pixels (Tensor): (3, h, w) as the pipeline gives them, of the whole window.
+            window (Sequence[Window]): Along rows and columns, of :func:`windows_of`.
+            size (tuple[int, int]): Of the image.
+            sample (SegDataSample, optional): Of the image. Defaults to None: it was neither
+                resized nor mirrored.
+
+        Returns:
+            tuple: Where they lie among the image's labels; how many those are along each
+            axis; and they, (H, W).
+        """
+        # Each window has its own sample: preprocessors note in it how they pad.
+        batch = self.data_preprocessor(dict(inputs=[pixels], data_samples=[SegDataSample()]))
+        (scores, ), stride, start = self.score(batch['inputs'])
+        axes = self._axes([-(-length // self.size_divisor) * self.size_divisor // stride
+                           for length in size], stride, start, sample or SegDataSample(), size)
+        rows, columns = (axis.between(each.core_start, each.core_stop)
+                         for axis, each in zip(axes, window))
+        labels = self._label(scores, *(
+            axis[part].within(each.start // stride, count)
+            for axis, part, each, count in zip(axes, (rows, columns), window,
+                                               scores.shape[-2:])))
+        return (rows, columns), tuple(map(len, axes)), labels
 
     def _finish(self, scores: Tensor, stride: int, start: float, sample: SegDataSample,
                 size: tuple[int, int], with_logits: bool) -> None:
