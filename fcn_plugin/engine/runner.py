@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import broadcast_object_list
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -16,6 +17,7 @@ from ..checkpoints.work_dir import latest_readable
 from ..datasets.bad_samples import check_choice
 from ..datasets.guarded import guarded
 from ..utils.config import num_classes
+from ..utils.files import new_folder
 from ..utils.seeding import BUILD, seeded
 from .repeatable import PlacedSampler, RepeatableDataset
 from .resume import ExactResumeHook
@@ -33,6 +35,7 @@ class FCNRunner(Runner):
       never had been (:class:`~fcn_plugin.engine.resume.ExactResumeHook`).
     * ``resume`` goes on from the run's own last checkpoint that can be read, also where
       ``load_from`` names another run's; a checkpoint of another network is refused.
+    * Each run has a log folder of its own, also one that begins in another's second.
     * Several processes work without a GPU.
 
     A config asks for it by ``runner_type = 'FCNRunner'``.
@@ -68,6 +71,19 @@ class FCNRunner(Runner):
         cfg.setdefault('runner_type', cls.__name__)
         compat.init_cpu_distributed(cfg)
         return super().from_cfg(cfg)
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Sets up processes and threads, and a log folder that no other run writes to.
+
+        mmengine names it after the second in which the run begins. A run which is gone on
+        with in that second would write behind a line that the broken run left half written.
+        """
+        super().setup_env(env_cfg)
+        name = [self._timestamp]
+        if self._rank == 0:
+            name = [new_folder(self.work_dir, self._timestamp)]
+        broadcast_object_list(name)
+        self._timestamp = name[0]
 
     def register_hooks(self, default_hooks: dict | None = None,
                        custom_hooks: list | None = None) -> None:

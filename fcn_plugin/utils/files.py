@@ -71,6 +71,26 @@ def staging_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def new_folder(parent: str | Path, name: str) -> str:
+    """Makes a folder that was not there, also where several processes do so at once.
+
+    Args:
+        parent (str or Path): Where it shall lie; made where it is missing.
+        name (str): Its name; '_2', '_3' and so on are put behind where it is taken.
+
+    Returns:
+        str: The name that it got.
+    """
+    free, number = name, 1
+    while True:
+        try:
+            Path(parent, free).mkdir(parents=True)
+            return free
+        except FileExistsError:
+            number += 1
+            free = f'{name}_{number}'
+
+
 def move_into(source: Path, target: Path) -> None:
     """Renames a folder, or its files one by one if the target exists.
 

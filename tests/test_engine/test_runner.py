@@ -64,6 +64,15 @@ def test_a_resumed_run_of_epochs(tmp_path):
     assert seen(run(tmp_path / 'cut', 4, resume=True)) == whole[10:]
 
 
+def test_runs_of_the_same_second_have_a_log_each(tmp_path, monkeypatch):
+    """The one that is gone on with would write behind a line that is half written."""
+    monkeypatch.setattr('mmengine.runner.runner.time.strftime', lambda *_: '20261126_045850')
+    for steps in (1, 2):
+        seen(noise_run(tmp_path, loop=dict(OURS, max_iters=steps), resume=True))
+    assert sorted(path.name for path in tmp_path.glob('*/*.log')) == [
+        '20261126_045850.log', '20261126_045850_2.log']
+
+
 def test_our_loop_with_mmengine_s_runner(tmp_path):
     """It is mmengine's then: all batches are drawn."""
     whole = seen(noise_run(tmp_path, Runner, loop=dict(OURS, max_iters=4)))

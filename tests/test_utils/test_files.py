@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fcn_plugin.utils.files import move_into, replacing, staging_folder, write_text
+from fcn_plugin.utils.files import move_into, new_folder, replacing, staging_folder, write_text
 
 
 def left(folder):
@@ -29,6 +29,13 @@ def test_a_reader_keeps_the_text_that_it_has_opened(tmp_path):
     with open(path) as reader:
         write_text(path, 'after')
         assert reader.read() == 'before'
+
+
+def test_several_that_make_the_same_folder_at_once(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        names = list(pool.map(partial(new_folder, tmp_path / 'work'), ['run'] * 40))
+    assert sorted(names) == sorted(['run', *(f'run_{i}' for i in range(2, 41))])
+    assert sorted(path.name for path in tmp_path.glob('work/*')) == sorted(names)
 
 
 def test_several_that_write_the_same_file_at_once(tmp_path):
