@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 from .. import __version__, compat
 from ..checkpoints.fit import check_checkpoint
-from ..engine.explain import LOADERS, check_classes, check_optimizer, explain_errors
+from ..engine.explain import LOADERS, check_classes, check_schedule, explain_errors
 from ..ops import label_scores, sample_axis
 from ..ops.labels import numba_fault
 from ..runtimes.table import RUNTIMES, chosen
@@ -263,7 +263,7 @@ def _try(what: str, action: Callable, fix: str):
 
 def _build_model(config: Config) -> torch.nn.Module:
     check_classes(config)
-    check_optimizer(config)
+    check_schedule(config)
     with explain_errors(config):
         return MODELS.build(config.model)
 

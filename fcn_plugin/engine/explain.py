@@ -56,15 +56,14 @@ def explain_errors(config: Config) -> Iterator[None]:
 # --- types ----------------------------------------------------------------------------
 
 
-def check_optimizer(config: Config) -> None:
-    """Raises InputError for an unknown optimiser, which mmengine says nothing about."""
+def check_schedule(config: Config) -> None:
+    """Raises InputError for an optimiser that is unknown, and a run of no steps.
+
+    mmengine says nothing about the one, and divides by or waits for the other.
+    """
     kind = ((config.get('optim_wrapper') or {}).get('optimizer') or {}).get('type')
     if isinstance(kind, str) and mmengine.registry.OPTIMIZERS.get(kind) is None:
         raise InputError(unknown_type(kind, 'optimizer', config))
-
-
-def check_lengths(config: Config) -> None:
-    """Raises ValueError for a run of no steps, which mmengine divides by or waits for."""
     for key in ('max_iters', 'max_epochs', 'val_interval'):
         value = (config.get('train_cfg') or {}).get(key, 1)
         if value < 1:

@@ -52,6 +52,7 @@ class FCNRunner(Runner):
     start_iter = 0
     start_images: int | None = None
     _load_from: str | None
+    _timestamp: str
 
     @classmethod
     def from_cfg(cls, cfg: Config | ConfigDict | dict) -> 'FCNRunner':
@@ -75,13 +76,11 @@ class FCNRunner(Runner):
     def setup_env(self, env_cfg: dict) -> None:
         """Sets up processes and threads, and a log folder that no other run writes to.
 
-        mmengine names it after the second in which the run begins. A run which is gone on
-        with in that second would write behind a line that the broken run left half written.
+        mmengine names it after the second: a run resumed within it would write behind a line
+        that the broken run left half written.
         """
         super().setup_env(env_cfg)
-        name = [self._timestamp]
-        if self._rank == 0:
-            name = [new_folder(self.work_dir, self._timestamp)]
+        name = [new_folder(self.work_dir, self._timestamp) if self._rank == 0 else '']
         broadcast_object_list(name)
         self._timestamp = name[0]
 

@@ -1,12 +1,11 @@
 """Staged training: FCN-32s, then 16s from its weights, then 8s from those (paper, 4.2)."""
-import argparse
 import copy
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from ..checkpoints.work_dir import (
     checkpoint_of,
@@ -15,6 +14,7 @@ from ..checkpoints.work_dir import (
     require_same_settings,
     settings_of,
 )
+from ..utils.arguments import options_of
 from ..utils.config import read_config
 from ..utils.errors import FailedRunError, InputError
 from ..utils.paths import shown, tool_command
@@ -70,11 +70,8 @@ def with_options(config: Config, options: Sequence[str]) -> Config:
         config (Config): Of a run.
         options (Sequence[str]): ``KEY=VALUE`` each.
     """
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     config = copy.deepcopy(config)
-    if options:
-        config.merge_from_dict(parser.parse_args(['--cfg-options', *options]).cfg_options)
+    config.merge_from_dict(options_of(options))
     return config
 
 

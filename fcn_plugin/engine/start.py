@@ -13,10 +13,7 @@ def go_on_after_restart(config: Config) -> None:
 
     Args:
         config (Config): ``launcher``, ``work_dir`` and ``resume`` are read; in a restart
-            ``resume`` and ``load_from`` are set, where there is a checkpoint.
-
-    Raises:
-        ValueError: See :func:`checkpoint_of_restart`.
+            ``resume`` and ``load_from`` are set by :func:`checkpoint_of_restart`.
     """
     latest = checkpoint_of_restart(config.get('launcher'), config.work_dir,
                                    bool(config.get('resume')))

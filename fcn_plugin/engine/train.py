@@ -23,13 +23,7 @@ from ..utils.paths import shown, tool_command
 from ..utils.wrappers import unwrapped
 from ..visualization import save_picture
 from . import FCNRunner
-from .explain import (
-    check_classes,
-    check_lengths,
-    check_optimizer,
-    explain_errors,
-    unknown_type,
-)
+from .explain import check_classes, check_schedule, explain_errors, unknown_type
 from .staged import require_coarser
 from .start import go_on_after_restart
 
@@ -107,8 +101,7 @@ def train(config: Config, compile_backbone: bool = False) -> None:
     """
     go_on_after_restart(config)
     require_coarser(config)
-    check_optimizer(config)
-    check_lengths(config)
+    check_schedule(config)
     check_classes(config)
     use_fused_optimizer(config)
     with explain_errors(config), explain_lost_processes(_GO_ON), naming_disk(

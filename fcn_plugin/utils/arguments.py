@@ -10,6 +10,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from .errors import InputError
+
 
 def key_and_value(text: str, example: str = 'train_cfg.max_iters=100') -> str:
     """The type of ``KEY=VALUE`` arguments, which are left to mmengine's DictAction."""
@@ -17,6 +19,27 @@ def key_and_value(text: str, example: str = 'train_cfg.max_iters=100') -> str:
         raise argparse.ArgumentTypeError(
             f"expected KEY=VALUE such as {example}, not '{text}'")
     return text
+
+
+def options_of(texts: Sequence[str]) -> dict[str, Any]:
+    """What ``KEY=VALUE`` texts say, as mmengine's DictAction reads them.
+
+    Raises:
+        ValueError: For a dictionary, and brackets that do not match.
+    """
+    from mmengine.config import DictAction  # imports torch
+    namespace = argparse.Namespace(read={})
+    for text in texts:
+        try:
+            if 'dict(' in text:
+                raise ValueError
+            DictAction([], 'read')(argparse.ArgumentParser(), namespace, [text])
+        except (ValueError, AssertionError, RecursionError):
+            raise InputError(
+                f"'{text}': expected a value, or several in brackets. Give a dictionary's "
+                'values one by one as KEY.NAME=VALUE, and lists of dictionaries in a config '
+                "that inherits (_base_ = 'OTHER.py')") from None
+    return namespace.read
 
 
 class _KeysAndValues(list):
@@ -184,11 +207,5 @@ class ToolParser(argparse.ArgumentParser):
         del found['debug']
         if 'local_rank' in found:
             os.environ.setdefault('LOCAL_RANK', str(found.pop('local_rank')))
-        return {name: self._read(value) if isinstance(value, _KeysAndValues) else value
+        return {name: options_of(value) if isinstance(value, _KeysAndValues) else value
                 for name, value in found.items()}
-
-    def _read(self, texts: _KeysAndValues) -> dict[str, Any]:
-        from mmengine.config import DictAction  # imports torch
-        namespace = argparse.Namespace()
-        DictAction([], 'read')(self, namespace, texts)
-        return namespace.read

@@ -1,9 +1,11 @@
 """What the tools' command lines share."""
 import os
+import re
 
 import pytest
 
 from fcn_plugin.utils.arguments import ToolParser
+from fcn_plugin.utils.errors import InputError
 
 
 def parsed(monkeypatch, parser, *arguments, **how):
@@ -34,6 +36,16 @@ def test_an_override_without_a_value_is_named(monkeypatch, capsys):
     assert end.value.code == 2
     assert "expected KEY=VALUE" in (said := capsys.readouterr().err)
     assert "not 'train_cfg.max_iters'" in said
+
+
+@pytest.mark.parametrize('value', [
+    '[dict(type=LoadImageFromFile),dict(type=PackSegInputs)]', 'dict(type=FPN)', '[(1,2]',
+    'a(1,2),b(3,4)'])
+def test_a_value_that_cannot_be_read_is_named(monkeypatch, value):
+    parser = ToolParser('Does it.')
+    parser.add_shared('--cfg-options')
+    with pytest.raises(InputError, match=re.escape(f"'a.b={value}': expected a value")):
+        parsed(monkeypatch, parser, '--cfg-options', 'c=1', f'a.b={value}')
 
 
 @pytest.mark.parametrize('given', ['--local_rank=3', '--local-rank=3'])
