@@ -1,11 +1,11 @@
 """Which images of a folder the regions of exports are of."""
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from ..utils.names import parts_of, plain
 from .regions import Annotated
 
 
@@ -27,10 +27,10 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
     pictures = set(pictures)
     by_name = defaultdict(list)
     for path in files:
-        for name in {_plain(path.name), _plain(path.stem)}:
+        for name in {plain(path.name), plain(path.stem)}:
             by_name[name].append(path)
     folders = {folder for path in files for folder in path.parents}
-    times = Counter(_parts(_address(name))[-1:] for name in {one.name for one in records})
+    times = Counter(parts_of(_address(name))[-1:] for name in {one.name for one in records})
     matched: dict[Path, list[Annotated]] = defaultdict(list)
     missing, moved = [], []
     for one in records:
@@ -45,7 +45,7 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
             fits = _fitting(root, one, name, by_name, near)
         if len(fits) > 1:
             fits = [path for path in fits if path in pictures] or fits
-        parts = _parts(name)
+        parts = parts_of(name)
         if not fits and parts and times[parts[-1:]] == 1:
             # Its folder has another name here; no other image has its own name.
             fits = near(by_name[parts[-1]])
@@ -75,16 +75,6 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
     return labelled, unlabelled
 
 
-def _plain(name: str) -> str:
-    """A name in the form that macOS and others agree on."""
-    return unicodedata.normalize('NFC', name)
-
-
-def _parts(name: str) -> tuple[str, ...]:
-    parts = _plain(name).replace('\\', '/').split('/')
-    return tuple(part for part in parts if part not in ('', '.', '..'))
-
-
 def _address(name: str) -> str:
     """The path in an address, as Label Studio's COCO and YOLO have: '?d=a%20b/1.png'."""
     return unquote(name.rpartition('?d=')[2])
@@ -93,7 +83,7 @@ def _address(name: str) -> str:
 def _fitting(root: Path, one: Annotated, name: str, by_name: dict[str, list[Path]],
              near: Callable[[list[Path]], list[Path]]) -> list[Path]:
     """The images that an export may mean by a name: one, where folders decide."""
-    parts = _parts(name)
+    parts = parts_of(name)
     if not parts:
         return []
     # Label Studio puts eight digits before the name of what is uploaded to it.
@@ -101,7 +91,7 @@ def _fitting(root: Path, one: Annotated, name: str, by_name: dict[str, list[Path
     for names in [parts] + ([(uploaded[1], )] if uploaded else []):
         fits = []
         for path in by_name.get(names[-1], ()):
-            own = _parts(path.relative_to(root).as_posix())
+            own = parts_of(path.relative_to(root).as_posix())
             count = min(len(names), len(own)) - 1
             if own[len(own) - 1 - count:-1] == names[len(names) - 1 - count:-1]:
                 fits.append(path)
@@ -109,7 +99,7 @@ def _fitting(root: Path, one: Annotated, name: str, by_name: dict[str, list[Path
         found = [path for path in fits if path in (beside, Path(name))] or near(fits)
         if found:
             return found
-    return [path for path in by_name.get(_plain(one.source.stem), ())
+    return [path for path in by_name.get(plain(one.source.stem), ())
             if path.parent == one.source.parent][:1]
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
+from ..utils.names import every_file
 from .regions import STRANGE, Annotated, Export, Gathered, Region, export_of, joined, polygon
 
 
@@ -54,8 +55,8 @@ _SPLITS = ('train', 'val', 'valid', 'test')
 
 def _texts(file: Path) -> list[Path]:
     """The labels: texts below a folder called labels."""
-    return sorted(path for path in file.parent.rglob('*.txt')
-                  if 'labels' in path.relative_to(file.parent).parts[:-1])
+    return sorted(path for path in every_file(file.parent) if path.suffix == '.txt'
+                  and 'labels' in path.relative_to(file.parent).parts[:-1])
 
 
 def read(names: list[str], file: Path) -> Export:

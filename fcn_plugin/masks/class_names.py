@@ -1,5 +1,4 @@
 """Names of classes in the files that annotation programs leave beside masks."""
-import codecs
 import csv
 import re
 from collections import Counter
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..utils.errors import InputError
+from ..utils.files import decoded_text
 
 _COLOUR = re.compile(r'(.+?)\s*:\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*(?::.*)?')
 _NUMBER = re.compile('[0-9]{1,9}')
@@ -54,7 +54,7 @@ def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:
         if reader is None or not file.is_file():
             continue
         shown = file.relative_to(root).as_posix()
-        names = reader(shown, _text(file))
+        names = reader(shown, decoded_text(file))
         if names is None:
             notes.append(f'{shown} holds no names of the form that its name promises, and is '
                          'not read')
@@ -84,17 +84,6 @@ def check_names(names: Sequence[str], where: str) -> None:
 def does_not_count(name: str) -> bool:
     """Whether a name sounds like pixels without a label: void, __ignore__, don't care."""
     return re.sub('[^a-z]', '', name.lower()) in _DO_NOT_COUNT
-
-
-def _text(file: Path) -> str:
-    """A text file in UTF-8, UTF-16 or, as older Windows programs write, cp1252."""
-    data = file.read_bytes()
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode('utf-16', errors='replace')
-    try:
-        return data.decode('utf-8-sig')
-    except UnicodeDecodeError:
-        return data.decode('cp1252', errors='replace')
 
 
 def _lines(text: str) -> list[str]:

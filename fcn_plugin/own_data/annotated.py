@@ -49,7 +49,7 @@ def read_annotations(root: Path) -> tuple[list[tuple[str, Export]], list[str]]:
         tuple: Pairs of the format's name and what was read; files that are broken.
     """
     files: Iterable[Path] = [root] if root.is_file() else sorted(
-        path for path in files_below(root, '*') if path.is_file()
+        path for path in files_below(root) if path.is_file()
         and (path.suffix.lower() in _SUFFIXES or path.name == 'classes.txt'))
     found, broken = read_files(files)
     return (found if any(export.images for _, export in found) else []), broken

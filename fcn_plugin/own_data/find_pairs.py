@@ -8,6 +8,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from ..utils.errors import InputError
+from ..utils.files import decoded_text
+from ..utils.names import NamedFiles, every_file, plain
 from ..utils.paths import IMAGE_SUFFIXES
 
 _SPLITS = dict(train='train', training='train', val='val', valid='val', validation='val',
@@ -143,18 +145,19 @@ def find_pairs(root: Path, images: str | None = None,
     return Pairing(pairs, [f.path for f in lone], [f.path for f in lone_masks], notes, unclear)
 
 
-def files_below(root: Path, pattern: str) -> Iterator[Path]:
+def files_below(root: Path) -> Iterator[Path]:
     """All files below a folder, without what tools/misc/check_dataset.py has written there."""
-    written = {config.parent for config in root.rglob('config.py')
-               if (config.parent / 'overview.png').is_file()
-               and (config.parent / 'train.txt').is_file()}
-    return (path for path in root.rglob(pattern) if not written & set(path.parents))
+    files = list(every_file(root))
+    written = {file.parent for file in files if file.name == 'config.py'
+               and (file.parent / 'overview.png').is_file()
+               and (file.parent / 'train.txt').is_file()}
+    return (path for path in files if not written & set(path.parents))
 
 
 def sort_out(root: Path, images: str | None, masks: str | None,
               notes: list[str]) -> dict[str, list[Path]]:
     """Every picture below a folder, by role."""
-    files = sorted(path for path in files_below(root, '*')
+    files = sorted(path for path in files_below(root)
                    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
                    and not any(part.startswith('.') for part in path.relative_to(root).parts))
     roles: dict[str, list[Path]] = dict(image=[], mask=[])
@@ -211,9 +214,9 @@ def _file(root: Path, path: Path, named: str | None) -> _File:
     parts = path.relative_to(root).parts[:-1]
     split = split_of(parts)
     ours = Path(named).parts if named else ()
-    place = tuple(part for part in parts if part not in ours and not _role(part)
+    place = tuple(plain(part) for part in parts if part not in ours and not _role(part)
                   and not set(words(part)) & set(_SPLITS))
-    return _File(path, split, place, _strip_role(path.stem)[0])
+    return _File(path, split, place, _strip_role(plain(path.stem))[0])
 
 
 def _without_other_pictures(files: list[_File], notes: list[str]) -> list[_File]:
@@ -317,15 +320,27 @@ def splits_of_lists(root: Path, pairs: list[Pair], notes: list[str]) -> list[Pai
     """Splits from train.txt, val.txt and test.txt, where the folders have none."""
     if any(pair.split for pair in pairs):
         return pairs
-    split_of: dict[str, str] = {}
-    for file in sorted(files_below(root, '*.txt')):
+    images = NamedFiles(root, (pair.image for pair in pairs))
+    split_of: dict[Path, str] = {}
+    twice: dict[Path, None] = {}
+    for file in sorted(path for path in files_below(root) if path.suffix.lower() == '.txt'):
         split = _SPLITS.get(file.stem.lower())
         if split is None or 'ImageSets' in file.parts and file.parent.name != 'Segmentation':
             continue
-        stems = [Path(line.split()[0]).stem for line in
-                 file.read_text(encoding='utf-8', errors='replace').splitlines()
-                 if line.strip()]
-        split_of.update(dict.fromkeys(stems, split))
-        notes.append(f"{file.relative_to(root)} is the list of '{split}'")
-    found = [pair._replace(split=split_of.get(pair.image.stem)) for pair in pairs]
+        lines = [line for line in decoded_text(file).splitlines() if line.strip()]
+        named = [images.of_line(line) for line in lines]
+        shown = file.relative_to(root)
+        if any(named):
+            notes.append(f"{shown} is the list of '{split}'")
+        lost = [line for line, found in zip(lines, named) if not found]
+        if lost:
+            notes.append(f'{len(lost)} of the {len(lines)} lines of {shown} name no image '
+                         f'with a mask, such as {lost[0].strip()!r:.80}')
+        of_list = dict.fromkeys((path for found in named for path in found), split)
+        twice.update((path, None) for path in of_list if split_of.get(path, split) != split)
+        split_of.update(of_list)
+    for one in list(twice)[:1]:
+        notes.append(f'{len(twice)} images are in the lists of two splits, such as {one}, '
+                     f"which is taken for '{split_of[one]}'")
+    found = [pair._replace(split=split_of.get(pair.image)) for pair in pairs]
     return found if any(pair.split for pair in found) else pairs

@@ -154,19 +154,6 @@ def _fault_of_opencv(pair: Pair, shown: tuple[int, int]) -> str | None:
     return None
 
 
-def turn(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Turns a mask as viewers turn an image.
-
-    Args:
-        values (np.ndarray): (H, W).
-        orientation (int): Of EXIF, 1 to 8.
-    """
-    if orientation in EXCHANGING_SIDES:
-        values = values.T
-    mirrored_rows, mirrored_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
-    return values[::-1 if mirrored_rows else 1, ::-1 if mirrored_columns else 1]
-
-
 def doubles(found: Sequence[Inspected]) -> list[list[Inspected]]:
     """Groups of pairs whose images are the same to the pixel."""
     return [group for group in _by_image(found) if len(group) > 1]

@@ -1,4 +1,5 @@
 """Writing so that nothing half-written is left under its final name."""
+import codecs
 import contextlib
 import errno
 import os
@@ -51,6 +52,17 @@ def read_list(path: Path) -> list[str]:
     if not text.strip():
         raise InputError(f'{path} is an empty list')
     return text.splitlines()
+
+
+def decoded_text(path: Path) -> str:
+    """A text file in UTF-8, UTF-16 or, as older Windows programs write, cp1252."""
+    data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode('utf-16', errors='replace')
+    try:
+        return data.decode('utf-8-sig')
+    except UnicodeDecodeError:
+        return data.decode('cp1252', errors='replace')
 
 
 @contextlib.contextmanager

@@ -1,0 +1,94 @@
+"""The files of a folder, and the names that lists and exports call them by."""
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from .paths import IMAGE_SUFFIXES
+
+#: A path that ends as images do, before a blank or what else parts two of them.
+_IMAGE = re.compile(rf'(.+?(?:{"|".join(map(re.escape, IMAGE_SUFFIXES))}))(?=[\s,;"]|$)',
+                    re.IGNORECASE)
+
+
+def every_file(root: Path) -> Iterator[Path]:
+    """All files below a folder, behind links to folders too; each folder once."""
+    links, seen = [str(root)], set()
+    while links:
+        for folder, folders, names in os.walk(links.pop(0)):
+            real = os.path.realpath(folder)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            inner = [os.path.join(folder, name) for name in sorted(folders)]
+            links += filter(os.path.islink, inner)  # which os.walk passes over
+            yield from (Path(folder, name) for name in sorted(names))
+
+
+def plain(name: str) -> str:
+    """A name in the form that macOS, which takes letters apart, and others agree on."""
+    return unicodedata.normalize('NFC', name)
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """The folders and the name of a path, with slashes of either kind."""
+    parts = plain(name).replace('\\', '/').split('/')
+    return tuple(part for part in parts if part not in ('', '.', '..'))
+
+
+class NamedFiles:
+    """Files of a folder, found by the lines of lists.
+
+    Args:
+        root (Path): The folder.
+        files (Iterable[Path]): In it.
+    """
+
+    def __init__(self, root: Path, files: Iterable[Path]) -> None:
+        self._files: dict[str, list[tuple[tuple[str, ...], Path]]] = defaultdict(list)
+        for file in files:
+            *folders, name = parts_of(file.relative_to(root).as_posix())
+            for key in {name, Path(name).stem}:
+                self._files[key].append((tuple(folders), file))
+
+    def of_line(self, line: str) -> list[Path]:
+        """The files that a line means: several, where they differ in folders alone and it
+        names none of these.
+
+        Args:
+            line (str): A name or a path from anywhere, with its suffix or without, and
+                perhaps others behind it.
+        """
+        for text in _paths_in(line):
+            *folders, name = parts_of(text) or ('', )
+            stem, suffix = os.path.splitext(name)
+            for key in (name, stem) if suffix.lower() in IMAGE_SUFFIXES else (name, ):
+                if key in self._files:
+                    return _nearest(tuple(folders), self._files[key])
+        return []
+
+
+def _paths_in(line: str) -> Iterator[str]:
+    """What may be the path at the beginning of a line; names may have blanks and commas."""
+    line = line.strip().lstrip('"\'')
+    found = _IMAGE.match(line)
+    if found:
+        yield found[1]
+    for text in (line, re.split(r'[\t,;]', line)[0], line.split()[0] if line else ''):
+        yield text.strip(' "\'')
+
+
+def _nearest(wanted: tuple[str, ...], files: list[tuple[tuple[str, ...], Path]]
+             ) -> list[Path]:
+    """Those whose folders agree best: from the last one on, then anywhere, then in number."""
+    def agreement(folders: tuple[str, ...]) -> tuple[int, int, int]:
+        last = 0
+        while folders[-1 - last:][:1] == wanted[-1 - last:][:1] and last < min(
+                len(folders), len(wanted)):
+            last += 1
+        return last, len(set(folders) & set(wanted)), -len(folders)
+    best = max(agreement(folders) for folders, _ in files)
+    return [file for folders, file in files if agreement(folders) == best]
