@@ -315,14 +315,20 @@ def _find_colours(counts: dict[int, int], classes: Sequence[str] | None, source:
 
 
 def _known_palette(found: Sequence[int]):
-    """Of mmseg's data sets that have all these colours, the one with the fewest classes."""
+    """Of mmseg's data sets that have all these colours, the one with the fewest classes.
+
+    Black, red, green and so on are what many paint with: of such colours alone, a data set
+    must have no others.
+    """
     fits = []
+    plain = all(set(unpacked(colour)) <= {0, 255} for colour in found)
     for kind in DATASETS.module_dict.values():
         if kind.__name__ == 'ShapesDataset':  # drawn here, in colours that many use
             continue
         meta = getattr(kind, 'METAINFO', {})
         palette = meta.get('palette')
-        if palette and len(found) >= 4 and set(found) <= {packed(c) for c in palette}:
+        colours = {packed(colour) for colour in palette or ()}
+        if len(found) >= 4 and set(found) <= colours and (not plain or set(found) == colours):
             fits.append((len(palette), kind.__name__.removesuffix('Dataset'),
                          meta['classes'], palette))
     return min(fits, default=(None, ))[1:]

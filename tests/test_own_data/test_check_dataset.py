@@ -2,6 +2,7 @@
 import io
 import re
 from pathlib import Path
+from unicodedata import normalize
 
 import cv2
 import numpy as np
@@ -165,6 +166,68 @@ def test_splits_of_lists(tmp_path):
     assert any('2 pairs are in no split and left out' in note for note in checked.notes)
 
 
+TOWNS = [f'{town}/images/{i}.jpg' for town in ('north', 'south') for i in range(3)]
+ODD = ['Bad (Küche).jpg', 'links, oben.jpg', 'img.0004.jpg', 'DSC 5.JPG', 'e.jpg', 'f.jpg']
+
+
+@pytest.mark.parametrize('names, train', [
+    (TOWNS, 'north/images/{stem}.jpg\n'),
+    (TOWNS, '/home/somebody/data/north/images/{stem}.jpg\n'),
+    (TOWNS, 'north/{stem}\n'),
+    (TOWNS, 'north/images/{stem}.jpg north/masks/{stem}.png\n'),
+    (TOWNS, '"images\\north\\{stem}.jpg","masks\\north\\{stem}.png"\r\n'),
+    (ODD, '{name}\r\n\r\n'),
+    (ODD, '{stem}\n'),
+    (ODD, 'images\\{name}\r\n'),
+    (ODD, 'images/{name}\tmasks/{stem}.png\n'),
+    (ODD, './images/{name} ./masks/{stem}.png\n'),
+])
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'cp1252'])
+def test_lists_as_people_have_them(tmp_path, names, train, encoding):
+    """Paths from anywhere, slashes of either kind, blanks in names, pairs in a line."""
+    files = [tmp_path / name if '/' in name else tmp_path / 'images' / name for name in names]
+    for number, file in enumerate(files):
+        save(file, picture(number))
+        mask = Path(str(file.with_suffix('.png')).replace('images', 'masks'))
+        save(mask, labels(number).astype(np.uint8))
+    lines = [train.format(name=file.name, stem=file.stem) for file in files[:3]]
+    (tmp_path / 'train.txt').write_bytes(''.join(lines).encode(encoding))
+    lines = [file.relative_to(tmp_path).as_posix() + '\n' for file in files[3:]]
+    (tmp_path / 'val.txt').write_bytes(''.join(lines).encode(encoding))
+    checked = check_dataset(tmp_path)
+    assert not any('name no image' in note for note in checked.notes)
+    assert {split: {item.pair.image for item in items}
+            for split, items in checked.splits.items()} == dict(
+                train=set(files[:3]), val=set(files[3:]))
+
+
+def test_lists_that_name_other_images(tmp_path):
+    make(tmp_path)
+    (tmp_path / 'train.txt').write_text('000\n001\n002\n999\n')
+    (tmp_path / 'val.txt').write_text('002\n003\n')
+    (tmp_path / 'test.txt').write_text('somewhere/else.jpg\n')
+    checked = check_dataset(tmp_path)
+    assert split_names(checked) == dict(train=['000.jpg', '001.jpg'],
+                                        val=['002.jpg', '003.jpg'])
+    notes = '\n'.join(checked.notes)
+    assert "1 of the 4 lines of train.txt name no image with a mask, such as '999'" in notes
+    assert "1 of the 1 lines of test.txt name no image" in notes
+    assert "test.txt is the list" not in notes
+    assert "1 images are in the lists of two splits" in notes and "is taken for 'val'" in notes
+
+
+def test_names_that_macos_has_taken_apart(tmp_path):
+    for number, name in enumerate(['Küche', 'Büro', 'Öl/Öl']):
+        save(tmp_path / 'images' / f'{normalize("NFC", name)}.jpg', picture(number))
+        save(tmp_path / 'masks' / f'{normalize("NFD", name)}.png',
+             labels(number).astype(np.uint8))
+    (tmp_path / 'val.txt').write_text(normalize('NFD', 'Büro\n'))
+    (tmp_path / 'train.txt').write_text(normalize('NFD', 'Küche.jpg\nÖl.jpg\n'))
+    checked = check_dataset(tmp_path)
+    assert not checked.faults
+    assert split_names(checked)['val'] == [normalize('NFC', 'Büro.jpg')]
+
+
 def test_instances_beside_classes_are_left_alone(tmp_path):
     make(tmp_path, 'JPEGImages/{}.jpg', 'SegmentationClass/{}.png')
     make(tmp_path, 'JPEGImages/{}.jpg', 'SegmentationObject/{}.png')
@@ -305,6 +368,18 @@ def test_colours_of_a_known_data_set(tmp_path):
     assert checked.encoding.classes == list(voc['classes'])
     assert checked.encoding.label_map[0xE0E0C0] == 255
     assert checked.encoding.label_map[0xC08080] == 15  # person
+
+
+def test_colours_that_everybody_paints_with_are_of_no_data_set(tmp_path):
+    """They are in mmseg's table of organs, and in that of aerial images, which has no more."""
+    table = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
+    spread(tmp_path, lambda path, array: save(path, table[array]), (0, 1, 2, 3))
+    assert set(check_dataset(tmp_path).encoding.classes) == {'background', 'red', 'lime',
+                                                             'blue'}
+    aerial = DATASETS.get('PotsdamDataset').METAINFO
+    table = np.array(aerial['palette'], np.uint8)
+    spread(tmp_path, lambda path, array: save(path, table[array]), range(len(table)))
+    assert check_dataset(tmp_path).encoding.classes == list(aerial['classes'])
 
 
 def test_masks_that_jpeg_has_blurred(tmp_path):
@@ -667,6 +742,20 @@ def test_links_that_lead_elsewhere(tmp_path):
     items = seen_labels(check_dataset(tmp_path / 'data'), tmp_path / 'out')
     for name, item in items.items():
         assert np.array_equal(item['gt_seg_map'] == 0, labels(int(name)) == 0)
+
+
+def test_folders_that_are_links(tmp_path):
+    """As those make whose images lie on another disk; a link to itself ends, too."""
+    make(tmp_path / 'store', 'pictures/{}.jpg', 'truth/{}.png')
+    data = tmp_path / 'data'
+    data.mkdir()
+    (data / 'images').symlink_to(tmp_path / 'store/pictures', target_is_directory=True)
+    (data / 'masks').symlink_to(tmp_path / 'store/truth', target_is_directory=True)
+    (data / 'again').symlink_to(data, target_is_directory=True)
+    checked = check_dataset(data)
+    assert not checked.faults and sum(map(len, checked.splits.values())) == 6
+    for name, item in seen_labels(checked, tmp_path / 'out').items():
+        assert np.array_equal(item['gt_seg_map'], labels(int(name)))
 
 
 @pytest.mark.parametrize('size, crop, scale', [
