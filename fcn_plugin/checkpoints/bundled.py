@@ -17,7 +17,8 @@ SUFFIXES = ('.pth', '.pt', '.safetensors')
 def is_weights(thing: object) -> bool:
     """Whether that is the path, the address or the name of weights, by how it looks."""
     return isinstance(thing, (str, Path)) and (
-        str(thing) in BUNDLED or str(thing).startswith(HUB) or Path(thing).suffix in SUFFIXES)
+        str(thing) in BUNDLED or str(thing).startswith(HUB)
+        or Path(thing).suffix.lower() in SUFFIXES)
 
 
 def weights_file(checkpoint: PathLike | None) -> PathLike:

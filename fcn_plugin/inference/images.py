@@ -17,12 +17,11 @@ from ..utils.errors import InputError
 from ..utils.files import replacing
 from ..utils.live_frames import quiet_opencv
 from ..utils.multichannel import check_channels, read_channels
-from ..utils.paths import IMAGE_SUFFIXES, PathLike
+from ..utils.paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES, PathLike
 
 _IN_MEMORY = (bytes, bytearray, memoryview)
 #: Pixels above which Pillow refuses an image, as a small file could fill the memory.
 MOST_WHOLE = 178_956_970
-VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 
 #: The codec that OpenCV's wheels can write for each kind of file.
 _CODECS = {'.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.mkv': 'mp4v',

@@ -14,7 +14,7 @@ from ..large_images.inputs import LargeInput, with_large
 from ..runtimes.backend import Prediction
 from ..runtimes.opening import open_backend
 from ..utils.errors import InputError, InputTypeError
-from ..utils.files import check_outputs
+from ..utils.files import check_outputs, no_outputs, output_folder
 from ..utils.left_out import noting, raise_left_out, without_traceback
 from ..utils.paths import PathLike
 from .columns import images_of, with_results
@@ -278,7 +278,7 @@ class FCNInferencer:
         too large for memory, ``<name>_labels.tif`` and a small overlay (docs/inference.md).
 
         Args:
-            inputs, batch_size, progress: As when called.
+            inputs, batch_size, progress: As when called; what is an output is left out.
             out_dir (str or Path): Made where it does not exist.
             opacity (float): Of the colours, 0 to 1. Defaults to 0.5.
             heatmap (str or int, optional): A class, by name (any case) or index, whose
@@ -290,9 +290,8 @@ class FCNInferencer:
             resume (bool): Whether inputs whose files are all there are left out, as after
                 a run that was killed; a file is there only when it is whole. Defaults to
                 False.
-            part (tuple[int, int]): Number and count of the parts that the inputs are dealt
-                out to, this one from 0: a process's rank and the number of processes.
-                Names do not depend on it. Defaults to (0, 1): all.
+            part (tuple[int, int]): Number, from 0, and count of the parts that inputs are
+                dealt out to: a process's rank and their number. Defaults to (0, 1): all.
 
         Returns:
             list[Path]: The files written.
@@ -311,17 +310,18 @@ class FCNInferencer:
             raise InputError('resume leaves out what is there, and overwrite replaces it: '
                              'give one of them')
         if not 0 <= part[0] < part[1]:
-            raise InputError(f'part must be a number from 0 and a count above it, such as '
-                             f'(0, 2), but is {part}')
+            raise InputError(f'part must be a number and a count above it, but is {part}')
         opened = with_large(open_inputs(inputs, self.channels)[0], self._backend, heatmap)
-        out_dir = Path(out_dir).expanduser()
+        out_dir = output_folder(out_dir)
         stems = output_stems([item.path for item in opened])
         outputs = [
             output_files(out_dir, stem, item.path, self.class_names, heatmap,
                          video_suffix if isinstance(item, VideoInput) else None, self.tasks,
                          '.tif' if isinstance(item, LargeInput) else '.png')
             for item, stem in zip(opened, stems)]
-        mine = [i for i in range(part[0], len(opened), part[1])
+        alone = no_outputs([item.path for item in opened],
+                           [file for files in outputs for file in files.values()])
+        mine = [i for i in alone[part[0]::part[1]]
                 if not (resume and all(file.exists() for file in outputs[i].values()))]
         opened, stems = [opened[i] for i in mine], [stems[i] for i in mine]
         outputs = [outputs[i] for i in mine]

@@ -8,7 +8,7 @@ import numpy as np
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from ..utils.errors import InputError
-from ..utils.files import check_outputs
+from ..utils.files import check_outputs, output_folder
 from ..utils.live_frames import LiveFrames, open_live, stem_of
 from ..utils.paths import PathLike
 from .images import check_video_suffix, video_output
@@ -104,7 +104,7 @@ def predict_live(infer: FCNInferencer, source: str, out_dir: PathLike, opacity: 
     if infer.channels != 3:
         raise InputError('a stream has three channels, but the network takes '
                          f'{infer.channels}: give it images')
-    out_dir = Path(out_dir).expanduser()
+    out_dir = output_folder(out_dir)
     files = output_files(out_dir, stem_of(source), None, infer.class_names, heatmap,
                          video_suffix)
     check_outputs(files.values(), overwrite)

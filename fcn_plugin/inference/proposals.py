@@ -7,7 +7,7 @@ from ..annotations.formats import WRITTEN
 from ..annotations.outlines import proposed
 from ..annotations.regions import Annotated
 from ..utils.errors import InputError
-from ..utils.files import check_outputs
+from ..utils.files import check_outputs, output_folder
 from ..utils.left_out import noting, raise_left_out
 from ..utils.paths import PathLike
 from .inferencer import FCNInferencer
@@ -43,7 +43,7 @@ def write_proposals(infer: FCNInferencer, images: Sequence[Path], out_dir: PathL
     for name, number in (('tolerance', tolerance or 0), ('min-area', min_area)):
         if not number >= 0:
             raise InputError(f'--{name} must be 0 pixels or more, but is {number}')
-    module, out_dir = WRITTEN[format], Path(out_dir).expanduser()
+    module, out_dir = WRITTEN[format], output_folder(out_dir)
     folder = Path(os.path.commonpath([path.absolute().parent for path in images]))
     found = {path: Annotated(path.absolute().relative_to(folder).as_posix(), None, (), path)
              for path in images}

@@ -155,7 +155,7 @@ class Result:
             FileExistsError: If there is such a file already.
         """
         path = Path(path).expanduser()
-        if path.suffix.lower() in IMAGE_SUFFIXES:
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
             files = dict(overlay=path)
         else:
             files = output_files(path, stem or self.name, self.path, self.class_names,

@@ -68,7 +68,7 @@ def suggest(checkpoint: PathLike, folder: PathLike, number: int = 50,
         raise InputError(f'-n must be at least 1, but is {number}')
     if not folder.is_dir():
         raise NotADirectoryError(f'{folder}: no such folder')
-    if Path(checkpoint).suffix == '.onnx':
+    if Path(checkpoint).suffix.lower() == '.onnx':
         raise InputError(f"'{checkpoint}' is an exported file, whose features cannot be seen: "
                          'give the checkpoint that it was made of')
     files = out_dir / 'suggested.txt', out_dir / 'suggested.png'

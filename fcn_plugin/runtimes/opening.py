@@ -48,4 +48,4 @@ def open_backend(model, weights, device: str, fast: bool, runtime: str,
 def path_of(suffixes: Sequence[str], *arguments) -> Path | None:
     """The first argument that is a path with one of the suffixes."""
     paths = [Path(one) for one in arguments if isinstance(one, (str, Path))]
-    return next((path for path in paths if path.suffix in suffixes), None)
+    return next((path for path in paths if path.suffix.lower() in suffixes), None)

@@ -61,8 +61,10 @@ def run_pipeline(pipeline: Compose, image: np.ndarray) -> dict:
     try:
         return pipeline(dict(img=np.ascontiguousarray(image[..., turned(image.shape[2])])))
     except cv2.error as error:
+        reason = 'resized, its shorter side would have no pixel left' if (
+            error.func == 'resize') else error
         raise InputError("the config's test pipeline cannot take an image of "
-                         f'{image.shape[1]}x{image.shape[0]} pixels: {error}') from error
+                         f'{image.shape[1]}x{image.shape[0]} pixels: {reason}') from error
 
 
 class TorchBackend:

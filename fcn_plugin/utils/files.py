@@ -2,13 +2,15 @@
 import codecs
 import contextlib
 import errno
+import functools
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
 from .errors import InputError
+from .paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES, PathLike
 
 #: What a disk answers that is full, fails, or may not be written.
 _OF_DISKS = {getattr(errno, name) for name in ('EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG')
@@ -179,6 +181,35 @@ def naming_disk(more: str, path: str | Path, beside: Path | None = None) -> Iter
             raise
         raise OSError(error.errno, f'{error.strerror}{more}',
                       str(name if other else path)) from error
+
+
+def output_folder(path: PathLike) -> Path:
+    """A folder to write into, which need not exist.
+
+    Raises:
+        NotADirectoryError: If it is a file, or is called like a picture or a video.
+    """
+    folder = Path(path).expanduser()
+    suffix = folder.suffix.lower()
+    if folder.is_file() or not folder.is_dir() and suffix in IMAGE_SUFFIXES + VIDEO_SUFFIXES:
+        what = 'is a file' if folder.is_file() else f'ends in {folder.suffix}'
+        raise NotADirectoryError(f"'{path}' {what}, expected a folder: files are written into "
+                                 'it, named after what they are of')
+    return folder
+
+
+def no_outputs(inputs: Sequence[Path | None], outputs: Iterable[Path]) -> list[int]:
+    """Places of the inputs that are not the outputs of others, as in a folder into which a
+    former run has written.
+
+    Args:
+        inputs (Sequence[Path or None]): Files, or what is none.
+        outputs (Iterable[Path]): What they will be written to.
+    """
+    real = functools.cache(os.path.realpath)  # of folders, which are few
+    ours = {(real(file.parent), file.name) for file in outputs}
+    return [place for place, path in enumerate(inputs)
+            if path is None or (real(path.parent), path.name) not in ours]
 
 
 def check_outputs(files: Iterable[Path], overwrite: bool) -> None:

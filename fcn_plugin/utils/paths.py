@@ -11,6 +11,7 @@ PathLike = str | Path
 #: How the names of images end, in small letters.
 IMAGE_SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
                   '.webp')
+VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 #: How the address of a model on the Hugging Face hub begins.
 HUB = 'hf://'
 _PACKAGE = Path(__file__).resolve().parents[1]

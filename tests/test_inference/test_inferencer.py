@@ -1,5 +1,6 @@
 """The inferencer and its results."""
 import errno
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from PIL import Image
 from tiny_runs import run_tool
 from tiny_trained import CLASSES
 
+from fcn_plugin import visualization as vis
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.inference.images import VideoInput, VideoOutput
-from fcn_plugin.inference.result import output_stems
+from fcn_plugin.inference.result import Result, output_stems
 from fcn_plugin.runtimes import torch_backend
 from fcn_plugin.utils.errors import LeftOutError
 
@@ -284,11 +286,21 @@ def test_result(segment, photos):
     plain = result.overlay(legend=False)
     assert plain.shape == (40, 30, 3) and (plain != result.image).any()
     assert result.overlay().shape[1] > 3 * 30  # enlarged, with a legend
-    assert result.heatmap('ring').dtype == np.uint8
+    np.testing.assert_array_equal(result.heatmap('ring'), vis.heatmap(
+        result.scores[2], result.image, title='probability of ring'))
     with pytest.raises(ValueError, match="no class 'cat'.*1 bar"):
         result.mask('cat')
     with pytest.raises(ValueError, match='scores=True'):
         segment(photos / 'b.png').heatmap('ring')
+
+
+@pytest.mark.parametrize('label', [0, 255])
+def test_any_number_is_a_class_in_its_colour(label):
+    """Where no class is the background, and there are more than 8 bits hold."""
+    palette = [[i % 256, 7, i // 256] for i in range(300)]
+    labels = np.full((4, 5), label, np.int16)
+    result = Result(noise(4, 5), labels, tuple(map(str, range(300))), palette)
+    assert (result.overlay(1., legend=False, outlines=False) == palette[label]).all()
 
 
 # --- files -------------------------------------------------------------------------
@@ -314,6 +326,44 @@ def test_save_images_in_memory(segment, tmp_path):
     assert [file.name for file in files] == [
         'image_0000_overlay.png', 'image_0000_labels.png', 'image_0001_overlay.png',
         'image_0001_labels.png']
+
+
+def test_what_was_written_beside_the_images_is_not_segmented(segment, photos):
+    first = segment.save(photos, photos, progress=False)
+    before = sorted(photos.iterdir())
+    assert len(first) == 4 and len(before) == 7
+    assert segment.save(photos, photos, resume=True) == []
+    assert segment.save(photos, f'{photos}/.', overwrite=True, progress=False) == first
+    parts = [segment.save(photos, photos, overwrite=True, part=(i, 2), progress=False)
+             for i in range(2)]
+    assert sum(parts, []) == first and sorted(photos.iterdir()) == before
+
+
+@pytest.mark.parametrize('out, said', [('new.png', 'new.png. ends in .png, expected a folder'),
+                                       ('new.MP4', 'new.MP4. ends in .MP4, expected'),
+                                       ('file', 'file. is a file, expected a folder')])
+def test_a_folder_is_written_to(trained, photos, tmp_path, out, said):
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    (folder / 'file').touch()
+    for more in ((), ('--format', 'coco')):
+        done = run_tool('predict.py', '--img-path', photos / 'b.png', '--weight-path',
+                        trained / 'best.pth', '--out-dir', folder / out, *more)
+        assert done.code == 2 and re.search(said, done.err)
+    assert [file.name for file in folder.iterdir()] == ['file']
+
+
+def test_a_folder_may_be_called_like_a_picture(segment, tmp_path):
+    (tmp_path / 'a.png').mkdir()
+    assert len(segment.save(noise(20, 30), tmp_path / 'a.png', progress=False)) == 2
+
+
+def test_suffixes_in_capitals(trained, tmp_path):
+    (tmp_path / 'BEST.PTH').write_bytes((trained / 'best.pth').read_bytes())
+    assert FCNInferencer(tmp_path / 'BEST.PTH', device='cpu').class_names == CLASSES
+    (tmp_path / 'M.ONNX').write_bytes(b'no graph')
+    with pytest.raises(ValueError, match='M.ONNX'):
+        FCNInferencer(weights=tmp_path / 'M.ONNX', runtime='onnxruntime')
 
 
 @pytest.mark.parametrize('suffix', ['.mp4', '.webm'])
@@ -386,6 +436,7 @@ def test_one_image_does_not_stop_the_others(picky, mixed, tmp_path, batch_size):
         picky.save(mixed, out, batch_size, progress=False, overwrite=True)
     message = str(caught.value)
     assert message.startswith('4 of 6 images are left out: ')
+    assert 'of 500x1 pixels: resized, its shorter side would have no pixel left' in message
     assert message.endswith(f'4 files are written to {out}')
     assert not [path for path in out.rglob('*') if '.part' in path.name]
     written = [path for path in out.iterdir() if path.is_file() and path.name[0] != '3']
