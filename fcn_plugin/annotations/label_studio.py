@@ -171,7 +171,8 @@ def files_of(images: Sequence[Annotated], folder: Path) -> list[Path]:
 def write(images: Sequence[Annotated], folder: Path, classes: Sequence[str]) -> list[Path]:
     """Writes proposals as predictions of tasks, and the labelling interface that shows them.
 
-    Images are named as Label Studio's local storage does, below its document root.
+    Images are named as Label Studio's local storage does, below its document root. That is the
+    folder above the one that has all images: no storage may be the root itself.
 
     Args, Returns:
         See :func:`fcn_plugin.annotations.labelme.write`.
@@ -191,7 +192,8 @@ def write(images: Sequence[Annotated], folder: Path, classes: Sequence[str]) -> 
                 results[-1]['score'] = round(region.score, 4)
         scores = [region.score for region in image.regions if region.score is not None]
         whole = dict(score=round(sum(scores) / len(scores), 4)) if scores else {}
-        tasks.append(dict(data=dict(image=_LOCAL + quote(image.name)), predictions=[
+        top = image.source.absolute().parents[image.name.count('/')].name
+        tasks.append(dict(data=dict(image=_LOCAL + quote(f'{top}/{image.name}')), predictions=[
             dict(model_version='fcn', result=results, **whole)]))
     file, config = files_of(images, folder)
     write_text(file, json.dumps(tasks, ensure_ascii=False))

@@ -1,5 +1,6 @@
 """Predictions as regions of labelling tools: written, and read by the same reader."""
 import json
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -100,6 +101,16 @@ def test_scores_stand_where_a_format_has_a_place_for_them(trained, scenes, tmp_p
         'cvat': lambda: [float(p.get('score')) for p in read_xml(
             folder / 'annotations.xml').iter('polygon')]}[format]()
     assert found and all(1 / 9 <= score <= 1 for score in found)
+
+
+def test_label_studio_serves_the_images_below_its_root(trained, scenes, tmp_path):
+    """No storage may be the document root itself: that is the folder above."""
+    files = [scenes / 'b.png', scenes / 'a/Größe 道.jpg']
+    predict_to_files(files, trained / 'best.pth', out_dir=tmp_path / 'out',
+                     format='labelstudio', device='cpu')
+    addresses = [task['data']['image'] for task in read_json(tmp_path / 'out/tasks.json')]
+    assert [scenes.parent / unquote(address.partition('?d=')[2])
+            for address in addresses] == files
 
 
 def test_coco_s_own_library_opens_it(trained, scenes, tmp_path):
