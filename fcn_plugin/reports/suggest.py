@@ -15,7 +15,7 @@ from ..checkpoints.loading import load_model
 from ..inference.images import to_channels
 from ..own_data.annotated import read_annotations
 from ..own_data.find_pairs import sort_out
-from ..runtimes.torch_backend import TorchBackend
+from ..runtimes.torch_backend import TorchBackend, prediction_of, run_pipeline, step_options
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing, write_text
 from ..utils.left_out import noting, raise_left_out
@@ -24,6 +24,8 @@ from ..visualization import as_picture, save_picture
 from ..visualization.text import Canvas, line_height, shorten
 
 _COLUMNS, _SIDE, _GAP, _TEXT = 5, 240, 10, 14
+#: Probabilities whose entropy is computed at once.
+_BAND = 1 << 20
 
 
 class Suggestion(NamedTuple):
@@ -31,8 +33,8 @@ class Suggestion(NamedTuple):
 
     Attributes:
         path (Path): Its file.
-        uncertainty (float): Mean entropy of its pixels' probabilities, as a share of the
-            most that there can be, 0 to 1.
+        uncertainty (float): Mean entropy of the probabilities of its pixels, at the size
+            that the network sees, as a share of the most that there can be, 0 to 1.
     """
     path: Path
     uncertainty: float
@@ -125,14 +127,23 @@ def look_at(backend: TorchBackend, image: np.ndarray) -> tuple[float, np.ndarray
         tuple: See :class:`Suggestion`; and the mean of the deepest map of the backbone,
         (C, ), of length 1.
     """
+    item = run_pipeline(backend.pipeline, image)
+    size = tuple(item['inputs'].shape[-2:])
+    # Scores of all classes at the size of a photograph would take a GB.
+    item['data_samples'].set_metainfo(dict(ori_shape=size))
     maps: list[torch.Tensor] = []
     with ExitStack() as stack:
         handle = backend.model.backbone.register_forward_hook(
             lambda module, inputs, outputs: maps.append(
                 outputs[-1] if isinstance(outputs, (tuple, list)) else outputs))
         stack.callback(handle.remove)
-        scores = backend([image], scores=True)[0].scores
-    entropy = -(scores * np.log(np.maximum(scores, 1e-12))).sum(0).mean()
+        found, = backend.model.test_step(
+            dict(inputs=[item['inputs']], data_samples=[item['data_samples']]),
+            **step_options(backend.model, size, True))
+    scores = prediction_of(found, size, True, backend.meta).scores
+    bands = np.array_split(scores, -(-scores.size // _BAND), axis=1)
+    entropy = -sum(float((band * np.log(np.maximum(band, 1e-12))).sum(dtype=np.float64))
+                   for band in bands) / np.prod(size)
     feature = maps[-1].float().mean((0, 2, 3)).cpu().numpy()
     return float(entropy / np.log(len(scores))), feature / max(np.linalg.norm(feature), 1e-12)
 

@@ -1,13 +1,17 @@
 """Which images to label next."""
 import json
+import tracemalloc
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 from tiny_runs import run_tool
 
+from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.inference.inferencer import FCNInferencer
-from fcn_plugin.reports.suggest import choose, suggest
+from fcn_plugin.reports.suggest import choose, look_at, suggest
+from fcn_plugin.runtimes.torch_backend import TorchBackend
 
 TOOL = 'analysis_tools/suggest.py'
 
@@ -55,12 +59,25 @@ def test_images_without_labels_are_listed_and_shown(trained, folder, tmp_path, c
     assert not any(one.path.name == '2.png' for one in everything)
     infer = FCNInferencer(weights=trained / 'best.pth', device='cpu')
     for one in chosen:
-        scores = infer(one.path, scores=True).scores.astype(np.float64)
+        seen = Image.fromarray(cv2.resize(np.asarray(Image.open(one.path)), (64, 64)))
+        scores = infer(seen, scores=True).scores.astype(np.float64)
         entropy = -(scores * np.log(np.maximum(scores, 1e-12))).sum(0).mean() / np.log(9)
         assert one.uncertainty == pytest.approx(entropy, rel=1e-3)
     assert max(everything, key=lambda one: one.uncertainty) == everything[0]
     sheet = np.asarray(Image.open(tmp_path / 'all/suggested.png'))
     assert sheet.shape[1] > 5 * 240 and (sheet != 255).any(2).mean() > 0.3
+
+
+def test_a_photograph_takes_no_more_memory_than_its_own(trained):
+    """The classes' probabilities at its size are twelve times as much."""
+    backend = TorchBackend(load_model(None, trained / 'best.pth', 'cpu', cfg_options={
+        'model.test_cfg.rescale': True}))
+    image = np.zeros((1500, 2000, 3), np.uint8)
+    tracemalloc.start()
+    look_at(backend, image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * image.nbytes
 
 
 def test_what_is_wrong_is_said(trained, folder, tmp_path):
