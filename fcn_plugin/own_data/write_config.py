@@ -7,6 +7,7 @@ from rich.progress import track
 
 from ..utils.errors import InputError
 from ..utils.files import move_into, staging_folder, write_text
+from ..utils.inherited import inheritable
 from ..utils.paths import config_path, shown, tool_command
 from ..visualization import default_palette, save_label_png, save_picture
 from .check_dataset import check_dataset
@@ -80,7 +81,7 @@ def require_sure_labels(checked: Checked) -> None:
 
 def parent_of(base: str | None) -> Path:
     """The config that an own one inherits, by its name in configs/fcn."""
-    return config_path(f'fcn/{(base or SMALL).removesuffix(".py")}.py')
+    return inheritable(config_path(f'fcn/{(base or SMALL).removesuffix(".py")}.py'))
 
 
 def _copy_of(mask: Path) -> Path:

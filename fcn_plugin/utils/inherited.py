@@ -1,11 +1,29 @@
 """What a config for other data takes over from the one that it inherits."""
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from .config import read_config
+from .errors import InputError
+
 #: AdamW's rate at four images a step, for a backbone that SGD trains at the second.
 _RATE, _RATE_OF_SGD = 5e-4, 0.01
+
+
+def inheritable(file: Path) -> Path:
+    """A config that one for other data may inherit, as it was given.
+
+    Raises:
+        ValueError: If it starts from a network that was trained on its own classes.
+    """
+    start = read_config(str(file)).get('load_from')
+    if start:
+        raise InputError(f"--base {file.stem}: it goes on from a network of its own classes "
+                         f"(load_from='{start}'), of which other data have none: give the "
+                         'config that it names as its _base_')
+    return file
 
 
 def learning_rate(base: Config, batch: int) -> float:

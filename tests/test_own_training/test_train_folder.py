@@ -21,6 +21,7 @@ QUICK = ['train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler=[
          'default_hooks.checkpoint.interval=2', *(
              f'{loader}_dataloader.{key}' for loader in ('train', 'val', 'test')
              for key in ('num_workers=0', 'persistent_workers=False'))]
+CRF_RNN, = (file.stem for file in BUILT_IN.parent.glob('*crfrnn*_shapes-*.py'))
 TINY = ['--base', 'fcn-8s_r18_1xb16-20k_voc12-224x224', '--cfg-options',
         'model.backbone.stem_channels=8', 'model.backbone.base_channels=8',
         'model.backbone.init_cfg=None', 'model.decode_head.in_channels=(16,32,64)', *QUICK]
@@ -83,10 +84,11 @@ def unnamed(root):
     (lambda root: (root.mkdir(), (root / 'config.py').write_text('')), [],
      'fcn train data/config.py'),
     (write, ['--base', 'moon'], "no config 'fcn/moon.py'"),
+    (write, ['--base', CRF_RNN], 'it goes on from a network of its own classes (load_from='),
     (write, ['--cfg-options', 'train_dataloader.batch_size=0'], 'batch_size=0'),
     (write, ['--work-dir', 'data/images/0.png'], 'is a file'),
-], ids=['labels', 'launcher', 'empty', 'one pair', 'one class', 'config', 'base', 'batch',
-        'work dir'])
+], ids=['labels', 'launcher', 'empty', 'one pair', 'one class', 'config', 'base',
+        'trained base', 'batch', 'work dir'])
 def test_one_line_says_what_is_wrong(run, tmp_path, prepare, arguments, said):
     prepare(tmp_path / 'data')
     done = run('data', *arguments)
@@ -187,6 +189,14 @@ def plan(root):
 def test_a_rare_class_is_weighed(tmp_path):
     assert plan(write(tmp_path / 'rare', size=(120, 160), side=9))[0].class_weights
     assert not plan(write(tmp_path / 'not', size=(120, 160), side=12))[0].class_weights
+    # one that few images have is not rare in these
+    write(tmp_path / 'few', count=12, size=(120, 160), side=20)
+    labels = np.zeros((120, 160), np.uint8)
+    labels[40:56, 40:56] = 2
+    save(tmp_path / 'few/masks/3.png', labels)
+    found, facts = plan(tmp_path / 'few')
+    assert facts.classes[2].images == 1 and facts.classes[2].share < 0.002
+    assert not found.class_weights
 
 
 def test_large_images_with_small_objects_are_scaled_less(tmp_path):
