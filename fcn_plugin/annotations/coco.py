@@ -6,6 +6,7 @@ from typing import Any
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
+from .drawing import scaled
 from .regions import (
     STRANGE,
     Annotated,
@@ -76,9 +77,22 @@ def read(content: dict, file: Path) -> Export:
             image.blame(f'annotation {each.get("id")}', error)
     classes = [name for key, name in names.items()
                if key in used or name not in groups or len(names) == 1]
-    return export_of(list(found.values()), [
-        one.annotated(by_area=True, labelled=bool(one.regions)) for one in found.values()
-    ], classes)
+    images = [one.annotated(by_area=True, labelled=bool(one.regions))
+              for one in found.values()]
+    info = content.get('info')
+    if isinstance(info, dict) and info.get('contributor') == 'Label Studio':
+        images = list(map(_in_shares, images))
+    return export_of(list(found.values()), images, classes)
+
+
+def _in_shares(image: Annotated) -> Annotated:
+    """An image of Label Studio's, which multiplies shares of the sides of an image as it is
+    shown by the sides that it has as it is stored, before EXIF data turn it."""
+    if image.size is None or any(region.bitmap for region in image.regions):
+        return image
+    height, width = image.size
+    return image._replace(shares=True, regions=tuple(
+        scaled(region, 1 / height, 1 / width) for region in image.regions))
 
 
 def _region(each: dict, names: dict, image: Gathered) -> Region:

@@ -60,8 +60,9 @@ def pixels_of(region: Region, height: int, width: int) -> Bitmap:
     return Bitmap(found, left, top)
 
 
-def in_pixels(region: Region, height: int, width: int) -> Region:
-    """A region whose coordinates are shares of the sides, with coordinates in pixels."""
+def scaled(region: Region, height: float, width: float) -> Region:
+    """A region whose x are multiplied by ``width`` and y by ``height``, as shares of the
+    sides are to be pixels."""
     return region._replace(outlines=tuple(p * (width, height) for p in region.outlines),
                            holes=tuple(p * (width, height) for p in region.holes))
 
@@ -83,7 +84,7 @@ def draw(image: Annotated, size: tuple[int, int], values: Mapping[str, int]
     labels = np.full(size, OUTSIDE, np.uint8)
     regions: Sequence[Region] = image.regions
     if image.shares:
-        regions = [in_pixels(region, *size) for region in regions]
+        regions = [scaled(region, *size) for region in regions]
     drawn = [(region, pixels_of(region, *size)) for region in regions]
     if image.by_area:
         drawn.sort(key=lambda pair: (pair[0].counts, -int(pair[1].pixels.sum())))

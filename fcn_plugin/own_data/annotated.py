@@ -142,10 +142,8 @@ def _size(path: Path, image: Annotated) -> tuple[tuple[int, int] | None, Annotat
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return None, image._replace(fault=f'{path}: it cannot be read: {error}')
     shown = (width, height) if turn in EXCHANGING_SIDES else (height, width)
-    if image.size is None or image.size == shown:
-        return shown, image
-    if image.size == (height, width):
-        return image.size, image
+    if image.size in (None, shown, (height, width)):
+        return (image.size if image.size and not image.shares else shown), image
     return None, image._replace(fault=(
         f'{path}: the image is {shown[1]}x{shown[0]}, but {image.source} says that it is '
         f'{image.size[1]}x{image.size[0]}'))

@@ -412,11 +412,18 @@ def test_regions_of_several_files_lie_on_one_image(tmp_path):
         0: 44, 1: 10, 2: 10}
 
 
-@pytest.mark.parametrize('stored', [False, True])
-def test_regions_lie_on_turned_images_as_their_sizes_say(tmp_path, stored):
-    """A camera's image of 48x64 that is shown as 64x48; tools say which they drew on."""
-    one_coco(tmp_path / 'data', [rectangle(0, 0, 20, 10)], height=48 if stored else 64,
-             width=64 if stored else 48)
+@pytest.mark.parametrize('drawn_on', ['stored', 'shown', 'shown by Label Studio'])
+def test_regions_lie_on_turned_images_as_their_sizes_say(tmp_path, drawn_on):
+    """A camera's image of 48x64 that is shown as 64x48; tools say which they drew on. Label
+    Studio says the former, and stretches what was drawn on the latter to it."""
+    stored = drawn_on == 'stored'
+    corner, size = (20, 10), dict(height=48 if stored else 64, width=64 if stored else 48)
+    if drawn_on == 'shown by Label Studio':
+        corner, size = (20 / 48 * 64, 10 / 64 * 48), dict(height=48, width=64)
+    one_coco(tmp_path / 'data', [rectangle(0, 0, *corner)], **size)
+    if drawn_on == 'shown by Label Studio':
+        file = tmp_path / 'data/coco.json'
+        dump(file, dict(json.loads(file.read_text()), info=dict(contributor='Label Studio')))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
     for i in range(4):
