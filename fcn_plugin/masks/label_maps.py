@@ -7,7 +7,7 @@ import numpy as np
 from mmseg.registry import DATASETS
 
 from ..utils.errors import InputError
-from .reading import read_label_png
+from .reading import label_pngs, read_label_png
 
 
 class LabelMaps:
@@ -40,10 +40,7 @@ def label_maps_of_folder(folder: str | Path) -> LabelMaps:
     Raises:
         FileNotFoundError: If there is none.
     """
-    paths = sorted(Path(folder).glob('*.png'))
-    if not paths:
-        raise FileNotFoundError(f'{folder} holds no .png file: name the folder of the '
-                                'masks itself')
+    paths = label_pngs(folder)
     return LabelMaps([str(path) for path in paths], lambda i: read_label_png(paths[i]))
 
 

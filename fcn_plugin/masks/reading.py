@@ -74,6 +74,19 @@ def read_mask(path: Path) -> Mask:
     return Mask(values, True, False, mode, turned)
 
 
+def label_pngs(folder: str | Path) -> list[Path]:
+    """The PNG files of a folder, by name.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    found = sorted(path for path in Path(folder).glob('*') if path.suffix.lower() == '.png')
+    if not found:
+        raise FileNotFoundError(f"'{folder}' holds no .png file: name the folder of the "
+                                'masks itself')
+    return found
+
+
 def read_label_png(path: str | Path) -> np.ndarray:
     """Reads the pixel values of a PNG as labels.
 

@@ -60,6 +60,7 @@ def train_folder(root: str, base: str | None = None, work_dir: str | None = None
                          f'{Path(root) / "config.py"}')
     if file.is_file():
         _check_same(root, file)
+    parent_of(base)  # before all images are read
     if not (resume and file.is_file()):
         with tempfile.TemporaryDirectory(prefix='fcn-masks-') as drawn:
             checked = _check(root, Path(drawn).resolve())

@@ -14,9 +14,10 @@ from ..inference.images import ImageInput, list_images, to_channels
 from ..inference.inferencer import FCNInferencer, check_batch_size
 from ..inference.predict import pages, save_pages
 from ..inference.result import Result
-from ..masks.reading import read_label_png
+from ..masks.reading import label_pngs, read_label_png
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, write_text
+from ..utils.names import plain
 from ..utils.paths import PathLike
 from ..visualization import default_palette
 from .judge import Evaluation, choose_images, evaluate
@@ -108,20 +109,16 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
 
 def _pairs(images: PathLike, labels: PathLike, most: int | None
            ) -> list[tuple[Path, Path]]:
-    folder = Path(labels)
-    masks = {path.stem: path for path in sorted(folder.glob('*.png'))}
-    if not masks:
-        raise FileNotFoundError(f"'{labels}' holds no .png file: name the folder of the "
-                                'masks itself')
+    masks = {plain(path.stem): path for path in label_pngs(labels)}
     paths = list_images(images)
-    missing = [path.name for path in paths if path.stem not in masks]
+    missing = [path.name for path in paths if plain(path.stem) not in masks]
     if missing:
         more = f' (nor have {len(missing) - 1} others)' if len(missing) > 1 else ''
         raise InputError(f"'{missing[0]}' has no mask{more}: '{labels}' was searched for "
                          f"'{Path(missing[0]).stem}.png'")
     if most is not None and most < len(paths):
         paths = [paths[i * len(paths) // most] for i in range(most)]
-    return [(path, masks[path.stem]) for path in paths]
+    return [(path, masks[plain(path.stem)]) for path in paths]
 
 
 def _predict(segment: FCNInferencer, pairs: Sequence[tuple[Path, Path]], change,

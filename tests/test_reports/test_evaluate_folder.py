@@ -1,5 +1,6 @@
 """Any model judged on a folder of images and one of masks."""
 import re
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ from tiny_runs import run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.evaluation.conditions import CONDITIONS
+from fcn_plugin.inference.predict import compare
 from fcn_plugin.reports.evaluate_folder import evaluate_folder
+from fcn_plugin.reports.judge import choose_images
 
 TOOL = 'analysis_tools/evaluate_folder.py'
 
@@ -58,10 +61,40 @@ def test_the_four_metrics_under_all_conditions(trained, folders, tmp_path):
     assert '| dusk ' in (tmp_path / 'out/evaluation.md').read_text()
 
 
-def test_some_of_the_images(trained, folders):
-    found, = evaluate_folder(trained / 'best.pth', folders / 'images', folders / 'masks',
-                             ignore=[9], max_images=2, device='cpu').values()
-    assert len(found.iou) == 2
+def test_names_in_capitals_and_taken_apart(trained, folders, tmp_path):
+    """PNG on a Windows disk; names with umlauts as macOS stores them."""
+    for kind, form, suffix in (('images', 'NFC', '.JPG'), ('masks', 'NFD', '.PNG')):
+        (tmp_path / kind).mkdir()
+        for file in (folders / kind).iterdir():
+            name = normalize(form, f'Tür {file.stem}{suffix}')
+            (tmp_path / kind / name).write_bytes(file.read_bytes())
+    found = evaluate_folder(trained / 'best.pth', tmp_path / 'images', tmp_path / 'masks',
+                            ignore=[9], device='cpu')['as taken']
+    accuracy = found.matrix.diag().sum() / found.matrix.sum()
+    assert 100 * accuracy == pytest.approx(by_hand(trained, folders)[0])
+
+
+def test_some_of_the_images(trained, folders, tmp_path):
+    """Evenly spread; of several labels none counts; the worst images are shown."""
+    def judged(**more):
+        return evaluate_folder(trained / 'best.pth', folders / 'images', folders / 'masks',
+                               ignore=[9, 3], device='cpu', **more)['as taken']
+
+    every = judged(out_dir=tmp_path, pictures=2)
+    truths = [np.asarray(Image.open(path)) for path in sorted((folders / 'masks').iterdir())]
+    truths = [np.where(np.isin(truth, (3, 9)), 255, truth) for truth in truths]
+    assert int(every.matrix.sum()) == sum((truth < 255).sum() for truth in truths)
+    np.testing.assert_array_equal(judged(max_images=2).iou, every.iou[[0, 2]])
+    segment, results = FCNInferencer(trained / 'best.pth', device='cpu'), []
+    worst = choose_images(every, 2)
+    assert worst == every.image_iou.argsort()[:2].tolist() != [0, 1]
+    for place in worst:
+        results.append(segment(folders / 'images' / f'{place}.jpg'))
+        results[-1].truth = truths[place]
+    expected = compare(results, dict(classes=segment.class_names, palette=segment.palette,
+                                     background=segment.background))
+    shown = np.asarray(Image.open(tmp_path / 'comparison_01.png'))
+    np.testing.assert_array_equal(shown, expected)
 
 
 @pytest.mark.parametrize('change, words', [
