@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import cv2
-import numpy as np
 import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook, LoggerHook
@@ -74,8 +73,8 @@ class FCNVisualizationHook(SegVisualizationHook):
             if image.shape[:2] != (height, width):
                 image = cv2.resize(image, (width, height))
             # The view's meta information: the merged output has that of the last view.
-            if sample.get('flip') and sample.get('flip_direction') == 'horizontal':
-                image = np.ascontiguousarray(image[:, ::-1])
+            if sample.get('flip'):  # as predictions are flipped back
+                image = cv2.flip(image, 1 if sample.flip_direction == 'horizontal' else 0)
             self._visualizer.add_datasample(
                 f'{mode}_{Path(output.img_path).name}', image,
                 data_sample=output, show=self.show, wait_time=self.wait_time,

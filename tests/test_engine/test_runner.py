@@ -6,14 +6,17 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS as ROOT_RUNNERS
 from mmengine.runner import Runner
+from mmengine.structures import PixelData
 from mmseg.registry import RUNNERS
+from mmseg.structures import SegDataSample
+from mmseg.visualization import SegLocalVisualizer
 from noise_runs import Noise, named, noise_run, seen
 from PIL import Image
 from tiny_runs import SHAPES, forget_runs, write_config
 from torch.utils.data import DataLoader
 
 from fcn_plugin.datasets.bad_samples import BadSampleError
-from fcn_plugin.engine import FCNRunner
+from fcn_plugin.engine import FCNRunner, FCNVisualizationHook
 from fcn_plugin.engine.train import build_runner
 from fcn_plugin.utils.errors import InputError, NotFiniteError
 
@@ -279,3 +282,23 @@ def test_the_config_s_text_is_not_laid_out(tmp_path, monkeypatch):
     runner = from_file(config, tmp_path / 'run')
     read = Config.fromstring(runner.cfg.pretty_text, '.py')
     assert read.to_dict() == runner.cfg.to_dict() and read.palette == palette
+
+
+# --- pictures -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('direction, axis', [('horizontal', 1), ('vertical', 0)])
+def test_images_are_flipped_back_as_predictions_are(monkeypatch, direction, axis):
+    drawn = []
+    monkeypatch.setattr(SegLocalVisualizer, 'add_datasample',
+                        lambda self, name, image, **kwargs: drawn.append(image))
+    image = np.random.randint(0, 256, (6, 8, 3), dtype=np.uint8)  # red first
+    seen = torch.from_numpy(np.flip(image, axis)[..., ::-1].copy()).permute(2, 0, 1)
+    sample = SegDataSample(metainfo=dict(
+        flip=True, flip_direction=direction, img_path='a.png'))
+    output = sample.clone()
+    output.pred_sem_seg = PixelData(data=torch.zeros(1, 6, 8))
+    SegLocalVisualizer.get_instance('pictures')
+    FCNVisualizationHook(draw=True, interval=1).after_test_iter(
+        None, 0, dict(inputs=[seen], data_samples=[sample]), [output])
+    np.testing.assert_array_equal(drawn, [image])
