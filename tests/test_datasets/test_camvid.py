@@ -41,6 +41,13 @@ def test_drives_of_a_list(camvid, tmp_path):
     assert len(camvid(ann_file='some.txt', drives=('0006R0', ))) == 1
 
 
+def test_void_does_not_count(camvid):
+    """Whichever classes are chosen."""
+    assert camvid().get_data_info(0)['label_map'] == {11: 255}
+    chosen = camvid(metainfo=dict(classes=('car', 'sky'))).get_data_info(0)['label_map']
+    assert chosen == {**dict.fromkeys(range(12), 255), 8: 0, 0: 1}
+
+
 def test_a_drive_without_images(camvid):
     with pytest.raises(InputError, match='no image of drive Seq05VD in .*train, whose '
                                          'drives are 0001TP, 0006R0, 0016E5'):

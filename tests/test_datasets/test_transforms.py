@@ -75,7 +75,7 @@ def test_objects_are_pasted_with_their_pixels():
     np.random.seed(0)
     mine = scene(30, 40, 0, [(4, (0, 5, 0, 5))])
     other = scene(20, 25, 10_000, [(255, (4, 12, 6, 15)), (7, (5, 11, 7, 14))])
-    transform, corners = RandomCopyPaste(prob=1.), []
+    transform, corners, ignored = RandomCopyPaste(prob=1.), [], []
     for _ in range(200):
         done = transform(dict(mine, mix_results=[other]))
         changed = done['img'][..., 0] >= 10_000
@@ -87,7 +87,9 @@ def test_objects_are_pasted_with_their_pixels():
         assert (other['gt_seg_map'][sources] != 0).all()
         assert len(set(zip(rows - sources[0], columns - sources[1]))) == 1
         assert np.ptp(rows) >= 3 and np.ptp(columns) >= 3 and len(rows) >= 16
+        ignored.append((done['gt_seg_map'] == 255).sum())
         corners.append((rows.min(), rows.max(), columns.min(), columns.max()))
+    assert max(ignored) == 8 * 9 - 6 * 7  # the border comes along
     assert np.min(corners, 0)[[0, 2]].tolist() == [0, 0]
     assert np.max(corners, 0)[[1, 3]].tolist() == [29, 39]
     assert (mine['img'] < 10_000).all() and (other['img'] >= 10_000).all()

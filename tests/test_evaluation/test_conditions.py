@@ -1,4 +1,5 @@
 """Light and lenses that images are judged in."""
+import cv2
 import numpy as np
 import pytest
 
@@ -25,6 +26,15 @@ def test_casts_keep_green():
     for name, sign in (('warm', 1), ('cold', -1)):
         cast = CONDITIONS[name](RAMP).astype(int)[100, 0] - 100
         assert cast[1] == 0 and np.sign(cast[0]) == sign == -np.sign(cast[2])
+
+
+def test_dusk_haze_and_blur_are_as_strong_as_they_say():
+    dusk = CONDITIONS['dusk'](np.full((90, 80, 3), 200, np.uint8)).reshape(-1, 3)
+    assert np.allclose(dusk.mean(0), 200 * 2 ** (-3 / 2.2) * np.array([1.1, 1, 0.9]), atol=0.5)
+    assert np.allclose(dusk.std(0), 5, atol=0.3)
+    assert CONDITIONS['haze'](RAMP)[[0, 100, 255], 0, 0].tolist() == [100, 155, 240]
+    image = np.random.default_rng(0).integers(0, 256, (480, 120, 3), np.uint8)
+    assert (CONDITIONS['blurred'](image) == cv2.GaussianBlur(image, (0, 0), 2)).all()
 
 
 def test_names():

@@ -51,6 +51,7 @@ def test_read_image_modes(tmp_path):
 
     for pixels in (grey, grey.astype(np.uint16) * 257):
         assert (reread(Image.fromarray(pixels)) == grey[..., None]).all()
+    assert not reread(Image.fromarray(grey.astype(np.uint16))).any()  # as mmcv reads it
     assert (reread(Image.fromarray(grey.astype(np.float32) / 255), 'a.tif')
             == grey[..., None]).all()
     assert (reread(Image.fromarray(grey.astype(np.int32)), 'b.tif')

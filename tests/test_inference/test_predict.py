@@ -3,6 +3,7 @@ import inspect
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmcv.transforms import Resize
@@ -11,9 +12,11 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 from tiny_trained import CLASSES
 
+from fcn_plugin import visualization as vis
 from fcn_plugin.checkpoints import loading, safe_config
 from fcn_plugin.cli import command
 from fcn_plugin.inference import predict, predict_files
+from fcn_plugin.inference.result import Result
 from fcn_plugin.runtimes.torch_backend import build_pipeline
 
 
@@ -215,6 +218,18 @@ def test_show_validation_set(trained, tmp_path, capsys):
         predict.show(**arguments)
     with pytest.raises(ValueError, match='no val_dataloader.*--img-path'):
         predict.build_val_dataset(Config())
+
+
+def test_pixels_that_count_are_correct_or_not():
+    image, palette = np.zeros((2, 2, 3), np.uint8), [[0, 0, 0], [9, 8, 7]]
+    result = Result(image, np.array([[1, 1], [1, 1]]), ('a', 'b'), palette, 0,
+                    path=Path('x.png'), truth=np.array([[1, 0], [255, 255]]))
+    meta = dict(classes=('a', 'b'), palette=palette, background=0)
+    row = vis.comparison_row(image, result.labels, result.truth, palette, 0.6, 255, 0)
+    expected = vis.comparison(
+        [row], ['image', 'truth', 'prediction', 'red: wrong, white: ignored'],
+        ['x.png · 50.0 % of pixels correct'], ('a', 'b'), palette, [0, 1], 0)
+    np.testing.assert_array_equal(predict.compare([result], meta), expected)
 
 
 def test_show_images(trained, photos, tmp_path, capsys):

@@ -5,6 +5,7 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS, TRANSFORMS
 from scipy.io import savemat
 
+from fcn_plugin.modalities.hha import NYU_CAMERA, depth_to_hha
 from fcn_plugin.modalities.nyud_archive import nyud_to_folders
 from fcn_plugin.runtimes.torch_backend import build_pipeline
 
@@ -90,6 +91,11 @@ def test_every_pixel_arrives(archive, tmp_path):
                                    atol=0.51)
         disparity = 31000 / np.maximum(100, 100 * arrays['depths'][number].T)
         np.testing.assert_allclose(image[..., 4], np.minimum(disparity, 255), atol=0.7)
+        depth = np.rint(1000 * arrays['depths'][number].T).astype(np.uint16) / 1000
+        missing = arrays['rawDepths'][number].T == 0  # filled in, and no part of normals
+        hha = depth_to_hha(depth, NYU_CAMERA, missing)
+        assert (hha != depth_to_hha(depth, NYU_CAMERA)).any()
+        np.testing.assert_array_equal(image[..., 4:], hha)
         labels = arrays['labels'][number].T.astype(int)
         expected = np.where(labels > 0, classes[labels - 1] - 1, 255)
         np.testing.assert_array_equal(item['gt_seg_map'], expected)

@@ -1,6 +1,9 @@
 """Drawn scenes: what they hold, and that colour does not tell what depth tells."""
+from itertools import combinations
+
 import numpy as np
 import pytest
+import torch
 from experimenting import Plan
 from mmseg.registry import DATASETS, MODELS
 from tiny_runs import CONFIGS
@@ -29,6 +32,13 @@ def test_colour_is_drawn_before_the_kind():
         np.testing.assert_array_equal(image[3:], depth[i]['inputs'])
         assert image[:3].min() >= 0 and image[:3].max() <= 255
         assert np.log(500) < image[3].min() and image[3].max() < np.log(50000)
+
+
+def test_splits_and_seeds_share_no_image():
+    images = [build(**each)[2]['inputs'] for each in (
+        {}, dict(split='val'), dict(split='test'), dict(seed=1))]
+    assert not any(torch.equal(*pair) for pair in combinations(images, 2))
+    assert torch.equal(build()[2]['inputs'], images[0])
 
 
 def test_surfaces_lie_where_their_kind_says():

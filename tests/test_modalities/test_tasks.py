@@ -108,6 +108,16 @@ def test_siftflow(archive, tmp_path):
         pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadTasks'),
                   dict(type='RandomFlip', prob=1.), dict(type='PackTasks')]))
     assert len(dataset.metainfo['classes']) == 33
+    # of the first task some classes are chosen, which says nothing of the other
+    names = dataset.metainfo['classes']
+    some = DATASETS.build(dict(
+        type='SIFTFlowDataset', data_root=str(tmp_path / 'out'), ann_file='test.txt',
+        metainfo=dict(classes=names[1::-1]), pipeline=[dict(type='LoadTasks')]))[0]
+    semantic, geometric = maps['coast_3']
+    np.testing.assert_array_equal(some['gt_seg_map'], np.select(
+        [semantic == 2, semantic == 1], [0, 1], 255))
+    np.testing.assert_array_equal(some['gt_geometric'], np.where(
+        geometric > 0, geometric - 1, 255))
     for item, name in zip(dataset, ('coast_3', 'coast_4')):
         packed = item['data_samples']
         for found, labels in zip((packed.gt_sem_seg, packed.get('gt_geometric')), maps[name]):
@@ -149,13 +159,20 @@ def test_two_tasks_are_two_nets_on_one_trunk():
 
 
 def test_tasks_of_images_of_two_sizes_are_padded_alike():
-    model = filled(build(other_tasks=dict(geometric=GEOMETRIC)))
-    images = [torch.randn(3, 40, 50), torch.randn(3, 33, 60)]
+    model = filled(build(other_tasks=dict(geometric=SEMANTIC)))
+    for name, value in model.state_dict().items():
+        if '.score.' in name:
+            value[SEMANTIC:] = value[:SEMANTIC]
+    sizes = (40, 50), (33, 60)
+    samples = [sample(size) for size in sizes]
+    for one in samples:
+        one.set_data(dict(gt_geometric=one.gt_sem_seg.clone()))
     data = model.data_preprocessor(dict(
-        inputs=images, data_samples=[sample((40, 50)), sample((33, 60))]), True)
+        inputs=[torch.randn(3, *size) for size in sizes], data_samples=samples), True)
     with torch.no_grad():
         losses = model(**data, mode='loss')
-    assert all(torch.isfinite(value).all() for value in losses.values())
+    first, second = (losses[f'decode.loss_ce{task}'] for task in ('', '_geometric'))
+    assert torch.isfinite(first) and first == second
 
 
 def test_from_the_archive_to_two_sets_of_figures(archive, tmp_path):

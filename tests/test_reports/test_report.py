@@ -21,7 +21,15 @@ from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.inference.predict import build_val_dataset, predict_dataset
 from fcn_plugin.inference.result import Result
 from fcn_plugin.reports.judge import Evaluation, choose_images, evaluate
-from fcn_plugin.reports.report import _names, _rank, read_run, report
+from fcn_plugin.reports.report import (
+    _class_rows,
+    _confusions,
+    _names,
+    _rank,
+    _table,
+    read_run,
+    report,
+)
 
 TENSORBOARD = """
 visualizer = dict(vis_backends=[
@@ -223,6 +231,18 @@ def test_choose_images():
     assert choose_images(found, 4) == chosen[:4]
     found.iou[7], found.in_truth[7] = np.nan, False  # nothing to judge in it
     assert 7 not in choose_images(found, 30)
+
+
+def test_rows_are_of_the_truth():
+    matrix = torch.tensor([[8, 2, 0], [0, 5, 1], [0, 0, 0]])
+    assert _confusions(matrix, 'abc') == [
+        dict(truth='a', prediction='b', share='12.50'),
+        dict(truth='b', prediction='c', share='6.25')]
+    assert _table(matrix) == [[80, 20, 0], [0, 83.3, 16.7], [None] * 3]
+    meta = dict(classes='abc', palette=[[1, 2, 3]] * 3, background=0)
+    rows = _class_rows(dict(IoU=[0.5] * 3, Acc=[0.25] * 3), matrix, meta)
+    assert [row['share'] for row in rows] == [62.5, 37.5, 0]
+    assert [row['colour'] for row in rows] == ['none', '#010203', '#010203']
 
 
 @pytest.mark.parametrize('values, words', [

@@ -6,7 +6,10 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 from tiny_runs import BUILT_IN, CONFIGS
 
+from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.datasets.shapes import ShapesDataset
+from fcn_plugin.evaluation import boundary_distance
+from fcn_plugin.inference.predict import build_val_dataset
 from fcn_plugin.models.segmentors.post_processing import use_crf
 from fcn_plugin.reports import tune_crf as tuning
 
@@ -57,6 +60,17 @@ def test_a_split_that_is_not_there():
     config.test_dataloader = None
     with pytest.raises(ValueError, match='no test_dataloader .*another --split'):
         tuning.build_plain_dataset(config, 'test')
+
+
+def test_pixels_near_a_boundary_alone(trained):
+    """Less than so many pixels from it, as in the metrics."""
+    model = load_model(None, trained / 'best.pth', 'cpu', rescale=False)
+    dataset = build_val_dataset(model.cfg)
+    example, = tuning.collect(model, dataset, [1], trimap=3)
+    truth = dataset.draw(1)[1]
+    distance = boundary_distance(truth, 255)
+    assert (distance == 3).any()
+    np.testing.assert_array_equal(example.truth, np.where(distance < 3, truth, 255))
 
 
 def test_judging():

@@ -1,10 +1,12 @@
 """Files are whole under their final name, or not there."""
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from fcn_plugin.checkpoints.writing import write_checkpoint
 from fcn_plugin.utils.files import move_into, new_folder, replacing, staging_folder, write_text
 
 
@@ -55,6 +57,21 @@ def test_a_file_in_place_of_another(tmp_path):
         beside.write_text('ha')
         raise KeyboardInterrupt
     assert left(tmp_path) == {'iter_8.pth': 'whole'}
+
+
+def test_what_must_outlive_a_power_cut_waits_for_the_disk(tmp_path, monkeypatch):
+    waited, fsync = [], os.fsync
+
+    def note(file):
+        waited.append(os.fstat(file).st_ino)
+        fsync(file)
+
+    monkeypatch.setattr(os, 'fsync', note)
+    write_checkpoint(tmp_path / 'a.pth', {})
+    with replacing(tmp_path / 'b.onnx', to_disk=True) as beside:
+        beside.write_text('whole')
+    write_text(tmp_path / 'c.txt', 'soon written again')
+    assert waited == [(tmp_path / name).stat().st_ino for name in ('a.pth', 'b.onnx')]
 
 
 def test_a_staging_folder_is_empty_and_goes_away(tmp_path):
