@@ -1,0 +1,142 @@
+"""Boxes, circles, ellipses and holes of the labelling tools, to pixels; and whose they are."""
+from pathlib import Path
+from unicodedata import normalize
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from label_studio_brush import brushed
+
+from fcn_plugin.annotations import coco, cvat, label_studio, labelme, supervisely, yolo
+from fcn_plugin.annotations.drawing import draw
+from fcn_plugin.annotations.matching import match
+from fcn_plugin.annotations.regions import Annotated, Region, polygon
+
+SIZE = 30, 50  # H, W
+FILE = Path('x.json')
+
+
+def drawn(export):
+    image, = export.images
+    assert image.fault is None
+    return draw(image, SIZE, dict(a=1))[0] == 1
+
+
+def box(left, top, right, bottom):
+    mask = np.zeros(SIZE, bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def oval(x, y, rx, ry):
+    rows, columns = np.indices(SIZE) + 0.5
+    return ((columns - x) / rx) ** 2 + ((rows - y) / ry) ** 2 < 1
+
+
+def of_labelme(kind, points):
+    return labelme.read(dict(imagePath='x.png', shapes=[
+        dict(label='a', shape_type=kind, points=points)]), FILE)
+
+
+@pytest.mark.parametrize('kind, points, expected', [
+    ('rectangle', [[10, 7], [2, 3]], box(2, 3, 10, 7)),
+    ('circle', [[20.2, 15.3], [26.2, 15.3]], oval(20.2, 15.3, 6, 6)),
+    ('circle', [[20.2, 15.3], [23.2, 19.3]], oval(20.2, 15.3, 5, 5))])
+def test_labelme(kind, points, expected):
+    assert (drawn(of_labelme(kind, points)) == expected).all()
+
+
+@pytest.mark.parametrize('shape, expected', [
+    ('box label="a" xtl="10" ytl="10" xbr="30" ybr="20"', box(10, 10, 30, 20)),
+    ('box label="a" xtl="10" ytl="10" xbr="30" ybr="20" rotation="90"', box(15, 5, 25, 25)),
+    ('ellipse label="a" cx="20.2" cy="15.3" rx="12" ry="4"', oval(20.2, 15.3, 12, 4)),
+    ('ellipse label="a" cx="20.2" cy="15.3" rx="12" ry="4" rotation="90"',
+     oval(20.2, 15.3, 4, 12))])
+def test_cvat(shape, expected):
+    root = ElementTree.fromstring(f'<annotations><image name="x.png" width="50" height="30">'
+                                  f'<{shape}/></image></annotations>')
+    assert (drawn(cvat.read(root, FILE)) == expected).all()
+
+
+def of_label_studio(*annotations):
+    """Tasks of one image; each annotation is of type, value and other entries."""
+    return label_studio.read([dict(data=dict(image='x.png'), annotations=[
+        dict(result=[dict(id='r', type=f'{kind}labels', original_width=50, original_height=30,
+                          value={f'{kind}labels': ['a'], **value})], **more)
+        for kind, value, more in annotations])], FILE)
+
+
+@pytest.mark.parametrize('kind, value, expected', [
+    ('rectangle', dict(x=40, y=20, width=20, height=50), box(20, 6, 30, 21)),
+    # clockwise around its upper left corner
+    ('rectangle', dict(x=40, y=20, width=20, height=50, rotation=90), box(5, 6, 20, 16)),
+    ('ellipse', dict(x=40.4, y=51, radiusX=24, radiusY=13), oval(20.2, 15.3, 12, 3.9)),
+    ('ellipse', dict(x=40.4, y=51, radiusX=24, radiusY=13, rotation=90),
+     oval(20.2, 15.3, 3.9, 12)),
+    ('brush', dict(rle=brushed(box(3, 4, 9, 8), colour=0)), box(3, 4, 9, 8))])
+def test_label_studio(kind, value, expected):
+    assert (drawn(of_label_studio((kind, value, {}))) == expected).all()
+
+
+def test_label_studio_of_several_people():
+    """What is marked as the truth counts, else the first that was not cancelled."""
+    first, second, third = (dict(x=10 * i, y=0, width=10, height=100) for i in range(3))
+    for more, place in (({}, 5), (dict(ground_truth=True), 10)):
+        found = drawn(of_label_studio(
+            ('rectangle', first, dict(was_cancelled=True)), ('rectangle', second, {}),
+            ('rectangle', third, more)))
+        assert (found == box(place, 0, place + 5, 30)).all()
+
+
+@pytest.mark.parametrize('kind, points, expected', [
+    ('rectangle', dict(exterior=[[2, 3], [10, 7]], interior=[]), box(2, 3, 10, 7)),
+    ('polygon', dict(exterior=[[2, 3], [20, 3], [20, 17], [2, 17]], interior=[
+        [[4, 5], [9, 5], [9, 8], [4, 8]]]), box(2, 3, 20, 17) & ~box(4, 5, 9, 8))])
+def test_supervisely(kind, points, expected):
+    found = supervisely.read(dict(size=dict(height=30, width=50), objects=[
+        dict(classTitle='a', geometryType=kind, points=points)]), Path('d/ann/x.png.json'))
+    assert (drawn(found) == expected).all()
+
+
+def test_yolo_by_numbers_and_below_two_folders_of_labels(tmp_path):
+    folder = tmp_path / 'labels/old/labels/train'
+    folder.mkdir(parents=True)
+    (folder / 'x.txt').write_text('1 0.2 0.1 0.4 0.1 0.4 0.5 0.2 0.5\n')
+    (tmp_path / 'data.yaml').write_text('names: {1: a, 0: b}\n')
+    names = yolo.names_in(tmp_path / 'data.yaml')
+    found = yolo.read(names, tmp_path / 'data.yaml')
+    assert names == ['b', 'a'] and (drawn(found) == box(10, 3, 20, 15)).all()
+    assert found.images[0].name == f'{tmp_path.as_posix()}/labels/old/images/train/x'
+
+
+def test_coco_names_its_classes_in_the_order_of_numbers():
+    found = coco.read(dict(images=[], annotations=[], categories=[
+        dict(id=number, name=name) for number, name in ((10, 'c'), (2, 'b'), (1, 'a'))]), FILE)
+    assert found.classes == ['a', 'b', 'c']
+
+
+# --- whose they are ------------------------------------------------------------------
+
+
+def matched(files, *names):
+    """By file, the names that are of it; and what is missing or unclear."""
+    faults, root = [], Path('/data')
+    paths = [root / file for file in files]
+    region = Region('a', (polygon([(0, 0), (1, 0), (1, 1)]), ))
+    found, _ = match(root, paths, paths, [
+        Annotated(name, None, (region, ), Path('/tool/export.json')) for name in names], [],
+        faults)
+    return {path.relative_to(root).as_posix(): [one.name for one in ones]
+            for path, ones in found.items()}, faults
+
+
+def test_names_agree_however_accents_are_stored():
+    for form, other in (('NFC', 'NFD'), ('NFD', 'NFC')):
+        file, name = (normalize(each, 'Büro/1.png') for each in (form, other))
+        assert matched([file], name) == ({file: [name]}, [])
+
+
+def test_an_image_in_another_folder_is_found_by_its_name_if_no_other_has_it():
+    assert matched(['z/1.png'], 'x/1.png') == ({'z/1.png': ['x/1.png']}, [])
+    found, (fault, ) = matched(['z/1.png'], 'x/1.png', 'y/1.png')
+    assert not found and fault.startswith('2 images are not in /data: ')
