@@ -126,6 +126,18 @@ def test_is_named(folder, case):
     assert dataset[0]['inputs'].shape == dataset[2]['inputs'].shape
 
 
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_orientations_that_exchange_the_sides(folder, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture(24, 32).save(folder / IMAGE, exif=exif)
+    if orientation < 5:
+        assert build(folder)[1]['inputs'].shape == (3, 24, 32)
+        return
+    with pytest.raises(BadSampleError, match=r'24x32 pixels \(turned by its EXIF data\)'):
+        build(folder)[1]
+
+
 @pytest.mark.parametrize('test_mode', [False, True])
 @pytest.mark.parametrize('case', FAILS)
 def test_is_left_out(folder, case, test_mode):

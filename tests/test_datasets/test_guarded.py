@@ -141,6 +141,21 @@ def test_a_substitute_s_truth_counts_nowhere_in_a_wrapper(folder):
         assert truths == [[1], [255], [1], [1]]
 
 
+@pytest.mark.parametrize('label, said', [(2, 2), (-1, -1), (-255, -255), (255, None)])
+def test_labels_below_the_classes_are_none_either(label, said):
+    """Of a pipeline that gives numbers with a sign."""
+    class Drawn(ShapesDataset):
+        def draw(self, index):
+            return np.zeros((32, 32, 3), np.uint8), np.full((32, 32), label, np.int16)
+
+    dataset = GuardedDataset(Drawn(1, pipeline=[]), num_classes=2)
+    if said is None:
+        assert dataset[0]['gt_seg_map'].max() == 255
+        return
+    with pytest.raises(BadSampleError, match=f'the label {said} in its mask'):
+        dataset[0]
+
+
 # --- pipelines that give nothing ------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ NETWORKS = dict(
     learned=dict(backbone=NARROW, decode_head=dict(
         HEAD, final_upsampler=dict(type='BilinearDeconv', learnable=True))),
     one_channel=dict(backbone=NARROW, decode_head=dict(
-        HEAD, num_classes=2, out_channels=1, threshold=0.4)),
+        HEAD, num_classes=2, out_channels=1, threshold=0.01)),
     caffe=CAFFE,
     plain_mmseg=dict(type='EncoderDecoder', backbone=NARROW, decode_head=dict(
         type='FCNHead', in_channels=64, in_index=2, channels=8, num_classes=5,
