@@ -85,6 +85,7 @@ class GraphBackend:
             if image.dtype != np.uint8:
                 raise InputError(f"'{self.graph.path}' takes images of 8 bits, but this one "
                                  f'is {image.dtype}: export it without --preprocess')
+            self._check_size(*image.shape[:2])
             return image
         from .torch_backend import run_pipeline
         inputs = run_pipeline(self.pipeline, image)['inputs'].numpy()
@@ -96,6 +97,14 @@ class GraphBackend:
         mean, std = (np.asarray(self.meta[key], np.float32)[:, None, None]
                      for key in ('mean', 'std'))
         return (inputs - mean) / std
+
+    def _check_size(self, height: int, width: int) -> None:
+        """Raises ValueError where the graph's resizing would leave nothing of an image."""
+        sides, size = sorted((height, width)), sorted(self.meta['resize'] or ())
+        if self.meta['keep_ratio'] and size and sides[0] * min(
+                size[0] / sides[0], size[1] / sides[1]) < 0.5:
+            raise InputError(f"'{self.graph.path}' cannot take an image of {width}x{height} "
+                             'pixels: resized, its shorter side would have no pixel left')
 
 
 def _pipeline_of(meta: dict, path: Path) -> 'Compose':

@@ -37,6 +37,10 @@ _ALWAYS: dict[str, tuple[Callable[[Any], bool], str]] = dict(
         for names in tasks.values()), 'from tasks to names'),
     channels=(lambda one: _is_whole(one, 1, 2 ** 16), 'a number of channels'),
     exact_places=(lambda one: isinstance(one, bool), 'true or false'))
+_WITH_PREPROCESSING: dict[str, tuple[Callable[[Any], bool], str]] = dict(
+    resize=(lambda size: size is None or isinstance(size, list) and len(size) == 2 and all(
+        _is_whole(side, 1, 2 ** 20) for side in size), 'width and height, or null'),
+    keep_ratio=(lambda one: isinstance(one, bool), 'true or false'))
 _WITHOUT_PREPROCESSING: dict[str, tuple[Callable[[Any], bool], str]] = dict(
     bgr_to_rgb=(lambda one: isinstance(one, bool), 'true or false'),
     pipeline=(lambda steps: isinstance(steps, list) and all(
@@ -65,10 +69,10 @@ def read_meta(text: str, path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"what '{path}' says of itself is a {type(found).__name__}, expected "
                          'a table: export the network again')
-    found = dict(channels=3, exact_places=False, tasks={}) | found
-    rules = dict(_ALWAYS)
-    if found.get('preprocess') is False:
-        rules.update(_WITHOUT_PREPROCESSING)
+    found = dict(channels=3, exact_places=False, tasks={}, resize=None,
+                 keep_ratio=False) | found
+    rules = _ALWAYS | (_WITH_PREPROCESSING if found.get('preprocess') is True else
+                       _WITHOUT_PREPROCESSING)
     for key, (is_good, expected) in rules.items():
         if key not in found or not is_good(found[key]):
             raise _strange(path, key, found.get(key), expected)

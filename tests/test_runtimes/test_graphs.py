@@ -103,6 +103,11 @@ class RuntimeTests:
         equal = (self.open(file)(image).labels == network(image).labels).mean()
         assert equal > 0.97
 
+    def test_an_image_of_which_resizing_leaves_nothing(self, bundled):
+        for size in ((1, 2000), (2000, 1)):
+            with pytest.raises(ValueError, match='shorter side would have no pixel left'):
+                self.open(bundled[0])(np.zeros((*size, 3), np.uint8))
+
     def test_metadata(self, exported):
         graph = open_graph(exported[True], 'cpu', self.name)
         assert type(graph) is RUNTIMES[self.name] and graph.path == exported[True]
