@@ -24,8 +24,7 @@ PASSES = RANDOM.replace('dataset=dict(length=8', """
     dataset=dict(length=20""")
 MMENGINE_S_LOOP = RANDOM + "train_cfg['type'] = 'IterBasedTrainLoop'\n"
 CONFIGS = {'plain': RANDOM, 'workers': WORKERS, 'passes': PASSES,
-           "mmengine's loop": MMENGINE_S_LOOP,
-           'any seed': RANDOM + 'randomness = dict(_delete_=True, seed=None)\n'}
+           "mmengine's loop": MMENGINE_S_LOOP}
 
 
 def kill(*_, **__):
@@ -154,23 +153,31 @@ def test_the_run_is_worth_it(unbroken):
     assert len({entry['lr'] for entry in log.values() if 'lr' in entry}) > STEPS / 2
 
 
-@pytest.mark.parametrize('step', range(STEPS - 2))
-def test_killed_at_any_time(processes, unbroken, tmp_path, step):
+@pytest.mark.parametrize('first', range(SAVED + 1))
+def test_killed_at_any_time(processes, unbroken, tmp_path, first):
+    """One run after the other goes on: a checkpoint lies between two kills, and would keep
+    what went wrong behind the first."""
     config, expected = unbroken()
-    killed_at_any_time(processes, config, tmp_path, step, random.Random(step).uniform(0, 0.15))
-    left = whole(tmp_path)
-    assert max(left, default=0) >= step // SAVED * SAVED  # no step before it is lost
+    for step in range(first, STEPS - 2, SAVED + 1):
+        killed_at_any_time(processes, config, tmp_path, step,
+                           random.Random(step).uniform(0, 0.15))
+        left = whole(tmp_path)
+        assert max(left, default=0) >= step // SAVED * SAVED  # no step before it is lost
     run(processes, config, tmp_path)
     same(outcome(tmp_path), expected)
 
 
-@pytest.mark.parametrize('how, when', [
-    ('validation', 4), ('validation', 8), ('validation', 13), ('in a checkpoint', 1),
-    ('in a checkpoint', 3), ('in a checkpoint', 6), ('before its name', 2),
-    ('behind its name', 2), ('behind its name', 4)])
-def test_killed_when_it_hurts(processes, unbroken, tmp_path, how, when):
+# Each run counts anew what it writes.
+HURTS = [('in a checkpoint', 1), ('validation', 4), ('behind its name', 2), ('validation', 13)]
+
+
+@pytest.mark.parametrize('moments', [
+    HURTS, [('in a checkpoint', 3), ('validation', 8), ('behind its name', 3)],
+    [('in a checkpoint', 6), ('before its name', 2)]])
+def test_killed_when_it_hurts(processes, unbroken, tmp_path, moments):
     config, expected = unbroken()
-    run(processes, config, tmp_path, how, when, code=-signal.SIGKILL)
+    for how, when in moments:
+        run(processes, config, tmp_path, how, when, code=-signal.SIGKILL)
     run(processes, config, tmp_path)
     same(outcome(tmp_path), expected)
 
@@ -185,20 +192,20 @@ def test_killed_twice(processes, unbroken, tmp_path, name):
     same(outcome(tmp_path), expected)
 
 
-def test_a_seed_by_chance_is_kept(processes, unbroken, tmp_path):
+def test_a_seed_by_chance_is_kept(processes, tmp_path):
     """A run without a seed of its own: as one that is given the seed it drew."""
-    config, _ = unbroken('any seed')
+    config = write_config(tmp_path, RANDOM + 'randomness = dict(_delete_=True, seed=None)\n')
     killed_at_any_time(processes, config, tmp_path / 'killed', 5, 0)
     run(processes, config, tmp_path / 'killed')
     saved = torch.load(tmp_path / 'killed' / 'iter_13.pth', weights_only=True)
-    given = write_config(tmp_path, RANDOM + f"randomness = dict(seed={saved['meta']['seed']})")
+    given = write_config(
+        tmp_path, RANDOM + f"randomness = dict(seed={saved['meta']['seed']})", 'given.py')
     run(processes, given, tmp_path / 'given')
     same(outcome(tmp_path / 'killed'), outcome(tmp_path / 'given'))
 
 
 # --- two processes --------------------------------------------------------------------
 
-ALWAYS = (2, 6, 9)  # in one of them each is killed, and both
 TWO = RANDOM + "custom_hooks = [dict(type='JudgedHook')]\n"
 
 
@@ -252,7 +259,7 @@ def test_two_processes_judge_what_is_saved(unbroken_two):
             assert all(torch.equal(saved[name], judged[name]) for name in norms), rank
 
 
-def gone_on_with(processes, tmp_path, codes, victims, unbroken_two):
+def others_say_it(tmp_path, codes, victims):
     for rank, code in enumerate(codes):
         if rank in victims:
             assert code == -signal.SIGKILL
@@ -260,26 +267,30 @@ def gone_on_with(processes, tmp_path, codes, victims, unbroken_two):
             said = (tmp_path / f'said_{rank}').read_text()
             assert code == 2 and f'error: rank {rank} of 2 on ' in said, said
             assert 'lost another process' in said and 'Traceback' not in said
-    assert two(processes, tmp_path / 'tiny.py', tmp_path / 'work') == [0, 0]
-    same(outcome(tmp_path / 'work'), unbroken_two[1])
 
 
-@pytest.mark.parametrize('step', [step if step in ALWAYS else pytest.param(
-    step, marks=pytest.mark.slow) for step in range(STEPS - 2)])
-def test_one_of_two_or_both_killed_at_any_time(processes, unbroken_two, tmp_path, step):
-    victims = ((0, ), (1, ), (0, 1))[ALWAYS.index(step) if step in ALWAYS else step % 3]
-    codes = two(processes, write_config(tmp_path, TWO), tmp_path / 'work', victims, 'step',
-                step, random.Random(step).uniform(0, 0.15))
-    assert max(whole(tmp_path / 'work'), default=0) >= step // SAVED * SAVED
-    gone_on_with(processes, tmp_path, codes, victims, unbroken_two)
+# Each process is killed, and both: before the first checkpoint (0), as one is written (2),
+# as a validation begins (3, 7) and between.
+@pytest.mark.parametrize('kills', [
+    {2: (0, ), 6: (1, ), 9: (0, 1)},
+    pytest.param({0: (1, ), 3: (0, 1), 7: (0, ), 10: (1, )}, marks=pytest.mark.slow)])
+def test_one_of_two_or_both_killed_at_any_time(processes, unbroken_two, tmp_path, kills):
+    config, work = write_config(tmp_path, TWO), tmp_path / 'work'
+    for step, victims in kills.items():
+        codes = two(processes, config, work, victims, 'step', step,
+                    random.Random(step).uniform(0, 0.15))
+        others_say_it(tmp_path, codes, victims)
+        assert max(whole(work), default=0) >= step // SAVED * SAVED
+    assert two(processes, config, work) == [0, 0]
+    same(outcome(work), unbroken_two[1])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('rank, how, when', [
-    (0, 'validation', 4), (1, 'validation', 4), (1, 'validation', 13),
-    (0, 'in a checkpoint', 1), (0, 'in a checkpoint', 3), (0, 'in a checkpoint', 6),
-    (0, 'before its name', 2), (0, 'behind its name', 2), (0, 'behind its name', 4)])
-def test_one_of_two_killed_when_it_hurts(processes, unbroken_two, tmp_path, rank, how, when):
-    codes = two(processes, write_config(tmp_path, TWO), tmp_path / 'work', (rank, ), how,
-                when)
-    gone_on_with(processes, tmp_path, codes, (rank, ), unbroken_two)
+def test_one_of_two_killed_when_it_hurts(processes, unbroken_two, tmp_path):
+    """The first, which writes the checkpoints, and last the other one."""
+    config, work = write_config(tmp_path, TWO), tmp_path / 'work'
+    for rank, (how, when) in zip((0, 0, 0, 1), HURTS):
+        codes = two(processes, config, work, (rank, ), how, when)
+        others_say_it(tmp_path, codes, (rank, ))
+    assert two(processes, config, work) == [0, 0]
+    same(outcome(work), unbroken_two[1])
