@@ -37,7 +37,8 @@ class FCNMetric(BaseMetric):
         trimap_widths (Sequence[int]): How many pixels on each side of a boundary
             count, for example ``(1, 5, 10, 20, 40)``. Defaults to ``()``: no bands.
         output_dir (str, optional): Where predicted labels are written as
-            ``<image's stem>.png``. Defaults to None: nowhere.
+            ``<image's stem>.png``; two images of one process that would share a file are
+            an error. Defaults to None: nowhere.
         format_only (bool): Write predictions and compute nothing, for data without
             truth. Defaults to False.
         task (str, optional): A further task, whose truth and prediction are ``gt_<task>`` and
@@ -77,6 +78,7 @@ class FCNMetric(BaseMetric):
         self._matrices: Tensor | None = None
         self._last: Tensor | None = None  # the last sample's share of them
         self._samples = 0
+        self._written: dict[str, Path] = {}
 
     @property
     def classes(self) -> Sequence[str]:
@@ -134,12 +136,18 @@ class FCNMetric(BaseMetric):
             for width in self.trimap_widths])
 
     def _write(self, prediction: Tensor, sample: dict) -> None:
+        path = Path(sample['img_path'])
+        other = self._written.setdefault(path.stem, path)
+        if other != path:
+            raise InputError(f"the labels of '{other}' and of '{path}' would both be "
+                             f'{self.output_dir / path.stem}.png: leave output_dir (--out) '
+                             'out, or test them apart')
         self.output_dir.mkdir(parents=True, exist_ok=True)
         labels = prediction.cpu().numpy()
         if sample.get('reduce_zero_label', False):
             labels = labels + 1  # the files count from 1, with 0 ignored
         labels = labels.astype(np.uint8 if labels.max(initial=0) < 256 else np.uint16)
-        with replacing(self.output_dir / f'{Path(sample["img_path"]).stem}.png') as beside:
+        with replacing(self.output_dir / f'{path.stem}.png') as beside:
             Image.fromarray(labels).save(beside)
 
     def evaluate(self, size: int) -> dict[str, float]:

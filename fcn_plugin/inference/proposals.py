@@ -44,9 +44,11 @@ def write_proposals(infer: FCNInferencer, images: Sequence[Path], out_dir: PathL
         if not number >= 0:
             raise InputError(f'--{name} must be 0 pixels or more, but is {number}')
     module, out_dir = WRITTEN[format], output_folder(out_dir)
-    folder = Path(os.path.commonpath([path.absolute().parent for path in images]))
-    found = {path: Annotated(path.absolute().relative_to(folder).as_posix(), None, (), path)
-             for path in images}
+    # Without '..', by which files would be written beside the folder, not into it.
+    whole = {path: Path(os.path.abspath(path)) for path in images}
+    folder = Path(os.path.commonpath([path.parent for path in whole.values()]))
+    found = {path: Annotated(file.relative_to(folder).as_posix(), None, (), path)
+             for path, file in whole.items()}
     files = module.files_of(list(found.values()), out_dir)
     twice = {file for file in files if files.count(file) > 1} if (
         len(set(files)) < len(files)) else ()

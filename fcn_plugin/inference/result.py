@@ -177,8 +177,10 @@ class Result:
 
 
 def find_class(name: str | int, classes: Sequence[str]) -> int:
-    """The index of a class given by its name (any case) or its index."""
+    """The index of a class given by its name (in any case, if none has its own) or index."""
     lower, wanted = [c.lower() for c in classes], str(name)
+    if wanted in classes:
+        return list(classes).index(wanted)
     if wanted.lower() in lower:
         return lower.index(wanted.lower())
     if wanted.isdecimal() and int(wanted) < len(classes):

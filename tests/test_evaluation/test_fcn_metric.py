@@ -245,6 +245,17 @@ def test_output_dir(tmp_path):
     assert metric.evaluate(3)['aAcc'] == 100
 
 
+def test_no_prediction_is_written_over_another(tmp_path):
+    """Images of one name in two folders; one that a sampler repeats is the same."""
+    metric, one = make(output_dir=tmp_path), labels(4, 6)
+    for path in ('a/1.jpg', 'a/1.jpg', 'a/2.jpg'):
+        metric.process({}, [sample(one, one, path=path)])
+    with pytest.raises(ValueError, match="'a/1.jpg' and of 'b/1.jpg' would both be .*1.png"):
+        metric.process({}, [sample(one, one, path='b/1.jpg')])
+    metric.evaluate(4)
+    metric.process({}, [sample(one, one, path='b/1.jpg')])  # the next test, as ever
+
+
 def test_format_only_needs_no_truth(tmp_path):
     metric = make(format_only=True, output_dir=str(tmp_path))
     metric.process({}, [sample(labels(4, 6))])

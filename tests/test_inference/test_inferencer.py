@@ -17,7 +17,7 @@ from fcn_plugin import visualization as vis
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.inference.images import VideoInput, VideoOutput
-from fcn_plugin.inference.result import Result, output_stems
+from fcn_plugin.inference.result import Result, find_class, output_stems
 from fcn_plugin.runtimes import torch_backend
 from fcn_plugin.utils.errors import LeftOutError
 
@@ -292,6 +292,12 @@ def test_result(segment, photos):
         result.mask('cat')
     with pytest.raises(ValueError, match='scores=True'):
         segment(photos / 'b.png').heatmap('ring')
+
+
+def test_names_that_differ_in_case_alone():
+    classes = ('Road', 'road', 'ROAD side', '1')
+    assert [find_class(name, classes) for name in (*classes, 'ROAD', 'road side', 0, 2)] == [
+        0, 1, 2, 3, 0, 2, 0, 2]
 
 
 @pytest.mark.parametrize('label', [0, 255])

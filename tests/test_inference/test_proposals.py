@@ -51,6 +51,20 @@ def read_again(format, folder):
 
 
 @pytest.mark.parametrize('format', WRITTEN)
+def test_nothing_is_written_beside_the_folder(trained, scenes, tmp_path, monkeypatch, format):
+    """Images by paths that go up and down again."""
+    monkeypatch.chdir(scenes / 'a')
+    before = set(tmp_path.rglob('*'))
+    written = predict_to_files(['../b.png', 'b.png', '../a/Größe 道.jpg'],
+                               trained / 'best.pth', out_dir='../../out', format=format,
+                               device='cpu')
+    out = tmp_path / 'out'
+    assert {path for path in set(tmp_path.rglob('*')) - before if path.is_file()} == {
+        path.resolve() for path in written}
+    assert all(path.resolve().is_relative_to(out) for path in written)
+
+
+@pytest.mark.parametrize('format', WRITTEN)
 def test_what_is_written_reads_as_predicted(trained, scenes, tmp_path, format):
     files = [scenes / 'b.png', scenes / 'a/Größe 道.jpg', scenes / 'a/b.png']
     out = tmp_path / 'out' / 'scenes'
