@@ -14,7 +14,7 @@ from ..annotations.matching import match
 from ..checkpoints.loading import load_model
 from ..inference.images import to_channels
 from ..own_data.annotated import read_annotations
-from ..own_data.find_pairs import sort_out
+from ..own_data.find_pairs import find_pairs, sort_out
 from ..runtimes.torch_backend import TorchBackend, prediction_of, run_pipeline, step_options
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing, write_text
@@ -49,7 +49,7 @@ def suggest(checkpoint: PathLike, folder: PathLike, number: int = 50,
     Args:
         checkpoint (str or Path): The network's.
         folder (str or Path): Images, in folders of it too. Those that a labelling tool's
-            files in it say are labelled are left out.
+            files in it say are labelled are left out, and those with a mask.
         number (int): How many. Defaults to 50.
         out_dir (str or Path): Made where it does not exist. Defaults to
             'work_dirs/suggest'.
@@ -100,7 +100,7 @@ def suggest(checkpoint: PathLike, folder: PathLike, number: int = 50,
 
 
 def unlabelled_images(folder: Path) -> list[Path]:
-    """The images in a folder that have no labels in a labelling tool's files beside them.
+    """The images in a folder that have neither labels in a labelling tool's files nor a mask.
 
     Raises:
         ValueError: If there are none.
@@ -109,9 +109,13 @@ def unlabelled_images(folder: Path) -> list[Path]:
     found, broken = read_annotations(folder)
     _, images = match(folder, roles['image'] + roles['mask'], roles['image'], [
         one for _, export in found for one in export.images], [], [])
+    masked = {pair.image for pair in find_pairs(folder).pairs} if (
+        roles['image'] and roles['mask']) else set()
+    images = [path for path in images if path not in masked]
     if not images:
+        why = [*broken[:1], *([f'{len(masked)} have masks'] if masked else [])]
         raise InputError(f'{folder}: there are no images without labels'
-                         + (f' ({broken[0]})' if broken else ''))
+                         + (f' ({"; ".join(why)})' if why else ''))
     return images
 
 

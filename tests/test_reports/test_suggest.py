@@ -10,7 +10,7 @@ from tiny_runs import run_tool
 
 from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.inference.inferencer import FCNInferencer
-from fcn_plugin.reports.suggest import choose, look_at, suggest
+from fcn_plugin.reports.suggest import choose, look_at, suggest, unlabelled_images
 from fcn_plugin.runtimes.torch_backend import TorchBackend
 
 TOOL = 'analysis_tools/suggest.py'
@@ -66,6 +66,20 @@ def test_images_without_labels_are_listed_and_shown(trained, folder, tmp_path, c
     assert max(everything, key=lambda one: one.uncertainty) == everything[0]
     sheet = np.asarray(Image.open(tmp_path / 'all/suggested.png'))
     assert sheet.shape[1] > 5 * 240 and (sheet != 255).any(2).mean() > 0.3
+
+
+def test_images_with_masks_are_labelled(tmp_path):
+    for i in range(5):
+        for kind, there in (('images', True), ('masks', i < 2)):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            if there:
+                Image.new('L' if kind == 'masks' else 'RGB', (8, 8), i).save(
+                    tmp_path / kind / f'{i}.png')
+    assert [path.name for path in unlabelled_images(tmp_path)] == ['2.png', '3.png', '4.png']
+    for i in (2, 3, 4):
+        (tmp_path / 'images' / f'{i}.png').unlink()
+    with pytest.raises(ValueError, match=r'no images without labels \(2 have masks\)'):
+        unlabelled_images(tmp_path)
 
 
 def test_a_photograph_takes_no_more_memory_than_its_own(trained):
