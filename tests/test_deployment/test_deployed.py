@@ -96,6 +96,7 @@ def test_resizing_is_mmcv_s(size, keep_ratio):
     assert got.shape[2:] == (-(-height // 32) * 32, -(-width // 32) * 32)
     got = got[0, :, :height, :width].permute(1, 2, 0).numpy()
     assert np.abs(got - expected).max() < 1.01  # OpenCV rounds its weights
+    assert np.abs(got - got.round()).max() < 1e-3  # whole numbers, as the pipeline's
 
 
 @pytest.mark.parametrize('change, words', [

@@ -63,13 +63,14 @@ def test_resizing_inside(trained, tmp_path, options):
 
 def test_resizing_outside(trained, tmp_path):
     """The file keeps the pipeline, which the inferencer runs."""
-    export(trained / 'best.pth', tmp_path / 'net.onnx')
+    export(trained / 'best.pth', tmp_path / 'net.onnx', scores=True)
     graph = FCNInferencer(tmp_path / 'net.onnx', device='cpu')
     reference = FCNInferencer(trained / 'best.pth', device='cpu')
     image = np.kron(noise(6, 9), np.ones((20, 20, 1), np.uint8))
-    labels = graph(image).labels
-    assert labels.shape == (120, 180)
-    assert (labels == reference(image).labels).mean() > 0.9  # nearest neighbour
+    found, expected = (each(image, scores=True) for each in (graph, reference))
+    assert found.labels.shape == (120, 180) and found.scores.shape == (9, 120, 180)
+    assert (found.labels == expected.labels).mean() > 0.9  # nearest neighbour
+    assert np.abs(found.scores - expected.scores).mean() < 0.02
 
 
 def test_by_onnxruntime_alone(exported):

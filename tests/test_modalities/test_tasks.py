@@ -175,6 +175,26 @@ def test_tasks_of_images_of_two_sizes_are_padded_alike():
     assert torch.isfinite(first) and first == second
 
 
+def test_views_are_averaged_task_by_task():
+    model = filled(build(other_tasks=dict(geometric=GEOMETRIC)))
+    model.test_cfg.logits = True
+    image = torch.randint(0, 256, (3, 64, 48), dtype=torch.uint8)
+    metas = [dict(img_shape=(64, 48), ori_shape=(64, 48), img_path='a.png', **flip)
+             for flip in ({}, dict(flip=True, flip_direction='horizontal'))]
+    views = dict(inputs=[[image], [image.flip(-1)]],
+                 data_samples=[[SegDataSample(metainfo=meta)] for meta in metas])
+    tta = MODELS.build(dict(type='FCNTTAModel', module=model))
+    with torch.no_grad():
+        found, = tta.test_step(views)
+        alone = [model.test_step(dict(inputs=[each], data_samples=[SegDataSample(
+            metainfo=meta)]))[0] for (each, ), meta in zip(views['inputs'], metas)]
+    for pred, logits in (('pred_sem_seg', 'seg_logits'),
+                         ('pred_geometric', 'geometric_logits')):
+        mean = sum(one.get(logits).data.softmax(0) for one in alone) / 2
+        assert torch.equal(found.get(pred).data[0].long(), mean.argmax(0))
+        torch.testing.assert_close(found.get(logits).data.softmax(0), mean)
+
+
 def test_from_the_archive_to_two_sets_of_figures(archive, tmp_path):
     siftflow_to_folders(*archive[:2], tmp_path / 'out')
     config = write_config(tmp_path, f"""

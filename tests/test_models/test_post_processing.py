@@ -167,15 +167,24 @@ def test_the_threshold_of_one_channel(threshold, labels):
                                torch.tensor([0.1, 0.3, 0.6, 0.8]))
 
 
+#: mmseg's, whose scores are so close to one another that the image decides.
+STOCK = dict(type='FCNHead', in_channels=64, in_index=2, channels=8, num_classes=4,
+             num_convs=1)
+
+
+def unsure(model):
+    for parameter in model.decode_head.conv_seg.parameters():
+        parameter.data *= 0.01
+    return model
+
+
 def test_any_segmentor():
     """mmseg's, with mmseg's head: the same weights, refined."""
-    head = dict(type='FCNHead', in_channels=64, in_index=2, channels=8, num_classes=4,
-                num_convs=1)
     kind = with_post_processing(MODELS.get('EncoderDecoder'))
     assert kind is with_post_processing(MODELS.get('EncoderDecoder'))
     assert kind.__name__ == 'EncoderDecoderWithPostProcessor'
-    given = dict(head=head, test_cfg=ConfigDict(mode='whole'))
-    plain = build(None, kind='EncoderDecoder', **given)
+    given = dict(head=STOCK, test_cfg=ConfigDict(mode='whole'))
+    plain = unsure(build(None, kind='EncoderDecoder', **given))
     refined = build(kind=kind.__name__, **given)
     refined.load_state_dict(plain.state_dict())
     data = image_data((64, 96))
@@ -183,6 +192,20 @@ def test_any_segmentor():
                    rgb(data['inputs'][0]))
     fcn = MODELS.get('FCNSegmentor')
     assert with_post_processing(fcn) is fcn
+
+
+def test_padding_is_no_part_of_the_image():
+    """That of mmseg's preprocessor, which mmseg's segmentors leave to the end."""
+    found, kind = [], with_post_processing(MODELS.get('EncoderDecoder')).__name__
+    for post_processor in (CRF, None):
+        model = unsure(build(post_processor, STOCK, kind, test_cfg=ConfigDict(mode='whole')))
+        model.data_preprocessor.test_cfg = dict(size_divisor=32)
+        data = image_data((40, 50))
+        found += predict(model, data)
+    assert tuple(found[0].img_padding_size) == (0, 14, 0, 24)
+    assert_refined(*found, rgb(data['inputs'][0]))
+    with pytest.raises(AssertionError):
+        assert_refined(*found, rgb(data['inputs'][0].flip(1)))
 
 
 # --- trained inside -----------------------------------------------------------------
