@@ -23,12 +23,12 @@ class Run(NamedTuple):
         code (int): The exit code.
         out (str): What it printed.
         err (str): What it printed to stderr.
-        calls (int): How many calls of the disk could have failed.
+        calls (list[int]): For each call of the disk that could have failed, in how many ways.
     """
     code: int
     out: str
     err: str
-    calls: int
+    calls: list[int]
 
 
 class FailingDisk:
@@ -46,11 +46,11 @@ class FailingDisk:
             stdout=subprocess.PIPE, text=True,
             env=os.environ | dict(LD_PRELOAD=str(library), PYTHONPATH=paths))
 
-    def fcn(self, folder, *arguments, at=0, seed=0, chance=0.):
-        """Calls ``fcn`` in ``folder``, whose files the call number ``at`` fails for, or each
-        call by chance."""
+    def fcn(self, folder, *arguments, at=0, way=0, seed=0, chance=0.):
+        """Calls ``fcn`` in ``folder``, whose files the call number ``at`` fails for in one of
+        its ways, or each call by chance."""
         request = dict(folder=str(folder), arguments=list(map(str, arguments)), at=at,
-                       seed=seed, chance=chance)
+                       way=way, seed=seed, chance=chance)
         self.process.stdin.write(json.dumps(request) + '\n')
         self.process.stdin.flush()
         return Run(**json.loads(self.process.stdout.readline()))
@@ -60,7 +60,7 @@ class FailingDisk:
         self.process.communicate()
 
 
-def run(folder, arguments, at, seed, chance):
+def run(folder, arguments, at, way, seed, chance):
     """Of the process forked: what ``fcn`` does, as JSON."""
     import torch
 
@@ -70,15 +70,17 @@ def run(folder, arguments, at, seed, chance):
     os.chdir(folder)
     sys.argv = ['fcn', *arguments]
     disk.disk_arm(folder.encode(), ctypes.c_uint64(seed), ctypes.c_double(chance),
-                  ctypes.c_long(at))
+                  ctypes.c_long(at), way)
     with contextlib.redirect_stdout(io.StringIO()) as out, \
             contextlib.redirect_stderr(io.StringIO()) as err:
         try:
             cli.main()
         except SystemExit as end:
             code = end.code or 0
-    calls = disk.disk_calls()
-    disk.disk_arm(b'', ctypes.c_uint64(0), ctypes.c_double(0), ctypes.c_long(0))
+    calls = []
+    while ways := disk.disk_ways(ctypes.c_long(len(calls) + 1)):
+        calls.append(ways)
+    disk.disk_arm(b'', ctypes.c_uint64(0), ctypes.c_double(0), ctypes.c_long(0), 0)
     return json.dumps(Run(code, out.getvalue(), err.getvalue(), calls)._asdict())
 
 
