@@ -21,6 +21,7 @@ from torch.utils.hooks import RemovableHandle
 from ..checkpoints.writing import write_checkpoint
 from ..utils.channels import turned
 from ..utils.errors import NotFiniteError
+from ..utils.names import name_apart
 from ..utils.wrappers import unwrapped
 from ..visualization import as_picture
 
@@ -55,9 +56,9 @@ class FCNVisualizationHook(SegVisualizationHook):
 
     def __init__(self, **kwargs) -> None:
         with warnings.catch_warnings():
-            # "The draw is False" is the default and no news.
-            warnings.filterwarnings('ignore', 'The draw is False')
+            warnings.filterwarnings('ignore', 'The draw is False')  # the default, no news
             super().__init__(**kwargs)
+        self._names: dict[str, str] = {}
 
     def _after_iter(self, runner: Runner, batch_idx: int, data_batch: dict,
                     outputs: Sequence[SegDataSample], mode: str = 'val') -> None:
@@ -76,7 +77,7 @@ class FCNVisualizationHook(SegVisualizationHook):
             if sample.get('flip'):  # as predictions are flipped back
                 image = cv2.flip(image, 1 if sample.flip_direction == 'horizontal' else 0)
             self._visualizer.add_datasample(
-                f'{mode}_{Path(output.img_path).name}', image,
+                f'{mode}_{name_apart(output.img_path, self._names)}', image,
                 data_sample=output, show=self.show, wait_time=self.wait_time,
                 # in testing runner.iter would build the training data
                 step=runner.iter if mode == 'val' else 0)

@@ -39,6 +39,21 @@ def parts_of(name: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part not in ('', '.', '..'))
 
 
+def name_apart(path: str, seen: dict[str, str]) -> str:
+    """A file's name, with as many of its folders before it as tell it from those seen.
+
+    Args:
+        path (str): The file.
+        seen (dict[str, str]): Names given so far, and of what; takes this one.
+    """
+    parts, count = Path(path).parts, 1
+    while count < len(parts) and seen.get('_'.join(parts[-count:]), path) != path:
+        count += 1
+    name = '_'.join(parts[-count:])
+    seen.setdefault(name, path)
+    return name
+
+
 class NamedFiles:
     """Files of a folder, found by the lines of lists.
 

@@ -302,3 +302,18 @@ def test_images_are_flipped_back_as_predictions_are(monkeypatch, direction, axis
     FCNVisualizationHook(draw=True, interval=1).after_test_iter(
         None, 0, dict(inputs=[seen], data_samples=[sample]), [output])
     np.testing.assert_array_equal(drawn, [image])
+
+
+def test_images_of_one_name_have_pictures_of_their_own(monkeypatch):
+    """In two folders; each validation draws the same image under the same name."""
+    drawn = []
+    monkeypatch.setattr(SegLocalVisualizer, 'add_datasample',
+                        lambda self, name, image, **kwargs: drawn.append(name))
+    SegLocalVisualizer.get_instance('pictures')
+    hook = FCNVisualizationHook(draw=True, interval=1)
+    for path in ('/data/a/0.png', '/data/b/0.png', '/data/a/0.png', '/more/b/0.png'):
+        output = SegDataSample(metainfo=dict(img_path=path))
+        output.pred_sem_seg = PixelData(data=torch.zeros(1, 6, 8))
+        hook.after_test_iter(None, 0, dict(
+            inputs=[torch.zeros(3, 6, 8, dtype=torch.uint8)], data_samples=[output]), [output])
+    assert drawn == ['test_0.png', 'test_b_0.png', 'test_0.png', 'test_more_b_0.png']
