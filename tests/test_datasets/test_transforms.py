@@ -41,6 +41,15 @@ def test_only_some_images_and_within_range():
         assert not ((image < 10) & (each > 250)).any()
 
 
+def test_noise_makes_nothing_darker():
+    """Values are rounded, not cut off."""
+    np.random.seed(0)
+    transform = RandomLowLight(prob=1., max_stops=0., max_noise=3.)
+    grey = np.full((200, 300), 100, np.uint8)
+    assert np.mean([transform(dict(img=grey))['img'].mean() for _ in range(5)]) == (
+        pytest.approx(100, abs=0.1))
+
+
 def test_it_repeats_by_numpys_seed():
     image = np.full((8, 9), 100, np.uint8)
     for _ in range(2):

@@ -208,6 +208,16 @@ def test_tiff_of_labels(tmp_path, size, core):
         assert (np.asarray(picture.convert('RGB')) == palette_table(palette)[labels]).all()
 
 
+@pytest.mark.parametrize('count, kind', [(255, np.uint8), (256, np.uint16)])
+def test_more_classes_than_8_bits_leave_free(tmp_path, count, kind):
+    """255 is no class where pixels have 8 bits."""
+    labels = np.arange(count).reshape(1, count)
+    write_label_tiff(tmp_path / 'a.tif', labels.shape, in_windows(labels, 100),
+                     np.zeros((count, 3), np.uint8))
+    found = tifffile.imread(tmp_path / 'a.tif')
+    assert found.dtype == kind and (found == labels).all()
+
+
 def test_georeference_is_kept(segment, tmp_path):
     tags = [(33550, 'd', 3, (0.5, 0.5, 0.), True),
             (33922, 'd', 6, (0., 0., 0., 4e5, 5e6, 0.), True),

@@ -234,6 +234,11 @@ def test_weights_of_a_base_are_of_its_own_classes(tmp_path, base, weighed):
     weights = head.loss_decode.class_weight
     assert weights == (checked.weights if weighed else None)
     assert config.lr < 5e-4
+    # nor are its optimiser's settings taken over
+    assert config.optim_wrapper.optimizer == dict(
+        type='AdamW', lr=config.lr, weight_decay=0.01)
+    assert config.optim_wrapper.paramwise_cfg == dict(
+        custom_keys=dict(decode_head=dict(lr_mult=10)))
     by_default = write_config(checked, str(tmp_path / 'other')).read_text()
     assert 'of its own classes' not in by_default and '\nlr = 0.0005\n' in by_default
 
