@@ -11,6 +11,7 @@ from torch import Tensor
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
 from ..utils.paths import HUB, PathLike
+from .bundled import SUFFIXES
 from .card import model_card
 from .hub import FILE, check_push, push
 from .reading import read_checkpoint
@@ -54,6 +55,8 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
     if dtype not in DTYPES:
         raise InputError(f"dtype is '{dtype}', expected {', '.join(DTYPES)}")
     out = Path(out)
+    if out.suffix not in SUFFIXES:
+        raise InputError(f"'{out}' ends in '{out.suffix}', expected {' or '.join(SUFFIXES)}")
     card = out.with_suffix('.md') if out.suffix == '.safetensors' else None
     if push_to is not None:
         if card is None:

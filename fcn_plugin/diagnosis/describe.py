@@ -302,6 +302,9 @@ def print_backbone(source: str, options: dict | None = None, finest: int = 8) ->
     if is_config:
         config = load_config(source, options).model.backbone.to_dict()
         config.pop('init_cfg', None)
+    elif Path(source).is_file():
+        raise InputError(f"'{source}' is a file, but no config (.py): expected one, or the "
+                         "type of a backbone, such as 'mmpretrain.ConvNeXt'")
     else:
         config = dict(type=source, **(options or {}))
     # what timm and others say of themselves while they are built

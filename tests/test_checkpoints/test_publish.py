@@ -90,7 +90,9 @@ def test_the_mean_of_stages(of_a_run, tmp_path):
     (lambda found: found['state_dict']['backbone.conv1.weight'].fill_(float('inf')),
      dict(dtype='float32'), "'backbone.conv1.weight' holds inf, which is no number"),
     (lambda found: None, dict(dtype='int8'), "dtype is 'int8', expected float32"),
-    (lambda found: None, dict(out='run.pth'), 'overwrite')])
+    (lambda found: None, dict(out='run.pth'), 'overwrite'),
+    (lambda found: None, dict(out='a.onnx'), "a.onnx' ends in '.onnx', expected .pth"),
+    (lambda found: None, dict(out='street'), "street' ends in '', expected .pth")])
 def test_what_cannot_be_given_away(of_a_run, tmp_path, spoil, change, words):
     found = torch.load(of_a_run, weights_only=True)
     spoil(found)

@@ -39,6 +39,8 @@ def printed_config(text, folder):
     (['mmpretrain.ConvNeXt', '--stride', '64'], 'no map of stride 64 or more'),
     (['mmpretrain.ConvNeXt', 'tiny'], "expected KEY=VALUE such as arch=tiny, not 'tiny'"),
     (['absent.py'], 'absent.py: no such config file'),
+    ([__file__.replace('.py', '.md').replace('test_diagnosis/test_describe', 'README')],
+     'is a file, but no config (.py): expected one, or the type'),
 ])
 def test_faults_are_one_line(args, said):
     done = run_tool(TOOL, *args)
