@@ -8,10 +8,13 @@ THREADS = 1 if int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1)) > 1 else 2
 os.environ.setdefault('OMP_NUM_THREADS', str(THREADS))
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
+import multiprocessing  # noqa: E402
 import random  # noqa: E402
 import sys  # noqa: E402
 from collections import Counter  # noqa: E402
+from multiprocessing.forkserver import ensure_running  # noqa: E402
 from pathlib import Path  # noqa: E402
+from unittest import mock  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -81,6 +84,18 @@ def trained(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('trained')
     write_trained(folder)
     return folder
+
+
+@pytest.fixture(scope='session')
+def processes():
+    """Forks of a process that has imported everything, and done nothing yet."""
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['pytest', 'preloaded', 'broken_runs'])
+    here = Path(__file__).resolve().parent
+    paths = os.pathsep.join(map(str, [here, here.parent, os.environ.get('PYTHONPATH', '')]))
+    with mock.patch.dict(os.environ, PYTHONPATH=paths, OMP_NUM_THREADS='1'):
+        ensure_running()
+    return context
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 """Runs that are killed and resumed end as the one that was not, to the bit."""
-import multiprocessing
 import os
 import random
 import signal
@@ -16,7 +15,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
-from tiny_runs import HERE, ROOT, run_tool, write_config
+from tiny_runs import HERE, run_tool, write_config
 
 WORKERS = RANDOM.replace(HERE, 'num_workers=2, persistent_workers=True', 1)
 PASSES = RANDOM.replace('dataset=dict(length=8', """
@@ -92,19 +91,6 @@ def train(config, work, how=None, when=0, pipe=None, rank=None, port=None):
     print(done.err, file=sys.stderr)
     Path(config).with_name(f'said_{rank}').write_text(done.err)
     os._exit(done.code)
-
-
-@pytest.fixture(scope='module')
-def processes():
-    """Forks of a process that has imported everything, and done nothing yet."""
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['tiny_runs', 'preloaded', __name__])
-    paths = os.pathsep.join([str(ROOT / 'tests'), str(ROOT),
-                             os.environ.get('PYTHONPATH', '')])
-    with mock.patch.dict(os.environ, PYTHONPATH=paths):
-        from multiprocessing.forkserver import ensure_running
-        ensure_running()
-    return context
 
 
 def run(processes, *args, code=0):

@@ -2,7 +2,6 @@
 import ctypes
 import fcntl
 import heapq
-import multiprocessing
 import os
 import random
 import re
@@ -13,11 +12,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from unittest import mock
 
 import pytest
 import torch
-from tiny_runs import ROOT, SHAPES, run_tool, write_config
+from tiny_runs import SHAPES, run_tool, write_config
 
 CLONE_NEWNET = 0x40000000
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454ca, 1, 0x1000
@@ -112,19 +110,13 @@ def train(host, rank, address, port, config, work, *options):
 
 
 @pytest.fixture(scope='module')
-def start(wire):
-    """Has both hosts train, in forks of a process that has imported everything."""
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['tiny_runs', 'preloaded', __name__])
-    paths = os.pathsep.join([str(ROOT / 'tests'), str(ROOT), os.environ.get('PYTHONPATH', '')])
-    with mock.patch.dict(os.environ, PYTHONPATH=paths):
-        from multiprocessing.forkserver import ensure_running
-        ensure_running()
+def start(wire, processes):
+    """Has both hosts train."""
     ports = iter(range(29500, 29600))
 
     def start(config, work, *options):
         port = next(ports)
-        pair = [context.Process(target=train, args=(
+        pair = [processes.Process(target=train, args=(
             host, rank, wire.hosts[0][2], port, config, work, *options))
             for rank, host in enumerate(wire.hosts)]
         for process in pair:
@@ -155,8 +147,8 @@ def same_weights(work, expected):
 
 @pytest.mark.slow
 def test_a_bad_wire_changes_no_weight(wire, start, weights_of_a_good_wire, tmp_path):
-    """50 ms late each way, one packet in fifty lost."""
-    wire.delay, wire.loss, wire.lost = 0.05, 0.02, 0
+    """10 ms late each way, one packet in fifty lost."""
+    wire.delay, wire.loss, wire.lost = 0.01, 0.02, 0
     assert ended(start(write_config(tmp_path), tmp_path / 'work')) == [0, 0]
     assert wire.lost > 5
     same_weights(tmp_path / 'work', weights_of_a_good_wire)

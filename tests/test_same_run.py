@@ -1,18 +1,16 @@
 """The same run in one, two and three processes, and gone on with in another number."""
 import itertools
 import json
-import multiprocessing
 import os
 import sys
 from hashlib import sha256
-from unittest import mock
 
 import pytest
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
-from tiny_runs import ROOT, SHAPES, run_tool, write_config
+from tiny_runs import SHAPES, run_tool, write_config
 
 STEPS, BATCH = 6, 6
 BOUND = 5e-6  # of the largest weight of a tensor; 7e-7 was measured
@@ -68,22 +66,10 @@ def train(part, rank, count, port, config, work, *options):
     os._exit(done.code)
 
 
-@pytest.fixture(scope='module')
-def context():
-    """Forks of a process that has imported everything, and done nothing yet."""
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['tiny_runs', 'fcn_plugin.engine.train', __name__])
-    paths = os.pathsep.join([str(ROOT / 'tests'), str(ROOT), os.environ.get('PYTHONPATH', '')])
-    with mock.patch.dict(os.environ, PYTHONPATH=paths, OMP_NUM_THREADS='1'):
-        from multiprocessing.forkserver import ensure_running
-        ensure_running()
-    return context
-
-
-def run(context, part, count, folder, config, batch, *options):
+def run(processes, part, count, folder, config, batch, *options):
     """Trains in so many processes; what each step saw, in all of them."""
     port = next(ports)
-    started = [context.Process(target=train, args=(
+    started = [processes.Process(target=train, args=(
         part, rank, count, port, config, folder / 'work', *options, '--cfg-options',
         f'train_dataloader.batch_size={batch}')) for rank in range(count)]
     for process in started:
@@ -99,13 +85,13 @@ def run(context, part, count, folder, config, batch, *options):
 
 
 @pytest.fixture(scope='module')
-def runs(context, tmp_path_factory):
+def runs(processes, tmp_path_factory):
     """Folder and what each step saw, by the number of processes."""
     found = {}
     for count in (1, 2, 3):
         folder = tmp_path_factory.mktemp(f'in_{count}')
         config = write_config(folder, CONFIG)
-        found[count] = folder, run(context, 'whole', count, folder, config, BATCH // count)
+        found[count] = folder, run(processes, 'whole', count, folder, config, BATCH // count)
     return found
 
 
@@ -138,7 +124,7 @@ def test_weights_agree_to_rounding(runs):
 
 @pytest.mark.parametrize('before, after, batch', [(2, 3, 2), (3, 1, 6), (2, 1, 3)])
 def test_another_number_of_processes_goes_on_with_the_images_that_are_left(
-        context, runs, tmp_path, before, after, batch):
+        processes, runs, tmp_path, before, after, batch):
     """The same steps where the batch is the same in all; else the same order in others."""
     folder, seen = runs[before]
     work = tmp_path / 'work'
@@ -146,7 +132,7 @@ def test_another_number_of_processes_goes_on_with_the_images_that_are_left(
     (work / 'iter_3.pth').write_bytes((folder / 'work' / 'iter_3.pth').read_bytes())
     (work / 'last_checkpoint').write_text(str(work / 'iter_3.pth'))
     config = write_config(tmp_path, CONFIG)
-    rest = run(context, 'rest', after, tmp_path, config, batch, '--resume')
+    rest = run(processes, 'rest', after, tmp_path, config, batch, '--resume')
     order = [one for step in range(3, STEPS) for one in seen[step]]
     found = [one for step in rest.values() for one in step]
     assert list(rest) == list(range(3, STEPS))

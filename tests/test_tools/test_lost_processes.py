@@ -13,6 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from process_runs import environment
+from test_robustness_kills import two
 from tiny_runs import ROOT, SHAPES, write_config
 
 from fcn_plugin.engine.start import go_on_after_restart
@@ -20,7 +21,8 @@ from fcn_plugin.utils import distributed
 
 TRAIN = str(ROOT / 'tools' / 'dist_train.sh')
 LONGEST = 300  # seconds: what hangs fails
-# Rank 1 kills itself once, as the system does for want of memory.
+# Rank 1 kills itself, as the system does for want of memory: once in the fourth iteration,
+# and in the sixth.
 KILL = """
 import os, signal
 from pathlib import Path
@@ -34,7 +36,8 @@ class Kill(Hook):
         self.marker = Path(marker)
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if runner.iter == 3 and get_rank() == 1 and not self.marker.exists():
+        if get_rank() == 1 and (runner.iter == 5 or runner.iter == 3
+                                and not self.marker.exists()):
             self.marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -67,53 +70,42 @@ def last_checkpoint(work_dir):
 # --- one machine ----------------------------------------------------------------------
 
 
-@pytest.fixture
-def killed_once(tmp_path):
-    """A config of six iterations whose second process is killed in the fourth."""
+@pytest.mark.slow
+def test_a_restart_goes_on_and_a_killed_process_ends_the_run(processes, tmp_path):
+    """It has the weights of a run that nobody broke, to the last bit.
+
+    ``--resume`` in several processes is a part of test_robustness_kills.py."""
     (tmp_path / 'kill.py').write_text(KILL)
-    return write_config(tmp_path, SHAPES + f"""
-custom_imports = dict(imports=['fcn_plugin', 'kill'])
-custom_hooks = [dict(type='Kill', marker='{tmp_path}/killed')]
+    plain = SHAPES + """
 randomness = dict(seed=0)
 train_cfg = dict(max_iters=6, val_interval=6)
+default_hooks['checkpoint']['max_keep_ckpts'] = 9
+"""
+    killed = write_config(tmp_path, plain + f"""
+custom_imports = dict(imports=['fcn_plugin', 'kill'])
+custom_hooks = [dict(type='Kill', marker='{tmp_path}/killed')]
 """)
-
-
-@pytest.mark.slow
-def test_a_killed_process_ends_the_run(killed_once, tmp_path):
-    """``--resume`` in several processes is a part of the test with two machines."""
-    started = dist_train(killed_once, 2, '--work-dir', tmp_path / 'work',
+    started = dist_train(killed, 2, '--work-dir', tmp_path / 'work',
+                         TORCHRUN_ARGS='--standalone --max-restarts=1',
                          PYTHONPATH=f'{ROOT}{os.pathsep}{tmp_path}')
     printed = wait(started)
     assert started.returncode == 2, printed
     assert 'Traceback' not in printed
+    assert len(re.findall(r'Iter\(train\) \[ *1/6\]', printed)) == 1
+    assert re.search(r'restart 1: going on from \S+/iter_[23]\.pth', printed)
     assert re.fullmatch(
         r'error: rank 1 on \S+ \(pid \d+\) was killed by SIGKILL \(by hand, or by the '
         'system for want of memory\\). All processes of this machine have ended; go on '
         'from the last checkpoint by the same command with --resume',
         printed.splitlines()[-1])
-    assert last_checkpoint(tmp_path / 'work') in (2, 3)
+    assert last_checkpoint(tmp_path / 'work') in (4, 5)
 
-
-@pytest.mark.slow
-def test_a_restart_goes_on_from_the_last_checkpoint(killed_once, tmp_path):
-    """And ends with the weights of a run that nobody broke, to the last bit."""
-    def train(work_dir):
-        started = dist_train(
-            killed_once, 2, '--work-dir', tmp_path / work_dir,
-            TORCHRUN_ARGS='--standalone --max-restarts=1',
-            PYTHONPATH=f'{ROOT}{os.pathsep}{tmp_path}')
-        printed = wait(started)
-        assert started.returncode == 0, printed
-        assert len(re.findall(r'Iter\(train\) \[ *1/6\]', printed)) == 1
-        saved = torch.load(tmp_path / work_dir / 'iter_6.pth', weights_only=True)
-        return printed, saved['state_dict']
-
-    printed, restarted = train('restarted')
-    assert re.search(r'restart 1: going on from \S+/iter_[23]\.pth', printed)
-    printed, unbroken = train('unbroken')  # the kill happens once
-    assert 'going on from' not in printed
-    assert all(torch.equal(restarted[name], value) for name, value in unbroken.items())
+    unbroken = write_config(tmp_path, plain, 'unbroken.py')
+    assert two(processes, unbroken, tmp_path / 'unbroken') == [0, 0]
+    restarted, expected = (torch.load(tmp_path / name / 'iter_4.pth', weights_only=True)[
+        'state_dict'] for name in ('work', 'unbroken'))
+    assert restarted.keys() == expected.keys()
+    assert all(torch.equal(restarted[name], value) for name, value in expected.items())
 
 
 def test_restarts_that_would_hang_are_refused():
@@ -244,24 +236,20 @@ def hosts():
 
 @pytest.mark.slow
 def test_two_machines_and_a_cut_wire(hosts, tmp_path):
-    """They train together, end when the wire is cut, and go on when it is whole."""
+    """They train together, and end when the wire is cut.
+
+    That they go on when it is whole is a part of test_robustness_network.py."""
     work = tmp_path / 'work'
     config = write_config(tmp_path, SHAPES + """
 train_cfg = dict(max_iters=100000, val_interval=100000)
 default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1))
 """)
-
-    def train_on_both(*args):
-        port = str(next(ports))
-        return [dist_train(
-            config, 1, '--work-dir', work, *args, '--cfg-options',
-            'env_cfg.dist_cfg.timeout=8', *([f'train_cfg.max_iters={most}'] if most else []),
-            before=('ip', 'netns', 'exec', name), NNODES='2', NODE_RANK=str(rank),
-            MASTER_ADDR=hosts[0][2], PORT=port, GLOO_SOCKET_IFNAME=interface)
-                for rank, (name, interface, _) in enumerate(hosts)]
-
-    most = None
-    started = train_on_both()
+    port = str(next(ports))
+    started = [dist_train(
+        config, 1, '--work-dir', work, '--cfg-options', 'env_cfg.dist_cfg.timeout=8',
+        before=('ip', 'netns', 'exec', name), NNODES='2', NODE_RANK=str(rank),
+        MASTER_ADDR=hosts[0][2], PORT=port, GLOO_SOCKET_IFNAME=interface)
+        for rank, (name, interface, _) in enumerate(hosts)]
     until = time.monotonic() + LONGEST
     while last_checkpoint(work) == 0 and time.monotonic() < until:
         time.sleep(0.1)
@@ -278,12 +266,3 @@ default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1))
                          text), text
         assert text.splitlines()[-1].startswith('error: rank '), text
         assert 'Traceback' not in text, text
-
-    ip('-n', hosts[0][0], 'link', 'set', hosts[0][1], 'up')
-    done = last_checkpoint(work)
-    most = done + 2
-    started = train_on_both('--resume')
-    printed = [wait(process) for process in started]
-    assert [process.returncode for process in started] == [0, 0], printed
-    assert last_checkpoint(work) == most
-    assert not any(re.search(r'Iter\(train\) \[ *1/', text) for text in printed)

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
+from process_runs import environment
 from tiny_runs import CONFIGS, HERE, ROOT, TINY_BACKBONE, run_tool, succeed, write_config
 
 from fcn_plugin.datasets.shapes import ShapesDataset
@@ -269,8 +270,12 @@ def test_two_processes(tmp_path):
         return config, best, '--work-dir', tmp_path / name, '--out', tmp_path / name
 
     succeed('test.py', *given('one'))
-    outside('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2',
-            ROOT / 'tools' / 'test.py', *given('two'), '--launcher', 'pytorch', cwd=tmp_path)
+    config, best, *rest = given('two')
+    done = subprocess.run(
+        ['bash', ROOT / 'tools' / 'dist_test.sh', config, best, '2', *rest], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=environment(TORCHRUN_ARGS='--standalone', PYTHONWARNINGS='ignore'))
+    assert done.returncode == 0, done.stdout[-6000:]
     assert metrics(tmp_path / 'two') == metrics(tmp_path / 'one')
     assert metrics(tmp_path / 'two') == metrics(work_dir)
     labels = [sorted((tmp_path / test).glob('*.png')) for test in ('two', 'one')]
