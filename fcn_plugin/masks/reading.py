@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..utils.errors import InputError
-from ..utils.exif import orientation_of
+from ..utils.exif import EXCHANGING_SIDES, orientation_of
 
 
 class Mask(NamedTuple):
@@ -72,6 +72,19 @@ def read_mask(path: Path) -> Mask:
     if grey:
         return Mask(values, False, False, f'grey in {len(mode)} channels', turned)
     return Mask(values, True, False, mode, turned)
+
+
+def turn(values: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns a mask as viewers turn an image.
+
+    Args:
+        values (np.ndarray): (H, W).
+        orientation (int): Of EXIF, 1 to 8.
+    """
+    if orientation in EXCHANGING_SIDES:
+        values = values.T
+    mirrored_rows, mirrored_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return values[::-1 if mirrored_rows else 1, ::-1 if mirrored_columns else 1]
 
 
 def label_pngs(folder: str | Path) -> list[Path]:

@@ -8,8 +8,7 @@ from prettytable import PrettyTable
 from ..inference.predict import spread
 from ..masks.colours import as_written
 from ..masks.encoding import Encoding, to_labels
-from ..masks.reading import read_mask
-from ..utils.exif import turn
+from ..masks.reading import read_mask, turn
 from ..visualization import class_shares as class_shares_of
 from ..visualization import comparison, comparison_row, default_palette, merge_shares
 from .inspect_pairs import Checked, Inspected, class_shares

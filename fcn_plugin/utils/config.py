@@ -1,14 +1,22 @@
 """Reading a run's config, as all tools do."""
+import difflib
+import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.fileio import list_from_file
+from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 
 from .errors import InputError, MissingPackageError
 from .paths import config_file
+
+#: Entries of a config that this package reads, beside those of mmengine's runner.
+_READ_HERE = ('runner_type', 'on_bad_sample', 'coarser', 'tta_model', 'tta_pipeline',
+              'test_pipeline', 'custom_imports', 'compile')
 
 
 def load_config(path: str,
@@ -31,11 +39,12 @@ def load_config(path: str,
         FileNotFoundError: If there is none; see :func:`config_file`.
         ImportError: If a module of its ``custom_imports`` cannot be imported.
         NotADirectoryError: If the work dir is a file.
-        ValueError: If it is no Python.
+        ValueError: If it is no Python, or an option would change nothing.
     """
     file = config_file(path)
     config = read_config(str(file))
     if options:
+        _check_options(config, options)
         config.merge_from_dict(options)
     config.launcher = launcher
     if work_dir is not None:
@@ -46,6 +55,41 @@ def load_config(path: str,
         raise NotADirectoryError(f'the work dir {config.work_dir} is a file, expected a '
                                  'folder or a name that is free: --work-dir')
     return config
+
+
+def _check_options(config: Config, options: dict) -> None:
+    """Raises ValueError for an option of a name at the top of a config that nothing reads:
+    its value was put where it is used when the file was read."""
+    read = {*inspect.signature(Runner.__init__).parameters, *_READ_HERE}
+    for key in options:
+        name, _, rest = key.partition('.')
+        close = difflib.get_close_matches(name, sorted(read), 1, 0.8)
+        if name not in read and name not in config and close:
+            raise InputError(f"--cfg-options {key}: nothing reads '{name}', did you mean "
+                             f'{close[0]}?')
+        uses = [] if name in read or name not in config else [
+            use for top in read & set(config) for use in _uses(
+                config[top], name, config[name], top)]
+        if uses and not set(uses) & set(options):
+            more = f' (and {len(uses) - 1} more)' if len(uses) > 1 else ''
+            raise InputError(
+                f"--cfg-options {key} would change nothing: '{name}' is a name of the "
+                "config's own, whose value was put where it is used when the file was read. "
+                f'Give {".".join(filter(None, (min(uses), rest)))}{more}, or change it in the '
+                'file')
+
+
+def _uses(value: Any, name: str, wanted: Any, place: str) -> Iterator[str]:
+    """Where a value stands in a part of a config: under its own name, or settings as such."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if (
+        isinstance(value, (list, tuple))) else ()
+    for key, part in parts:
+        here = f'{place}.{key}'
+        settings = part[0] if isinstance(part, list) and part else part
+        if part == wanted and (key == name or isinstance(settings, dict)):
+            yield here
+        else:
+            yield from _uses(part, name, wanted, here)
 
 
 def read_config(path: str) -> Config:

@@ -92,6 +92,38 @@ def test_work_dir_is_the_command_line_s_then_the_config_s_then_the_name_s(tmp_pa
     assert load_config(own, {'work_dir': 'option'}).work_dir == 'option'
 
 
+NAMES = """
+max_iters = 8
+steps = [dict(type='Load'), dict(type='Crop', size=4)]
+mine = 3
+train_cfg = dict(max_iters=max_iters, val_interval=8)
+train_dataloader = dict(dataset=dict(pipeline=steps))
+"""
+
+
+@pytest.mark.parametrize('options, said', [
+    ({'max_iters': 5}, "max_iters would change nothing: 'max_iters' is .*train_cfg.max_iters"),
+    ({'steps.1.size': 5}, 'Give train_dataloader.dataset.pipeline.1.size, or change it in'),
+    ({'trian_cfg.max_iters': 5}, "nothing reads 'trian_cfg', did you mean train_cfg"),
+    ({'train_cfg.max_iters': 5, 'mine': 4}, None),
+    ({'train_cfg.max_iters': 5, 'max_iters': 5}, None),
+    ({'on_bad_sample': 'skip', 'work_dir': 'x', 'own_name': 1}, None)])
+def test_options_that_would_change_nothing(tmp_path, options, said):
+    """Names at the top of a config are read where the file is, not behind it."""
+    path = str(write_config(tmp_path, NAMES))
+    if said:
+        with pytest.raises(ValueError, match=said):
+            load_config(path, options)
+    else:
+        load_config(path, options)
+
+
+@pytest.mark.parametrize('name', ['batch_size', 'lr', 'crop_size'])
+def test_names_at_the_top_of_the_project_s_configs(name):
+    with pytest.raises(ValueError, match=f'{name} would change nothing.* Give .*{name}'):
+        load_config('fcn-8s_r50_1xb8-20k_camvid-360x480', {name: 3})
+
+
 def test_options_and_launcher(tmp_path):
     path = str(write_config(tmp_path, 'a = dict(b=1)'))
     config = load_config(path, {'a.b': 2, 'a.c': 3}, launcher='slurm')
