@@ -1,6 +1,7 @@
 """Ending early, also after a resume, and the line that says how far a run is."""
 import io
 import re
+from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
@@ -56,6 +57,19 @@ def test_the_line_of_progress(tmp_path):
     assert re.fullmatch(r'#{15}-{5} 3/4, at most \d:\d\d:\d\d left, best mean IoU \d+\.\d\d',
                         second)
     assert (gone, gone_again, rest) == (' ' * len(first), ' ' * len(second), '')
+
+
+def test_time_left_is_that_of_the_steps_since_this_start(monkeypatch):
+    """Of a run that was gone on with: two steps of ten seconds, and eight to go."""
+    clock, terminal = iter([0., 20.]), Terminal()
+    monkeypatch.setattr('fcn_plugin.engine.hooks.time.monotonic', lambda: next(clock))
+    runner = SimpleNamespace(iter=90, max_iters=100, train_loop=SimpleNamespace(
+        val_interval=50), message_hub=SimpleNamespace(runtime_info={}))
+    hook = ProgressHook(file=terminal)
+    hook.before_train(runner)
+    runner.iter = 91
+    hook.after_train_iter(runner, 1)
+    assert '92/100, at most 0:01:20 left' in terminal.getvalue()
 
 
 def test_no_line_where_steps_are_logged_or_nobody_looks(tmp_path):
