@@ -16,7 +16,7 @@ from mmseg.registry import DATASETS
 from torch import nn
 
 from ..models.segmentors.post_processing import use_crf
-from ..utils.config import inner_dataset, read_config
+from ..utils.config import inner_dataset, merge_options, read_config
 from ..utils.errors import InputError, UserError
 from ..utils.paths import PathLike, config_file, config_path
 from ..visualization import default_palette
@@ -185,7 +185,7 @@ def load_model(config: PathLike | Config | None = None,
                   f'{checkpoint.with_name("LICENSE")}', logger='current')
     loaded = read_checkpoint(checkpoint)
     cfg, source = find_config(config, loaded['meta'], backbone, allow_imports)
-    cfg.merge_from_dict(cfg_options or {})
+    merge_options(cfg, cfg_options or {})
     if crf:
         use_crf(cfg)
     use_tiles(cfg, tile, overlap)

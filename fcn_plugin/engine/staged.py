@@ -15,7 +15,7 @@ from ..checkpoints.work_dir import (
     settings_of,
 )
 from ..utils.arguments import options_of
-from ..utils.config import read_config
+from ..utils.config import merge_options, read_config
 from ..utils.errors import FailedRunError, InputError
 from ..utils.paths import shown, tool_command
 
@@ -71,7 +71,7 @@ def with_options(config: Config, options: Sequence[str]) -> Config:
         options (Sequence[str]): ``KEY=VALUE`` each.
     """
     config = copy.deepcopy(config)
-    config.merge_from_dict(options_of(options))
+    merge_options(config, options_of(options))
     return config
 
 

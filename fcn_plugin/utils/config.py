@@ -43,9 +43,7 @@ def load_config(path: str,
     """
     file = config_file(path)
     config = read_config(str(file))
-    if options:
-        _check_options(config, options)
-        config.merge_from_dict(options)
+    merge_options(config, options or {})
     config.launcher = launcher
     if work_dir is not None:
         config.work_dir = work_dir
@@ -57,26 +55,35 @@ def load_config(path: str,
     return config
 
 
-def _check_options(config: Config, options: dict) -> None:
-    """Raises ValueError for an option of a name at the top of a config that nothing reads:
-    its value was put where it is used when the file was read."""
+def merge_options(config: Config, options: dict) -> None:
+    """Puts options on top of a config, in place.
+
+    Args:
+        config (Config): As it was read.
+        options (dict): Dotted keys and values.
+
+    Raises:
+        ValueError: For one that would change nothing: of a name at the top of the config,
+            whose value was put where it is used when the file was read.
+    """
     read = {*inspect.signature(Runner.__init__).parameters, *_READ_HERE}
     for key in options:
         name, _, rest = key.partition('.')
         close = difflib.get_close_matches(name, sorted(read), 1, 0.8)
         if name not in read and name not in config and close:
-            raise InputError(f"--cfg-options {key}: nothing reads '{name}', did you mean "
-                             f'{close[0]}?')
+            raise InputError(f"option '{key}': nothing reads '{name}', did you mean "
+                             f"'{close[0]}'?")
         uses = [] if name in read or name not in config else [
             use for top in read & set(config) for use in _uses(
                 config[top], name, config[name], top)]
         if uses and not set(uses) & set(options):
             more = f' (and {len(uses) - 1} more)' if len(uses) > 1 else ''
             raise InputError(
-                f"--cfg-options {key} would change nothing: '{name}' is a name of the "
+                f"option '{key}' would change nothing: '{name}' is a name of the "
                 "config's own, whose value was put where it is used when the file was read. "
                 f'Give {".".join(filter(None, (min(uses), rest)))}{more}, or change it in the '
                 'file')
+    config.merge_from_dict(options)
 
 
 def _uses(value: Any, name: str, wanted: Any, place: str) -> Iterator[str]:
