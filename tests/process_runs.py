@@ -1,10 +1,7 @@
-"""Runs in several processes: how tests start them, and what the processes do.
-
-Started by torchrun, this file is a process: ``process_runs.py FUNCTION FOLDER``.
-"""
+"""Runs in several processes: how tests start them, and what the processes do."""
 import itertools
 import os
-import subprocess
+import socket
 import sys
 from pathlib import Path
 
@@ -40,13 +37,24 @@ def environment(**variables):
         OMP_NUM_THREADS='1') | variables
 
 
-def in_processes(count, function, folder):
-    """Has processes call a function of this file; raises with what they printed."""
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone',
-         f'--nproc_per_node={count}', __file__, function, str(folder)],
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment())
-    assert done.returncode == 0, done.stdout[-6000:]
+def in_processes(context, count, function, folder):
+    """Has forks call a function of this file, which say to stderr what fails."""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        port = server.getsockname()[1]
+    started = [context.Process(target=call, args=(rank, count, port, function, folder))
+               for rank in range(count)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(300)
+    assert [process.exitcode for process in started] == [0] * count
+
+
+def call(rank, count, port, function, folder):
+    torch.set_num_threads(1)
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count),
+                      MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    function(folder)
 
 
 def launcher():
@@ -133,8 +141,3 @@ def figures(folder):
 def gradients_and_figures(folder):
     gradients(folder)
     figures(folder)
-
-
-if __name__ == '__main__':
-    torch.set_num_threads(1)
-    globals()[sys.argv[1]](Path(sys.argv[2]))

@@ -15,7 +15,7 @@ def load(path):
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory):
+def folder(processes, tmp_path_factory):
     """What one process and two have written, who judge the same weights on five images."""
     init_default_scope('mmseg')  # fixtures of a module come before the tests' own
     folder = tmp_path_factory.mktemp('processes')
@@ -29,7 +29,8 @@ def folder(tmp_path_factory):
             weights[key] = torch.randn_like(weights[key])
     torch.save(dict(state_dict=weights), folder / 'weights.pth')
     process_runs.gradients_and_figures(folder)
-    process_runs.in_processes(2, 'gradients_and_figures', folder)
+    process_runs.in_processes(
+        processes, 2, process_runs.gradients_and_figures, folder)
     forget_runs()
     return folder
 

@@ -281,13 +281,15 @@ def test_what_the_hub_does_not_give(session, name, words):
 
 
 FETCH = """
-import sys
+import os, sys
 from pathlib import Path
 from fcn_plugin.checkpoints.hub import fetch, push
 
 for name in sys.argv[1:]:
     try:
-        if name.startswith('hf://'):
+        if name.startswith('HF_TOKEN='):
+            os.environ['HF_TOKEN'] = name[9:]
+        elif name.startswith('hf://'):
             print(fetch(name))
         else:
             print(push(Path(name), '---\\nlicense: moon\\n---', 'me/new'))
@@ -326,15 +328,14 @@ def test_offline_the_cache_is_the_hub_and_a_card_that_is_not_in_it_is_missed(ses
 def test_a_login_or_a_card_that_is_not_taken(session, tmp_path):
     file = tmp_path / 'new.safetensors'
     file.write_bytes(b'x')
-    home = dict(HF_HOME=str(tmp_path / 'home'))  # with an empty cache
-    found = fetched(session, 'hf://you/two', file, HF_TOKEN='stale', **home)
+    found = fetched(session, 'HF_TOKEN=stale', 'hf://you/two', file, 'HF_TOKEN=writer', file,
+                    HF_HOME=str(tmp_path / 'home'))  # with an empty cache
     assert re.match("InputError: 'hf://you/two' gives no model.safetensors: .*401.*Invalid "
                     'credentials.*HF_TOKEN', found[0])
     assert re.match("InputError: the hub does not take 'me/new': .*401.*hf auth login.*"
                     "'.*new.safetensors' is written", found[1])
-    found, = fetched(session, file, HF_TOKEN='writer', **home)
     assert re.match("InputError: the hub does not take 'me/new': Invalid metadata in "
-                    'README.md. - "license" must be one of .*mend what it names', found)
+                    'README.md. - "license" must be one of .*mend what it names', found[2])
 
 
 @pytest.mark.parametrize('status, words', [

@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 from process_runs import environment
 from test_robustness_kills import two
-from tiny_runs import ROOT, SHAPES, write_config
+from tiny_runs import ROOT, SHAPES, run_tool, write_config
 
 from fcn_plugin.engine.start import go_on_after_restart
 from fcn_plugin.utils import distributed
@@ -109,11 +109,9 @@ custom_hooks = [dict(type='Kill', marker='{tmp_path}/killed')]
 
 
 def test_restarts_that_would_hang_are_refused():
-    started = dist_train('config.py', 2, TORCHRUN_ARGS='--max-restarts=1')
-    printed = wait(started)
-    assert started.returncode == 2
-    assert re.search('error: --max-restarts: .*add --standalone', printed)
-    assert 'Traceback' not in printed
+    done = run_tool('misc/launch.py', '--nproc_per_node=2', '--max-restarts=1', 'train.py')
+    assert done.code == 2
+    assert re.match('error: --max-restarts: .*add --standalone', done.err)
 
 
 def elastic(monkeypatch, restarts, most):
