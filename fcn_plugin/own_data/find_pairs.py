@@ -146,11 +146,13 @@ def find_pairs(root: Path, images: str | None = None,
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """All files below a folder, without what tools/misc/check_dataset.py has written there."""
+    """All files below a folder, without what check_dataset.py and trainings wrote there."""
     files = list(every_file(root))
     written = {file.parent for file in files if file.name == 'config.py'
                and (file.parent / 'overview.png').is_file()
                and (file.parent / 'train.txt').is_file()}
+    runs = {file.parent.parent.parent for file in files if file.parent.name == 'vis_data'}
+    written |= {folder for folder in runs if root in folder.parents}
     return (path for path in files if not written & set(path.parents))
 
 

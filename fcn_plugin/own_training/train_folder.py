@@ -85,7 +85,8 @@ def _check_same(root: str, file: Path) -> None:
 
 def _check(root: str, drawn: Path) -> Checked:
     """What is in the folder. Errors and notes name options, which are another command's."""
-    other = tool_command('misc/check_dataset.py', root, '--out', f'{Path(root).name}-fcn')
+    name = Path(root).resolve().name  # of '.', too
+    other = tool_command('misc/check_dataset.py', root, '--out', f'{name}-fcn')
     try:
         checked = check_dataset(root, drawn=drawn)
         print(report(checked, written=True))

@@ -938,6 +938,20 @@ def test_what_was_written_into_the_folder_is_no_data(tmp_path):
     assert first == split_names(check_dataset(root, seed=2))
 
 
+def test_what_a_training_wrote_into_the_folder_is_no_data(tmp_path, monkeypatch):
+    """As ``fcn train .`` does: pictures of its predictions, logs that end as labels do."""
+    monkeypatch.chdir(make(tmp_path))
+    before = check_dataset('.')
+    log = Path('work_dirs/mine/20260101_000000/vis_data/scalars.json')
+    log.parent.mkdir(parents=True)
+    log.write_text('{"step": 1}\n{"step": 2}\n')
+    save(log.parents[2] / 'predictions.png', picture(0))
+    (log.parents[2] / 'settings.json').write_text('{}')
+    after = check_dataset('.')
+    assert not after.faults and after.notes == before.notes
+    assert split_names(after) == split_names(before)
+
+
 def test_class_weights_are_in_force_on_request(tmp_path):
     checked = check_dataset(make(tmp_path))
     plain = Config.fromfile(write_config(checked, tmp_path / 'a'))
