@@ -6,6 +6,9 @@ import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
 
+from fcn_plugin.checkpoints.bundled import BUNDLED
+from fcn_plugin.checkpoints.loading import read_checkpoint
+from fcn_plugin.datasets.camvid import CamVidDataset
 from fcn_plugin.utils.errors import InputError
 
 NAMES = ('0001TP_006690', '0006R0_f00930', '0006R0_f00960', '0016E5_04350')
@@ -46,6 +49,11 @@ def test_void_does_not_count(camvid):
     assert camvid().get_data_info(0)['label_map'] == {11: 255}
     chosen = camvid(metainfo=dict(classes=('car', 'sky'))).get_data_info(0)['label_map']
     assert chosen == {**dict.fromkeys(range(12), 255), 8: 0, 0: 1}
+
+
+def test_classes_and_colours_are_those_of_the_street_model():
+    meta = read_checkpoint(BUNDLED['street'])['meta']['dataset_meta']
+    assert dict(meta) == CamVidDataset.METAINFO
 
 
 def test_a_drive_without_images(camvid):

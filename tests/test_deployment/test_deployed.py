@@ -79,7 +79,7 @@ def test_interpolation_is_that_of_the_labels(stride, start, size, out):
 
 
 @pytest.mark.parametrize('keep_ratio', [True, False])
-@pytest.mark.parametrize('size', [(90, 130), (50, 41)])
+@pytest.mark.parametrize('size', [(90, 131), (50, 41)])
 def test_resizing_is_mmcv_s(size, keep_ratio):
     network = DeployedSegmentor(build(**NETWORKS['fcn8s']), preprocess=True,
                                 resize=(80, 64), keep_ratio=keep_ratio)

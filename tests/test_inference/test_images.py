@@ -41,6 +41,7 @@ def test_list_images(photos):
 
 def test_read_image_modes(tmp_path):
     grey = np.random.randint(0, 256, (9, 7), dtype=np.uint8)
+    grey[0, 0] = 255  # so that those of real numbers reach 1
     colour = np.random.randint(0, 256, (9, 7, 4), dtype=np.uint8)
 
     def reread(picture, name='a.png', **kwargs):
