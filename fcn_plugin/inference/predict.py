@@ -22,7 +22,7 @@ from ..runtimes.opening import path_of
 from ..runtimes.torch_backend import prediction_of, step_options
 from ..utils.channels import turned
 from ..utils.errors import InputError
-from ..utils.files import check_outputs
+from ..utils.files import check_outputs, output_folder
 from ..utils.left_out import raise_left_out
 from ..utils.paths import PathLike
 from .images import list_images
@@ -129,7 +129,7 @@ def show(weight_path: PathLike | None = None,
     check_opacity(opacity)
     if max_images < 1:
         raise InputError(f'--max-images must be at least 1, but is {max_images}')
-    out_dir = Path(out_dir)
+    out_dir = output_folder(out_dir)
     paths = None if img_path is None else list_images(img_path)
     if paths is not None:
         # Of a data set the number is known once it is built.

@@ -16,7 +16,7 @@ from ..inference.predict import pages, save_pages
 from ..inference.result import Result
 from ..masks.reading import label_pngs, read_label_png
 from ..utils.errors import InputError
-from ..utils.files import check_outputs, write_text
+from ..utils.files import check_outputs, output_folder, write_text
 from ..utils.names import plain
 from ..utils.paths import PathLike
 from ..visualization import default_palette
@@ -71,8 +71,8 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
     pairs = _pairs(images, labels, max_images)
     files: list[Path] = []
     if out_dir is not None:
-        shown = min(pictures, len(pairs))
-        files = [Path(out_dir, 'evaluation.md'), *pages(Path(out_dir), shown)]
+        out_dir = output_folder(out_dir)
+        files = [out_dir / 'evaluation.md', *pages(out_dir, min(pictures, len(pairs)))]
         check_outputs(files, overwrite)
     segment = FCNInferencer(config, checkpoint, device, cfg_options=cfg_options, fast=fast,
                             allow_imports=allow_imports)
@@ -95,7 +95,7 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
     text = _tables(found, meta['classes'])
     print(text)
     if out_dir is not None:
-        Path(out_dir).mkdir(parents=True, exist_ok=True)
+        out_dir.mkdir(parents=True, exist_ok=True)
         write_text(files[0], f'{len(pairs)} images of {images}, {checkpoint}\n\n'
                              f'```\n{text}\n```\n')
         first = next(iter(found))

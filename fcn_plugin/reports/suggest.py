@@ -17,7 +17,7 @@ from ..own_data.annotated import read_annotations
 from ..own_data.find_pairs import find_pairs, sort_out
 from ..runtimes.torch_backend import TorchBackend, prediction_of, run_pipeline, step_options
 from ..utils.errors import InputError
-from ..utils.files import check_outputs, replacing, write_text
+from ..utils.files import check_outputs, output_folder, replacing, write_text
 from ..utils.left_out import noting, raise_left_out
 from ..utils.paths import PathLike
 from ..visualization import as_picture, save_picture
@@ -65,7 +65,7 @@ def suggest(checkpoint: PathLike, folder: PathLike, number: int = 50,
             be read or segmented.
         ValueError: If all are labelled, or ``number`` is less than 1.
     """
-    folder, out_dir = Path(folder), Path(out_dir).expanduser()
+    folder, out_dir = Path(folder), output_folder(out_dir)
     if number < 1:
         raise InputError(f'-n must be at least 1, but is {number}')
     if not folder.is_dir():

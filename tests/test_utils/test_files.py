@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tiny_runs import run_tool
 
 from fcn_plugin.checkpoints.writing import write_checkpoint
 from fcn_plugin.utils.files import move_into, new_folder, replacing, staging_folder, write_text
@@ -13,6 +14,19 @@ from fcn_plugin.utils.files import move_into, new_folder, replacing, staging_fol
 def left(folder):
     return {path.relative_to(folder).as_posix(): path.read_text()
             for path in Path(folder).rglob('*') if path.is_file()}
+
+
+@pytest.mark.parametrize('tool, arguments', [
+    ('predict.py', ['--img-path', '{photos}', '--weight-path', '{best}', '--out-dir']),
+    ('predict_show.py', ['--img-path', '{photos}', '--weight-path', '{best}', '--out-dir']),
+    ('analysis_tools/suggest.py', ['{best}', '{photos}', '--out-dir']),
+    ('analysis_tools/evaluate_folder.py', ['{best}', '{photos}', '{photos}', '--out-dir'])])
+def test_a_folder_is_not_called_like_a_picture(trained, photos, tmp_path, tool, arguments):
+    (photos / 'A.png').write_bytes((photos / 'b.png').read_bytes())
+    done = run_tool(tool, *(each.format(photos=photos, best=trained / 'best.pth')
+                            for each in arguments), tmp_path / 'out.png')
+    assert done.code == 2 and "out.png' ends in .png, expected a folder" in done.err, done
+    assert not (tmp_path / 'out.png').exists()
 
 
 def test_text_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
