@@ -106,3 +106,11 @@ def test_weights_are_those_of_the_architecture():
     assert checkpoint(depth=50).startswith('resnet50_8xb32_in1k')
     assert checkpoint(depth=18).startswith('resnet18_8xb32_in1k')
     assert checkpoint(depth=18, base_channels=32) is None
+
+
+@pytest.mark.parametrize('name, mean, std', [
+    ('resnet18', [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
+    ('vit_small_patch16_224', [127.5] * 3, [127.5] * 3)])
+def test_timm_s_mean_is_of_images_up_to_1(name, mean, std):
+    weights = find_weights(dict(type='mmpretrain.TIMMBackbone', model_name=name))
+    assert (weights.mean, weights.std) == (mean, std)
