@@ -52,7 +52,8 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
         return [path]
     suffixes = IMAGE_SUFFIXES + (VIDEO_SUFFIXES if videos else ())
     found = path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path)))
-    images = sorted(p for p in found if p.is_file() and p.suffix.lower() in suffixes)
+    images = sorted(p for p in found if p.is_file() and p.suffix.lower() in suffixes
+                    and not p.name.startswith('.'))  # as macOS leaves beside images
     if not images:
         where = (f"no image in the folder '{pattern}'" if path.is_dir() else
                  f"no image matches '{pattern}'" if glob.has_magic(str(pattern)) else

@@ -93,7 +93,8 @@ def label_pngs(folder: str | Path) -> list[Path]:
     Raises:
         FileNotFoundError: If there is none.
     """
-    found = sorted(path for path in Path(folder).glob('*') if path.suffix.lower() == '.png')
+    found = sorted(path for path in Path(folder).glob('*') if path.suffix.lower() == '.png'
+                   and not path.name.startswith('.'))
     if not found:
         raise FileNotFoundError(f"'{folder}' holds no .png file: name the folder of the "
                                 'masks itself')

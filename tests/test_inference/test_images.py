@@ -31,6 +31,7 @@ def clip(tmp_path):
 
 
 def test_list_images(photos):
+    (photos / '._b.png').write_bytes(b'what macOS keeps beside b.png')
     assert [p.name for p in list_images(photos)] == ['A.JPG', 'b.png']
     assert [p.name for p in list_images(photos / '*.png')] == ['b.png']
     assert [p.name for p in list_images(photos / '*')] == ['A.JPG', 'b.png']

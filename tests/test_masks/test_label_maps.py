@@ -41,6 +41,7 @@ def test_folder(tmp_path):
     for name, value in (('b', 1), ('a', 0)):
         Image.fromarray(np.full((3, 4), value, np.uint8)).save(tmp_path / f'{name}.png')
     (tmp_path / 'notes.txt').touch()
+    (tmp_path / '._a.png').write_bytes(b'what macOS keeps beside a.png')
     maps = label_maps_of_folder(tmp_path)
     assert len(maps) == 2
     assert [(name, labels.max()) for name, labels in maps] == [
