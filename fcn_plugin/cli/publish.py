@@ -3,6 +3,7 @@
     fcn publish work_dirs/NAME/best_mIoU_iter_2400.pth --out street.safetensors \\
         --notes data=CamVid license=cc-by-nc-4.0 figures='mIoU 71.2'
 """
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -33,11 +34,11 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     return found
 
 
-def _number_or_text(value: str) -> float | str:
-    try:
-        return float(value)
-    except ValueError:
-        return value
+def _number_or_text(value: str) -> int | float | str:
+    for kind in (int, float):  # a year is no 2012.0
+        with suppress(ValueError):
+            return kind(value)
+    return value
 
 
 def run(**arguments: Any) -> None:

@@ -44,9 +44,10 @@ def test_half_the_bytes_and_nothing_of_the_run(of_a_run, tmp_path, capsys):
 
 def test_notes_are_kept_as_they_are(of_a_run, tmp_path):
     succeed('model_converters/publish_model.py', of_a_run, tmp_path / 'small.pth', '--notes',
-            'data=CamVid, 11 classes', 'mIoU=73.2', 'by=a = b')
-    assert read_checkpoint(tmp_path / 'small.pth')['meta']['notes'] == dict(
-        data='CamVid, 11 classes', mIoU=73.2, by='a = b')
+            'data=CamVid, 11 classes', 'mIoU=73.2', 'by=a = b', 'year=2012')
+    notes = read_checkpoint(tmp_path / 'small.pth')['meta']['notes']
+    assert notes == dict(data='CamVid, 11 classes', mIoU=73.2, by='a = b', year=2012)
+    assert str(notes['year']) == '2012'
 
 
 def test_it_loads_as_a_model(of_a_run, tmp_path):
