@@ -58,3 +58,9 @@ def test_files_and_rooms_stay_small():
             rooms[room_of(file)] = rooms.get(room_of(file), 0) + count
     rooms.pop('models')
     assert max(rooms.values()) <= 1600, max(rooms, key=rooms.get)
+
+
+def test_test_files_have_names_of_their_own():
+    """pytest imports them by name alone: of two, the second ends the whole run."""
+    names = [file.name for file in Path(__file__).parent.rglob('test_*.py')]
+    assert {name for name in names if names.count(name) > 1} == set()
