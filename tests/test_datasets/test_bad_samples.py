@@ -8,7 +8,7 @@ from PIL import Image
 from tiny_runs import HERE, SHAPES, run_tool, succeed, write_config
 
 from fcn_plugin.datasets import GuardedDataset
-from fcn_plugin.datasets.bad_samples import BadSampleError, MissingFolderError
+from fcn_plugin.datasets.bad_samples import BadSampleError, MissingFolderError, check_file
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
             dict(type='PackSegInputs')]
@@ -184,6 +184,17 @@ def test_sizes_are_those_that_the_pipeline_reads(folder, load, mask_size, orient
     save_turned(folder, orientation, mask_size[::-1])
     with pytest.raises(BadSampleError, match='b.jpg.*b.png'):
         dataset[1]
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
+def test_a_cut_file_is_found_before_it_is_decoded(tmp_path, kind):
+    """Releases of OpenCV differ in what of one they read."""
+    path = tmp_path / 'a.picture'
+    picture().save(path, kind)
+    check_file(path)
+    cut(path)
+    with pytest.raises(BadSampleError, match="a.picture': .*truncated"):
+        check_file(path)
 
 
 def test_masks_are_read_as_stored(folder):
