@@ -30,7 +30,9 @@ def test_half_the_bytes_and_nothing_of_the_run(of_a_run, tmp_path, capsys):
     found = read_checkpoint(out)
     assert set(found) == {'meta', 'state_dict'} and b'somebody' not in out.read_bytes()
     # of a path that names the machine's folders, what is called so remains
-    kept = read_config_text(found['meta']['cfg']).val_dataloader.dataset
+    config = read_config_text(found['meta']['cfg'])
+    assert not {'work_dir', 'load_from', 'resume', 'launcher'} & set(config)
+    kept = config.val_dataloader.dataset
     assert kept.data_root == 'streets' and kept.serialize_data == [
         'list.txt', '', 'a/b', 'https://example.org/somewhere']
     assert found['meta']['notes'] == dict(terms='CC BY-NC') and found['meta']['iter'] == 7

@@ -251,7 +251,7 @@ def test_overview_of_a_large_image():
     image = np.kron(np.random.randint(0, 256, (1333, 233, 3), np.uint8),
                     np.ones((3, 3, 1), np.uint8))
     overview = Overview(labels.shape)
-    for window in overview.watch(in_windows(labels, 300)):
+    for window in overview.watch(in_windows(labels, 310)):
         assert window.labels.size
     assert (overview.labels == labels[::3, ::3]).all() and overview.labels.shape == (1333, 233)
     overview = Overview(labels.shape)
