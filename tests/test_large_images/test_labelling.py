@@ -248,8 +248,7 @@ def test_more_than_four_gigabytes(tmp_path, monkeypatch):
 def test_overview_of_a_large_image():
     """Every third pixel's label, and colours in the mean, whatever the windows."""
     labels = np.random.randint(0, 9, (3999, 699), np.uint8)
-    image = np.kron(np.random.randint(0, 256, (1333, 233, 3), np.uint8),
-                    np.ones((3, 3, 1), np.uint8))
+    image = np.random.randint(0, 256, (3999, 699, 3), np.uint8)
     overview = Overview(labels.shape)
     for window in overview.watch(in_windows(labels, 310)):
         assert window.labels.size
@@ -257,7 +256,8 @@ def test_overview_of_a_large_image():
     overview = Overview(labels.shape)
     list(overview.watch(LabelledWindow(one.rows, one.columns, image[one.rows, one.columns],
                                        one.labels) for one in in_windows(labels, 300)))
-    assert (overview.image == image[::3, ::3]).all()
+    mean = image.reshape(1333, 3, 233, 3, 3).mean((1, 3))
+    assert np.abs(overview.image - mean).max() < 0.6
 
 
 # --- fcn predict and save ------------------------------------------------------------------
