@@ -1,8 +1,8 @@
-"""Chooses images to label next: those that a network is unsure of, unlike one another.
+"""Chooses images to label next: those that stand for most that no labelled one stands for.
 
     fcn suggest best.pth photos -n 50
 
-Images that a labelling tool's files beside them say are labelled are left out.
+Labelled are those with a mask, and those with regions in a labelling tool's files.
 """
 from typing import Any
 

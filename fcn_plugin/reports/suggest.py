@@ -1,4 +1,5 @@
-"""Which images to label next: those that a network is unsure of, spread over a folder."""
+"""Which images to label next: those that stand for most that no labelled one stands for."""
+import heapq
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -75,39 +76,41 @@ def suggest(checkpoint: PathLike, folder: PathLike, number: int = 50,
                          'give the checkpoint that it was made of')
     files = out_dir / 'suggested.txt', out_dir / 'suggested.png'
     check_outputs(files, overwrite)
-    images = unlabelled_images(folder)
+    images, labelled = by_labels(folder)
     backend = TorchBackend(load_model(config, checkpoint, device, cfg_options=cfg_options,
                                       allow_imports=allow_imports))
     failed: list[Exception] = []
-    seen, unsure, features = [], [], []
-    for path in track(images, 'looking at images'):
+    seen: dict[Path, tuple[float, np.ndarray]] = {}
+    for path in track([*images, *labelled], 'looking at images'):
         with noting(failed, str(path)):
-            uncertainty, feature = look_at(backend, to_channels(path, backend.channels))
-            seen.append(path)
-            unsure.append(uncertainty)
-            features.append(feature)
+            seen[path] = look_at(backend, to_channels(path, backend.channels))
+    new = [path for path in images if path in seen]
     chosen: list[Suggestion] = []
-    if seen:
-        chosen = [Suggestion(seen[i], unsure[i]) for i in choose(
-            np.array(unsure), np.stack(features), number)]
+    if new:
+        unsure, features = (np.array(each) for each in zip(*(seen[path] for path in new)))
+        known = np.array([seen[path][1] for path in labelled if path in seen])
+        chosen = [Suggestion(new[i], unsure[i])
+                  for i in choose(features, known.reshape(-1, features.shape[1]), unsure,
+                                  number)]
         write_text(files[0], ''.join(f'{one.path}\n' for one in chosen))
         with replacing(files[1]) as beside:
             save_picture(beside, contact_sheet(chosen, folder, backend.channels))
         print(f'{len(chosen)} of {len(images)} images without labels: {files[0]} and '
               f'{files[1].name} in {out_dir}{os.sep}')
-    raise_left_out(failed, len(images), f'The others are in {files[0]}')
+    raise_left_out(failed, len(images) + len(labelled), f'The others are in {files[0]}')
     return chosen
 
 
-def unlabelled_images(folder: Path) -> list[Path]:
-    """The images in a folder that have neither labels in a labelling tool's files nor a mask.
+def by_labels(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The images in a folder without labels, and those with a mask or, in a labelling tool's
+    files, with regions.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If there are none without.
     """
     roles = sort_out(folder, None, None, [])
     found, broken = read_annotations(folder)
-    _, images = match(folder, roles['image'] + roles['mask'], roles['image'], [
+    drawn, images = match(folder, roles['image'] + roles['mask'], roles['image'], [
         one for _, export in found for one in export.images], [], [])
     masked = {pair.image for pair in find_pairs(folder).pairs} if (
         roles['image'] and roles['mask']) else set()
@@ -116,7 +119,7 @@ def unlabelled_images(folder: Path) -> list[Path]:
         why = [*broken[:1], *([f'{len(masked)} have masks'] if masked else [])]
         raise InputError(f'{folder}: there are no images without labels'
                          + (f' ({"; ".join(why)})' if why else ''))
-    return images
+    return images, sorted(masked | set(drawn))
 
 
 @torch.no_grad()
@@ -152,30 +155,43 @@ def look_at(backend: TorchBackend, image: np.ndarray) -> tuple[float, np.ndarray
     return float(entropy / np.log(len(scores))), feature / max(np.linalg.norm(feature), 1e-12)
 
 
-def choose(unsure: np.ndarray, features: np.ndarray, number: int) -> list[int]:
-    """Images of which a network is unsure, unlike one another.
+def choose(features: np.ndarray, labelled: np.ndarray, unsure: np.ndarray, number: int
+           ) -> list[int]:
+    """Images that stand for as many of the others as can be.
 
-    The first is the one it is least sure of. Each further one has the largest product of
-    uncertainty and distance to the nearest of those chosen: the greedy choice of k centres
-    (Sener and Savarese, ICLR 2018), weighed.
+    An image stands for another as far as the cosine of their features says. Each one that is
+    chosen adds most to the sum, over all images, of what the best of the chosen and the
+    labelled stands for each: facility location, chosen greedily (Wei, Iyer and Bilmes, ICML
+    2015). Of doubles that of which the network is less sure comes first.
 
     Args:
-        unsure (np.ndarray): (N, ) of each image.
-        features (np.ndarray): (N, C).
+        features (np.ndarray): (N, C), of length 1, of images without labels.
+        labelled (np.ndarray): (M, C), of images with labels; M may be 0.
+        unsure (np.ndarray): (N, ).
         number (int): How many; all, if there are fewer.
 
     Returns:
         list[int]: Places in the order of choice.
     """
-    far = np.ones(len(unsure))
+    covered = np.full(len(features), -1.)
+    for other in labelled:
+        np.maximum(covered, features @ other, out=covered)
+
+    def entry(i: int) -> tuple[float, float, int, int]:
+        gain = np.maximum(features @ features[i] - covered, 0).sum()
+        return -round(float(gain), 6), -float(unsure[i]), i, len(chosen)
     chosen: list[int] = []
-    while len(chosen) < min(number, len(unsure)):
-        # Doubles of what is chosen are as good as one another: then the least sure.
-        order = np.lexsort((unsure, unsure * far))
-        best = next(int(i) for i in order[::-1] if i not in chosen)
-        chosen.append(best)
-        distance = np.linalg.norm(features - features[best], axis=1)
-        far = distance if len(chosen) == 1 else np.minimum(far, distance)
+    queue = [entry(i) for i in range(len(features))]
+    heapq.heapify(queue)
+    while queue and len(chosen) < number:
+        *_, best, known = queue[0]
+        # What an image adds falls with each choice: an old figure is at most too large.
+        if known < len(chosen):
+            heapq.heapreplace(queue, entry(best))
+        else:
+            heapq.heappop(queue)
+            chosen.append(best)
+            np.maximum(covered, features @ features[best], out=covered)
     return chosen
 
 

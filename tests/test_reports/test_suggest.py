@@ -10,7 +10,7 @@ from tiny_runs import run_tool
 
 from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.inference.inferencer import FCNInferencer
-from fcn_plugin.reports.suggest import choose, look_at, suggest, unlabelled_images
+from fcn_plugin.reports.suggest import by_labels, choose, look_at, suggest
 from fcn_plugin.runtimes.torch_backend import TorchBackend
 
 TOOL = 'analysis_tools/suggest.py'
@@ -31,22 +31,45 @@ def folder(tmp_path):
     return folder
 
 
-def test_what_is_chosen_is_unsure_and_unlike():
-    """Three scenes; of the first, of which the network is least sure, there are many."""
-    scenes = np.repeat(np.eye(3), (20, 3, 2), axis=0)
-    scenes += np.random.default_rng(0).normal(0, 0.01, scenes.shape)
-    unsure = np.repeat([0.9, 0.5, 0.3], (20, 3, 2))
-    unsure[7], unsure[21] = 0.95, 0.55
-    assert choose(unsure, scenes, 1) == [7]
-    first, second, third = choose(unsure, scenes, 3)
-    assert first == 7 and second == 21 and third in (23, 24)
-    assert set(choose(unsure, scenes, 1000)) == set(range(25))
+def unit(features):
+    return features / np.linalg.norm(features, axis=1, keepdims=True)
 
 
-def test_doubles_come_last_and_nothing_comes_twice():
+def gained(features, labelled, chosen):
+    """What is chosen and labelled stands for, by the definition."""
+    best = features @ np.concatenate([labelled, features[chosen]]).T
+    return best.max(1).sum()
+
+
+@pytest.mark.parametrize('known', [0, 7])
+def test_each_choice_adds_most(known):
+    """Of all images, whatever was chosen before; the labelled count as chosen."""
+    rng = np.random.default_rng(known)
+    features, labelled = unit(rng.normal(size=(60, 5))), unit(rng.normal(size=(known + 1, 5)))
+    labelled = labelled[:known]
+    chosen = choose(features, labelled, np.zeros(60), 12)
+    assert len(set(chosen)) == 12
+    for place, best in enumerate(chosen):
+        others = [i for i in range(60) if i not in chosen[:place]]
+        sums = [gained(features, labelled, [*chosen[:place], i]) for i in others]
+        assert gained(features, labelled, chosen[:place + 1]) == pytest.approx(max(sums))
+
+
+def test_large_scenes_first_and_those_with_labels_last():
+    scenes = np.repeat(np.eye(3), (20, 5, 3), axis=0)
+    features = unit(scenes + np.random.default_rng(0).normal(0, 0.01, scenes.shape))
+    first, second, third = choose(features, features[:0], np.zeros(28), 3)
+    assert first < 20 <= second < 25 <= third
+    first, second, _ = choose(features, features[[3]], np.zeros(28), 3)
+    assert 20 <= first < 25 <= second
+    assert sorted(choose(features, features[[3]], np.zeros(28), 1000)) == list(range(28))
+
+
+def test_doubles_come_last_and_of_them_the_least_sure_first():
     features = np.array([[1.0, 0], [1, 0], [0, 1], [1, 0]])
-    assert choose(np.array([0.9, 0.8, 0.1, 0.85]), features, 4) == [0, 2, 3, 1]
-    assert sorted(choose(np.zeros(4), features, 4)) == [0, 1, 2, 3]
+    none = features[:0]
+    assert choose(features, none, np.array([0.8, 0.9, 0.1, 0.85]), 4) == [1, 2, 3, 0]
+    assert sorted(choose(features, none, np.zeros(4), 4)) == [0, 1, 2, 3]
 
 
 def test_images_without_labels_are_listed_and_shown(trained, folder, tmp_path, capsys):
@@ -63,7 +86,6 @@ def test_images_without_labels_are_listed_and_shown(trained, folder, tmp_path, c
         scores = infer(seen, scores=True).scores.astype(np.float64)
         entropy = -(scores * np.log(np.maximum(scores, 1e-12))).sum(0).mean() / np.log(9)
         assert one.uncertainty == pytest.approx(entropy, rel=1e-3)
-    assert max(everything, key=lambda one: one.uncertainty) == everything[0]
     sheet = np.asarray(Image.open(tmp_path / 'all/suggested.png'))
     assert sheet.shape[1] > 5 * 240 and (sheet != 255).any(2).mean() > 0.3
 
@@ -75,11 +97,13 @@ def test_images_with_masks_are_labelled(tmp_path):
             if there:
                 Image.new('L' if kind == 'masks' else 'RGB', (8, 8), i).save(
                     tmp_path / kind / f'{i}.png')
-    assert [path.name for path in unlabelled_images(tmp_path)] == ['2.png', '3.png', '4.png']
+    images, labelled = by_labels(tmp_path)
+    assert [path.name for path in images] == ['2.png', '3.png', '4.png']
+    assert [path.name for path in labelled] == ['0.png', '1.png']
     for i in (2, 3, 4):
         (tmp_path / 'images' / f'{i}.png').unlink()
     with pytest.raises(ValueError, match=r'no images without labels \(2 have masks\)'):
-        unlabelled_images(tmp_path)
+        by_labels(tmp_path)
 
 
 def test_a_photograph_takes_no_more_memory_than_its_own(trained):
@@ -98,7 +122,7 @@ def test_what_is_wrong_is_said(trained, folder, tmp_path):
     (folder / 'broken.png').write_text('no image')
     call = [TOOL, trained / 'best.pth', folder, '-n', '2', '--out-dir', tmp_path / 'out']
     done = run_tool(*call)
-    assert done.code == 1 and '1 of 7 images are left out' in done.err
+    assert done.code == 1 and '1 of 8 images are left out' in done.err
     assert len((tmp_path / 'out/suggested.txt').read_text().splitlines()) == 2
     done = run_tool(*call)
     assert done.code == 2 and '--overwrite' in done.err

@@ -37,11 +37,12 @@ def data(tmp_path, trained):
         file.parent.mkdir(parents=True, exist_ok=True)
         patches = np.random.default_rng(i).integers(0, 256, (3, 4, 3), np.uint8)
         Image.fromarray(np.kron(patches, np.ones((16, 16, 1), np.uint8))).save(file)
+    Image.new('L', (64, 48), 1).save(tmp_path / 'data/mask.png')
     checkpoint = torch.load(trained / 'best.pth', weights_only=False)
     checkpoint['meta']['iter'] = 4
     torch.save(checkpoint, tmp_path / 'trained.pth')
     write_config(tmp_path, LEAVES, 'train.py')
-    names = ''.join(f'images/street_{i}_label.jpg\tnone.png\n' for i in range(12))
+    names = ''.join(f'images/street_{i}_label.jpg\tmask.png\n' for i in range(12))
     (tmp_path / 'data/train.txt').write_text(names)
     config = Config.fromfile(trained / 'config.py')
     config.train_dataloader = dict(batch_size=2, dataset=dict(

@@ -94,7 +94,7 @@ def measure_curve(file: str, work_dir: Path, train_tool: Path, seeds: Sequence[i
                     rest = sorted(set(order) - set(labelled[way]))
                     before = f'{way}_{count - step}' if count > 2 * step else f'first_{step}'
                     labelled[way] = labelled[way] + suggested(
-                        folder.with_name(before), images, rest, step)
+                        folder.with_name(before), images, labelled[way], rest, step)
                 miou = train_on(labelled[way], base, seed, folder, train_tool, arguments,
                                 options)
                 points.setdefault((way, seed), {})[count] = miou
@@ -104,11 +104,12 @@ def measure_curve(file: str, work_dir: Path, train_tool: Path, seeds: Sequence[i
     return points
 
 
-def training_images(config: Config) -> list[Path]:
-    """The files of a config's training images, in the order of its data set."""
+def training_images(config: Config) -> list[tuple[Path, Path]]:
+    """The files of a config's training images and masks, in the order of its data set."""
     init_default_scope(config.get('default_scope', 'mmseg'))
     dataset = DATASETS.build(config.train_dataloader.dataset)
-    return [Path(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))]
+    found = map(dataset.get_data_info, range(len(dataset)))
+    return [(Path(one['img_path']), Path(one['seg_map_path'])) for one in found]
 
 
 def train_on(labelled: Sequence[int], base: Config, seed: int, work_dir: Path,
@@ -126,13 +127,14 @@ def train_on(labelled: Sequence[int], base: Config, seed: int, work_dir: Path,
     return read_log(work_dir)[1][-1]['mIoU']
 
 
-def suggested(run_dir: Path, images: Sequence[Path], rest: Sequence[int], number: int
-              ) -> list[int]:
+def suggested(run_dir: Path, images: Sequence[tuple[Path, Path]], labelled: Sequence[int],
+              rest: Sequence[int], number: int) -> list[int]:
     """Which images ``fcn suggest`` adds to those of a run, asked once.
 
     Args:
         run_dir (Path): Of the finished run; gets the list and the contact sheet.
-        images (Sequence[Path]): All.
+        images (Sequence[tuple]): All, with their masks.
+        labelled (Sequence[int]): Places of those of the run, whose masks are seen.
         rest (Sequence[int]): Places of those that have no labels yet.
         number (int): How many.
 
@@ -142,8 +144,12 @@ def suggested(run_dir: Path, images: Sequence[Path], rest: Sequence[int], number
     listed = run_dir / 'suggested.txt'
     if not listed.is_file():
         with tempfile.TemporaryDirectory() as folder:
-            for i in rest:
-                Path(folder, f'{i}{images[i].suffix}').symlink_to(images[i].resolve())
+            for kind, place, which in (('images', 0, [*labelled, *rest]),
+                                       ('masks', 1, labelled)):
+                Path(folder, kind).mkdir()
+                for i in which:
+                    file = images[i][place]
+                    Path(folder, kind, f'{i}{file.suffix}').symlink_to(file.resolve())
             suggest(checkpoint_of(run_dir), folder, number, run_dir, overwrite=True)
     return [int(Path(line).stem) for line in read_list(listed)]
 
