@@ -375,7 +375,8 @@ class VideoOutput:
             if self.path.suffix in ('.mkv', '.webm'):
                 return all(capture.grab() for _ in range(self._written))
             capture.set(cv2.CAP_PROP_POS_FRAMES, self._written - 1)
-            return capture.get(cv2.CAP_PROP_FRAME_COUNT) == self._written and capture.grab()
+            # One more, where Ctrl-C came between writing a frame and counting it.
+            return capture.get(cv2.CAP_PROP_FRAME_COUNT) >= self._written and capture.grab()
 
 
 def check_video_suffix(suffix: str) -> None:

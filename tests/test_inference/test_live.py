@@ -228,6 +228,18 @@ def test_a_pipe_until_ctrl_c(exported, tmp_path):
     assert len(list(VideoInput(tmp_path / 'pipe_overlay.mp4'))) > 1
 
 
+@pytest.mark.parametrize('suffix', ['.mp4', '.avi', '.webm'])
+def test_ctrl_c_between_writing_a_frame_and_counting_it(tmp_path, suffix):
+    """The file has one more than was counted, and is whole."""
+    file, frame = tmp_path / f'a{suffix}', np.zeros((48, 64, 3), np.uint8)
+    output = VideoOutput(file, 10)
+    for _ in range(3):
+        output.write(frame)
+    output._writer.write(frame)
+    output.close()
+    assert len(list(VideoInput(file))) == 4
+
+
 @pytest.fixture
 def standard_input():
     """Makes bytes what this process reads, as a shell's pipe does."""

@@ -109,7 +109,7 @@ def training_images(config: Config) -> list[tuple[Path, Path]]:
     init_default_scope(config.get('default_scope', 'mmseg'))
     dataset = DATASETS.build(config.train_dataloader.dataset)
     found = map(dataset.get_data_info, range(len(dataset)))
-    return [(Path(one['img_path']), Path(one['seg_map_path'])) for one in found]
+    return [(Path(one['img_path']), Path(one.get('seg_map_path', ''))) for one in found]
 
 
 def train_on(labelled: Sequence[int], base: Config, seed: int, work_dir: Path,
