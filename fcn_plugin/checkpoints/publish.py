@@ -74,7 +74,7 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
     for key in _OF_THE_RUN:
         config.pop(key, None)
     weights = {key: _cast(key, value, DTYPES[dtype])
-               for key, value in _mean([checkpoint, *average]).items()}
+               for key, value in _mean(found['state_dict'], checkpoint, average).items()}
     known = meta['dataset_meta']
     classes = dict(classes=tuple(map(str, known['classes'])))
     if known.get('palette') is not None:
@@ -100,17 +100,17 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
     return out
 
 
-def _mean(checkpoints: Sequence[PathLike]) -> dict[str, Tensor]:
-    first, *others = (read_checkpoint(each)['state_dict'] for each in checkpoints)
-    for path, other in zip(checkpoints[1:], others):
-        differ = {(key, value.shape) for key, value in first.items()} ^ {
+def _mean(weights: dict[str, Tensor], name: PathLike, average: Sequence[PathLike]
+          ) -> dict[str, Tensor]:
+    found = [weights, *(read_checkpoint(each)['state_dict'] for each in average)]
+    for path, other in zip(average, found[1:]):
+        differ = {(key, value.shape) for key, value in weights.items()} ^ {
             (key, value.shape) for key, value in other.items()}
         if differ:
-            raise InputError(f"'{path}' cannot be averaged with '{checkpoints[0]}', they "
+            raise InputError(f"'{path}' cannot be averaged with '{name}', they "
                              f"differ in '{min(differ)[0]}': name stages of one training")
-    return {key: sum((each[key].float() for each in others), value.float()) / len(checkpoints)
-            if others and value.is_floating_point() else value
-            for key, value in first.items()}
+    return {key: sum(each[key].float() for each in found) / len(found) if average
+            and value.is_floating_point() else value for key, value in weights.items()}
 
 
 def _named(value: Any) -> Any:
