@@ -37,6 +37,31 @@ def environment(**variables):
         OMP_NUM_THREADS='1') | variables
 
 
+def noting_ends(folder):
+    """A further environment in which each process with a rank leaves a file ``left_RANK``.
+
+    It says whether the process had left the others as it ended."""
+    folder.mkdir()
+    (folder / 'sitecustomize.py').write_text(f"""
+import atexit, os, sys
+
+def note():
+    distributed = sys.modules.get('torch.distributed')
+    if 'RANK' in os.environ and distributed is not None:
+        with open({str(folder)!r} + '/left_' + os.environ['RANK'], 'w') as file:
+            file.write(str(not distributed.is_initialized()))
+
+if 'RANK' in os.environ or 'SLURM_PROCID' in os.environ:
+    atexit.register(note)
+""")
+    return {'PYTHONPATH': f'{folder}{os.pathsep}{environment()["PYTHONPATH"]}'}
+
+
+def have_left(folder):
+    """What the processes of :func:`noting_ends` noted, by name of the file."""
+    return {path.name: path.read_text() for path in folder.glob('left_*')}
+
+
 def in_processes(context, count, function, folder):
     """Has forks call a function of this file, which say to stderr what fails."""
     with socket.create_server(('127.0.0.1', 0)) as server:

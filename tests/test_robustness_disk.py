@@ -12,7 +12,7 @@ from mmengine.config import Config
 from PIL import Image
 from tiny_runs import write_config
 
-from fcn_plugin.inference.images import VideoInput, VideoOutput
+from fcn_plugin.images.video import VideoInput, VideoOutput
 
 HERE = Path(__file__).resolve().parent
 TINY = [

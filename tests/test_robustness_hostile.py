@@ -258,7 +258,7 @@ def bomb(path, width=60000, height=60000):
 BOUNDED = """
 import resource, sys
 import fcn_plugin
-from fcn_plugin.inference.images import read_image
+from fcn_plugin.images.reading import read_image
 from fcn_plugin.models.converters import read_caffemodel
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

@@ -33,4 +33,6 @@ def run(config: str, checkpoint: str, cfg_options: dict | None, work_dir: str | 
         launcher: str, **arguments: Any) -> None:
     from ..engine.test import test
     from ..utils.config import load_config
+    from ..utils.distributed import leave_processes
     test(load_config(config, cfg_options, work_dir, launcher), checkpoint, **arguments)
+    leave_processes()

@@ -38,6 +38,7 @@ def run(config: str, cfg_options: dict | None, work_dir: str | None, launcher: s
         resume: bool, amp: bool, compile_backbone: bool, base: str | None) -> None:
     from ..engine.train import train, use_amp
     from ..utils.config import load_config
+    from ..utils.distributed import leave_processes
     from ..utils.errors import InputError
     from ..utils.paths import config_names
     if Path(config).is_dir() and config not in config_names():
@@ -54,3 +55,4 @@ def run(config: str, cfg_options: dict | None, work_dir: str | None, launcher: s
         use_amp(cfg)
     cfg.resume = resume or cfg.get('resume', False)
     train(cfg, compile_backbone)
+    leave_processes()

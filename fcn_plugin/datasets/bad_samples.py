@@ -5,9 +5,9 @@ from typing import Any
 
 from PIL import Image
 
+from ..images.exif import EXCHANGING_SIDES, orientation_of
+from ..images.multichannel import tiff_size
 from ..utils.errors import InputError
-from ..utils.exif import EXCHANGING_SIDES, orientation_of
-from ..utils.multichannel import tiff_size
 
 CHOICES = ('error', 'skip')
 

@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..images.channels import turned
 from ..models.decode_heads import FCNSkipHead
 from ..models.feature_maps import image_channels
 from ..ops import label_dtype
-from ..utils.channels import turned
 from ..utils.errors import InputError
 from .symbolic_sizes import for_any_size
 

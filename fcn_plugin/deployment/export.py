@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..checkpoints.bundled import weights_file
 from ..checkpoints.loading import load_model
 from ..datasets.shapes import ShapesDataset
-from ..inference.images import list_images, to_channels
+from ..images.reading import list_images, to_channels
 from ..runtimes.backend import Prediction
 from ..runtimes.graph import META_KEY
 from ..runtimes.graph_backend import GraphBackend

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inference.images import to_channels
+from ..images.reading import to_channels
 from ..runtimes.graph import META_KEY
 from ..runtimes.graph_backend import GraphBackend
 from ..runtimes.onnxruntime_graph import OnnxruntimeGraph

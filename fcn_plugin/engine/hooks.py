@@ -19,7 +19,7 @@ from mmseg.structures import SegDataSample
 from torch.utils.hooks import RemovableHandle
 
 from ..checkpoints.writing import write_checkpoint
-from ..utils.channels import turned
+from ..images.channels import turned
 from ..utils.errors import NotFiniteError
 from ..utils.names import name_apart
 from ..utils.wrappers import unwrapped

@@ -10,6 +10,8 @@ import numpy as np
 from rich.progress import track
 
 from .. import visualization as vis
+from ..images.inputs import ImageInput, Input, open_inputs
+from ..images.video import VideoInput, check_video_suffix, video_output
 from ..large_images.inputs import LargeInput, with_large
 from ..runtimes.backend import Prediction
 from ..runtimes.opening import open_backend
@@ -18,14 +20,6 @@ from ..utils.files import check_outputs, no_outputs, output_folder
 from ..utils.left_out import noting, raise_left_out, without_traceback
 from ..utils.paths import PathLike
 from .columns import images_of, with_results
-from .images import (
-    ImageInput,
-    Input,
-    VideoInput,
-    check_video_suffix,
-    open_inputs,
-    video_output,
-)
 from .result import Result, output_files, output_stems
 
 if TYPE_CHECKING:  # an exported file is run without them

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
+from ..images.live_frames import LiveFrames, open_live, stem_of
+from ..images.video import check_video_suffix, video_output
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder
-from ..utils.live_frames import LiveFrames, open_live, stem_of
 from ..utils.paths import PathLike
-from .images import check_video_suffix, video_output
 from .inferencer import FCNInferencer, check_opacity
 from .result import output_files
 
@@ -93,7 +93,7 @@ def predict_live(infer: FCNInferencer, source: str, out_dir: PathLike, opacity: 
 
     Args:
         infer (FCNInferencer): Labels a frame.
-        source (str): See :func:`~fcn_plugin.utils.live_frames.open_live`, errors too.
+        source (str): See :func:`~fcn_plugin.images.live_frames.open_live`, errors too.
         out_dir, opacity, heatmap, overwrite, video_suffix: See :meth:`FCNInferencer.save`.
 
     Returns:

@@ -18,14 +18,14 @@ from torch import nn
 from .. import visualization as vis
 from ..checkpoints.bundled import say_which
 from ..checkpoints.loading import load_model
+from ..images.channels import turned
+from ..images.reading import list_images
 from ..runtimes.opening import path_of
 from ..runtimes.torch_backend import prediction_of, step_options
-from ..utils.channels import turned
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder
 from ..utils.left_out import raise_left_out
 from ..utils.paths import PathLike
-from .images import list_images
 from .inferencer import FCNInferencer, check_opacity
 from .result import Result, find_class
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..checkpoints.bundled import say_which
+from ..images.live_frames import is_live
+from ..images.reading import list_images
 from ..utils.errors import InputError
-from ..utils.live_frames import is_live
 from ..utils.paths import PathLike
-from .images import list_images
 from .inferencer import FCNInferencer
 from .live import predict_live
 from .proposals import write_proposals
@@ -32,7 +32,7 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
     Args:
         img_path (str, Path or a sequence of these): An image, a video, a folder or a glob; or
             what sends frames: a camera's number, an address or '-' for standard input, see
-            :func:`~fcn_plugin.utils.live_frames.open_live`.
+            :func:`~fcn_plugin.images.live_frames.open_live`.
         weight_path (str or Path, optional): The checkpoint, or 'objects' or 'street'.
             Defaults to None: 'objects'.
         config, backbone, device, cfg_options, fast, tile, overlap, crf, allow_imports,

@@ -3,9 +3,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..inference.images import MOST_WHOLE, ImageInput, Input
+from ..images.inputs import ImageInput, Input
+from ..images.multichannel import tiff_size
+from ..images.reading import MOST_WHOLE
 from ..utils.errors import InputError, UserError
-from ..utils.multichannel import tiff_size
 from .tiff_windows import open_windows
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def with_large(inputs: Sequence[Input], backend: 'TorchBackend | GraphBackend',
     labelled as a whole, where network and file allow windows.
 
     Args:
-        inputs (Sequence): From :func:`~fcn_plugin.inference.images.open_inputs`.
+        inputs (Sequence): From :func:`~fcn_plugin.images.inputs.open_inputs`.
         backend: What runs the network.
         heatmap (str or int, optional): A class that is to be shown. Defaults to None.
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
+from ..images.exif import EXCHANGING_SIDES, orientation_of
 from ..utils.errors import InputError
-from ..utils.exif import EXCHANGING_SIDES, orientation_of
 
 
 class Mask(NamedTuple):

@@ -4,8 +4,8 @@ from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmseg.registry import TRANSFORMS
 
-from ..utils.channels import turned
-from ..utils.multichannel import check_channels, read_channels
+from ..images.channels import turned
+from ..images.multichannel import check_channels, read_channels
 
 
 @TRANSFORMS.register_module()

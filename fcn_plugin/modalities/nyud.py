@@ -10,8 +10,8 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, TRANSFORMS
 
+from ..images.multichannel import read_channels
 from ..utils.errors import InputError
-from ..utils.multichannel import read_channels
 
 CHANNELS = dict(colour=3, depth=1, hha=3)
 _PATHS = dict(colour='img_path', depth='depth_path', hha='hha_path')

@@ -12,10 +12,10 @@ from ..annotations.drawing import IGNORED, OUTSIDE, draw
 from ..annotations.formats import read_files
 from ..annotations.matching import match, merged
 from ..annotations.regions import Annotated, Export
+from ..images.exif import EXCHANGING_SIDES, orientation_of
 from ..masks.class_names import check_names, does_not_count, read_class_names
 from ..masks.encoding import Encoding
 from ..utils.errors import InputError
-from ..utils.exif import EXCHANGING_SIDES, orientation_of
 from .find_pairs import Pair, Pairing, files_below, sort_out, split_of, splits_of_lists
 
 _SUFFIXES = ('.json', '.xml', '.yaml', '.yml')

@@ -10,7 +10,8 @@ from rich.progress import track
 
 from ..evaluation.conditions import find_conditions
 from ..evaluation.confusion import FIGURES, segmentation_metrics
-from ..inference.images import ImageInput, list_images, to_channels
+from ..images.inputs import ImageInput
+from ..images.reading import list_images, to_channels
 from ..inference.inferencer import FCNInferencer, check_batch_size
 from ..inference.predict import pages, save_pages
 from ..inference.result import Result

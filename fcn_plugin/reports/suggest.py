@@ -13,7 +13,7 @@ from rich.progress import track
 
 from ..annotations.matching import match
 from ..checkpoints.loading import load_model
-from ..inference.images import to_channels
+from ..images.reading import to_channels
 from ..own_data.annotated import read_annotations
 from ..own_data.find_pairs import find_pairs, sort_out
 from ..runtimes.torch_backend import TorchBackend, prediction_of, run_pipeline, step_options

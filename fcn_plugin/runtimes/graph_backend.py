@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import visualization as vis
-from ..utils.channels import turned
+from ..images.channels import turned
 from ..utils.errors import InputError, UserError
 from .backend import Prediction, by_shape
 from .graph import META_KEY, Graph

@@ -16,10 +16,10 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
+from ..images.channels import turned
 from ..models.feature_maps import image_channels
 from ..models.segmentors import FCNSegmentor
 from ..ops import label_dtype
-from ..utils.channels import turned
 from ..utils.config import inner_dataset
 from ..utils.errors import InputError
 from .backend import Prediction, by_shape

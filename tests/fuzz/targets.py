@@ -34,7 +34,8 @@ from fcn_plugin.datasets.archives import extract
 from fcn_plugin.datasets.bad_samples import check_file
 from fcn_plugin.datasets.list_dataset import ListDataset
 from fcn_plugin.datasets.sbd import read_sbd_labels, sbd_to_voc
-from fcn_plugin.inference.images import read_image
+from fcn_plugin.images.multichannel import read_channels, tiff_size
+from fcn_plugin.images.reading import read_image
 from fcn_plugin.large_images.label_tiff import LabelledWindow, write_label_tiff
 from fcn_plugin.large_images.tiff_windows import open_windows
 from fcn_plugin.masks.class_names import read_class_names
@@ -49,7 +50,6 @@ from fcn_plugin.runtimes.graph_backend import GraphBackend
 from fcn_plugin.runtimes.onnxruntime_graph import OnnxruntimeGraph
 from fcn_plugin.utils.errors import UserError
 from fcn_plugin.utils.mat_files import read_mat
-from fcn_plugin.utils.multichannel import read_channels, tiff_size
 
 MOST_BYTES = 4096  # of an input: longer ones find little more, more slowly
 

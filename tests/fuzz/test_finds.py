@@ -16,13 +16,13 @@ from fcn_plugin.checkpoints.reading import peek, read_checkpoint
 from fcn_plugin.checkpoints.safe_config import read_config_text
 from fcn_plugin.datasets.list_dataset import ListDataset
 from fcn_plugin.datasets.sbd import sbd_to_voc
+from fcn_plugin.images.multichannel import read_channels
 from fcn_plugin.masks.class_names import read_class_names
 from fcn_plugin.masks.mask_values import find_encoding
 from fcn_plugin.masks.reading import read_mask
 from fcn_plugin.modalities.siftflow import SCENES, siftflow_to_folders
 from fcn_plugin.runtimes.onnxruntime_graph import OnnxruntimeGraph
 from fcn_plugin.utils.errors import InputError
-from fcn_plugin.utils.multichannel import read_channels
 
 TOP = 2 ** 31 - 1
 HUGE = 10 ** 400  # JSON's integers have no end, a float's do

@@ -1,7 +1,7 @@
 """Several images, folders and globs in one call of predict and show."""
 import pytest
 
-from fcn_plugin.inference.images import list_images
+from fcn_plugin.images.reading import list_images
 from fcn_plugin.inference.predict import show
 from fcn_plugin.inference.predict_files import predict_to_files
 

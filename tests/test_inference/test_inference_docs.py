@@ -14,7 +14,7 @@ from tiny_runs import CONFIGS, ROOT, run_tool
 
 from fcn_plugin.checkpoints.loading import read_checkpoint
 from fcn_plugin.deployment.export import export
-from fcn_plugin.inference.images import VideoOutput
+from fcn_plugin.images.video import VideoOutput
 
 
 def blocks(page, language):

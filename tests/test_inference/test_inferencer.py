@@ -16,7 +16,7 @@ from tiny_trained import CLASSES
 from fcn_plugin import visualization as vis
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.checkpoints.loading import load_model
-from fcn_plugin.inference.images import VideoInput, VideoOutput
+from fcn_plugin.images.video import VideoInput, VideoOutput
 from fcn_plugin.inference.result import Result, find_class, output_stems
 from fcn_plugin.runtimes import torch_backend
 from fcn_plugin.utils.errors import LeftOutError

@@ -15,11 +15,11 @@ import pytest
 from process_runs import environment
 
 from fcn_plugin.apis import FCNInferencer, export
+from fcn_plugin.images import live_frames
+from fcn_plugin.images.live_frames import LiveFrames, is_live, open_live, stem_of
+from fcn_plugin.images.video import VideoInput, VideoOutput
 from fcn_plugin.inference import live
-from fcn_plugin.inference.images import VideoInput, VideoOutput
 from fcn_plugin.inference.predict_files import predict_to_files
-from fcn_plugin.utils import live_frames
-from fcn_plugin.utils.live_frames import LiveFrames, is_live, open_live, stem_of
 
 
 @pytest.fixture(scope='module')

@@ -15,7 +15,7 @@ from tiny_trained import CONFIG
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.deployment.export import export
-from fcn_plugin.inference.images import open_inputs
+from fcn_plugin.images.inputs import open_inputs
 from fcn_plugin.inference.predict_files import predict_to_files
 from fcn_plugin.large_images import label_tiff
 from fcn_plugin.large_images.inputs import LargeInput, with_large

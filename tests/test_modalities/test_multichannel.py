@@ -6,8 +6,8 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from fcn_plugin.datasets import GuardedDataset, ListDataset
-from fcn_plugin.utils.channels import turned
-from fcn_plugin.utils.multichannel import read_channels
+from fcn_plugin.images.channels import turned
+from fcn_plugin.images.multichannel import read_channels
 from fcn_plugin.visualization import as_picture
 
 tifffile = pytest.importorskip('tifffile')

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from process_runs import environment
+from process_runs import environment, have_left, noting_ends
 from tiny_runs import write_config
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -133,8 +133,9 @@ def test_two_tasks_of_slurm_train(launch, tmp_path):
     (launch.programs / 'scontrol').chmod(0o755)
     launch('slurm_train.sh', 'part', 'job', write_config(tmp_path), 'my work',
            '--cfg-options', 'train_cfg.max_iters=2',
-           **environment(GPUS='2', PORT='29707'))
+           **environment(GPUS='2', PORT='29707', **noting_ends(tmp_path / 'ends')))
     assert launch.result.returncode == 0, launch.result.stderr
+    assert have_left(tmp_path / 'ends') == {'left_0': 'True', 'left_1': 'True'}
     assert (tmp_path / 'my work' / 'iter_2.pth').is_file()
     printed = launch.result.stdout
     assert 'GPU number: 2' in printed

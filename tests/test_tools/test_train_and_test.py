@@ -15,7 +15,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
-from process_runs import environment
+from process_runs import environment, have_left, noting_ends
 from tiny_runs import CONFIGS, HERE, ROOT, TINY_BACKBONE, run_tool, succeed, write_config
 
 from fcn_plugin.datasets.shapes import ShapesDataset
@@ -274,8 +274,11 @@ def test_two_processes(tmp_path):
     done = subprocess.run(
         ['bash', ROOT / 'tools' / 'dist_test.sh', config, best, '2', *rest], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=environment(TORCHRUN_ARGS='--standalone', PYTHONWARNINGS='ignore'))
+        env=environment(TORCHRUN_ARGS='--standalone', PYTHONWARNINGS='ignore',
+                        **noting_ends(tmp_path / 'ends')))
     assert done.returncode == 0, done.stdout[-6000:]
+    # Some of those that had not would abort as they end.
+    assert have_left(tmp_path / 'ends') == {'left_0': 'True', 'left_1': 'True'}
     assert metrics(tmp_path / 'two') == metrics(tmp_path / 'one')
     assert metrics(tmp_path / 'two') == metrics(work_dir)
     labels = [sorted((tmp_path / test).glob('*.png')) for test in ('two', 'one')]

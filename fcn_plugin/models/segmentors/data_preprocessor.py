@@ -5,7 +5,7 @@ from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.registry import MODELS
 from mmseg.utils import stack_batch
 
-from ...utils.channels import turned
+from ...images.channels import turned
 from ...utils.errors import InputError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..utils.errors import InputError, MissingPackageError
 from .channels import turned
-from .errors import InputError, MissingPackageError
 
 TIFF_MAGIC = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 """How TIFF files begin: of both orders of bytes, the last two of more than 4 GB."""

@@ -1,5 +1,4 @@
 """The frames of a camera, an address or a pipe, as they come."""
-import contextlib
 import os
 import re
 import sys
@@ -11,7 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .errors import InputError
+from ..utils.errors import InputError
+from .video import quiet_opencv
 
 #: Seconds in which an address must answer and a camera must open, and between two frames.
 _TIME_LIMIT = 10
@@ -160,16 +160,3 @@ def stem_of(source: str) -> str:
         return f'camera_{source}'
     place = _without_password(source).partition('://')[2].partition('?')[0]
     return re.sub(r'[^\w-]+', '-', place).strip('-')[:100] or 'stream'
-
-
-@contextlib.contextmanager
-def quiet_opencv() -> Iterator[None]:
-    """Keeps OpenCV from remarking on codec names that it then puts right, and on what an
-    error says anyway."""
-    logging = cv2.utils.logging
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        logging.setLogLevel(level)

@@ -6,15 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from fcn_plugin.inference.images import (
-    ImageInput,
-    VideoInput,
-    VideoOutput,
-    list_images,
-    open_inputs,
-    read_image,
-    to_rgb,
-)
+from fcn_plugin.images.inputs import ImageInput, open_inputs
+from fcn_plugin.images.reading import list_images, read_image, to_rgb
+from fcn_plugin.images.video import VideoInput, VideoOutput
 
 
 @pytest.fixture

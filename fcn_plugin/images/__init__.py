@@ -1,0 +1,1 @@
+"""Images, videos and streams as people have them, to arrays."""
