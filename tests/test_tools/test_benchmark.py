@@ -134,24 +134,29 @@ def test_our_labels_are_the_same_by_every_runtime(case):
     pytest.importorskip('onnx', reason="the extra 'export' is not installed")
     ours = peers.Ours(case.config, 9, case.folder)
     image = np.random.randint(0, 256, (70, 83, 3), dtype=np.uint8)
-    (expected, *_), = ours.by_torch()[0](image)
+    (expected, *_), = ours.by_torch(image)[0](image)
     for module, runtime in (('onnxruntime', peers.OnnxruntimeGraph),
                             ('openvino', peers.OpenvinoGraph)):
         if find_spec(module):
-            (labels, *_), = ours.by_runtime(runtime)[0](image)
+            (labels, *_), = ours.by_runtime(image, runtime)[0](image)
             assert (labels == expected).mean() > 0.99, module
 
 
-def test_labels_of_a_plain_network_are_its_argmax_at_the_image_size():
-    """Padding is cut off again, and coarse scores are brought to the image's size."""
+def test_labels_of_a_plain_network_are_its_argmax_at_the_image_size(tmp_path):
+    """Padding is cut off again, and coarse scores are brought to the image's size; by
+    OpenVINO, too."""
     bright = torch.nn.Sequential(torch.nn.AvgPool2d(4), torch.nn.Conv2d(3, 2, 1))
     with torch.no_grad():
         bright[1].weight[:] = torch.tensor([-1., 1.]).view(2, 1, 1, 1)
         bright[1].bias[:] = 0
     image = np.zeros((30, 40, 3), np.uint8)
     image[:, 20:] = 255
-    labels = peers._by_hand(bright, divisor=32)[0](image)
+    peer = peers.Peer('bright', lambda: peers.Labeller(bright, divisor=32), tmp_path)
+    labels = peer.by_torch(image)[0](image)
     assert labels.shape == (30, 40) and not labels[:, :16].any() and labels[:, 24:].all()
+    if find_spec('openvino') and find_spec('onnx'):
+        np.testing.assert_array_equal(peer.by_openvino(image)[0](image), labels)
+        assert (tmp_path / 'bright 30x40.onnx').is_file()
 
 
 def test_peers_on_a_gpu_are_refused(config):

@@ -1,7 +1,9 @@
 """An image in memory to its labels: our network beside what others would take."""
 import json
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,7 @@ class Ours:
                                   palette=[[0] * 3] * self.classes, background=None)
         return model
 
-    def by_torch(self, fast: bool = False) -> tuple[Labels, int]:
+    def by_torch(self, image: np.ndarray, fast: bool = False) -> tuple[Labels, int]:
         """The network as FCNInferencer runs it."""
         model = self._model()
         size = _size_of(model)  # of the checkpoint, which fast does not change
@@ -68,7 +70,8 @@ class Ours:
         backend = TorchBackend(model, pipeline)
         return lambda image: backend([image]), size
 
-    def by_runtime(self, runtime: type[Graph], fast: bool = False) -> tuple[Labels, int]:
+    def by_runtime(self, image: np.ndarray, runtime: type[Graph], fast: bool = False
+                   ) -> tuple[Labels, int]:
         """The exported file, images as they are read."""
         if not self.file.exists():
             model = self._model()
@@ -86,23 +89,77 @@ class Ours:
 # --- others ----------------------------------------------------------------------------
 
 
-def _by_hand(model: nn.Module, scores: Callable = lambda found: found,
-             divisor: int = 1) -> tuple[Labels, int]:
+class Labeller(nn.Module):
     """Labels of a plain network: normalised, padded to a multiple, brought to the image's
-    size, argmax."""
-    model.eval()
+    size, argmax.
 
-    @torch.inference_mode()
-    def labels(image: np.ndarray) -> np.ndarray:
+    Args:
+        network (nn.Module): Takes (N, 3, H, W).
+        scores (Callable): What is scores (N, classes, h, w) of what it returns. Defaults to
+            all of it.
+        divisor (int): Of the sides that it takes. Defaults to 1.
+    """
+
+    def __init__(self, network: nn.Module, scores: Callable = lambda found: found,
+                 divisor: int = 1) -> None:
+        super().__init__()
+        self.network, self.scores, self.divisor = network, scores, divisor
+        self.register_buffer('mean', _MEAN, persistent=False)
+        self.register_buffer('std', _STD, persistent=False)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(H, W, 3) uint8 to (H, W) uint8."""
         height, width = image.shape[:2]
-        pixels = (torch.from_numpy(image).permute(2, 0, 1).float() - _MEAN) / _STD
-        padded = F.pad(pixels[None], (0, -width % divisor, 0, -height % divisor))
-        found = scores(model(padded))
+        pixels = (image.permute(2, 0, 1).float() - self.mean) / self.std
+        padded = F.pad(pixels[None], (0, -width % self.divisor, 0, -height % self.divisor))
+        found = self.scores(self.network(padded))
         if found.shape[-2:] != padded.shape[-2:]:
             found = F.interpolate(found, padded.shape[-2:], mode='bilinear')
-        return found[0, :, :height, :width].argmax(0).to(torch.uint8).numpy()
+        return found[0, :, :height, :width].argmax(0).to(torch.uint8)
 
-    return labels, _size_of(model)
+
+class Peer:
+    """Somebody else's network with random weights, in PyTorch and by OpenVINO.
+
+    Args:
+        name (str): What it is called.
+        build (Callable): Makes the :class:`Labeller`.
+        folder (Path): For its exported files, one for each size of image.
+    """
+
+    def __init__(self, name: str, build: Callable[[], Labeller], folder: Path) -> None:
+        self.name, self.build, self.folder = name, build, folder
+
+    def by_torch(self, image: np.ndarray) -> tuple[Labels, int]:
+        """Eager, in float32."""
+        network = self.build().eval()
+
+        @torch.inference_mode()
+        def labels(image: np.ndarray) -> np.ndarray:
+            return network(torch.from_numpy(image)).numpy()
+
+        return labels, _size_of(network)
+
+    def by_openvino(self, image: np.ndarray, fast: bool = False) -> tuple[Labels, int]:
+        """As ONNX of the image's size alone, which is the most that a runtime can ask for.
+
+        Args:
+            image (np.ndarray): (H, W, 3) uint8.
+            fast (bool): In bfloat16, as ours with ``--fast``. Defaults to False.
+        """
+        import openvino
+        if fast and not has_bfloat16():
+            raise LeftOut('this CPU does not compute in bfloat16')
+        file = self.folder / f'{self.name} {image.shape[0]}x{image.shape[1]}.onnx'
+        if not file.exists():
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter('ignore')  # of sizes that are fixed, as they shall be
+                torch.onnx.export(self.build().eval(), (torch.from_numpy(image), ), str(file),
+                                  dynamo=False, opset_version=17)
+        compiled = openvino.Core().compile_model(str(file), 'CPU', {
+            'INFERENCE_PRECISION_HINT': openvino.Type.bf16 if fast else openvino.Type.f32,
+            'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_NUM_THREADS': torch.get_num_threads()})
+        return lambda image: compiled(image)[0], file.stat().st_size
 
 
 def _size_of(model: nn.Module) -> int:
@@ -110,30 +167,30 @@ def _size_of(model: nn.Module) -> int:
     return sum(value.numel() * value.element_size() for value in model.state_dict().values())
 
 
-def lraspp(classes: int) -> tuple[Labels, int]:
+def lraspp(classes: int) -> Labeller:
     from torchvision.models.segmentation import lraspp_mobilenet_v3_large
     model = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None,
                                       num_classes=classes)
-    return _by_hand(model, lambda found: found['out'])
+    return Labeller(model, lambda found: found['out'])
 
 
-def smp(architecture: str, classes: int) -> tuple[Labels, int]:
+def smp(architecture: str, classes: int) -> Labeller:
     import segmentation_models_pytorch
     model = getattr(segmentation_models_pytorch, architecture)(
         'timm-tf_efficientnet_lite0', encoder_weights=None, classes=classes)
-    return _by_hand(model, divisor=32)
+    return Labeller(model, divisor=32)
 
 
-def segformer(classes: int) -> tuple[Labels, int]:
+def segformer(classes: int) -> Labeller:
     from transformers import SegformerConfig, SegformerForSemanticSegmentation
     # B0 is what its config describes where nothing is changed
     model = SegformerForSemanticSegmentation(SegformerConfig(num_labels=classes))
-    return _by_hand(model, lambda found: found.logits)
+    return Labeller(model, lambda found: found.logits)
 
 
-def pidnet(classes: int) -> tuple[Labels, int]:
+def pidnet(classes: int) -> Labeller:
     norm = dict(type='BN', requires_grad=True)
-    return _by_hand(MODELS.build(dict(
+    return Labeller(MODELS.build(dict(
         type='EncoderDecoder',
         backbone=dict(type='PIDNet', channels=32, ppm_channels=96, num_stem_blocks=2,
                       num_branch_blocks=3, align_corners=False, norm_cfg=norm),
@@ -142,31 +199,38 @@ def pidnet(classes: int) -> tuple[Labels, int]:
         train_cfg=dict(), test_cfg=dict(mode='whole'))), divisor=64)
 
 
-def fcn_d8(classes: int) -> tuple[Labels, int]:
+def fcn_d8(classes: int) -> Labeller:
     model = dilated_fcn(classes)
     model.pop('auxiliary_head')  # of training alone
     model.pop('data_preprocessor')
-    return _by_hand(MODELS.build(model), divisor=8)
+    return Labeller(MODELS.build(model), divisor=8)
 
 
 # --- side by side ----------------------------------------------------------------------
 
 
-def contenders(ours: Ours) -> dict[str, Callable[[], tuple[Labels, int]]]:
-    """What builds each, by name: labels of an image (H, W, 3) uint8, and bytes of the file."""
+def contenders(ours: Ours) -> dict[str, Callable[[np.ndarray], tuple[Labels, int]]]:
+    """What builds each, by name, for an image (H, W, 3) uint8: what labels one of its size,
+    and bytes of the file."""
     count = ours.classes
-    return {
+    found = {
         'ours, PyTorch': ours.by_torch,
-        'ours, PyTorch --fast': lambda: ours.by_torch(fast=True),
-        'ours, onnxruntime': lambda: ours.by_runtime(OnnxruntimeGraph),
-        'ours, OpenVINO': lambda: ours.by_runtime(OpenvinoGraph),
-        'ours, OpenVINO --fast (bf16)': lambda: ours.by_runtime(OpenvinoGraph, fast=True),
-        'torchvision LRASPP MobileNetV3-L': lambda: lraspp(count),
-        'SMP FPN EfficientNet-Lite0': lambda: smp('FPN', count),
-        'SMP Unet EfficientNet-Lite0': lambda: smp('Unet', count),
-        'transformers SegFormer-B0': lambda: segformer(count),
-        'mmseg PIDNet-S': lambda: pidnet(count),
-        'mmseg FCN R50-D8': lambda: fcn_d8(count)}
+        'ours, PyTorch --fast': partial(ours.by_torch, fast=True),
+        'ours, onnxruntime': partial(ours.by_runtime, runtime=OnnxruntimeGraph),
+        'ours, OpenVINO': partial(ours.by_runtime, runtime=OpenvinoGraph),
+        'ours, OpenVINO --fast (bf16)': partial(ours.by_runtime, runtime=OpenvinoGraph,
+                                                fast=True)}
+    for name, build in {
+            'torchvision LRASPP MobileNetV3-L': partial(lraspp, count),
+            'SMP FPN EfficientNet-Lite0': partial(smp, 'FPN', count),
+            'SMP Unet EfficientNet-Lite0': partial(smp, 'Unet', count),
+            'transformers SegFormer-B0': partial(segformer, count),
+            'mmseg PIDNet-S': partial(pidnet, count),
+            'mmseg FCN R50-D8': partial(fcn_d8, count)}.items():
+        peer = Peer(name, build, ours.file.parent)
+        found |= {name: peer.by_torch, f'{name}, OpenVINO': peer.by_openvino,
+                  f'{name}, OpenVINO bf16': partial(peer.by_openvino, fast=True)}
+    return found
 
 
 def run_peers(config: Config, sizes: Sequence[int], classes: int | None = None,
@@ -210,7 +274,7 @@ def _at(size: int, ours: Ours, rounds: int) -> tuple[list[dict], dict[str, str]]
     calls, bytes_of, peaks, left_out = {}, {}, {}, {}
     for name, build in contenders(ours).items():
         def first_labels(name=name, build=build) -> None:
-            labels, bytes_of[name] = build()
+            labels, bytes_of[name] = build(image)
             labels(image)
             calls[name] = lambda: labels(image)
 
