@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1] / 'configs'
 RUNS = sorted((ROOT / 'fcn').glob('*.py'))
 NAME = re.compile(
     r'fcn-(?P<stride>\d+)s_(?P<backbone>[\w-]+?)_(?P<gpus>\d+)xb(?P<batch>\d+)-'
-    r'(?P<iters>\d+)(?P<thousands>k?)_(?P<data>[\w-]+)-(?P<height>\d+)x(?P<width>\d+)')
+    r'(?P<iters>\d+)(?P<thousands>k?)_(?P<data>[\w-]+)-(?P<height>\d+)x(?P<width>\d+)'
+    r'(?:_at-(?P<judged>\d+))?')
 BACKBONES = {
     'vgg16': dict(type='FullyConvVGG', depth=16, fc_channels=4096),
     'vgg16-lean': dict(type='FullyConvVGG', depth=16, fc_channels=512),
@@ -167,6 +168,15 @@ def test_size_in_the_name_is_trained(path):
         crops = [tuple(step.crop_size) for step in part.pipeline
                  if step.type == 'RandomCrop']
         assert (crops or [(part.image_size, ) * 2]) == [size]
+
+
+@every_run
+def test_size_behind_at_is_judged(path):
+    judged = NAME.fullmatch(path.stem)['judged']
+    resized = next((step for step in load(path).test_pipeline if step.type == 'Resize'), None)
+    kept = any(step.type == 'KeepSize' for step in load(path).test_pipeline)
+    assert kept == bool(judged)
+    assert judged is None or resized.scale == (int(judged), int(judged))
 
 
 @every_run

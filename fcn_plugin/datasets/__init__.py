@@ -3,7 +3,7 @@ from .camvid import CamVidDataset
 from .guarded import GuardedDataset
 from .list_dataset import ListDataset
 from .shapes import ShapesDataset
-from .transforms import RandomCopyPaste, RandomLowLight
+from .transforms import KeepSize, RandomCopyPaste, RandomLowLight
 
-__all__ = ['CamVidDataset', 'GuardedDataset', 'ListDataset', 'RandomCopyPaste',
-           'RandomLowLight', 'ShapesDataset']
+__all__ = ['CamVidDataset', 'GuardedDataset', 'KeepSize', 'ListDataset',
+           'RandomCopyPaste', 'RandomLowLight', 'ShapesDataset']

@@ -55,10 +55,6 @@ class RandomLowLight(BaseTransform):
         results['img'] = noise
         return results
 
-    def __repr__(self) -> str:
-        return (f'{type(self).__name__}(prob={self.prob}, max_stops={self.max_stops}, '
-                f'max_noise={self.max_noise})')
-
 
 @TRANSFORMS.register_module()
 class RandomCopyPaste(BaseTransform):
@@ -107,5 +103,15 @@ class RandomCopyPaste(BaseTransform):
                 results[key][tuple(target[:, inside])] = other[key][tuple(source[:, inside])]
         return results
 
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(prob={self.prob}, background={self.background})'
+
+@TRANSFORMS.register_module()
+class KeepSize(BaseTransform):
+    """The size that an image has here counts as that of its file, to which labels return.
+
+    Behind it mmpretrain's ``ResizeEdge`` may change the image and not the truth, so that a
+    network looks at another size than it is judged at. Changed key: ori_shape, to img_shape.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """A pipeline's dictionary with that size."""
+        return dict(results, ori_shape=results['img_shape'])

@@ -53,7 +53,6 @@ def write_voc(out_dir: str | Path,
         folder.mkdir(parents=True, exist_ok=True)
 
     metainfo = next(iter(subsets.values())).metainfo
-
     progress = ProgressBar(sum(map(len, subsets.values())))
     for subset, dataset in subsets.items():
         names = []

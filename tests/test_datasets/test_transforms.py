@@ -1,9 +1,13 @@
 """Augmentation, against its formula."""
+import cv2
 import numpy as np
 import pytest
+from mmcv.transforms import Compose
 from mmseg.registry import DATASETS, TRANSFORMS
+from PIL import Image
 
 from fcn_plugin.datasets import RandomCopyPaste, RandomLowLight
+from fcn_plugin.utils.config import load_config
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
@@ -48,6 +52,11 @@ def test_noise_makes_nothing_darker():
     grey = np.full((200, 300), 100, np.uint8)
     assert np.mean([transform(dict(img=grey))['img'].mean() for _ in range(5)]) == (
         pytest.approx(100, abs=0.1))
+
+
+def test_as_strong_as_its_docs_say():
+    found = RandomLowLight()
+    assert (found.prob, found.max_stops, found.max_noise) == (0.5, 3, 8)
 
 
 def test_it_repeats_by_numpys_seed():
@@ -111,6 +120,12 @@ def test_an_image_without_objects_pastes_nothing():
         assert (done['img'] == mine['img']).all()
 
 
+def test_every_image_is_pasted_sometime():
+    np.random.seed(0)
+    found = [RandomCopyPaste(prob=1.).get_indices(range(4)) for _ in range(60)]
+    assert {index for index, in found} == {0, 1, 2, 3}
+
+
 def test_copy_paste_in_mmsegs_data_set():
     """Through the wrapper whose pipeline it belongs into; a half of the images is changed."""
     np.random.seed(0)
@@ -123,3 +138,23 @@ def test_copy_paste_in_mmsegs_data_set():
     assert 0.3 < np.mean(changed) < 0.7
     with pytest.raises(ValueError, match='^RandomCopyPaste: prob is 2, expected 0 to 1'):
         RandomCopyPaste(prob=2)
+
+
+def test_a_network_looks_at_another_size_than_it_is_judged_at(tmp_path):
+    """By the config that does so: the truth is as at 224x224, the image has those pixels."""
+    image = np.random.default_rng(0).integers(0, 256, (90, 160, 3), dtype=np.uint8)
+    labels = np.random.default_rng(1).integers(0, 21, (90, 160), dtype=np.uint8)
+    for name, array in dict(image=image, labels=labels).items():
+        Image.fromarray(array).save(tmp_path / f'{name}.png')
+    config = load_config('fcn-4s_efficientnet-lite2-fpn_1xb12-1700_voc12-320x320_at-224')
+    assert config.model.test_cfg.get('rescale', True)
+    found = Compose(config.test_dataloader.dataset.pipeline)(dict(
+        img_path=str(tmp_path / 'image.png'), seg_map_path=str(tmp_path / 'labels.png'),
+        label_map=None, reduce_zero_label=False, seg_fields=[]))
+    sample = found['data_samples']
+    truth = cv2.resize(labels, (224, 224), interpolation=cv2.INTER_NEAREST)
+    assert (sample.gt_sem_seg.data[0].numpy() == truth).all()
+    assert sample.ori_shape == (224, 224) and sample.img_shape == (352, 352)
+    small = cv2.resize(image[..., ::-1], (224, 224))
+    seen = found['inputs'].numpy().transpose(1, 2, 0)
+    assert (seen == cv2.resize(small, (352, 352))).all()
