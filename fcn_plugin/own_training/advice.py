@@ -77,7 +77,7 @@ def _help(each: ClassFacts, facts: Facts, settings: Settings) -> list[str]:
         lines.append(f'more images of {each.name}: fewer than {ENOUGH_IMAGES} of training '
                      'have it')
     cells = CELLS * settings.stride
-    if not each.images or each.width * facts.scale >= cells:
+    if not each.images or round(each.width * facts.scale, 6) >= cells:
         return lines
     why = f'its regions are narrower than {cells} pixels, {CELLS} cells of the network'
     if facts.longest > facts.scale:

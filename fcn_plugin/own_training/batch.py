@@ -117,8 +117,12 @@ def free_memory(device: str) -> int | None:
     except OSError:
         return None
     free = next(int(line.split()[1]) << 10 for line in lines if line.startswith('MemAvail'))
+    return _of_group(Path('/sys/fs/cgroup'), free)
+
+
+def _of_group(group: Path, free: int) -> int:
+    """Of bytes that are free in the machine those that a container may take."""
     with suppress(OSError, ValueError, StopIteration):  # 'max' where a group has no limit
-        group = Path('/sys/fs/cgroup')
         # Of what the group holds, pages of files that nobody reads go first.
         unread = next(int(line.split()[1]) for line in
                       (group / 'memory.stat').read_text().splitlines()

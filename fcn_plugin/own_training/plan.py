@@ -1,4 +1,6 @@
 """How own data are trained on, by what is measured of them."""
+from math import ceil
+
 from ..own_data.config_text import Plan, plan_of
 from ..own_data.inspect_pairs import Checked
 from .facts import Facts
@@ -33,15 +35,19 @@ def narrowest(facts: Facts) -> float:
                 if each.width and each.name.lower() != 'background'), default=1.)
 
 
+def wanted_side(facts: Facts) -> int:
+    """The longer side, in pixels, at which each class's regions are wide enough for FCN-8s."""
+    return ceil(round(CELLS * STRIDE / narrowest(facts), 6))  # 16 / (16 / 1500) may be more
+
+
 def longest_side(facts: Facts) -> int:
     """What larger images are brought to, in pixels, so that regions can be seen."""
-    wanted = CELLS * STRIDE / narrowest(facts)
-    return int(min(max(LONGEST, wanted), LONGEST_OF_SMALL))
+    return min(max(LONGEST, wanted_side(facts)), LONGEST_OF_SMALL)
 
 
 def is_small(facts: Facts, scale: int) -> bool:
     """Whether some class's regions are too small for FCN-8s at a longer side of ``scale``."""
-    return narrowest(facts) * scale < CELLS * STRIDE
+    return scale < wanted_side(facts)
 
 
 def first_plan(checked: Checked, facts: Facts) -> Plan:

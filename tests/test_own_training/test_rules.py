@@ -11,7 +11,7 @@ from fcn_plugin.engine.hooks import ExactEarlyStoppingHook
 from fcn_plugin.own_data.config_text import Plan
 from fcn_plugin.own_training import plan as rules
 from fcn_plugin.own_training.advice import Settings, advise
-from fcn_plugin.own_training.batch import SHARE, _grow, fitting_batch, free_memory
+from fcn_plugin.own_training.batch import SHARE, _grow, _of_group, fitting_batch, free_memory
 from fcn_plugin.own_training.facts import (
     ClassFacts,
     Facts,
@@ -38,7 +38,7 @@ def test_regions_are_measured_by_their_pixels():
     labels[5:25, 5:25] = 1
     for i in range(9):
         labels[40, 10 * i] = 1
-    labels[30:35] = 255
+    labels[30:35], labels[49] = 255, 3  # neither is one of three classes
     below, width, absent = median_widths([labels], 3)
     assert width == 20 / 100 and absent == 0
     assert 0.3 < below < 2  # what is beyond the image is no border
@@ -85,6 +85,10 @@ def test_images_are_as_large_as_small_regions_need(side, longest):
 def test_fcn_4s_is_for_regions_below_two_cells():
     for side, small in ((0.017, False), (0.015, True)):
         assert rules.is_small(facts({}, dict(width=side)), 1000) is small
+    for side in (0.013, 16 / 1500, 0.0123):  # images are as large as FCN-8s needs
+        found = facts({}, dict(width=side))
+        assert not rules.is_small(found, rules.longest_side(found))
+        assert rules.is_small(found, rules.longest_side(found) - 1)
     assert not rules.is_small(facts(dict(name='background', width=0.001), {}), 1000)
     assert not rules.is_small(facts(dict(width=0.)), 1000)  # a class that does not occur
 
@@ -98,7 +102,8 @@ def test_steps_follow_images_and_batch(images, batch, steps):
 
 @pytest.mark.parametrize('images, scale, crop, steps', [
     (16, (2048, 1536), (512, 512), 960), (100, (1024, 768), (512, 512), 1500),
-    (300, (1600, 1200), (512, 512), 10986), (2000, (2048, 1536), (512, 512), 20000)])
+    (300, (1600, 1200), (512, 512), 10986), (100, (1024, 512), (256, 512), 2000),
+    (2000, (2048, 1536), (512, 512), 20000)])
 def test_small_crops_are_more(images, scale, crop, steps):
     """Sixty crops of a twelfth of an image see each of its pixels five times alone."""
     assert rules.with_batch(Plan(scale, True, crop, 4, 1), images, 4).max_iters == steps
@@ -184,6 +189,16 @@ def test_a_batch_that_does_not_fit_after_all():
         _grow(broken, 1000, 8)
 
 
+def test_a_container_may_take_what_its_limit_leaves(tmp_path):
+    """And what it holds of files that nobody reads."""
+    assert _of_group(tmp_path, 900) == 900
+    (tmp_path / 'memory.stat').write_text('anon 5\ninactive_file 30\nactive_file 9\n')
+    (tmp_path / 'memory.current').write_text('200\n')
+    for limit, free in (('500', 330), ('2000', 900), ('max', 900), ('100', 0)):
+        (tmp_path / 'memory.max').write_text(f'{limit}\n')
+        assert _of_group(tmp_path, 900) == free
+
+
 def test_where_nothing_is_told_four_are_taken():
     batch, why = _grow(lambda size: None, 1000, 8)
     assert batch == 4 and 'does not tell' in why
@@ -244,6 +259,11 @@ def test_small_regions_want_more_pixels(side, longest, stride, words):
     else:
         assert helps == ['    - 60 % of its pixels are taken for class 0: look at the masks '
                          'of both, and add images that have both']
+
+
+def test_regions_of_two_cells_are_wide_enough():
+    """Also where 16 / 1122 * 1122 is a little less than 16."""
+    assert 'stride' not in str(said(facts({}, dict(width=16 / 1122), scale=1122), BAD, 8))
 
 
 def test_a_class_that_is_seen_where_it_is_not():
