@@ -61,7 +61,11 @@ def test_it_loads_as_a_model(of_a_run, tmp_path):
 def test_the_mean_of_stages(of_a_run, tmp_path):
     found = torch.load(of_a_run, weights_only=True)
     key = 'backbone.conv1.weight'
-    counts = [name for name, value in found['state_dict'].items() if not value.dim()]
+    # a learned number, and a table of places as Swin's
+    found['state_dict'].update(scale=torch.tensor(2.), places=torch.arange(6).view(2, 3))
+    torch.save(found, of_a_run)
+    counts = [name for name, value in found['state_dict'].items()
+              if not value.is_floating_point()]
     for factor, name in ((3., 'earlier.pth'), (5., 'first.pth')):
         torch.save(dict(found, state_dict={
             each: value + 1 if each in counts else value * factor
@@ -71,7 +75,14 @@ def test_the_mean_of_stages(of_a_run, tmp_path):
             average=[tmp_path / 'earlier.pth', tmp_path / 'first.pth'])
     mean = read_checkpoint(out)['state_dict']
     torch.testing.assert_close(mean[key], found['state_dict'][key] * 3)
-    assert counts and all(mean[each] == found['state_dict'][each] for each in counts)
+    assert mean['scale'] == 6
+    for each in counts:
+        torch.testing.assert_close(mean[each], found['state_dict'][each])
+    # of half files, whose sum no half number holds
+    half = dict(found, state_dict={key: found['state_dict'][key].half().fill_(4e4)})
+    torch.save(half, tmp_path / 'half.pth')
+    publish(tmp_path / 'half.pth', tmp_path / 'of_half.pth', average=[tmp_path / 'half.pth'])
+    assert (read_checkpoint(tmp_path / 'of_half.pth')['state_dict'][key] == 4e4).all()
     # whose shapes differ, or whose layers
     for change in (lambda state: state.update({key: state[key][:1]}),
                    lambda state: state.pop(key)):

@@ -93,8 +93,9 @@ def test_other_samplers_are_drawn_from_the_start(kind):
     assert take(found[0], 3) == take(found[1], 3)
 
 
-def test_every_pass_has_an_order_of_its_own():
-    sampler = PlacedSampler(RandomSampler(range(50)), order_seed=7)
+@pytest.mark.parametrize('kind', [RandomSampler, lambda data: DefaultSampler(data, seed=7)])
+def test_every_pass_has_an_order_of_its_own(kind):
+    sampler = PlacedSampler(kind(range(50)), order_seed=7)
     first, second = list(sampler), list(sampler)
     assert first != second and sorted(first) == sorted(second) == list(range(50))
     sampler.skip(1)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS as ROOT_RUNNERS
 from mmengine.runner import Runner
@@ -104,9 +105,13 @@ class Stop(Hook):
             raise InterruptedError
 
 
+JUDGED = dict(dataset=Noise(), batch_size=5, num_workers=0, collate_fn=named,
+              sampler=dict(type='DefaultSampler', shuffle=False))
+
+
 @pytest.mark.parametrize('loop', [OURS, ITERATIONS])
 def test_a_validation_that_was_due_is_made_up_for(tmp_path, loop):
-    """Also where the interval changes on the way: after steps 2, 4, 5 and 6."""
+    """Also where the interval changes on the way, and at the end."""
     judged = []
 
     class Note(Hook):
@@ -115,20 +120,46 @@ def test_a_validation_that_was_due_is_made_up_for(tmp_path, loop):
 
     def run(*hooks, **options):
         return noise_run(
-            tmp_path, loop=dict(loop, max_iters=6, val_interval=2, dynamic_intervals=[(5, 1)]),
-            val_dataloader=dict(dataset=Noise(), batch_size=5, num_workers=0,
-                                sampler=dict(type='DefaultSampler', shuffle=False),
-                                collate_fn=named),
-            val_cfg=dict(), val_evaluator=dict(type='DumpResults', out_file_path=str(
-                tmp_path / 'out.pkl')), custom_hooks=[Note(), *hooks], **options)
+            tmp_path, loop=dict(loop, max_iters=7, val_interval=2,
+                                dynamic_intervals=[(5, 1), (8, 4)]),
+            val_dataloader=JUDGED, val_cfg=dict(), val_evaluator=dict(
+                type='DumpResults', out_file_path=str(tmp_path / 'out.pkl')),
+            custom_hooks=[Note(), *hooks], **options)
 
     with pytest.raises(InterruptedError):
         run(Stop(5)).train()
     assert judged == [2, 4]
     run(resume=True).train()
-    assert judged == [2, 4, 5, 6]
+    assert judged == [2, 4, 5, 6, 7]
     run(resume=True).train()
-    assert judged == [2, 4, 5, 6, 6], 'the last one is not in the last checkpoint'
+    assert judged == [2, 4, 5, 6, 7, 7], 'the last one is not in the last checkpoint'
+
+
+def test_what_was_made_up_for_is_in_the_last_checkpoint(tmp_path):
+    """Where the best is kept, and that validation is the best."""
+    judged = []
+
+    class Better(BaseMetric):
+        def process(self, data_batch, data_samples):
+            self.results.append(None)
+
+        def compute_metrics(self, results):
+            judged.append(None)
+            return dict(mIoU=len(judged))
+
+    def run(*hooks, **options):
+        return noise_run(
+            tmp_path, loop=dict(OURS, max_iters=4, val_interval=4), val_dataloader=JUDGED,
+            val_cfg=dict(), val_evaluator=dict(type=Better), custom_hooks=hooks,
+            default_hooks=dict(logger=None, checkpoint=dict(
+                type='CheckpointHook', by_epoch=False, save_best='mIoU', rule='greater',
+                interval=1)), **options)
+
+    with pytest.raises(InterruptedError):
+        run(Stop(4)).train()
+    for _ in range(2):
+        run(resume=True).train()
+    assert len(judged) == 1
 
 
 def test_the_seed_of_the_run_that_is_gone_on_with_is_kept(tmp_path, capfd):

@@ -132,8 +132,8 @@ def test_metrics_by_hand():
 
 
 def test_absent_classes():
-    """Never true: no accuracy. Neither true nor predicted: no IoU either."""
-    matrix = torch.tensor([[3, 1, 0, 0], [0, 4, 2, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+    """Never true: no accuracy. Neither true nor predicted: no IoU either. One pixel counts."""
+    matrix = torch.tensor([[3, 1, 2, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
     found = segmentation_metrics(matrix)
     assert found['IoU'].isnan().tolist() == [False, False, False, True]
     assert found['Acc'].isnan().tolist() == [False, False, True, True]
@@ -219,6 +219,16 @@ def test_prefix():
     metric = make(prefix='val')
     metric.process({}, samples(1))
     assert set(metric.evaluate(1)) == {f'val/{name}' for name in NAMES}
+
+
+def test_a_further_task_has_labels_and_classes_of_its_own():
+    metric, prediction, truth = FCNMetric(task='far'), labels(9, 9), labels(9, 9)
+    metric.dataset_meta = dict(classes=('near', ), tasks=dict(far=list('abcd')))
+    metric.process({}, [dict(pred_far=dict(data=prediction[None]),
+                             gt_far=dict(data=truth[None]))])
+    expected = paper(count_by_loop(prediction, truth))
+    assert metric.evaluate(1) == {
+        f'far/{name}': round(100 * value, 2) for name, value in expected.items()}
 
 
 def test_images_without_a_counted_pixel():

@@ -45,7 +45,7 @@ def test_read_image_modes(tmp_path):
         assert image.dtype == np.uint8 and image.shape[2] == 3
         return image
 
-    for pixels in (grey, grey.astype(np.uint16) * 257):
+    for pixels in (grey, grey.astype(np.uint16) * 256, grey.astype(np.uint16) * 257):
         assert (reread(Image.fromarray(pixels)) == grey[..., None]).all()
     assert not reread(Image.fromarray(grey.astype(np.uint16))).any()  # as mmcv reads it
     assert (reread(Image.fromarray(grey.astype(np.float32) / 255), 'a.tif')

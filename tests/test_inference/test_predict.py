@@ -3,6 +3,7 @@ import inspect
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -174,8 +175,10 @@ def test_spread():
 def test_validation_set_in_memory(trained, capsys):
     model = loading.load_model(None, trained / 'best.pth', 'cpu', rescale=False)
     dataset = predict.build_val_dataset(model.cfg)
+    dataset.ignore_index = 8
     found = list(predict.predict_dataset(model, dataset, [3, 5], True))
     for index, item in zip((3, 5), found):
+        assert item.ignore_index == 8
         image, truth = dataset.draw(index)
         assert item.path.name == f'{index:06d}.png'
         assert (item.image == image[..., ::-1]).all()
@@ -204,6 +207,8 @@ def test_validation_set_that_is_resized(trained, rescale, resize, own_size):
     size = dataset.draw(0)[1].shape if own_size else (48, 64)
     assert item.image.shape[:2] == item.labels.shape == item.truth.shape == size
     assert item.scores.shape == (9, *size)
+    seen = dataset[0]['inputs'].numpy().transpose(1, 2, 0)[..., ::-1]
+    assert (item.image == cv2.resize(seen, size[::-1])).all()
 
 
 def test_show_validation_set(trained, tmp_path, capsys):
@@ -220,7 +225,7 @@ def test_show_validation_set(trained, tmp_path, capsys):
         predict.build_val_dataset(Config())
 
 
-def test_pixels_that_count_are_correct_or_not():
+def test_pixels_that_count_are_correct_or_not(tmp_path):
     image, palette = np.zeros((2, 2, 3), np.uint8), [[0, 0, 0], [9, 8, 7]]
     result = Result(image, np.array([[1, 1], [1, 1]]), ('a', 'b'), palette, 0,
                     path=Path('x.png'), truth=np.array([[1, 0], [255, 255]]))
@@ -230,6 +235,37 @@ def test_pixels_that_count_are_correct_or_not():
         [row], ['image', 'truth', 'prediction', 'red: wrong, white: ignored'],
         ['x.png · 50.0 % of pixels correct'], ('a', 'b'), palette, [0, 1], 0)
     np.testing.assert_array_equal(predict.compare([result], meta), expected)
+    files = predict.pages(tmp_path, 7)
+    predict.save_pages(files, [result] * 7, meta)
+    for file, count in zip(files, (6, 1), strict=True):
+        np.testing.assert_array_equal(
+            Image.open(file), predict.compare([result] * count, meta))
+
+
+def test_the_heat_map_is_of_the_class_that_was_asked_for():
+    image, palette = np.zeros((80, 90, 3), np.uint8), [[0, 0, 0], [9, 8, 7]]
+    scores = np.stack([np.full((80, 90), share, np.float32) for share in (0.9, 0.1)])
+    labels = np.zeros((80, 90), np.uint8)
+    result = Result(image, labels, ('a', 'b'), palette, 0, scores, Path('x.png'))
+    row = [*vis.comparison_row(image, labels, None, palette, 0.6, 255, 0),
+           vis.heatmap(scores[1], image, colour_bar=False)]
+    np.testing.assert_array_equal(
+        predict.compare([result], dict(classes=('a', 'b'), palette=palette, background=0),
+                        shown=1),
+        vis.comparison([row], ['image', 'prediction', 'probability of b'], ['x.png'],
+                       ('a', 'b'), palette, [0], 0))
+
+
+def test_shows_the_validation_set_at_the_size_that_it_is_judged_at(trained, tmp_path):
+    options = {'model.test_cfg.rescale': False, 'val_dataloader.dataset.pipeline': [
+        dict(type='Resize', scale=(64, 48), keep_ratio=False), dict(type='PackSegInputs')]}
+    weights = trained / 'best.pth'
+    file, = predict.show(weights, device='cpu', out_dir=tmp_path, max_images=1,
+                         cfg_options=options)
+    model = loading.load_model(None, weights, 'cpu', cfg_options=options, rescale=False)
+    found = predict.predict_dataset(model, predict.build_val_dataset(model.cfg), [0])
+    np.testing.assert_array_equal(Image.open(file),
+                                  predict.compare(list(found), model.dataset_meta))
 
 
 def test_show_images(trained, photos, tmp_path, capsys):

@@ -8,6 +8,7 @@ from PIL import Image
 from fcn_plugin.datasets import GuardedDataset, ListDataset
 from fcn_plugin.images.channels import turned
 from fcn_plugin.images.multichannel import read_channels
+from fcn_plugin.images.reading import to_channels
 from fcn_plugin.visualization import as_picture
 
 tifffile = pytest.importorskip('tifffile')
@@ -78,6 +79,8 @@ def test_png_of_four_channels(tmp_path, dtype):
     cv2.imwrite(str(tmp_path / 'a.png'), image[..., turned(4)])
     np.testing.assert_array_equal(read_channels((tmp_path / 'a.png').read_bytes(), ''), image)
     np.testing.assert_array_equal(load(tmp_path / 'a.png', 4), image[..., turned(4)])
+    for source in (tmp_path / 'a.png', (tmp_path / 'a.png').read_bytes(), image):
+        np.testing.assert_array_equal(to_channels(source, 4), image)
 
 
 def test_a_mask_of_another_size_is_named(tmp_path):

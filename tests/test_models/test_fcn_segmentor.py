@@ -143,14 +143,16 @@ def test_predictions_do_not_depend_on_the_rest_of_the_batch():
             assert sample.gt_sem_seg.shape == sizes[i]
 
 
-def test_padded_pixels_do_not_count_in_the_loss():
+@pytest.mark.parametrize('ignored', [255, 3])
+def test_padded_pixels_do_not_count_in_the_loss(ignored):
     """The loss of a 40x50 image is that over its own 2000 pixels."""
-    model = build()
+    model = build(head=dict(RESNET_HEAD, ignore_index=ignored))
     data = model.data_preprocessor(image_data((40, 50)), training=True)
     with torch.no_grad():
         logits = model.encode_decode(data['inputs'], [dict(img_shape=(40, 50))])
         labels = data['data_samples'][0].gt_sem_seg.data
-        expected = torch.nn.functional.cross_entropy(logits.double(), labels)
+        expected = torch.nn.functional.cross_entropy(logits.double(), labels,
+                                                     ignore_index=ignored)
         loss = model.loss(data['inputs'], data['data_samples'])['decode.loss_ce']
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
@@ -343,6 +345,10 @@ def test_a_small_overlap_only_matters_near_the_borders_of_tiles():
     inner = torch.ones(224, dtype=torch.bool)
     inner[112 - 48:112 + 48] = False
     assert not differ[inner][:, inner].any()
+
+
+def test_tiles_are_multiples_of_the_stride_and_see_no_less_than_asked():
+    assert build().tiling_of(370, 130) == (352 - 2 * 160, 160)
 
 
 @pytest.mark.parametrize('test_cfg, message', [
