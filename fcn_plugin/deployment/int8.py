@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..images.reading import to_channels
+from ..inference.predict import spread
 from ..runtimes.graph import META_KEY
 from ..runtimes.graph_backend import GraphBackend
 from ..runtimes.onnxruntime_graph import OnnxruntimeGraph
@@ -66,8 +67,9 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float = 0.01) -> Quan
     except ImportError as error:
         raise MissingPackageError("int8 needs more than is installed: pip install "
                                   "'mmseg-fcn-plugin[export]'") from error
-    held_back = _spread(images[::4], _MOST_HELD_BACK)
-    measured = _spread([path for i, path in enumerate(images) if i % 4], _MOST_MEASURED)
+    held_back, measured = images[::4], [path for i, path in enumerate(images) if i % 4]
+    held_back = [held_back[i] for i in spread(len(held_back), _MOST_HELD_BACK)]
+    measured = [measured[i] for i in spread(len(measured), _MOST_MEASURED)]
     if not measured:
         raise InputError(f'int8 needs two images or more (--calibrate), better 20, but there '
                          f'is {len(images)}: ranges are measured on some, and labels '
@@ -119,10 +121,6 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float = 0.01) -> Quan
     count = sum(name in set(nodes) for name in convolutions)
     return Quantised(equal, len(measured), len(held_back), milliseconds,
                      (count, len(convolutions)))
-
-
-def _spread(paths: Sequence[Path], most: int) -> Sequence[Path]:
-    return paths[::-(-len(paths) // most)] if paths else paths
 
 
 def _chosen(graph, num_classes: int) -> tuple[list[str], list[str]]:
