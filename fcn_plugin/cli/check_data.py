@@ -26,8 +26,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     add('root', metavar='DIR', help='the folder; or a file of regions in it, such as '
         "annotations.json")
     add('--images', metavar='SUBDIR',
-        help='folder of the images in it, where its name does not say')
-    add('--masks', metavar='SUBDIR', help='folder of the masks in it; no regions are read')
+        help='folder of the images in it, or the name of several, such as one in each split')
+    add('--masks', metavar='SUBDIR', help='the same of the masks; no regions are read')
     add('--classes', nargs='+', metavar='NAME',
         help='names of the classes, in the order of their values')
     add('--ignore', nargs='+', type=value, default=(), metavar='VALUE',

@@ -34,8 +34,9 @@ def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:
     """Looks for names in a folder and those in it.
 
     ``classes.txt`` or labelme's ``class_names.txt`` (a name a line), ``labelmap.txt`` (CVAT:
-    ``name:r,g,b:parts:actions``) or ``_classes.csv`` (Roboflow: ``value, name``). Empty
-    lines and lines that begin with # are left out; labelme's ``__ignore__`` is no class.
+    ``name:r,g,b:parts:actions``), ``_classes.csv`` (Roboflow: ``value, name``) or
+    ``class_dict.csv`` (``name, r, g, b``). Empty lines and lines that begin with # are left
+    out; labelme's ``__ignore__`` is no class.
 
     Args:
         root (Path): The folder.
@@ -132,6 +133,19 @@ def _read_values(file: str, text: str) -> ClassNames | None:
     return _checked(file, names, 'values')
 
 
+def _read_table(file: str, text: str) -> ClassNames | None:
+    rows = [[cell.strip() for cell in row] for row in csv.reader(_lines(text))]
+    header = [cell.lower() for cell in rows[0]] if rows else []
+    if not {'name', 'r', 'g', 'b'} <= set(header):
+        return None
+    lines = ([row[header.index(column)] for column in ('name', 'r', 'g', 'b')]
+             for row in rows[1:] if len(row) >= len(header))
+    found = _read_colours(file, '\n'.join(f'{name}:{r},{g},{b}' for name, r, g, b in lines))
+    if found and len(found.names) < len(rows) - 1:
+        raise InputError(f'{file}: a line has fewer cells than the first')
+    return found
+
+
 def _checked(file: str, names: list[tuple[int, str]], kind: str) -> ClassNames:
     check_names([name for _, name in names], file)
     value, count = Counter(value for value, _ in names).most_common(1)[0]
@@ -143,4 +157,6 @@ def _checked(file: str, names: list[tuple[int, str]], kind: str) -> ClassNames:
 
 
 _READERS = {'classes.txt': _read_order, 'class_names.txt': _read_order,
-            'labelmap.txt': _read_colours, '_classes.csv': _read_values}
+            'labelmap.txt': _read_colours, '_classes.csv': _read_values,
+            'class_dict.csv': _read_table, 'class_dict_seg.csv': _read_table,
+            'label_class_dict.csv': _read_table}

@@ -8,6 +8,7 @@ import numpy as np
 from mmseg.registry import DATASETS
 
 from ..utils.errors import InputError
+from ..visualization import default_palette
 from ..visualization.label_png import BORDER_COLOUR
 from .class_names import ClassNames, check_names, does_not_count
 from .colours import NEAR, as_written, distance, packed, unpacked
@@ -318,9 +319,11 @@ def _known_palette(found: Sequence[int]):
     """Of mmseg's data sets that have all these colours, the one with the fewest classes.
 
     Black, red, green and so on are what many paint with: of such colours alone, a data set
-    must have no others.
+    must have no others. So are the first colours of VOC, by which tools number classes. Of a
+    tenth of a large table's colours nothing follows: it has most of what people choose.
     """
     fits = []
+    numbered = {packed(rgb) for rgb in default_palette(len(found))} == set(found)
     plain = all(set(unpacked(colour)) <= {0, 255} for colour in found)
     for kind in DATASETS.module_dict.values():
         if kind.__name__ == 'ShapesDataset':  # drawn here, in colours that many use
@@ -328,7 +331,8 @@ def _known_palette(found: Sequence[int]):
         meta = getattr(kind, 'METAINFO', {})
         palette = meta.get('palette')
         colours = {packed(colour) for colour in palette or ()}
-        if len(found) >= 4 and set(found) <= colours and (not plain or set(found) == colours):
+        some = not plain and not numbered and 10 * len(found) > len(colours)
+        if len(found) >= 4 and set(found) <= colours and (some or set(found) == colours):
             fits.append((len(palette), kind.__name__.removesuffix('Dataset'),
                          meta['classes'], palette))
     return min(fits, default=(None, ))[1:]

@@ -1,4 +1,5 @@
 """Masks as they are stored: palette, grey of 1, 8 or 16 bits, colours."""
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,3 +123,20 @@ def read_label_png(path: str | Path) -> np.ndarray:
             f'{path} is an image of mode {mask.mode}, expected palette indices or one '
             'channel of integers: the pixels of a mask are class numbers')
     return mask.values
+
+
+def looks_like_masks(paths: Sequence[Path]) -> bool:
+    """Whether the first few pictures have few values, in large areas."""
+    seen = 0
+    for path in paths[:20]:
+        try:
+            with Image.open(path) as picture:
+                few = picture.convert('RGB').getcolors(64)
+        except (OSError, SyntaxError, ValueError):
+            continue
+        if not few:
+            return False
+        seen += 1
+        if seen == 3:
+            break
+    return seen > 0

@@ -16,7 +16,8 @@ from ..images.exif import EXCHANGING_SIDES, orientation_of
 from ..masks.class_names import check_names, does_not_count, read_class_names
 from ..masks.encoding import Encoding
 from ..utils.errors import InputError
-from .find_pairs import Pair, Pairing, files_below, sort_out, split_of, splits_of_lists
+from ..utils.roles import split_of
+from .find_pairs import Pair, Pairing, files_below, lies_in, sort_out, splits_of_lists
 
 _SUFFIXES = ('.json', '.xml', '.yaml', '.yml')
 _MOST_CLASSES = 254  # masks are drawn in 8 bits, and two values are taken
@@ -80,8 +81,8 @@ def draw_annotations(root: Path, found: Sequence[tuple[str, Export]], folder: Pa
     ignore = list(map(str, ignore))
     found, listed = _of_listed_classes(found)
     roles = sort_out(root, images, None, [])
-    files = [path for path in roles['image'] + roles['mask']
-             if images is None or root / images in path.parents]
+    lies = lies_in(root, images or '.')
+    files = [path for path in roles['image'] + roles['mask'] if lies(path)]
     matched, unlabelled = match(root, files, roles['image'], [
         one for _, export in found for one in export.images], notes, faults)
     if roles['mask'] and not set(roles['mask']) & set(matched):

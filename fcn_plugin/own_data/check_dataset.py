@@ -270,9 +270,10 @@ def _split(found: list[Inspected], encoding: Encoding, val_share: float, seed: i
     splits = {name: items for name, items in given.items() if name}
     alone = given.get('', [])
     if splits and alone:
-        notes.append(f'{len(alone)} pairs are in no split and left out, such as '
+        become = 'left out' if 'train' in splits else 'trained on'
+        notes.append(f'{len(alone)} pairs are in no split and {become}, such as '
                      f'{alone[0].pair.image}')
-    pool = splits.pop('train', []) if splits else alone
+    pool = splits.pop('train', alone)
     if not pool:  # no training split: whatever is not for testing
         pool = splits.pop('val', []) or splits.pop('test', [])
     if 'val' in splits:

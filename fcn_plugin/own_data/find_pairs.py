@@ -1,27 +1,20 @@
 """Which files of a folder are images, which are masks, and which belong together."""
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
+from ..masks.reading import looks_like_masks
 from ..utils.errors import InputError
 from ..utils.files import decoded_text
 from ..utils.names import NamedFiles, every_file, plain
 from ..utils.paths import IMAGE_SUFFIXES
+from ..utils.roles import OTHERS, SPLITS, role_of, split_of, strip_role, without_ends, words
 
-_SPLITS = dict(train='train', training='train', val='val', valid='val', validation='val',
-               dev='val', test='test', testing='test')
-_MASK_WORDS = {'mask', 'label', 'gt', 'groundtruth', 'truth', 'annotation', 'annot', 'ann',
-               'seg', 'segmentation', 'lbl', 'target', 'gtfine', 'labelid', 'labeltrainid',
-               'semantic'}
-_IMAGE_WORDS = {'image', 'img', 'jpegimage', 'photo', 'picture', 'rgb', 'input', 'frame',
-                'leftimg8bit', 'sat', 'original'}
-# Words in the names of further pictures that stand beside the masks of classes.
-_OTHER_WORDS = {'object', 'instance', 'instanceid', 'color', 'colour', 'overlay', 'vis',
-                'visualization', 'visualisation', 'polygon', 'human'}
+#: Files that hold arrays, which some keep masks in.
+_ARRAYS = ('.h5', '.mat', '.npy', '.npz')
 
 
 class Pair(NamedTuple):
@@ -55,44 +48,6 @@ class _File(NamedTuple):
     stem: str
 
 
-def words(name: str) -> list[str]:
-    """A name's words in lower case and the singular: 'trainMasks_2' to train, mask, 2."""
-    spaced = re.sub(r'([a-z])([A-Z])', r'\1 \2', name).lower()
-    found = []
-    for word in re.findall(r'[a-z0-9]+', spaced):
-        for split in ('train', 'val', 'test'):  # CamVid's trainannot
-            rest = word.removeprefix(split)
-            if rest != word and rest.rstrip('s') in _MASK_WORDS | _IMAGE_WORDS:
-                found.append(split)
-                word = rest
-        found.append(word[:-1] if word.endswith('s') and len(word) > 3 else word)
-    whole = re.sub('[^a-z0-9]', '', name.lower()).rstrip('s')
-    if whole in _MASK_WORDS | _IMAGE_WORDS:  # ground_truth, leftImg8bit
-        found.append(whole)
-    return found
-
-
-def _role(name: str) -> str | None:
-    found = set(words(name))
-    if found & _MASK_WORDS:
-        return 'mask'
-    return 'image' if found & _IMAGE_WORDS else None
-
-
-def _strip_role(stem: str) -> tuple[str, str | None]:
-    """A stem without the word of a role at its end or start: 'a_mask' to ('a', 'mask')."""
-    role = None
-    while True:
-        last = re.match(r'(.+?)[_\-. ]+([A-Za-z0-9]+)$', stem)
-        first = re.match(r'([A-Za-z]+)[_\-. ]+(.+)$', stem)
-        if last and _role(last[2]):
-            role, stem = role or _role(last[2]), last[1]
-        elif first and _role(first[1]):
-            role, stem = role or _role(first[1]), first[2]
-        else:
-            return stem, role
-
-
 def find_pairs(root: Path, images: str | None = None,
                masks: str | None = None) -> Pairing:
     """Pairs images and masks by their folders and names.
@@ -106,28 +61,34 @@ def find_pairs(root: Path, images: str | None = None,
 
     Args:
         root (Path): The folder.
-        images (str, optional): The folder of the images in it, where names do not say.
-        masks (str, optional): The folder of the masks in it.
+        images (str, optional): The folder of the images in it, or the name of several, such
+            as one in each split. Others have none. Defaults to None: names say.
+        masks (str, optional): The same of the masks.
 
     Raises:
         NotADirectoryError: If one of them is no folder.
         ValueError: If there are no images or no masks.
     """
-    for folder in filter(None, (root, images and root / images, masks and root / masks)):
-        if not Path(folder).is_dir():
-            raise NotADirectoryError(f'{folder}: no such folder')
+    if not root.is_dir():
+        raise NotADirectoryError(f'{root}: no such folder')
+    files = list(files_below(root))
+    for named in filter(None, (images, masks)):
+        if not (root / named).is_dir() and not any(map(lies_in(root, named), files)):
+            raise NotADirectoryError(f'{root / named}: no such folder')
     notes: list[str] = []
     roles = sort_out(root, images, masks, notes)
     if not roles['image'] or not roles['mask']:
         seen = sorted({str(p.parent.relative_to(root)) for files in roles.values()
                        for p in files})
         what = 'masks' if roles['image'] else 'images' if roles['mask'] else 'image files'
+        arrays = [path for path in files if path.suffix.lower() in _ARRAYS]
         raise InputError(
             f'no {what} found in {root}' + (f' (folders with images: {", ".join(seen[:8])})'
                                              if seen else '')
             + '. Expected two folders such as images and masks, or masks beside the images '
             'as NAME_mask.png; --images FOLDER and --masks FOLDER name them. Or regions as '
-            'labelling tools export them (docs/annotations.md)')
+            'labelling tools export them (docs/annotations.md)'
+            + (f'. {arrays[0]} is not read: save masks as PNG' if arrays else ''))
     pictures = [_file(root, path, images) for path in roles['image']]
     labels = _without_other_pictures([_file(root, path, masks) for path in roles['mask']],
                                      notes)
@@ -136,7 +97,7 @@ def find_pairs(root: Path, images: str | None = None,
              for image, mask in matched]
     pairs = splits_of_lists(root, sorted(pairs), notes)
     paired = {path for pair in pairs for path in pair[:2]}
-    lone = [f for f in pictures if f.path not in paired]
+    lone = _without_masks([f for f in pictures if f.path not in paired], pairs, notes)
     lone_masks = [f for f in labels if f.path not in paired]
     of_stem = defaultdict(list)
     for file in lone_masks:
@@ -156,6 +117,21 @@ def files_below(root: Path) -> Iterator[Path]:
     return (path for path in files if not written & set(path.parents))
 
 
+def lies_in(root: Path, named: str | None) -> Callable[[Path], bool]:
+    """Says of files whether they lie in the folder of that path in ``root`` or, where there
+    is none, in one of that name."""
+    if named is None:
+        return lambda path: False
+    wanted = Path(os.path.relpath(root / named, root)).parts
+    fixed, count = (root / named).is_dir(), len(wanted)
+
+    def lies(path: Path) -> bool:
+        parents = path.relative_to(root).parts[:-1]
+        return any(parents[i:i + count] == wanted
+                   for i in range(1 if fixed else len(parents) - count + 1))
+    return lies
+
+
 def sort_out(root: Path, images: str | None, masks: str | None,
               notes: list[str]) -> dict[str, list[Path]]:
     """Every picture below a folder, by role."""
@@ -163,62 +139,54 @@ def sort_out(root: Path, images: str | None, masks: str | None,
                    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
                    and not any(part.startswith('.') for part in path.relative_to(root).parts))
     roles: dict[str, list[Path]] = dict(image=[], mask=[])
+    named = dict(image=images, mask=masks)
+    inside = {role: lies_in(root, named[role]) for role in ('mask', 'image')}
+    twins = Counter((path.parent, path.stem) for path in files)
+    said = {(path.parent, role_of(path.stem)) for path in files}
     undecided = defaultdict(list)
     for path in files:
         parents = path.relative_to(root).parts[:-1]
-        role = next((r for r in map(_role, reversed(parents)) if r), None)
-        if images is not None and (root / images) in path.parents:
-            role = 'image'
-        if masks is not None and (root / masks) in path.parents:
-            role = 'mask'
-        own = _strip_role(path.stem)[1]
+        role = next((r for r in map(role_of, reversed(parents)) if r), None)
+        own = strip_role(path.stem)[1]
         if role is None or (own == 'mask' and role == 'image' and masks is None):
             role = own or role
-        if role:
-            roles[role].append(path)
+        if {(path.parent, 'image'), (path.parent, 'mask')} <= said:
+            role = role or role_of(path.stem)  # image.png and mask.png
+        twin = twins[path.parent, path.stem] > 1  # a.jpg and a.png
+        given = [role for role, lies in inside.items() if lies(path)]
+        if given:
+            roles[given[0]].append(path)
+        elif role and not (twin and role == 'image'):
+            if named[role] is None:
+                roles[role].append(path)
         else:
-            undecided[path.parent].append(path)
-    looks = {folder: _looks_like_masks(paths) for folder, paths in undecided.items()}
-    beside_masks = bool(roles['mask']) or len(set(looks.values())) == 1
-    for folder, paths in undecided.items():
+            undecided[path.parent, path.suffix.lower() if twin else ''].append(path)
+    looks = {place: looks_like_masks(paths) for place, paths in undecided.items()}
+    beside_masks = bool(roles['mask']) or images is None and len(set(looks.values())) == 1
+    for place, paths in undecided.items():
         # Beside masks known by name, pictures without the name of a role are images.
-        role = 'mask' if looks[folder] and not beside_masks else 'image'
-        roles[role] += paths
-        if not beside_masks:
-            notes.append(f'{folder.relative_to(root)} is taken for {role}s, by what is in it')
+        role = 'mask' if looks[place] and not beside_masks else 'image'
+        if named[role] is None:
+            roles[role] += paths
+            if not beside_masks:
+                shown = place[0].relative_to(root) / (f'*{place[1]}' if place[1] else '')
+                notes.append(f'{shown} is taken for {role}s, by what is in it')
     return roles
-
-
-def _looks_like_masks(paths: Sequence[Path]) -> bool:
-    """Whether the first few pictures have few values, in large areas."""
-    seen = 0
-    for path in paths[:20]:
-        try:
-            with Image.open(path) as picture:
-                few = picture.convert('RGB').getcolors(64)
-        except (OSError, SyntaxError, ValueError):
-            continue
-        if not few:
-            return False
-        seen += 1
-        if seen == 3:
-            break
-    return seen > 0
-
-
-def split_of(names: Iterable[str]) -> str | None:
-    """The split that the first of some names of folders says that says one."""
-    return next((_SPLITS[word] for name in names for word in words(name)
-                 if word in _SPLITS), None)
 
 
 def _file(root: Path, path: Path, named: str | None) -> _File:
     parts = path.relative_to(root).parts[:-1]
     split = split_of(parts)
     ours = Path(named).parts if named else ()
-    place = tuple(plain(part) for part in parts if part not in ours and not _role(part)
-                  and not set(words(part)) & set(_SPLITS))
-    return _File(path, split, place, _strip_role(plain(path.stem))[0])
+    place = tuple(plain(part) for part in parts if part not in ours and not role_of(part)
+                  and not set(words(part)) & set(SPLITS))
+    return _File(path, split, place, strip_role(plain(path.stem))[0])
+
+
+def _folder(file: _File) -> str:
+    """The deepest folder that is more than a split: of colormaps/train/a.png colormaps."""
+    parts = file.path.parts[:-1]
+    return next((part for part in reversed(parts) if not split_of([part])), '')
 
 
 def _without_other_pictures(files: list[_File], notes: list[str]) -> list[_File]:
@@ -232,17 +200,31 @@ def _without_other_pictures(files: list[_File], notes: list[str]) -> list[_File]
         if file.path.stem.removesuffix('labelIds') in trained:  # Cityscapes has both
             return True
         head, _, last = file.stem.rpartition('_')  # x_gtFine_color beside x_gtFine_labelIds
-        if set(words(last)) & _OTHER_WORDS and _strip_role(head)[0] in stems:
+        if set(words(last)) & OTHERS and strip_role(head)[0] in stems:
             return True
-        return set(words(file.path.parent.name)) & _OTHER_WORDS or set(
-            words(file.path.stem.removeprefix(file.stem))) & _OTHER_WORDS
+        return set(words(_folder(file))) & (OTHERS | {'rgb'}) or set(
+            words(file.path.stem.removeprefix(file.stem))) & OTHERS
     kept = [file for file in files if not other(file)]
     if kept and len(kept) < len(files):
-        gone = sorted({file.path.parent.name for file in files if other(file)})
+        gone = sorted({_folder(file) for file in files if other(file)})
         notes.append(f'{len(files) - len(kept)} files of {", ".join(gone[:3])} are left '
                      'alone: instances or coloured copies of masks')
         return kept
     return files
+
+
+def _without_masks(lone: list[_File], pairs: list[Pair], notes: list[str]) -> list[_File]:
+    """Images that lack a mask, less those that need none: of a test split without any, and
+    pictures of instances."""
+    paired = {pair.image.parent for pair in pairs}
+    tested = any(pair.split == 'test' for pair in pairs)
+    left = [f for f in lone if not pairs or f.path.parent in paired or not (
+        f.split == 'test' and not tested or set(words(_folder(f))) & OTHERS)]
+    if len(left) < len(lone):
+        one = next(f for f in lone if f not in left)
+        notes.append(f'{len(lone) - len(left)} pictures are left alone: for tests without '
+                     f'masks, or of instances, such as {one.path}')
+    return left
 
 
 def _match(images: list[_File], masks: list[_File],
@@ -259,6 +241,16 @@ def _match(images: list[_File], masks: list[_File],
     affix = _common_affix([f.stem for f in images], [f.stem for f in masks])
     if affix:
         ways.insert(3, (f"masks are called '{affix[0]}NAME{affix[1]}'", None))
+    inner: dict[Path, str] = {}
+    folders = defaultdict(list)
+    for file in (*images, *masks):
+        folders[file.path.parent].append(file)
+    for files in folders.values():
+        inner.update(zip((f.path for f in files), without_ends([f.stem for f in files])))
+    ends = 'names differ in what all have at their ends'
+    ways.append((ends, lambda f: (f.split, inner[f.path])))
+    ways.append(('', lambda f: (f.path.parent,  # image.png and mask.png
+                                not (f.stem.isalpha() and role_of(f.stem)) and f.stem)))
     numbers = 'names agree in their numbers alone'
     ways.append((numbers, lambda f: tuple(int(n) for n in re.findall(r'\d+', f.stem))
                  or f.stem))
@@ -270,8 +262,8 @@ def _match(images: list[_File], masks: list[_File],
             break
         new = _by_key(left, lone, key or (lambda f: (f.split, f.stem)),
                       None if key else affix)
-        if note == numbers and 2 * len(new) <= min(len(left), len(lone)):
-            break  # two numberings that run apart agree in a few numbers by chance
+        if note in (numbers, ends) and 2 * len(new) <= min(len(left), len(lone)):
+            continue  # two numberings that run apart agree in a few numbers by chance
         if new and note:
             one = new[0]
             notes.append(f'{len(new)} pairs: {note}, such as {one[0].path.name} and '
@@ -326,7 +318,7 @@ def splits_of_lists(root: Path, pairs: list[Pair], notes: list[str]) -> list[Pai
     split_of: dict[Path, str] = {}
     twice: dict[Path, None] = {}
     for file in sorted(path for path in files_below(root) if path.suffix.lower() == '.txt'):
-        split = _SPLITS.get(file.stem.lower())
+        split = SPLITS.get(file.stem.lower())
         if split is None or 'ImageSets' in file.parts and file.parent.name != 'Segmentation':
             continue
         lines = [line for line in decoded_text(file).splitlines() if line.strip()]

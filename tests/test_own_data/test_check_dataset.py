@@ -117,14 +117,74 @@ def test_nothing_to_use(tmp_path):
     ('images/Photo{}.jpg', 'masks/photo{}.png'),
     ('images/photo_{}.jpg', 'masks/m{}.png'),
     ('images/a/{}.jpg', 'masks/a/{}.png'),
+    ('{}.jpg', '{}.png'),
+    ('Imgs/{}.jpg', 'Imgs/{}.png'),
+    ('scan {}/image.png', 'scan {}/mask.png'),
+    ('{}_json/img.png', '{}_json/label.png'),  # labelme_json_to_dataset
+    ('images/{}_training.tif', 'masks/{}_manual1.gif'),
 ])
 def test_layouts(tmp_path, image, mask):
     checked = check_dataset(make(tmp_path, image, mask))
     pairs = [item.pair for items in checked.splits.values() for item in items]
     assert len(pairs) == 6 and not checked.faults
     for pair in pairs:
-        assert re.search(r'\d+', pair.image.stem)[0] == re.search(r'\d+', pair.mask.stem)[0]
+        one, other = (path.relative_to(tmp_path).as_posix() for path in pair[:2])
+        assert re.search(r'\d{3}', one)[0] == re.search(r'\d{3}', other)[0]
         assert np.asarray(Image.open(pair.mask)).ndim == 2
+
+
+def test_equal_ends_that_number_are_no_pairs(tmp_path):
+    make(tmp_path, 'images/2023_{}.png', 'masks/2024_{}.png')
+    with pytest.raises(ValueError, match='0 pairs'):
+        check_dataset(tmp_path)
+
+
+def masks_of(checked):
+    return {item.pair.mask.relative_to(checked.root).as_posix()
+            for items in checked.splits.values() for item in items}
+
+
+@pytest.mark.parametrize('masks, folders', [
+    ('training/1st_manual', {'training/1st_manual'}),
+    ('v2.0/labels', {'training/v2.0/labels', 'validation/v2.0/labels'}),
+    ('labels', None)])
+def test_named_folders_alone_are_read(tmp_path, masks, folders):
+    """The field of view, other versions and other pictures have names of masks, too."""
+    make(tmp_path, 'training/images/{}.png', 'training/1st_manual/{}.png')
+    make(tmp_path, 'training/irrg/{}.png', 'training/mask/{}.png')
+    for version in ('v1.2', 'v2.0'):
+        make(tmp_path, 'training/images/{}.png', f'training/{version}/labels/{{}}.png')
+        make(tmp_path, 'validation/images/{}.png', f'validation/{version}/labels/{{}}.png',
+             start=10, count=3)
+    if folders is None:
+        with pytest.raises(ValueError, match='several masks would fit'):
+            check_dataset(tmp_path, images='images', masks=masks)
+        return
+    checked = check_dataset(tmp_path, images='images', masks=masks)
+    assert {name.rpartition('/')[0] for name in masks_of(checked)} == folders
+    assert len(masks_of(checked)) == 6 + 3 * (len(folders) == 2)
+    assert {item.pair.image.parent.name for items in checked.splits.values()
+            for item in items} == {'images'}
+
+
+def test_pictures_that_need_no_mask_are_no_fault(tmp_path):
+    make(tmp_path, 'training/images/{}.jpg', 'training/labels/{}.png')
+    make(tmp_path, 'training/instances/{}.png', 'training/panoptic/{}.png')
+    for number in range(3):
+        save(tmp_path / f'testing/images/{number:03d}.jpg', picture(50 + number))
+    checked = check_dataset(tmp_path)
+    assert not checked.faults and len(masks_of(checked)) == 6
+    assert any('15 pictures are left alone' in note for note in checked.notes)
+    save(tmp_path / 'testing/labels/000.png', labels(0).astype(np.uint8))
+    assert '2 images have no mask' in check_dataset(tmp_path).faults[0]
+
+
+def test_arrays_are_no_masks(tmp_path):
+    save(tmp_path / 'images/0.png', picture(0))
+    (tmp_path / 'masks').mkdir()
+    np.save(tmp_path / 'masks/0.npy', labels(0))
+    with pytest.raises(ValueError, match='0.npy is not read: save masks as PNG'):
+        check_dataset(tmp_path)
 
 
 def test_a_few_equal_numbers_are_no_pairs(tmp_path):
@@ -144,6 +204,8 @@ def test_a_few_equal_numbers_are_no_pairs(tmp_path):
     ('{split}_images/{{}}.png', '{split}_masks/{{}}.png'),
     ('leftImg8bit/{split}/town/{{}}_leftImg8bit.png',
      'gtFine/{split}/town/{{}}_gtFine_labelIds.png'),
+    ('TrainVal_images/{split}_images/{{}}.jpg',
+     'TrainVal_parsing_annotations/{split}_segmentations/{{}}.png'),
 ])
 def test_splits_of_folders(tmp_path, image, mask):
     for split, (start, count) in dict(train=(0, 4), val=(10, 2), test=(20, 3)).items():
@@ -164,6 +226,16 @@ def test_splits_of_lists(tmp_path):
     assert split_names(checked) == dict(train=['000.jpg', '001.jpg', '002.jpg'],
                                         val=['003.jpg'])
     assert any('2 pairs are in no split and left out' in note for note in checked.notes)
+
+
+def test_pairs_in_no_list_are_trained_on_where_no_list_is_of_training(tmp_path):
+    make(tmp_path)
+    (tmp_path / 'trainval.txt').write_text('000\n001\n002\n003\n')
+    (tmp_path / 'test.txt').write_text('004\n005\n')
+    checked = check_dataset(tmp_path)
+    names = split_names(checked)
+    assert names['test'] == ['004.jpg', '005.jpg']
+    assert sorted(names['train'] + names['val']) == [f'00{i}.jpg' for i in range(4)]
 
 
 TOWNS = [f'{town}/images/{i}.jpg' for town in ('north', 'south') for i in range(3)]
@@ -240,11 +312,15 @@ def test_instances_beside_classes_are_left_alone(tmp_path):
 @pytest.mark.parametrize('mask, others', [
     ('gtFine/{}_gtFine_labelTrainIds.png', ['gtFine/{}_gtFine_labelIds.png',
                                             'gtFine/{}_gtFine_color.png']),
+    ('gtFine/{}_gtFine_labellevel3Ids.png', ['gtFine/{}_gtFine_instancelevel3Ids.png']),
+    ('semantic/{}.png', ['semantic_rgb/{}.png']),
+    ('labels/sem_seg/masks/train/{}.png', ['labels/sem_seg/colormaps/train/{}.png']),
+    ('{}_json/label.png', ['{}_json/label_viz.png']),
     ('masks_machine/{}.png', ['masks_human/{}.png']),
     ('SegmentationClassPNG/{}.png', ['SegmentationClassVisualization/{}.jpg']),
 ])
 def test_other_pictures_of_masks_are_left_alone(tmp_path, mask, others):
-    make(tmp_path, 'img/{}.png', mask)
+    make(tmp_path, '{}_json/img.png' if 'json' in mask else 'img/{}.png', mask)
     for other in others:
         for number in range(6):
             save(tmp_path / other.format(f'{number:03d}'), picture(number))
@@ -376,6 +452,13 @@ def test_colours_that_everybody_paints_with_are_of_no_data_set(tmp_path):
     spread(tmp_path, lambda path, array: save(path, table[array]), (0, 1, 2, 3))
     assert set(check_dataset(tmp_path).encoding.classes) == {'background', 'red', 'lime',
                                                              'blue'}
+    table = default_palette(5)  # by which tools number any classes
+    spread(tmp_path, lambda path, array: save(path, table[array]), range(5))
+    assert 'aeroplane' not in check_dataset(tmp_path).encoding.classes
+    table = np.array([[0, 0, 0], [128, 0, 0], [128, 64, 128], [0, 128, 0], [128, 128, 0]],
+                     np.uint8)  # UAVid's, among the 171 of COCO-Stuff
+    spread(tmp_path, lambda path, array: save(path, table[array]), range(5))
+    assert len(check_dataset(tmp_path).encoding.classes) == 5
     aerial = DATASETS.get('PotsdamDataset').METAINFO
     table = np.array(aerial['palette'], np.uint8)
     spread(tmp_path, lambda path, array: save(path, table[array]), range(len(table)))
@@ -400,6 +483,8 @@ def test_masks_that_jpeg_has_blurred(tmp_path):
     ('classes.txt', 'ground\ncar\ntree\nnever\n', False, ['ground', 'car', 'tree', 'never']),
     ('labelmap.txt', '# label:color_rgb:parts:actions\nbackground:0,0,0::\n'
      'sea:0,0,255::\nfire:255,0,0::\n', True, ['background', 'sea', 'fire']),
+    ('class_dict.csv', 'name,r,g,b\nbackground,0,0,0\n"sea",0,0,255\nfire,255,0,0\n', True,
+     ['background', 'sea', 'fire']),
     ('masks/_classes.csv', 'Pixel Value, Class\n0, ground\n1, car\n2, tree\n', False,
      ['ground', 'car', 'tree']),
 ])

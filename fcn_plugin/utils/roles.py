@@ -1,0 +1,78 @@
+"""What the names of files and folders say of them: images, masks, splits."""
+import os
+import re
+from collections.abc import Iterable
+
+#: Words to the split that they stand for.
+SPLITS = dict(train='train', training='train', val='val', valid='val', validation='val',
+              dev='val', test='test', testing='test')
+_MASK_WORDS = {'mask', 'label', 'gt', 'groundtruth', 'truth', 'annotation', 'annot', 'ann',
+               'seg', 'segmentation', 'lbl', 'target', 'gtfine', 'labelid', 'labeltrainid',
+               'labellevel3id', 'semantic'}
+_IMAGE_WORDS = {'image', 'img', 'jpegimage', 'photo', 'picture', 'rgb', 'input', 'frame',
+                'leftimg8bit', 'sat', 'original'}
+#: Words in the names of further pictures that stand beside the masks of classes.
+OTHERS = {'object', 'instance', 'instanceid', 'instancelevel3id', 'panoptic', 'color',
+          'colour', 'colormap', 'overlay', 'vis', 'viz', 'visualization', 'visualisation',
+          'polygon', 'human'}
+
+
+def words(name: str) -> list[str]:
+    """A name's words in lower case and the singular: 'trainMasks_2' to train, mask, 2."""
+    spaced = re.sub(r'([a-z])([A-Z])', r'\1 \2', name).lower()
+    found = []
+    for word in re.findall(r'[a-z0-9]+', spaced):
+        for split in ('train', 'val', 'test'):  # CamVid's trainannot
+            rest = word.removeprefix(split)
+            if rest != word and rest.rstrip('s') in _MASK_WORDS | _IMAGE_WORDS:
+                found.append(split)
+                word = rest
+        found.append(word[:-1] if word.endswith('s') and len(word) > 3 else word)
+    whole = re.sub('[^a-z0-9]', '', name.lower()).rstrip('s')
+    if whole in _MASK_WORDS | _IMAGE_WORDS:  # ground_truth, leftImg8bit
+        found.append(whole)
+    return found
+
+
+def role_of(name: str) -> str | None:
+    """'mask' or 'image', if a word of the name says so; 'mask' if words say both."""
+    found = set(words(name))
+    if found & _MASK_WORDS:
+        return 'mask'
+    return 'image' if found & _IMAGE_WORDS else None
+
+
+def strip_role(stem: str) -> tuple[str, str | None]:
+    """A stem without the word of a role at its end or start: 'a_mask' to ('a', 'mask')."""
+    role = None
+    while True:
+        last = re.match(r'(.+?)[_\-. ]+([A-Za-z0-9]+)$', stem)
+        first = re.match(r'([A-Za-z]+)[_\-. ]+(.+)$', stem)
+        if last and role_of(last[2]):
+            role, stem = role or role_of(last[2]), last[1]
+        elif first and role_of(first[1]):
+            role, stem = role or role_of(first[1]), first[2]
+        else:
+            return stem, role
+
+
+def without_ends(names: list[str]) -> list[str]:
+    """Names without the words that all have at an end: 21_training, 22_training to 21, 22.
+
+    Numbers stay: 2023_01 and 2024_01 are not the same.
+    """
+    start = re.sub('[A-Za-z0-9]+$', '', os.path.commonprefix(names))
+    end = os.path.commonprefix([name[::-1] for name in names])[::-1]
+    end = re.sub('^[A-Za-z0-9]+', '', end)
+    if len(names) == 1 or any(word.isdigit() for word in words(f'{start} {end}')):
+        return names
+    return [name[len(start):len(name) - len(end)] or name for name in names]
+
+
+def split_of(names: Iterable[str]) -> str | None:
+    """The split that the first of some names of folders says that says one alone."""
+    for name in names:
+        found = {SPLITS[word] for word in words(name) if word in SPLITS}
+        if len(found) == 1:
+            return found.pop()
+    return None
