@@ -146,6 +146,8 @@ def beside(tmp_path, ran, monkeypatch):
     (f"model = {NET.format(backbone=dict(type='evil'))}", "type 'evil'.*name of a module"),
     (f"model = {NET.format(backbone=dict(type='mmseg.evil'))}",
      "type 'mmseg.evil'.*scope.Name"),
+    (f"model = {NET.format(backbone=dict(type='evils.ResNet'))}",
+     "type 'evils.ResNet'.*scope.Name"),
     ("test_pipeline = [dict(type='evil')]", "type 'evil'.*name of a module"),
     ("default_scope = 'evils'", "default_scope names the module 'evils'"),
     ("default_scope = 'evilspace'", "default_scope names the module 'evilspace'"),

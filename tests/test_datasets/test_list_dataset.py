@@ -47,6 +47,12 @@ def test_values_are_mapped_all_at_once(tmp_path):
     assert dataset[0]['gt_seg_map'][0].tolist() == [0, 1, 0, 255, 255, 0]
 
 
+def test_zero_may_be_no_class(tmp_path):
+    write(tmp_path, ['a.jpg\tdeep/er/m.png'])
+    dataset = build(tmp_path, reduce_zero_label=True)
+    assert dataset[0]['gt_seg_map'][0].tolist() == [255, 9, 19, 255, 0, 255]
+
+
 def test_images_without_truth(tmp_path):
     write(tmp_path, ['a.jpg', 'b.tif'])
     dataset = build(tmp_path, test_mode=True, pipeline=[dict(type='LoadImageFromFile')])

@@ -61,11 +61,12 @@ def test_resizing_inside(trained, tmp_path, options):
         graph(image, scores=True)
 
 
-def test_resizing_outside(trained, tmp_path):
+@pytest.mark.parametrize('options', [None, SHORT_SIDE])
+def test_resizing_outside(trained, tmp_path, options):
     """The file keeps the pipeline, which the inferencer runs."""
-    export(trained / 'best.pth', tmp_path / 'net.onnx', scores=True)
+    export(trained / 'best.pth', tmp_path / 'net.onnx', scores=True, cfg_options=options)
     graph = FCNInferencer(tmp_path / 'net.onnx', device='cpu')
-    reference = FCNInferencer(trained / 'best.pth', device='cpu')
+    reference = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options=options)
     image = np.kron(noise(6, 9), np.ones((20, 20, 1), np.uint8))
     found, expected = (each(image, scores=True) for each in (graph, reference))
     assert found.labels.shape == (120, 180) and found.scores.shape == (9, 120, 180)
@@ -130,6 +131,12 @@ NAN = np.where(SURE > 2, SURE, np.nan).astype(np.float32)
 def test_a_graph_that_computes_something_else(graph):
     with pytest.raises(ValueError, match='does not compute what PyTorch does'):
         compare_backends(Answers(SURE), graph, [IMAGE], 1e-3)
+
+
+def test_one_label_far_off_is_not_made_up_for_by_others():
+    other = Answers(SURE, np.array([[1, 1], [0, 1]]))
+    with pytest.raises(ValueError, match='a score differs by 0.8'):
+        compare_backends(Answers(SURE), other, [IMAGE], 0.5)
 
 
 def test_a_reference_of_no_numbers():

@@ -54,6 +54,14 @@ def test_a_resumed_run_sees_what_an_unbroken_one_does(tmp_path, loop, again, sam
     assert Noise.loaded == 2 * (5 + again)
 
 
+def test_a_run_that_starts_from_weights_of_another_is_a_new_one(tmp_path):
+    """With its own seed, and with the first images."""
+    whole = seen(noise_run(tmp_path / 'whole', loop=dict(OURS, max_iters=4)))
+    seen(noise_run(tmp_path / 'other', loop=dict(OURS, max_iters=4), randomness=dict(seed=1)))
+    assert whole == seen(noise_run(tmp_path / 'new', loop=dict(OURS, max_iters=4),
+                                   load_from=str(tmp_path / 'other' / 'iter_4.pth')))
+
+
 def test_a_resumed_run_of_epochs(tmp_path):
     hooks = dict(logger=None, checkpoint=dict(type='CheckpointHook', interval=1))
 
@@ -165,8 +173,10 @@ def test_what_was_made_up_for_is_in_the_last_checkpoint(tmp_path):
 def test_the_seed_of_the_run_that_is_gone_on_with_is_kept(tmp_path, capfd):
     """Whatever the config says by now: all images and steps are that run's."""
     whole = seen(noise_run(tmp_path / 'whole', loop=dict(OURS, max_iters=4)))
-    assert seen(noise_run(tmp_path / 'new', loop=dict(OURS, max_iters=4),
-                          randomness=dict(seed=1))) != whole
+    numbers = [{number for images, own in run for _, *drawn in [*images['images'], (0, *own)]
+                for number in drawn} for run in (whole, seen(noise_run(
+                    tmp_path / 'new', loop=dict(OURS, max_iters=4), randomness=dict(seed=1))))]
+    assert not numbers[0] & numbers[1]
     for seed, said in ((1, True), (None, False)):
         folder = tmp_path / f'resumed {seed}'
         seen(noise_run(folder, loop=dict(OURS, max_iters=1)))

@@ -231,6 +231,17 @@ def test_a_further_task_has_labels_and_classes_of_its_own():
         f'far/{name}': round(100 * value, 2) for name, value in expected.items()}
 
 
+def test_the_table_names_what_it_shows(capfd):
+    metric = make(classes=2)  # of the matrix [[3, 1], [2, 4]]
+    metric.process({}, [sample(torch.tensor([[0, 0, 0, 1, 0, 0, 1, 1, 1, 1]]),
+                               torch.tensor([[0, 0, 0, 0, 1, 1, 1, 1, 1, 1]]))])
+    metric.evaluate(1)
+    rows = [[cell.strip() for cell in line.strip('|').split('|')]
+            for line in ''.join(capfd.readouterr()).splitlines() if line.startswith('|')]
+    assert rows == [['Class', 'IoU', 'Acc'], ['class 0', '50.00', '75.00'],
+                    ['class 1', '57.14', '66.67']]
+
+
 def test_images_without_a_counted_pixel():
     data = samples(1)
     alone, together = make(), make()

@@ -50,6 +50,8 @@ def test_read_image_modes(tmp_path):
     assert not reread(Image.fromarray(grey.astype(np.uint16))).any()  # as mmcv reads it
     assert (reread(Image.fromarray(grey.astype(np.float32) / 255), 'a.tif')
             == grey[..., None]).all()
+    no_number = np.where(grey == 255, np.nan, grey / 256).astype(np.float32)
+    assert (reread(Image.fromarray(no_number), 'c.tif')[grey == 255] == 0).all()
     assert (reread(Image.fromarray(grey.astype(np.int32)), 'b.tif')
             == grey[..., None]).all()
     assert (reread(Image.fromarray(colour)) == colour[..., :3]).all()

@@ -58,6 +58,9 @@ def test_small_images_count_by_what_they_are_brought_to():
     labels = np.zeros((10, 10), np.uint8)
     labels[3:7, 3:7] = 1
     assert median_widths([labels, np.kron(labels, np.ones((9, 9), np.uint8))], 2)[1] == 0.4
+    large = np.zeros((90, 90), np.uint8)
+    large[9:18, 9:18] = 1  # of more pixels, but a smaller part of its image
+    assert median_widths([labels, large], 2)[1] == 0.4
 
 
 def test_what_was_measured_is_read_again(tmp_path):
