@@ -1,7 +1,7 @@
 """From RGB images to labels by an exported graph."""
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -107,6 +107,16 @@ class GraphBackend:
                              'pixels: resized, its shorter side would have no pixel left')
 
 
+def _with_tuples(value: Any) -> Any:
+    """Settings as they were before JSON made lists of tuples, which steps refuse as sizes."""
+    if isinstance(value, dict):
+        return {key: _with_tuples(one) for key, one in value.items()}
+    if isinstance(value, list):
+        numbers = all(isinstance(one, (int, float)) for one in value)
+        return tuple(value) if numbers else [_with_tuples(one) for one in value]
+    return value
+
+
 def _pipeline_of(meta: dict, path: Path) -> 'Compose':
     from .. import register
     register()  # the types that the pipeline names
@@ -116,7 +126,7 @@ def _pipeline_of(meta: dict, path: Path) -> 'Compose':
     from .torch_backend import build_pipeline
     check_types(meta['pipeline'])  # the file may come from anywhere
     try:
-        return build_pipeline(Config(dict(test_pipeline=meta['pipeline'])))
+        return build_pipeline(Config(dict(test_pipeline=_with_tuples(meta['pipeline']))))
     except UserError:
         raise
     except Exception as error:  # whatever the steps answer their settings with
