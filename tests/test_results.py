@@ -47,7 +47,7 @@ def test_the_row_the_metafile_and_the_log_agree(row):
     result, = model['Results']
     figures = {key: float(row[key]) for key in FIGURES}
     assert result['Metrics'] == figures
-    log = FOLDER / re.search(r'\]\((.+\.json)\)', row['log'])[1]
+    log = FOLDER / re.search(r'\]\((.+?\.json)\)', row['log'])[1]
     assert log == FOLDER.parents[1] / model['Training Log']
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     judged = [{key: line[key] for key in FIGURES} for line in lines if 'mIoU' in line]
@@ -87,6 +87,12 @@ def minutes_of(name):
     return models()[name]['Metadata']['Training Minutes']
 
 
+def best_of(name):
+    """The best mean IoU in a log."""
+    lines = (FOLDER / 'logs' / f'{name}.json').read_text().splitlines()
+    return max(json.loads(line).get('mIoU', 0) for line in lines)
+
+
 def millions_of(name):
     """Parameters of the network that a config builds."""
     model = Config.fromfile(FOLDER / f'{name}.py').model
@@ -115,9 +121,9 @@ def change(name):
 
 def by_class():
     """Name to IoU of the street model, as the page of results has it."""
-    text = re.search(r'By class: (.+?)\.\s+Validation', page(RESULTS), re.S)[1]
-    return {name: float(value) for name, value in re.findall(rf'([a-z ]+) {N}', ' '.join(
-        text.split()).replace(', ', ','))}
+    text = re.search(r'By class: (.+?)\. Validation', plain(RESULTS))[1]
+    return {name: float(value)
+            for name, value in re.findall(rf'([a-z ]+) {N}', text.replace(', ', ','))}
 
 
 @lru_cache
@@ -141,15 +147,17 @@ def claims():
           for where in ('README.md', 'docs/training.md')],
         (RESULTS, rf'this network of {N} M parameters', [large]),
         (CARD, rf'{N} M parameters', [small]),
-        (CARD, rf'{N} minutes on one', [minutes_of(STREET)]),
+        (CARD, rf'{N} and {N} minutes on one', minutes_of(STREET).split(' and ')),
+        (RESULTS, rf'{N} \([\d.]+\) with seed 0 and {N} \([\d.]+\) with seed 1',
+         [best_of(f'{STREET}{end}') for end in ('', '_seed1')]),
         (CARD, r'frequency-weighted IoU \| (?:\|---)+\| '
          + ' '.join([rf'\| {N}'] * 4), street),
         (CARD, r'bicyclist \| (?:\|---)+\| \| '
          + ' '.join([rf'\| {N}'] * 11), list(by_class().values())),
         (CARD, r'blurred \| (?:\|---)+\| '
          + ' '.join([rf'\| {N}'] * 7), [light[name] for name in LIGHTS]),
-        (CARD, rf'most \(IoU {N}\), .+? \({N}\), .+? \({N}\)',
-         re.search(rf'costs poles most \({N}\), .+? \({N}\), .+? \({N}\)',
+        (CARD, rf'most \(IoU {N} and {N}\), .+? \({N}\), .+? \({N}\)',
+         re.search(rf'costs signs and poles most \({N}, {N}\), .+? \({N}\), .+? \({N}\)',
                    plain(RESULTS)).groups()),
         (RESULTS, rf'\({N} M parameters', [small]),
         (RESULTS, rf'distortion \+{N}, without rescaling \+{N}',
