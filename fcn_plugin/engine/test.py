@@ -116,7 +116,7 @@ def evaluate_at_original_size(config: Config) -> None:
     config.model.test_cfg = dict(config.model.get('test_cfg') or {}, rescale=True)
     pipeline = config.test_dataloader.dataset.get('pipeline', [])
     load = [step for step in pipeline if step['type'] == 'LoadAnnotations']
-    rest = [step for step in pipeline if step['type'] != 'LoadAnnotations']
+    rest = [step for step in pipeline if step['type'] not in ('LoadAnnotations', 'KeepSize')]
     place = next((i for i, step in enumerate(rest) if step['type'] == 'PackSegInputs'),
                  len(rest))
     config.test_dataloader.dataset.pipeline = rest[:place] + load + rest[place:]

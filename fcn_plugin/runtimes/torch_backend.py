@@ -40,12 +40,14 @@ def build_pipeline(cfg: Config) -> Compose:
     kept = []
     for step in steps:
         name = step['type'] if isinstance(step['type'], str) else step['type'].__name__
+        name = name.split('.')[-1]
         inputs = step.get('inputs', ('colour', 'depth'))  # LoadRGBD's default
-        if name.split('.')[-1] == 'LoadRGBD' and tuple(inputs) != ('colour', ):
+        if name == 'LoadRGBD' and tuple(inputs) != ('colour', ):
             raise InputError(f'the network sees {" and ".join(inputs)}, files that '
                              'only its data set knows: see fcn show and fcn test')
-        if not name.split('.')[-1].startswith('Load'):
-            kept.append(step)
+        if not name.startswith('Load'):
+            if name != 'KeepSize':  # labels are those of the image as it is given
+                kept.append(step)
         elif step.get('to_float32'):
             load['to_float32'] = True
     return Compose([load, *copy.deepcopy(kept)])

@@ -1,4 +1,6 @@
 """Augmentation, against its formula."""
+import copy
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,8 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
 from fcn_plugin.datasets import RandomCopyPaste, RandomLowLight
+from fcn_plugin.engine.test import evaluate_at_original_size
+from fcn_plugin.runtimes.torch_backend import build_pipeline, run_pipeline
 from fcn_plugin.utils.config import load_config
 
 
@@ -148,9 +152,13 @@ def test_a_network_looks_at_another_size_than_it_is_judged_at(tmp_path):
         Image.fromarray(array).save(tmp_path / f'{name}.png')
     config = load_config('fcn-4s_efficientnet-lite2-fpn_1xb12-1700_voc12-320x320_at-224')
     assert config.model.test_cfg.get('rescale', True)
-    found = Compose(config.test_dataloader.dataset.pipeline)(dict(
-        img_path=str(tmp_path / 'image.png'), seg_map_path=str(tmp_path / 'labels.png'),
-        label_map=None, reduce_zero_label=False, seg_fields=[]))
+    given = dict(img_path=str(tmp_path / 'image.png'), label_map=None, seg_fields=[],
+                 seg_map_path=str(tmp_path / 'labels.png'), reduce_zero_label=False)
+
+    def loaded():
+        return Compose(config.test_dataloader.dataset.pipeline)(copy.deepcopy(given))
+
+    found = loaded()
     sample = found['data_samples']
     truth = cv2.resize(labels, (224, 224), interpolation=cv2.INTER_NEAREST)
     assert (sample.gt_sem_seg.data[0].numpy() == truth).all()
@@ -158,3 +166,11 @@ def test_a_network_looks_at_another_size_than_it_is_judged_at(tmp_path):
     small = cv2.resize(image[..., ::-1], (224, 224))
     seen = found['inputs'].numpy().transpose(1, 2, 0)
     assert (seen == cv2.resize(small, (352, 352))).all()
+
+    # what is predicted for an image, and judged at the images' own sizes, is of that size
+    for found in (run_pipeline(build_pipeline(config), image),
+                  evaluate_at_original_size(config) or loaded()):
+        sample = found['data_samples']
+        assert (found['inputs'].numpy().transpose(1, 2, 0) == seen).all()
+        assert sample.ori_shape == (90, 160) and sample.img_shape == (352, 352)
+    assert (sample.gt_sem_seg.data[0].numpy() == labels).all()
