@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmseg.registry import MODELS
 
+from fcn_plugin.models import FullyConvVGG
 from fcn_plugin.models.converters import convert_layers, our_net, read_caffemodel
 from fcn_plugin.models.geometry import Grid, crop_at
 
@@ -127,6 +128,12 @@ def test_maps_that_do_not_meet():
 def test_offsets_are_the_published_ones(net):
     head = build(net).decode_head
     assert (head.image_offset, *reversed(head.skip_offsets)) == NETS[net][2]
+
+
+def test_a_smaller_fc6_lies_where_its_kernel_puts_it():
+    pool5, conv7 = FullyConvVGG(11, (4, 5), alignment='caffe', fc_channels=4,
+                                fc_kernel_size=3).grids
+    assert conv7 == Grid(32, pool5.start + 32)
 
 
 def equal_the_reference(model, net, size, batch=1):

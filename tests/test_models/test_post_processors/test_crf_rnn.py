@@ -33,11 +33,15 @@ def test_what_does_not_fit():
 def test_starts_as_the_dense_crf():
     scores, images = batch()
     layer = MODELS.build(dict(type='CRFRNN', num_classes=3, **SETTINGS)).eval()
-    found = layer(scores, images)
-    assert found.shape == scores.shape
-    for i in range(2):
-        expected = DenseCRF(**SETTINGS, floor=1e-9)(scores[i].softmax(0), images[i])
-        torch.testing.assert_close(found[i].softmax(0), expected, atol=1e-4, rtol=0)
+    for learned in (None, [[0., 1., 2.], [3., 0.5, 0.], [0., 2., 0.]]):
+        if learned:  # DenseCRF takes what this one has learned
+            layer.compatibility.data = torch.tensor(learned)
+        found = layer(scores, images)
+        assert found.shape == scores.shape
+        for i in range(2):
+            expected = DenseCRF(**SETTINGS, floor=1e-9, compatibility=learned)(
+                scores[i].softmax(0), images[i])
+            torch.testing.assert_close(found[i].softmax(0), expected, atol=1e-4, rtol=0)
 
 
 def test_fewer_steps_in_training():
