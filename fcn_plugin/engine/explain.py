@@ -3,17 +3,17 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import mmengine.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from ..utils.config import class_names, inner_datasets, network, num_classes
+from ..utils.config import class_names, inner_datasets, network, num_classes, without_images
 from ..utils.errors import InputError
 
 _UNKNOWN_TYPE = re.compile(r"'?(\S+) is not in the \S+::(.+?) registry")
 _OUT_OF_BOUNDS = re.compile(r'Target (-?\d+) is out of bounds')
+_NO_IMAGES = re.compile('need at least one array to concatenate|Failed to load `ann_file`')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -35,10 +35,9 @@ def explain_errors(config: Config) -> Iterator[None]:
         if not found:
             raise
         raise InputError(unknown_type(found[1], found[2], config)) from error
-    except (ValueError, FileNotFoundError) as error:
-        fault = _no_images(config, getattr(error, 'filename', None))
-        if not fault or (isinstance(error, ValueError) and
-                         'need at least one array to concatenate' not in str(error)):
+    except (AssertionError, ValueError, FileNotFoundError) as error:
+        fault = without_images(config, LOADERS, getattr(error, 'filename', None))
+        if not fault or not isinstance(error, OSError) and not _NO_IMAGES.search(str(error)):
             raise
         raise InputError(fault) from error
     except IndexError as error:  # torch's cross-entropy on a CPU
@@ -158,37 +157,3 @@ def _beyond_classes(label: str, config: Config) -> str:
 
 def _shown(classes: tuple[str, ...], most: int = 6) -> str:
     return ', '.join(classes[:most]) + (', ...' if len(classes) > most else '')
-
-
-def _no_images(config: Config, missing: str | None = None) -> str:
-    """Which data sets find no images: all of them, or those that look in ``missing``."""
-    faults = []
-    for loader in LOADERS:
-        for dataset in inner_datasets((config.get(loader) or {}).get('dataset')):
-            fault = no_images(dataset)
-            if fault and (missing is None or f'folder {missing}' in fault):
-                faults.append(f"{loader}'s {dataset['type']} {fault}")
-    return '; '.join(faults)
-
-
-def no_images(dataset: dict) -> str | None:
-    """What is wrong with where a data set of files looks for images; None if nothing.
-
-    Args:
-        dataset (dict): Config of one of mmseg's data sets.
-    """
-    prefix = (dataset.get('data_prefix') or {}).get('img_path')
-    root = dataset.get('data_root') or ''
-    folder = Path(root, prefix or '')
-    suffix = dataset.get('img_suffix', '.jpg')
-    if prefix is None and not root:
-        return None
-    if not folder.is_dir():
-        return f'finds no images: there is no folder {folder}'
-    names = [path.name for path in folder.rglob('*') if path.is_file()]
-    if any(name.endswith(suffix) for name in names):
-        return None
-    example = f', such as {names[0]}' if names else ''
-    return (f"finds no images: of {len(names)} files in {folder}{example}, none ends in "
-            f"'{suffix}' (img_suffix). tools/misc/check_dataset.py FOLDER --out DIR writes a "
-            'config for any names')

@@ -22,6 +22,7 @@ from ..images.channels import turned
 from ..images.reading import list_images
 from ..runtimes.opening import path_of
 from ..runtimes.torch_backend import prediction_of, step_options
+from ..utils.config import without_images
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder
 from ..utils.left_out import raise_left_out
@@ -46,7 +47,10 @@ def build_val_dataset(cfg: Config):
     dataset = copy.deepcopy(dataset)
     if 'dataset' not in dataset and 'datasets' not in dataset:  # not a wrapper
         dataset.setdefault('test_mode', True)
-    return DATASETS.build(dataset)
+    try:
+        return DATASETS.build(dataset)
+    except (AssertionError, OSError) as error:
+        raise InputError(without_images(cfg, ['val_dataloader']) or str(error)) from error
 
 
 @torch.no_grad()

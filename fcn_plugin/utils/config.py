@@ -1,7 +1,7 @@
 """Reading a run's config, as all tools do."""
 import difflib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -87,13 +87,16 @@ def merge_options(config: Config, options: dict) -> None:
 
 
 def _uses(value: Any, name: str, wanted: Any, place: str) -> Iterator[str]:
-    """Where a value stands in a part of a config: under its own name, or settings as such."""
+    """Where a value stands in a part of a config: under its own name, or settings as such,
+    among others too (``**data``)."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if (
         isinstance(value, (list, tuple))) else ()
     for key, part in parts:
         here = f'{place}.{key}'
         settings = part[0] if isinstance(part, list) and part else part
-        if part == wanted and (key == name or isinstance(settings, dict)):
+        among = isinstance(part, dict) and isinstance(wanted, dict) and wanted and (
+            wanted == {key: part[key] for key in wanted if key in part})
+        if among or part == wanted and (key == name or isinstance(settings, dict)):
             yield here
         else:
             yield from _uses(part, name, wanted, here)
@@ -139,6 +142,49 @@ def inner_datasets(dataset: dict | None) -> Iterator[dict]:
         yield dataset
     for part in filter(None, inside):
         yield from inner_datasets(part)
+
+
+def without_images(config: Config, loaders: Sequence[str],
+                   missing: str | None = None) -> str:
+    """Which data sets of files find no images where their config says, and why.
+
+    Args:
+        config (Config): Of a run.
+        loaders (Sequence[str]): Whose data sets, such as 'val_dataloader'.
+        missing (str, optional): A folder: those alone that look there. Defaults to None.
+
+    Returns:
+        str: Empty where there is none.
+    """
+    faults: dict[str, list[str]] = {}
+    for loader in loaders:
+        for dataset in inner_datasets((config.get(loader) or {}).get('dataset')):
+            fault = _without_images(dataset)
+            if fault and (missing is None or f'folder {missing}:' in fault):
+                whole = f"{dataset['type']} finds no images: {fault}"
+                faults.setdefault(whole, []).append(loader)
+    return '; '.join(f'{", ".join(names)}: {fault}' for fault, names in faults.items())
+
+
+def _without_images(dataset: dict) -> str | None:
+    prefix = (dataset.get('data_prefix') or {}).get('img_path')
+    root, listed = dataset.get('data_root') or '', dataset.get('ann_file')
+    if prefix is None and not root:
+        return None
+    folder, suffix = Path(root, prefix or ''), dataset.get('img_suffix', '.jpg')
+    way_out = ('bring the data there, or say where it is by --cfg-options ...data_root=DIR '
+               '(docs/training.md, Data sets)')
+    if not folder.is_dir():
+        return f'there is no folder {folder}: {way_out}'
+    if prefix is not None and listed and not Path(root, listed).exists():
+        return f'there is no list {Path(root, listed)}: {way_out}'
+    names = [path.name for path in folder.rglob('*') if path.is_file()]
+    if any(name.endswith(suffix) for name in names):
+        return None
+    example = f', such as {names[0]}' if names else ''
+    return (f"of {len(names)} files in {folder}{example}, none ends in '{suffix}' "
+            '(img_suffix). tools/misc/check_dataset.py FOLDER --out DIR writes a config for '
+            'any names')
 
 
 def class_names(dataset: dict) -> tuple[str, ...] | None:

@@ -115,21 +115,27 @@ def test_classes_of_files_and_wrappers(tmp_path):
         check_classes(config)
 
 
-@pytest.mark.parametrize('folder, said', [
-    ('images', "of 1 files in {}/images, such as a.png, none ends in '.jpg' (img_suffix)"),
-    ('nowhere', 'there is no folder {}/nowhere'),
+@pytest.mark.parametrize('folder, listed, said', [
+    ('images', '', "of 1 files in {}/images, such as a.png, none ends in '.jpg' (img_suffix)"),
+    ('nowhere', '', 'there is no folder {}/nowhere: bring the data there, or say where it is'),
+    ('nowhere', 'a.txt', 'there is no folder {}/nowhere: bring the data there'),
+    ('images', 'a.txt', 'there is no list {}/a.txt: bring the data there, or say where it is'),
 ])
-def test_data_without_images(tmp_path, folder, said):
+def test_data_without_images(tmp_path, folder, listed, said):
     (tmp_path / 'images').mkdir()
     (tmp_path / 'images' / 'a.png').touch()
     config = write_config(tmp_path, SHAPES + f"""
-train_dataloader['dataset'] = dict(
+train_dataloader['dataset'] = val_dataloader['dataset'] = dict(
     _delete_=True, type='BaseSegDataset', data_root='{tmp_path}', pipeline=[],
-    data_prefix=dict(img_path='{folder}', seg_map_path='masks'))
+    data_prefix=dict(img_path='{folder}', seg_map_path='masks'), ann_file='{listed}')
 """)
+    fault = 'BaseSegDataset finds no images: ' + said.format(tmp_path)
     line = error_of('train.py', config, '--work-dir', tmp_path / 'work')
-    assert "train_dataloader's BaseSegDataset finds no images: " + said.format(tmp_path) in (
-        line)
+    assert f'error: train_dataloader, val_dataloader: {fault}' in line
+    if listed or folder == 'nowhere':
+        line = error_of('predict_show.py', '--config', config, '--weight-path',
+                        checkpoint(tmp_path))
+        assert f'error: val_dataloader: {fault}' in line
 
 
 def test_labels_beyond_the_classes(tmp_path):
