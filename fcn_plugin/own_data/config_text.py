@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..utils.config import read_config
 from ..utils.inherited import learning_rate, without_weights
-from ..utils.paths import shown
+from ..utils.paths import quoted, shown
 from ..visualization import default_palette
 from .inspect_pairs import Checked, common_size
 
@@ -104,7 +104,7 @@ custom_hooks = [
     else:
         data_root = f'{quote}{here}/{data_root}{quote}'
     return f'''# Written for a folder of images and masks. Train, look, predict:
-#   python tools/train.py {shown(folder / "config.py")}
+#   python tools/train.py {quoted(shown(folder / "config.py"))}
 _base_ = {_seen_from(folder, parent.resolve())!r}
 work_dir = {work_dir or f"work_dirs/{folder.name}"!r}
 lists = {quote}{here}{quote}  # this file's folder

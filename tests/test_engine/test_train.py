@@ -97,13 +97,15 @@ max_iters = 8
 steps = [dict(type='Load'), dict(type='Crop', size=4)]
 mine = 3
 train_cfg = dict(max_iters=max_iters, val_interval=8)
-train_dataloader = dict(dataset=dict(pipeline=steps))
+data = dict(type='VOC', data_root='x')
+train_dataloader = dict(dataset=dict(**data, pipeline=steps))
 """
 
 
 @pytest.mark.parametrize('options, said', [
     ({'max_iters': 5}, "'max_iters' would change nothing: .* Give train_cfg.max_iters, or"),
     ({'steps.1.size': 5}, 'Give train_dataloader.dataset.pipeline.1.size, or change it in'),
+    ({'data.data_root': 'y'}, 'Give train_dataloader.dataset.data_root, or change it in'),
     ({'trian_cfg.max_iters': 5}, "nothing reads 'trian_cfg', did you mean 'train_cfg'"),
     ({'train_cfg.max_iters': 5, 'mine': 4}, None),
     ({'train_cfg.max_iters': 5, 'max_iters': 5}, None),

@@ -1,6 +1,7 @@
 """Own data, as tools/misc/check_dataset.py finds it: layouts, values, faults, config."""
 import io
 import re
+import shlex
 from pathlib import Path
 from unicodedata import normalize
 
@@ -1035,6 +1036,13 @@ def test_what_a_training_wrote_into_the_folder_is_no_data(tmp_path, monkeypatch)
     after = check_dataset('.')
     assert not after.faults and after.notes == before.notes
     assert split_names(after) == split_names(before)
+
+
+def test_commands_in_a_config_can_be_pasted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = Path(write_config(check_dataset(make(tmp_path / 'in', count=2)), Path('my (2)')))
+    line, = re.findall('#   (python .*train.*)', file.read_text())
+    assert Path(shlex.split(line)[-1]).samefile(file)
 
 
 def test_class_weights_are_in_force_on_request(tmp_path):
