@@ -40,15 +40,14 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
             return [path for path in fits if home in path.parents] if home in folders else fits
         name = one.name
         fits = _fitting(root, one, name, by_name, near)
-        if not fits:  # as an address; an image may be called so, too
-            name = _address(name)
-            fits = _fitting(root, one, name, by_name, near)
+        address = _address(name)  # an image may be called so, too
+        fits = fits or _fitting(root, one, address, by_name, near)
         if len(fits) > 1:
             fits = [path for path in fits if path in pictures] or fits
-        parts = parts_of(name)
-        if not fits and parts and times[parts[-1:]] == 1:
+        last = parts_of(address)[-1:]
+        if not fits and last and times[last] == 1:
             # Its folder has another name here; no other image has its own name.
-            fits = near(by_name[parts[-1]])
+            fits = near(by_name[(parts_of(name) or last)[-1]]) or near(by_name[last[0]])
             if len(fits) == 1:
                 moved.append(f'{one.name} for {fits[0].relative_to(root)}')
         if len(fits) > 1:

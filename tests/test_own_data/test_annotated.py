@@ -657,6 +657,17 @@ def test_addresses_of_label_studio(tmp_path, write, pattern):
     assert len(named) == (write is yolo)
 
 
+def test_a_name_like_an_address_in_a_folder_of_another_name(tmp_path):
+    save_images(tmp_path / 'pictures', ['plus+%20', 'other'])
+    for name in ('plus+%20', 'other'):
+        file = tmp_path / f'labels/{name}.txt'
+        file.parent.mkdir(exist_ok=True)
+        file.write_text('0 0 0 0 0.5 0.5 0.5\n', encoding='utf-8')
+    (tmp_path / 'classes.txt').write_text('cat\n', encoding='utf-8')
+    found = draw_annotations(tmp_path, read_annotations(tmp_path)[0], tmp_path / 'masks')
+    assert not found.faults and len(found.pairing.pairs) == 2
+
+
 def test_the_page_from_labelme_to_a_phone(tmp_path, monkeypatch, capsys):
     """To the letter, but for the number of iterations and the files of onnxruntime-web."""
     pytest.importorskip('onnx', reason="the extra 'export' is not installed")
