@@ -156,6 +156,9 @@ def test_two_tasks_are_two_nets_on_one_trunk():
     torch.testing.assert_close(found.seg_logits.data, one.seg_logits.data)
     assert both.encode_decode(image, [dict(img_shape=size)]).shape[1] == SEMANTIC
     assert len(found.pred_sem_seg.data.unique()) > 1
+    both.parse_losses(both.loss(image, [truth]))[0].backward()
+    for parameter in both.decode_head.score.parameters():
+        assert all(part.any() for part in parameter.grad.split([SEMANTIC, GEOMETRIC]))
 
 
 def test_tasks_of_images_of_two_sizes_are_padded_alike():

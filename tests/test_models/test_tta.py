@@ -149,6 +149,13 @@ def test_truth_and_name_stay_with_the_image():
     assert sample.img_path == 'none.png'
 
 
+def test_the_segmentor_keeps_its_other_settings():
+    kept = dict(mode='slide', crop_size=(64, 64), stride=(32, 32), rescale=False)
+    tta = MODELS.build(dict(type='FCNTTAModel', module=dict(
+        config('FCNSegmentor'), test_cfg=ConfigDict(kept))))
+    assert tta.module.test_cfg == dict(kept, logits=True)
+
+
 def test_labels_alone_cannot_be_averaged():
     with pytest.raises(ValueError, match=r'test_cfg=dict\(logits=True\)'):
         MODELS.build(dict(type='FCNTTAModel', module=MODELS.build(config('FCNSegmentor'))))
