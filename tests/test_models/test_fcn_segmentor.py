@@ -182,7 +182,7 @@ def test_at_another_size_labels_are_one_interpolation_of_the_scores(parts):
     """Of an image 40x56 that was 75x120: padded to 64x64, score i lies at 8 i + 4."""
     model = build(*parts)
     with torch.no_grad():
-        sample, = model.test_step(image_data((40, 56), ori=(75, 120)))
+        sample, = model.test_step(image_data((40, 56), ori=(75, 120)), logits=True)
         inputs = model.data_preprocessor(image_data((40, 56)))['inputs']
         padded = torch.nn.functional.pad(inputs, (0, 8, 0, 24), mode='replicate')
         scores = model.decode_head(model.extract_feat(padded))[0].double()
@@ -191,6 +191,7 @@ def test_at_another_size_labels_are_one_interpolation_of_the_scores(parts):
     where = torch.stack(torch.meshgrid(rows, columns, indexing='ij')[::-1], -1)
     logits = torch.nn.functional.grid_sample(scores[None], where[None], 'bilinear',
                                              'border', align_corners=False)[0]
+    torch.testing.assert_close(sample.seg_logits.data.double(), logits, rtol=1e-4, atol=1e-6)
     assert torch.equal(sample.pred_sem_seg.data[0].long(), logits.argmax(0))
     assert len(sample.pred_sem_seg.data.unique()) > 1
 
