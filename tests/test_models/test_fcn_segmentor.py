@@ -66,12 +66,19 @@ def test_a_backbone_that_gives_vectors_is_described():
         build(backbone)
 
 
+def test_a_map_that_reaches_beyond_the_image_has_its_stride():
+    """65 columns for 256 pixels."""
+    found, = describe_backbone(torch.nn.Conv2d(3, 8, 4, stride=4, padding=2))
+    assert found.stride == 4
+
+
 def test_describing_leaves_the_backbone_as_it_was():
     backbone = MODELS.build(RESNET)
-    backbone.train()
     before = {k: v.clone() for k, v in backbone.state_dict().items()}
-    describe_backbone(backbone)
-    assert backbone.training
+    for training in (False, True):
+        backbone.train(training)
+        describe_backbone(backbone)
+        assert backbone.training is training
     assert all(torch.equal(v, before[k]) for k, v in backbone.state_dict().items())
 
 

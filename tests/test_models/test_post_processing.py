@@ -10,6 +10,7 @@ from mmseg.structures import SegDataSample
 
 from fcn_plugin.models import DenseCRF
 from fcn_plugin.models.post_processors import PostProcessor
+from fcn_plugin.models.post_processors.base import unnormalise
 from fcn_plugin.models.segmentors import with_post_processing
 
 BACKBONE = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
@@ -102,6 +103,15 @@ def test_the_original_image_where_the_pipeline_resized(tmp_path):
     assert_refined(found[1], before, rgb(original))
     assert found[2].pred_sem_seg.shape == (80, 100)
     assert not torch.equal(found[2].seg_logits.data, found[1].seg_logits.data)
+
+
+def test_every_grey_is_itself_again():
+    """In float32 a value may come back a little smaller than it was."""
+    preprocessor = MODELS.build(dict(type='FCNDataPreProcessor', bgr_to_rgb=True, mean=[
+        123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]))
+    image = torch.arange(256, dtype=torch.uint8).expand(3, 1, 256)
+    inputs = preprocessor(dict(inputs=[image], data_samples=[SegDataSample()]))['inputs']
+    assert torch.equal(unnormalise(inputs, preprocessor)[0], image.permute(1, 2, 0))
 
 
 def test_channels_that_are_not_converted():
