@@ -1,10 +1,17 @@
 """The paper's four metrics, streamed."""
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce, broadcast_object_list, get_rank, get_world_size
+from mmengine.dist import (
+    all_gather_object,
+    all_reduce,
+    broadcast_object_list,
+    get_rank,
+    get_world_size,
+)
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
@@ -13,7 +20,7 @@ from prettytable import PrettyTable
 from torch import Tensor
 
 from ..utils.errors import InputError
-from ..utils.files import replacing
+from ..utils.files import write_bytes
 from .confusion import confusion_matrix, segmentation_metrics
 from .trimap import boundary_distance
 
@@ -137,18 +144,23 @@ class FCNMetric(BaseMetric):
 
     def _write(self, prediction: Tensor, sample: dict) -> None:
         path = Path(sample['img_path'])
-        other = self._written.setdefault(path.stem, path)
-        if other != path:
-            raise InputError(f"the labels of '{other}' and of '{path}' would both be "
-                             f'{self.output_dir / path.stem}.png: leave output_dir (--out) '
-                             'out, or test them apart')
-        self.output_dir.mkdir(parents=True, exist_ok=True)
+        self._note(self._written, path)
         labels = prediction.cpu().numpy()
         if sample.get('reduce_zero_label', False):
             labels = labels + 1  # the files count from 1, with 0 ignored
         labels = labels.astype(np.uint8 if labels.max(initial=0) < 256 else np.uint16)
-        with replacing(self.output_dir / f'{path.stem}.png') as beside:
-            Image.fromarray(labels).save(beside)
+        content = io.BytesIO()
+        Image.fromarray(labels).save(content, 'png')
+        # Of an image that a sampler deals out twice two processes write the labels at once.
+        write_bytes(self.output_dir / f'{path.stem}.png', content.getvalue())
+
+    def _note(self, written: dict[str, Path], path: Path) -> None:
+        """Adds an image to those whose labels are written, by the name of the file."""
+        other = written.setdefault(path.stem, path)
+        if other != path:
+            raise InputError(f"the labels of '{other}' and of '{path}' would both be "
+                             f'{self.output_dir / path.stem}.png: leave output_dir (--out) '
+                             'out, or test them apart')
 
     def evaluate(self, size: int) -> dict[str, float]:
         """The metrics over all processes.
@@ -161,6 +173,9 @@ class FCNMetric(BaseMetric):
         Returns:
             dict[str, float]: ``aAcc``, ``mAcc``, ``mIoU`` and ``fwIoU`` in percent,
             and ``mIoU_trimap_<width>`` and ``aAcc_trimap_<width>`` for each width.
+
+        Raises:
+            ValueError: If two processes have written labels to one file.
         """
         matrices = self._matrices
         if matrices is None:
@@ -170,6 +185,11 @@ class FCNMetric(BaseMetric):
         last_place = (self._samples - 1) * get_world_size() + get_rank()
         if self._samples and last_place >= size:
             matrices = matrices - self._last
+        if self.output_dir is not None:
+            by_all: dict[str, Path] = {}
+            for written in all_gather_object(self._written):
+                for path in written.values():  # each process knew of its own alone
+                    self._note(by_all, path)
         self._reset()
         if self.format_only:
             print_log(f'the predictions are in {self.output_dir}', logger='current')

@@ -1,5 +1,6 @@
 """The paper's metrics against loops, mmseg's metric and any number of processes."""
 import math
+import re
 from unittest import mock
 
 import numpy as np
@@ -231,13 +232,15 @@ def test_a_further_task_has_labels_and_classes_of_its_own():
         f'far/{name}': round(100 * value, 2) for name, value in expected.items()}
 
 
-def test_the_table_names_what_it_shows(capfd):
+def test_the_table_names_what_it_shows(monkeypatch):
+    said = []
+    monkeypatch.setattr(fcn_metric, 'print_log', lambda text, **_: said.append(text))
     metric = make(classes=2)  # of the matrix [[3, 1], [2, 4]]
     metric.process({}, [sample(torch.tensor([[0, 0, 0, 1, 0, 0, 1, 1, 1, 1]]),
                                torch.tensor([[0, 0, 0, 0, 1, 1, 1, 1, 1, 1]]))])
     metric.evaluate(1)
     rows = [[cell.strip() for cell in line.strip('|').split('|')]
-            for line in ''.join(capfd.readouterr()).splitlines() if line.startswith('|')]
+            for line in '\n'.join(said).splitlines() if line.startswith('|')]
     assert rows == [['Class', 'IoU', 'Acc'], ['class 0', '50.00', '75.00'],
                     ['class 1', '57.14', '66.67']]
 
@@ -387,26 +390,27 @@ def test_trimap_of_truth_without_boundaries():
     assert found['val/aAcc'] >= 0
 
 
-def evaluate_in_group(rank, processes, data, file, queue):
+def evaluate_in_group(rank, processes, data, file, queue, folder=None):
     torch.set_num_threads(1)  # a forked OpenMP pool hangs
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{file}', rank=rank, world_size=processes)
-    metric = make()
+    metric = make(output_dir=folder)
     metric.process({}, dealt(data, rank, processes, round_up=True))
-    queue.put((rank, metric.evaluate(len(data))))
+    try:
+        queue.put((rank, metric.evaluate(len(data))))
+    except ValueError as error:
+        queue.put((rank, str(error)))
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
 
-def test_real_processes(tmp_path):
-    data = samples(3)
-    alone = make()
-    alone.process({}, data)
+def in_two(tmp_path, data, folder=None):
+    """What two real processes say, by rank."""
     context = torch.multiprocessing.get_context('fork')
     queue = context.Queue()
     workers = [
-        context.Process(target=evaluate_in_group,
-                        args=(rank, 2, data, tmp_path / 'store', queue), daemon=True)
+        context.Process(target=evaluate_in_group, daemon=True,
+                        args=(rank, 2, data, tmp_path / 'store', queue, folder))
         for rank in range(2)
     ]
     for worker in workers:
@@ -415,4 +419,22 @@ def test_real_processes(tmp_path):
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0
-    assert found[0] == found[1] == alone.evaluate(3)
+    return found
+
+
+def test_real_processes(tmp_path):
+    data = samples(3)
+    alone = make()
+    alone.process({}, data)
+    assert in_two(tmp_path, data) == dict.fromkeys(range(2), alone.evaluate(3))
+
+
+@pytest.mark.parametrize('third, clash', [('a/3.jpg', False), ('b/2.jpg', True)])
+def test_no_process_writes_over_another_s_prediction(tmp_path, third, clash):
+    one = labels(4, 6)  # the second process has the second image, and the first once more
+    data = [sample(one, one, path=path) for path in ('a/1.jpg', 'a/2.jpg', third)]
+    for found in in_two(tmp_path, data, tmp_path / 'out').values():
+        if clash:
+            assert re.match("the labels of '[ab]/2.jpg' and of '[ab]/2.jpg' would both", found)
+        else:
+            assert found['mIoU'] == 100
