@@ -250,5 +250,13 @@ def test_frozen_stages_are_not_trained():
     assert frozen == {f'features.{i}.conv.{n}' for i in (0, 2) for n in ('weight', 'bias')}
 
 
+@pytest.mark.parametrize('norm_eval', [False, True])
+def test_batch_norms_keep_their_statistics_where_asked(norm_eval):
+    vgg = FullyConvVGG(11, **LEAN, norm_cfg=dict(type='BN'), norm_eval=norm_eval).train()
+    norms = [layer for layer in vgg.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    assert len(norms) >= 8
+    assert all(layer.training != norm_eval for layer in norms[:8])
+
+
 def test_it_is_registered_with_mmseg():
     assert MODELS.get('FullyConvVGG') is FullyConvVGG
