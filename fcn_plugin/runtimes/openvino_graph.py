@@ -35,7 +35,7 @@ class OpenvinoGraph(Graph):
             raise InputError(f"device '{device}' was asked for, but OpenVINO runs on the CPU "
                              'here: take --runtime onnxruntime, or --device cpu')
         openvino = _import_openvino(path)
-        core = _core()
+        core = openvino_core()
         types = {True: openvino.Type.bf16, False: openvino.Type.f32}
         try:
             # as ONNX alone, whatever else it may be; by its path, so that weights in other
@@ -82,11 +82,11 @@ class OpenvinoGraph(Graph):
 
 def has_bfloat16() -> bool:
     """Whether the CPU computes in bfloat16 natively; OpenVINO must be there."""
-    return 'BF16' in _core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+    return 'BF16' in openvino_core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
 
 
 @lru_cache
-def _core() -> Any:
+def openvino_core() -> Any:
     """The one of this process. When two of OpenVINO 2026.4 overlap, they leave a signal
     stack that is gone, and the next signal, such as that of a loader's worker which ends,
     kills the process."""

@@ -22,7 +22,7 @@ from fcn_plugin.models import speed_up
 from fcn_plugin.runtimes.graph import Graph
 from fcn_plugin.runtimes.graph_backend import GraphBackend
 from fcn_plugin.runtimes.onnxruntime_graph import OnnxruntimeGraph
-from fcn_plugin.runtimes.openvino_graph import OpenvinoGraph, has_bfloat16
+from fcn_plugin.runtimes.openvino_graph import OpenvinoGraph, has_bfloat16, openvino_core
 from fcn_plugin.runtimes.torch_backend import TorchBackend, build_pipeline
 
 from .contenders import build_model, dilated_fcn
@@ -156,7 +156,7 @@ class Peer:
                 warnings.simplefilter('ignore')  # of sizes that are fixed, as they shall be
                 torch.onnx.export(self.build().eval(), (torch.from_numpy(image), ), str(file),
                                   dynamo=False, opset_version=17)
-        compiled = openvino.Core().compile_model(str(file), 'CPU', {
+        compiled = openvino_core().compile_model(str(file), 'CPU', {
             'INFERENCE_PRECISION_HINT': openvino.Type.bf16 if fast else openvino.Type.f32,
             'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_NUM_THREADS': torch.get_num_threads()})
         return lambda image: compiled(image)[0], file.stat().st_size
