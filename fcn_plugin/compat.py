@@ -187,11 +187,11 @@ def allow_mmengine_checkpoints() -> None:
     """
     from mmengine.logging.history_buffer import HistoryBuffer
     multiarray = importlib.import_module(
-        'numpy.openvino_core.multiarray' if hasattr(np, 'openvino_core') else 'numpy.core.multiarray')
+        'numpy._core.multiarray' if hasattr(np, '_core') else 'numpy.core.multiarray')
     allowed = [HistoryBuffer, np.ndarray, np.dtype,
                (_history_buffer_statistic, 'builtins.getattr')]
-    # numpy 1 wrote numpy.core..., numpy 2 writes numpy.openvino_core...
-    for package in ('numpy.core', 'numpy.openvino_core'):
+    # numpy 1 wrote numpy.core..., numpy 2 writes numpy._core...
+    for package in ('numpy.core', 'numpy._core'):
         for name in ('_reconstruct', 'scalar'):
             allowed.append((getattr(multiarray, name), f'{package}.multiarray.{name}'))
     kinds = {type(np.dtype(kind)) for kind in '?bBhHiIlLqQefdU'}
