@@ -50,7 +50,10 @@ def build_val_dataset(cfg: Config):
     try:
         return DATASETS.build(dataset)
     except (AssertionError, OSError) as error:
-        raise InputError(without_images(cfg, ['val_dataloader']) or str(error)) from error
+        fault = without_images(cfg, ['val_dataloader'])
+        if not fault:
+            raise
+        raise InputError(fault) from error
 
 
 @torch.no_grad()

@@ -71,9 +71,9 @@ def find_pairs(root: Path, images: str | None = None,
     """
     if not root.is_dir():
         raise NotADirectoryError(f'{root}: no such folder')
-    files = list(files_below(root))
     for named in filter(None, (images, masks)):
-        if not (root / named).is_dir() and not any(map(lies_in(root, named), files)):
+        if not (root / named).is_dir() and not any(
+                map(lies_in(root, named), files_below(root))):
             raise NotADirectoryError(f'{root / named}: no such folder')
     notes: list[str] = []
     roles = sort_out(root, images, masks, notes)
@@ -81,14 +81,15 @@ def find_pairs(root: Path, images: str | None = None,
         seen = sorted({str(p.parent.relative_to(root)) for files in roles.values()
                        for p in files})
         what = 'masks' if roles['image'] else 'images' if roles['mask'] else 'image files'
-        arrays = [path for path in files if path.suffix.lower() in _ARRAYS]
+        array = next((path for path in files_below(root)
+                      if path.suffix.lower() in _ARRAYS), None)
         raise InputError(
             f'no {what} found in {root}' + (f' (folders with images: {", ".join(seen[:8])})'
                                              if seen else '')
             + '. Expected two folders such as images and masks, or masks beside the images '
             'as NAME_mask.png; --images FOLDER and --masks FOLDER name them. Or regions as '
             'labelling tools export them (docs/annotations.md)'
-            + (f'. {arrays[0]} is not read: save masks as PNG' if arrays else ''))
+            + (f'. {array} is not read: save masks as PNG' if array else ''))
     pictures = [_file(root, path, images) for path in roles['image']]
     labels = _without_other_pictures([_file(root, path, masks) for path in roles['mask']],
                                      notes)
