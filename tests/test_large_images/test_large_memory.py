@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from process_runs import environment
 
-SIDE = int(os.environ.get('LARGE_SIDE', 5000))  # 40,000 takes about six minutes of a core
+SIDE = int(os.environ.get('LARGE_SIDE', 8000))  # 40,000 takes about six minutes of a core
 NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
 
 
@@ -62,7 +62,10 @@ def resident():
 @pytest.mark.slow
 @pytest.mark.skipif(not Path('/proc/self/statm').is_file(), reason='memory is read in /proc')
 def test_memory_of_a_large_image(trained, tmp_path):
-    """Within 1 GB of the loaded program, and from the third row of tiles on within 8 %."""
+    """Within 1 GB of the loaded program, and even over the second half of the image.
+
+    The allocator keeps more with each of the first rows, more or less of them beside other work.
+    """
     tifffile = pytest.importorskip('tifffile')
     pytest.importorskip('imagecodecs')
     draw(tmp_path / 'a.tif')
@@ -70,11 +73,12 @@ def test_memory_of_a_large_image(trained, tmp_path):
         [sys.executable, '-W', 'ignore', __file__, trained / 'best.pth', tmp_path / 'a.tif',
          tmp_path / 'labels.tif'], stdout=subprocess.PIPE, text=True, env=environment(),
         check=True)
-    loaded, _, _, early, *later = json.loads(done.stdout.splitlines()[-1])
-    print(f'{SIDE}x{SIDE} pixels: {loaded:.0f} MB before, {early:.0f} in the third row, '
-          f'{max(later):.0f} at most after it')
-    # 5.7 % were seen beside another test
-    assert max(early, *later) - loaded < 1000 and max(later) < 1.08 * early
+    loaded, *rows = json.loads(done.stdout.splitlines()[-1])
+    middle, later = rows[len(rows) // 2], max(rows[len(rows) // 2:])
+    print(f'{SIDE}x{SIDE} pixels: {loaded:.0f} MB before, {middle:.0f} in the middle, '
+          f'{later:.0f} at most after it')
+    assert max(rows) - loaded < 1000
+    assert later - middle < SIDE ** 2 / 2 / 1e6, 'as if the labels were kept'
     with tifffile.TiffFile(tmp_path / 'labels.tif') as file:
         assert file.pages[0].shape == (SIDE, SIDE)
 
