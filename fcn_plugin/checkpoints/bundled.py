@@ -36,7 +36,7 @@ def weights_file(checkpoint: PathLike | None) -> PathLike:
     """
     name = DEFAULT if checkpoint is None else str(checkpoint)
     if checkpoint is not None and (Path(name).suffix or len(Path(name).parts) > 1 or
-                                   Path(name).exists()):
+                                   Path(name).is_file()):
         return checkpoint
     if name not in BUNDLED:
         raise FileNotFoundError(f"there is no file '{name}', and no model of the package is "

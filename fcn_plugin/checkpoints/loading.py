@@ -3,6 +3,7 @@ import copy
 import re
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from mmseg.registry import DATASETS
 from torch import nn
 
 from ..models.segmentors.post_processing import use_crf
-from ..utils.config import inner_dataset, merge_options, read_config
+from ..utils.config import for_a_run, inner_dataset, load_config, merge_options, read_config
 from ..utils.errors import InputError, UserError
 from ..utils.paths import PathLike, config_file, config_path
 from ..visualization import default_palette
-from .bundled import weights_file
+from .bundled import is_weights, weights_file
 from .fit import difference, stripped
 from .reading import read_checkpoint
 from .safe_config import config_from_text
@@ -80,6 +81,29 @@ def find_config(config: PathLike | Config | None, meta: dict[str, Any],
     if backbone is not None:
         _check_backbone(found, source, backbone)
     return found, source
+
+
+def open_config(source: PathLike, options: dict | None = None, work_dir: str | None = None,
+                launcher: str = 'none') -> Config:
+    """A config, or the one that a checkpoint keeps, for commands that look at a network.
+
+    Args:
+        source (str or Path): As :func:`~fcn_plugin.utils.config.load_config` takes it; or a
+            checkpoint, by file, address or the name of a model of the package.
+        options, work_dir, launcher: See :func:`~fcn_plugin.utils.config.load_config`.
+
+    Raises:
+        ValueError: If the checkpoint keeps no config, and as ``load_config``.
+    """
+    if not is_weights(source):
+        return load_config(str(source), options, work_dir, launcher)
+    meta = read_checkpoint(source)['meta']
+    if not meta.get('cfg'):
+        raise InputError(f"the checkpoint '{source}' keeps no config: name the config that "
+                         'it was trained with')
+    found, _ = find_config(None, meta)
+    kept = Config(found.to_dict(), cfg_text=meta['cfg'], filename=str(source))
+    return for_a_run(kept, Path(source).stem, options, work_dir, launcher)
 
 
 def _check_backbone(config: Config, source: str, backbone: str) -> None:

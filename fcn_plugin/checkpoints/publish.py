@@ -30,14 +30,15 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
     """Writes the weights, their config and classes, and nothing of the optimiser.
 
     Args:
-        checkpoint (str or Path): Of ``tools/train.py``; where weights were averaged
-            (``EMAHook``), the averaged ones are taken, as in validation.
+        checkpoint (str or Path): Of ``tools/train.py``, or a model of the package; where
+            weights were averaged (``EMAHook``), the averaged ones are taken, as in validation.
         out (str or Path): The file; of safetensors where it ends so, and then with a card
             beside it, ``<stem>.md``, that names its SHA-256.
         dtype (str): 'float32', 'float16' or 'bfloat16', for kernels; vectors (norms and
             biases, a hundredth of the bytes) stay in float32. Defaults to 'float16'.
         notes (dict, optional): Kept in the file's meta under 'notes': figures, data,
-            terms. A card has lines for 'data', 'figures' and 'license'. Defaults to None.
+            terms. A card has lines for 'data', 'figures' and 'license'. Those of a published
+            checkpoint stay, unless it is averaged with others. Defaults to None.
         overwrite (bool): Whether an existing file may be replaced. Defaults to False.
         push_to (str, optional): 'user/name' on the Hugging Face hub, where file and card are
             put, too. Defaults to None.
@@ -80,7 +81,8 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
     if known.get('palette') is not None:
         classes['palette'] = np.asarray(known['palette']).tolist()
     kept = dict(cfg=Config(_named(config.to_dict())).pretty_text, dataset_meta=classes,
-                iter=meta.get('iter'), notes=dict(notes or {}))
+                iter=meta.get('iter'),
+                notes={**({} if average else meta.get('notes') or {}), **(notes or {})})
     count = sum(value.numel() for value in weights.values())
     out.parent.mkdir(parents=True, exist_ok=True)
     if card is None:

@@ -9,6 +9,7 @@ from mmengine.runner import CheckpointLoader
 
 from ..utils.errors import InputError, UserError
 from ..utils.paths import HUB, PathLike
+from .bundled import weights_file
 from .hub import fetch
 from .safe_file import load_from_safetensors
 
@@ -27,7 +28,8 @@ def read_checkpoint(path: PathLike) -> dict[str, Any]:
 
     Args:
         path (str or Path): A file that torch has written, one of safetensors,
-            ``hf://user/name[@revision]``, or a URI that mmengine knows.
+            ``hf://user/name[@revision]``, a URI that mmengine knows, or the name of a model
+            of the package.
 
     Returns:
         dict: With 'state_dict' and 'meta', the latter perhaps empty.
@@ -36,6 +38,7 @@ def read_checkpoint(path: PathLike) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, or anything else than tensors and plain data.
     """
+    path = weights_file(path)
     # By this variable torch would unpickle anything.
     forced = {'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD': '0'}
     try:

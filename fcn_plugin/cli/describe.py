@@ -16,7 +16,7 @@ from ..utils.arguments import KeyValueAction, ToolParser, key_and_value
 def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_argument('source', metavar='TYPE_OR_CONFIG',
                         help='a type, with its package before the dot where it is not '
-                        "mmsegmentation's, or a config")
+                        "mmsegmentation's; or a config, or a checkpoint that keeps one")
     parser.add_argument('options', nargs='*', action=KeyValueAction, metavar='KEY=VALUE',
                         type=partial(key_and_value, example='arch=tiny'),
                         help="the type's arguments, or overrides of the config")

@@ -16,7 +16,8 @@ REGISTERS = True  # it says what keeps the package from being imported
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
-    parser.add_first('config', nargs='?', help='a config to try, by file or by name')
+    parser.add_first('config', nargs='?', help='a config to try, or a checkpoint that '
+                     'keeps one, by file or by name')
     parser.add_shared('--cfg-options')
     return parser.parse()
 

@@ -8,7 +8,8 @@ from ..utils.arguments import ToolParser
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
-    parser.add_first('config', help='config, by file or by name')
+    parser.add_first('config', help='config, by file or by name; or a checkpoint '
+                     'that keeps one')
     parser.add_argument('--out', required=True, metavar='FILE',
                         help='the picture: .png, .svg or .pdf')
     parser.add_shared('--cfg-options', dest='options')

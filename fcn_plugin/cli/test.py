@@ -8,8 +8,10 @@ from ..utils.arguments import ToolParser
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
-    parser.add_first('config', help='config, by file or by name')
-    parser.add_first('checkpoint', help='checkpoint file')
+    parser.add_first('config', help='config, by file or by name; or the '
+                     'checkpoint, where it keeps its own')
+    parser.add_first('checkpoint', help='the checkpoint, or a model of the package: '
+                     'objects or street')
     parser.add_argument('--work-dir', metavar='DIR', help='where the metrics go, as JSON '
                         '(default: work_dirs/<name of the config>)')
     parser.add_argument('--out', metavar='DIR',
@@ -31,8 +33,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 def run(config: str, checkpoint: str, cfg_options: dict | None, work_dir: str | None,
         launcher: str, **arguments: Any) -> None:
+    from ..checkpoints.loading import open_config
     from ..engine.test import test
-    from ..utils.config import load_config
     from ..utils.distributed import leave_processes
-    test(load_config(config, cfg_options, work_dir, launcher), checkpoint, **arguments)
+    test(open_config(config, cfg_options, work_dir, launcher), checkpoint, **arguments)
     leave_processes()

@@ -11,8 +11,10 @@ from ..utils.arguments import ToolParser
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
-    parser.add_first('config', help='config, by file or by name')
-    parser.add_first('checkpoint', help='checkpoint file')
+    parser.add_first('config', help='config, by file or by name; or the '
+                     'checkpoint, where it keeps its own')
+    parser.add_first('checkpoint', help='the checkpoint, or a model of the package: '
+                     'objects or street')
     parser.add_argument('--images', type=int, default=20, metavar='N',
                         help='evenly spread over the split; default: %(default)s')
     parser.add_argument('--split', choices=['train', 'val', 'test'], default='train',
@@ -26,6 +28,6 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(config: str, cfg_options: dict | None, **arguments: Any) -> None:
+    from ..checkpoints.loading import open_config
     from ..reports.tune_crf import tune_crf
-    from ..utils.config import load_config
-    tune_crf(load_config(config, cfg_options), **arguments)
+    tune_crf(open_config(config, cfg_options), **arguments)

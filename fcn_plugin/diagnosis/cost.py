@@ -18,10 +18,10 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..checkpoints.loading import pick_device
+from ..checkpoints.loading import open_config, pick_device
 from ..engine.explain import explain_errors
 from ..models.feature_maps import image_channels
-from ..utils.config import load_config, network
+from ..utils.config import network
 from ..utils.errors import InputError
 
 # Timed forwards: at least three, at most so many, and no more after so many seconds.
@@ -181,13 +181,13 @@ def print_cost(config: str, shape: tuple[int, int], options: dict | None = None,
     """Prints what a config costs; see :func:`cost_of`.
 
     Args:
-        config (str): A config's file or name.
+        config (str): A config or a checkpoint that keeps one, by file or by name.
         shape (tuple[int, int]): Height and width of the image, in pixels.
         options (dict, optional): Entries to override in the config.
         device (str): Defaults to 'auto'.
     """
     device = pick_device(device)
-    cost = cost_of(load_config(config, options), shape, device)
+    cost = cost_of(open_config(config, options), shape, device)
     threads = f' (threads: {torch.get_num_threads()})' if device == 'cpu' else ''
     memory = 'not told by this system' if cost.memory is None else (
         f'{cost.memory / 2**20:.0f} MB at the peak, weights included')

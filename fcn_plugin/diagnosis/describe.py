@@ -18,10 +18,11 @@ from mmseg.registry import MODELS
 from prettytable import PrettyTable
 from torch import nn
 
+from ..checkpoints.bundled import is_weights
+from ..checkpoints.loading import open_config
 from ..engine.explain import explain_errors
 from ..models import FeatureMap, describe_backbone
 from ..models.packaged_weights import PACKAGES, SCHEME
-from ..utils.config import load_config
 from ..utils.errors import InputError
 from ..utils.paths import config_names
 
@@ -287,8 +288,8 @@ def print_backbone(source: str, options: dict | None = None, finest: int = 8) ->
     """Prints a backbone's maps and the config that puts an FCN on it.
 
     Args:
-        source (str): A type such as 'mmpretrain.ConvNeXt', or a config's file or name,
-            whose backbone is described.
+        source (str): A type such as 'mmpretrain.ConvNeXt'; or a config or a checkpoint, by
+            file or by name, whose backbone is described.
         options (dict, optional): Arguments of the type, or entries to override in the
             config.
         finest (int): Stride of the finest skip. Defaults to 8, FCN-8s.
@@ -298,9 +299,9 @@ def print_backbone(source: str, options: dict | None = None, finest: int = 8) ->
         ValueError: If the backbone cannot be built or has no maps to score.
     """
     init_default_scope('mmseg')
-    is_config = source.endswith('.py') or source in config_names()
+    is_config = source.endswith('.py') or source in config_names() or is_weights(source)
     if is_config:
-        config = load_config(source, options).model.backbone.to_dict()
+        config = open_config(source, options).model.backbone.to_dict()
         config.pop('init_cfg', None)
     elif Path(source).is_file():
         raise InputError(f"'{source}' is a file, but no config (.py): expected one, or the "

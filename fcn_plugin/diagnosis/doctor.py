@@ -18,11 +18,12 @@ from packaging.requirements import Requirement
 
 from .. import __version__, compat
 from ..checkpoints.fit import check_checkpoint
+from ..checkpoints.loading import open_config
 from ..engine.explain import LOADERS, check_classes, check_schedule, explain_errors
 from ..ops import label_scores, sample_axis
 from ..ops.labels import numba_fault
 from ..runtimes.table import RUNTIMES, chosen
-from ..utils.config import inner_datasets, load_config, pretrained_weights
+from ..utils.config import inner_datasets, pretrained_weights
 from ..utils.paths import python_command
 from .describe import quiet
 
@@ -219,10 +220,10 @@ def of_config(path: str, options: dict | None = None) -> Iterator[Finding]:
     """Its types, classes, weights and data, tried one by one.
 
     Args:
-        path (str): The config file.
+        path (str): The config, or a checkpoint that keeps one.
         options (dict, optional): Overrides of it.
     """
-    loaded = _try('it is read', lambda: load_config(path, options),
+    loaded = _try('it is read', lambda: open_config(path, options),
                   'write the config as the message says')
     yield loaded[0]
     config = loaded[1]

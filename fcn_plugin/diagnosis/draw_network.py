@@ -6,8 +6,8 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from torch import nn
 
+from ..checkpoints.loading import open_config
 from ..models import FCNSkipHead
-from ..utils.config import load_config
 from ..utils.errors import InputError
 from ..utils.files import replacing
 from ..visualization.network import Stage, draw_network
@@ -19,7 +19,8 @@ def write_network(config: str, out: str, options: dict | None = None) -> None:
     """Builds a config's network without weights and draws what it is made of.
 
     Args:
-        config (str): A config file whose head is a ``FCNSkipHead``.
+        config (str): A config whose head is a ``FCNSkipHead``, or a checkpoint that keeps
+            one.
         out (str): The picture; .png, .svg or .pdf.
         options (dict, optional): Overrides of the config. Defaults to None.
 
@@ -34,7 +35,7 @@ def write_network(config: str, out: str, options: dict | None = None) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f'--out {out}: there is no folder {path.parent}')
     init_default_scope('mmseg')
-    cfg = load_config(config, options)
+    cfg = open_config(config, options)
     cfg.model.backbone.init_cfg = None
     try:
         with torch.device('meta'):  # the figure needs no weights

@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .. import compat
+from ..checkpoints.bundled import weights_file
 from ..checkpoints.fit import check_checkpoint
 from ..checkpoints.work_dir import latest_readable
 from ..datasets.bad_samples import check_choice
@@ -161,6 +162,7 @@ class FCNRunner(Runner):
             self._choose_checkpoint()
         if self._load_from is None:
             return {}
+        self._load_from = str(weights_file(self._load_from))
         meta = check_checkpoint(self.model, self._load_from, self.cfg, whole=self._resume)
         return meta if self._resume else {}
 

@@ -19,6 +19,7 @@ from PIL import Image
 from rich.progress import track
 
 from .. import visualization as vis
+from ..checkpoints.bundled import weights_file
 from ..checkpoints.loading import load_model
 from ..checkpoints.work_dir import checkpoint_of, of_last_run, read_log, starts_of_last_run
 from ..engine.explain import explain_errors
@@ -89,7 +90,7 @@ def read_run(work_dir: PathLike, config: PathLike | None = None,
         raise FileNotFoundError(f"there is no folder '{work_dir}'")
     if config is None:
         config = _config_of(folder)
-    checkpoint = Path(weight_path) if weight_path else checkpoint_of(folder)
+    checkpoint = Path(weights_file(weight_path)) if weight_path else checkpoint_of(folder)
     if weight_path and not checkpoint.is_file():
         raise FileNotFoundError(f"there is no checkpoint '{weight_path}'")
     if checkpoint and not weight_path and not of_last_run(checkpoint):

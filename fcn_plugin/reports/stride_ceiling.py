@@ -6,9 +6,9 @@ from mmengine.registry import init_default_scope
 from prettytable import PrettyTable
 from rich.progress import track
 
+from ..checkpoints.loading import open_config
 from ..evaluation.stride_ceiling import PAPER_CEILING, stride_ceiling
 from ..masks.label_maps import label_maps_of_dataset, label_maps_of_folder
-from ..utils.config import load_config
 from ..utils.errors import InputError
 
 
@@ -20,8 +20,8 @@ def print_stride_ceiling(source: str,
     """Measures :func:`stride_ceiling` on masks and prints it as a table.
 
     Args:
-        source (str): A config, whose ``val_dataloader``'s masks are taken, or a
-            folder of masks.
+        source (str): A folder of masks; or a config, or a checkpoint that keeps one, whose
+            ``val_dataloader``'s masks are taken.
         factors (Sequence[int]): Strides in pixels. Defaults to the paper's.
         num_classes (int, optional): Number of classes. Defaults to None: the data
             set's, or for a folder whatever occurs.
@@ -34,7 +34,7 @@ def print_stride_ceiling(source: str,
     if Path(source).is_dir():
         label_maps, classes = label_maps_of_folder(source), 256
     else:
-        config = load_config(source, cfg_options)
+        config = open_config(source, cfg_options)
         dataset = (config.get('val_dataloader') or {}).get('dataset')
         if not dataset:
             raise InputError(f'{source} has no val_dataloader with a dataset: name '

@@ -42,13 +42,27 @@ def load_config(path: str,
         ValueError: If it is no Python, or an option would change nothing.
     """
     file = config_file(path)
-    config = read_config(str(file))
+    return for_a_run(read_config(str(file)), file.stem, options, work_dir, launcher)
+
+
+def for_a_run(config: Config, name: str, options: dict | None = None,
+              work_dir: str | None = None, launcher: str = 'none') -> Config:
+    """A config as it was read, in place: with what the command line says on top.
+
+    Args:
+        config (Config): As it was read.
+        name (str): Of the folder in ``work_dirs``, where nothing names another.
+        options, work_dir, launcher: See :func:`load_config`.
+
+    Raises:
+        NotADirectoryError, ValueError: See :func:`load_config`.
+    """
     merge_options(config, options or {})
     config.launcher = launcher
     if work_dir is not None:
         config.work_dir = work_dir
     elif config.get('work_dir') is None:
-        config.work_dir = str(Path('work_dirs') / file.stem)
+        config.work_dir = str(Path('work_dirs') / name)
     if Path(config.work_dir).is_file():
         raise NotADirectoryError(f'the work dir {config.work_dir} is a file, expected a '
                                  'folder or a name that is free: --work-dir')

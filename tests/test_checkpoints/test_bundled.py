@@ -6,12 +6,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tiny_runs import forget_runs, succeed
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.checkpoints.bundled import BUNDLED, DEFAULT
-from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
+from fcn_plugin.checkpoints.loading import load_model, open_config, read_checkpoint
+from fcn_plugin.checkpoints.publish import publish
+from fcn_plugin.diagnosis.doctor import of_config
 from fcn_plugin.evaluation.confusion import segmentation_metrics
 from fcn_plugin.reports.evaluate_folder import evaluate_folder
 
@@ -125,6 +128,54 @@ def test_by_name(street, tmp_path, monkeypatch):
     Path('street').write_bytes(b'mine')  # a file goes first
     with pytest.raises(ValueError, match="cannot load the checkpoint 'street'"):
         FCNInferencer(weights='street')
+
+
+def test_commands_that_look_at_a_network_take_them_by_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path('street').mkdir()  # as `--out street` leaves it: a folder is no checkpoint
+    kept = open_config('street', {'model.backbone.frozen_stages': 1}, launcher='pytorch')
+    assert kept.model.backbone.frozen_stages == 1 and kept.launcher == 'pytorch'
+    assert kept.work_dir == str(Path('work_dirs/street'))
+    assert kept.model.decode_head.num_classes == 11
+    succeed('misc/describe_backbone.py', 'street')
+    assert 'parameters  5.0' in succeed('misc/describe_backbone.py', 'street', '--shape', 32,
+                                        32, '--device', 'cpu')
+    found = list(of_config('objects'))
+    assert [each.what for each in found if 'is read' in each.what or 'built' in each.what] == [
+        'it is read', 'the model is built, and the head fits the backbone']
+    torch.save(dict(state_dict={}, meta={}), 'bare.pth')
+    with pytest.raises(ValueError, match="'bare.pth' keeps no config: name the config"):
+        open_config('bare.pth')
+    with pytest.raises(FileNotFoundError, match="no file 'stret', .+ objects, street"):
+        publish('stret', 'mine.pth')
+
+
+def test_what_is_published_of_them_keeps_their_terms(tmp_path):
+    out = publish('street', tmp_path / 'mine.safetensors', 'float32', dict(license='mine'))
+    before, after = read_checkpoint('street'), read_checkpoint(out)
+    assert after['meta']['notes'] == before['meta']['notes'] | dict(license='mine')
+    assert before['meta']['notes']['terms'] in out.with_suffix('.md').read_text('utf-8')
+    for key, value in before['state_dict'].items():
+        torch.testing.assert_close(after['state_dict'][key].float(), value.float(), rtol=0,
+                                   atol=0)
+
+
+def test_what_predict_has_written_is_right_for_test_and_evaluate(street, tmp_path):
+    for folder in ('val', 'valannot'):
+        (tmp_path / folder).mkdir()
+    for name, image in dict(a=street, b=street[::2, 100:300], c=street[:40, :7]).items():
+        cv2.imwrite(str(tmp_path / 'val' / f'{name}.png'), image[..., ::-1])
+        labels = FCNInferencer('street', device='cpu')(image).labels
+        Image.fromarray(labels.astype(np.uint8)).save(tmp_path / 'valannot' / f'{name}.png')
+    found = succeed('test.py', 'street', 'street', '--work-dir', tmp_path / 'work',
+                    '--original-size', '--cfg-options',
+                    f'test_dataloader.dataset.data_root={tmp_path}',
+                    'test_dataloader.num_workers=0',
+                    'test_dataloader.persistent_workers=False')
+    assert 'pixel accuracy          100.00' in found
+    judged = evaluate_folder('street', tmp_path / 'val', tmp_path / 'valannot', device='cpu')
+    matrix = judged['as taken'].matrix
+    assert matrix.sum() == matrix.diag().sum() == 360 * 480 + 180 * 200 + 40 * 7
 
 
 def test_a_config_without_weights_is_not_filled_from_it(trained):

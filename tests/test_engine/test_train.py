@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from fcn_plugin import compat
+from fcn_plugin.checkpoints.bundled import BUNDLED
 from fcn_plugin.engine import CPUAmpOptimWrapper, FCNLoggerHook
 from fcn_plugin.engine.train import explain_missing_weights, use_amp, use_fused_optimizer
 from fcn_plugin.evaluation import FCNMetric
@@ -399,6 +400,18 @@ def test_resume_of_a_run_that_began_with_other_weights(tmp_path, trained):
                      printed)
     assert resume(other, 3)[0] == ['3']
     assert resume(work_dir / 'iter_2.pth', 4)[0] == ['3', '4'], 'one of its own may be named'
+
+
+def test_a_run_begins_with_a_model_of_the_package_by_its_name(tmp_path, trained, monkeypatch):
+    other = trained[1] / 'iter_4.pth'
+    monkeypatch.setitem(BUNDLED, 'tiny', other)
+    printed = succeed('train.py', write_config(tmp_path), '--work-dir', tmp_path / 'work',
+                      '--cfg-options', 'load_from=tiny', 'train_cfg.max_iters=1',
+                      'optim_wrapper.optimizer.lr=0', 'train_cfg.val_interval=1')
+    began = {key: value for key, value in load(other)['state_dict'].items()
+             if 'running' not in key and 'num_batches' not in key}
+    weights = load(named(printed, 'checkpoint'))['state_dict']
+    torch.testing.assert_close({key: weights[key] for key in began}, began, rtol=0, atol=0)
 
 
 def test_resume_in_a_work_dir_that_was_moved(tmp_path):

@@ -17,6 +17,7 @@ from PIL import Image
 from tiny_runs import SHAPES, run_tool, succeed, write_config
 
 from fcn_plugin import visualization as vis
+from fcn_plugin.checkpoints.bundled import BUNDLED
 from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.inference.predict import build_val_dataset, predict_dataset
 from fcn_plugin.inference.result import Result
@@ -104,6 +105,7 @@ def test_nothing_is_overwritten(work_dir, page):
 
 def test_read_run(work_dir):
     run = read_run(work_dir)
+    assert read_run(work_dir, weight_path='street').checkpoint == BUNDLED['street']
     assert [values['step'] for values in run.train] == [1, 2, 3, 4]
     assert [values['step'] for values in run.val] == [2, 4]
     assert run.checkpoint.name.startswith('best_mIoU_')

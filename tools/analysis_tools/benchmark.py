@@ -26,9 +26,9 @@ from benchmarking.peers import run_peers
 from benchmarking.tasks import TASKS
 
 from fcn_plugin import compat
+from fcn_plugin.checkpoints.loading import open_config
 from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
-from fcn_plugin.utils.config import load_config
 from fcn_plugin.utils.errors import InputError
 
 
@@ -73,7 +73,7 @@ def main() -> None:
         if threads < 1:
             raise InputError(f'--threads is {threads}, expected an integer from 1 up')
         torch.set_num_threads(threads)
-    config = load_config(args.pop('config'),
+    config = open_config(args.pop('config'),
                          launcher='pytorch' if 'WORLD_SIZE' in os.environ else 'none')
     if args.pop('peers'):
         if args['device'] != 'cpu' or config.launcher != 'none':
