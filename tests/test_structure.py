@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'fcn_plugin'
 # A room may import from those before it, and from rooms on its own line.
 FLOORS = (
     ('utils', 'version', 'compat'), ('images', 'ops'),
-    ('visualization', 'evaluation', 'masks', 'datasets', 'modalities', 'models',
+    ('visualization', 'evaluation', 'masks', 'layouts', 'datasets', 'modalities', 'models',
      'annotations'),
     ('checkpoints', ), ('runtimes', ), ('inference', 'large_images'), ('engine', 'deployment'),
     ('own_data', 'own_training', 'reports', 'diagnosis'), ('apis', ), ('cli', '__main__'))

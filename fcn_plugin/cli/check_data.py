@@ -35,6 +35,9 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     add('--outside', choices=['background', 'ignore'],
         help='what pixels in no region are (default: background, unless regions cover '
         'nearly all)')
+    add('--class-folders', action='store_true',
+        help='each mask has two values and lies in a folder called like its class, such as '
+        'masks/cat/a.png and masks/dog/a.png')
     add('--blurred', action='store_true',
         help='each pixel takes the nearest of the frequent values, also where it is not '
         'proven that JPEG or a resize made the others')

@@ -1,7 +1,7 @@
 """Images with the regions that a labelling tool keeps: found, drawn as masks, and paired."""
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,11 @@ from ..annotations.formats import read_files
 from ..annotations.matching import match, merged
 from ..annotations.regions import Annotated, Export
 from ..images.exif import EXCHANGING_SIDES, orientation_of
+from ..layouts.find_pairs import Pair, Pairing, files_below, lies_in, sort_out, splits_of_lists
+from ..layouts.roles import split_of
 from ..masks.class_names import check_names, does_not_count, read_class_names
 from ..masks.encoding import Encoding
 from ..utils.errors import InputError
-from ..utils.roles import split_of
-from .find_pairs import Pair, Pairing, files_below, lies_in, sort_out, splits_of_lists
 
 _SUFFIXES = ('.json', '.xml', '.yaml', '.yml')
 _MOST_CLASSES = 254  # masks are drawn in 8 bits, and two values are taken
@@ -111,7 +111,9 @@ def draw_annotations(root: Path, found: Sequence[tuple[str, Export]], folder: Pa
                          + '; '.join(faults[:4]))
     if strays:
         notes.append(f'{len(strays)} regions lie outside of their images, such as {strays[0]}')
-    encoding = _encoding(names, found, pixels['inside'] / pixels['all'], outside, notes)
+    colours = {name: colour for _, export in found for name, colour in export.colours.items()}
+    encoding = encoding_of_names(names, colours, pixels['inside'] / pixels['all'], outside,
+                                 notes)
     where = {record.source: record for records in matched.values() for record in records}
     pairs = [Pair(path, mask, _split(root, path, matched[path]))
              for path, mask in sorted(masks.items())]
@@ -216,9 +218,17 @@ def _names(root: Path, found: Sequence[tuple[str, Export]], listed: Sequence[str
     return names
 
 
-def _encoding(names: list[str], found: Sequence[tuple[str, Export]], covered: float,
-              outside: str | None, notes: list[str]) -> Encoding:
-    """Classes of the values that masks are drawn with."""
+def encoding_of_names(names: list[str], colours: Mapping[str, Sequence[int]], covered: float,
+                      outside: str | None, notes: list[str]) -> Encoding:
+    """Classes of the values 1, 2, ... that masks are drawn with.
+
+    Args:
+        names (list[str]): In the order of the values.
+        colours (Mapping): RGB of classes, as far as they are known.
+        covered (float): Which share of all pixels is drawn, 0 to 1.
+        outside (str, optional): As for :func:`draw_annotations`.
+        notes (list[str]): Take what was assumed.
+    """
     known = next((name for name in names if name.lower() in _BACKGROUND), None)
     ignored = outside == 'ignore' or outside is None and (
         known is None and covered >= COVERED)
@@ -233,7 +243,6 @@ def _encoding(names: list[str], found: Sequence[tuple[str, Export]], covered: fl
         classes.insert(0, classes.pop(classes.index(known)))
     label_map = {value: classes.index(name) for value, name in enumerate(names, 1)}
     label_map.update({OUTSIDE: IGNORED if ignored else 0, IGNORED: IGNORED})
-    colours = {name: colour for _, export in found for name, colour in export.colours.items()}
     palette = [list(colours.get(name, (0, 0, 0))) for name in classes]
     if len({tuple(colour) for colour in palette}) < len(palette):
         palette = []

@@ -7,13 +7,15 @@ from pathlib import Path
 from PIL import Image
 from rich.progress import track
 
+from ..layouts.class_folders import may_be_classes
+from ..layouts.find_pairs import Pairing, find_pairs
 from ..masks.class_names import ClassNames, read_class_names
 from ..masks.encoding import Encoding
 from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import find_encoding
 from ..utils.errors import InputError
 from .annotated import Drawn, draw_annotations, note_of_unlabelled, read_annotations
-from .find_pairs import Pairing, find_pairs
+from .class_folders import draw_class_folders
 from .inspect_pairs import (
     Checked,
     Inspected,
@@ -30,7 +32,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
                   ignore: Sequence[int | str] = (), val_share: float = 0.2,
                   seed: int = 0, blurred: bool = False,
                   unturned_masks: bool = False, outside: str | None = None,
-                  drawn: Path | None = None) -> Checked:
+                  drawn: Path | None = None, class_folders: bool = False) -> Checked:
     """Reads a folder of images and masks and finds out what can be found out.
 
     Regions that a labelling tool keeps are drawn as masks first.
@@ -54,6 +56,8 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
             :func:`~fcn_plugin.own_data.annotated.draw_annotations`.
         drawn (Path, optional): Where masks of regions are drawn, which must outlive what is
             returned. Defaults to None: regions are not read.
+        class_folders (bool): Whether masks have two values and lie in a folder of their
+            class; ``drawn`` takes what they make together. Defaults to False.
 
     Raises:
         NotADirectoryError: If there is no such folder.
@@ -63,7 +67,9 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
     if not 0 < val_share < 1:
         raise InputError(f'--val-share must lie between 0 and 1, but is {val_share}')
     folder, drawing = Path(root), None
-    if drawn is not None and masks is None:
+    if class_folders and drawn is not None:
+        drawing = draw_class_folders(folder, drawn, images, masks, classes, ignore, outside)
+    elif drawn is not None and masks is None:
         drawing = _drawing(folder, drawn, images, classes, ignore, outside)
         folder = folder.parent if folder.is_file() else folder
     pairing = drawing.pairing if drawing else find_pairs(folder, images, masks)
@@ -96,6 +102,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
         lossy = 2 * sum(map(_is_lossy, usable)) > len(usable)
         encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore, names,
                                  around, lossy, blurred)
+        notes += _note_of_folders(folder, usable, encoding)
     faults += encoding.faults
     notes += encoding.notes
     splits = _split(usable, encoding, val_share, seed, notes, faults)
@@ -134,7 +141,7 @@ def _drawing(root: Path, folder: Path, images: str | None, classes: Sequence[str
 def _with_drawing(checked: Checked, drawing: Drawn, folder: Path) -> Checked:
     """What was found of masks that were drawn; they are named as their images are."""
     def named(lines):
-        return [line.replace(f'{folder}{os.sep}', 'the regions of ') for line in lines]
+        return [line.replace(f'{folder}{os.sep}', 'what is drawn for ') for line in lines]
     notes = named(checked.notes)
     if drawing.unlabelled:
         notes.append('to be labelled: '
@@ -202,6 +209,16 @@ def _is_lossy(item: Inspected) -> bool:
     return item.pair.mask.suffix.lower() in ('.jpg', '.jpeg')
 
 
+def _note_of_folders(root: Path, found: list[Inspected], encoding: Encoding) -> list[str]:
+    """That folders of masks of two values may be classes."""
+    names = may_be_classes(root, [item.pair.mask for item in found])
+    if not names or len(encoding.classes) > 2:
+        return []
+    shown = ', '.join(names[:6] + ['...'] * (len(names) > 6))
+    return [f'masks lie in the folders {shown}, and are of one class all the same: if each '
+            'folder is a class, give --class-folders']
+
+
 def _some(lines: list[str], what: str, most: int = 5) -> list[str]:
     """The first few of many, and how many there are."""
     if not lines:
@@ -220,7 +237,7 @@ def _faults_of_names(pairing: Pairing, root: Path) -> list[str]:
         faults.append(
             f'several masks would fit {len(pairing.unclear)} images, such as {first[0]}: '
             f'{", ".join(first[1:4])}. Name the folder of the right ones by --masks, or move '
-            'the others away')
+            'the others away; if each lies in the folder of a class, give --class-folders')
     elif faults and not pairing.pairs:
         faults.append('call a mask like its image, or NAME_mask.png, or name the folders by '
                       '--images and --masks')

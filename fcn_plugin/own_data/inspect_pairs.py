@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 
 from ..images.exif import EXCHANGING_SIDES, orientation_of
+from ..layouts.find_pairs import Pair, Pairing
 from ..masks.encoding import IGNORE, Encoding, nearest_labels
 from ..masks.mask_blur import MOST_KEPT, Surroundings, count_values, look_around
 from ..masks.reading import read_mask
-from .find_pairs import Pair, Pairing
 
 # Formats that OpenCV, with which training reads images, reads for certain.
 _SURE_FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM')

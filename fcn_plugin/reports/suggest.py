@@ -14,8 +14,8 @@ from rich.progress import track
 from ..annotations.matching import match
 from ..checkpoints.loading import load_model
 from ..images.reading import to_channels
+from ..layouts.find_pairs import find_pairs, sort_out
 from ..own_data.annotated import read_annotations
-from ..own_data.find_pairs import find_pairs, sort_out
 from ..runtimes.torch_backend import TorchBackend, prediction_of, run_pipeline, step_options
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder, replacing, write_text

@@ -11,7 +11,7 @@ from ..utils.errors import InputError
 from ..utils.files import decoded_text
 from ..utils.names import NamedFiles, every_file, plain
 from ..utils.paths import IMAGE_SUFFIXES
-from ..utils.roles import OTHERS, SPLITS, role_of, split_of, strip_role, without_ends, words
+from .roles import OTHERS, SPLITS, role_of, split_of, strip_role, without_ends, words
 
 #: Files that hold arrays, which some keep masks in.
 _ARRAYS = ('.h5', '.mat', '.npy', '.npz')
@@ -69,13 +69,31 @@ def find_pairs(root: Path, images: str | None = None,
         NotADirectoryError: If one of them is no folder.
         ValueError: If there are no images or no masks.
     """
+    notes: list[str] = []
+    pictures, labels = files_of_roles(root, images, masks, notes)
+    matched = match(pictures, labels, notes)
+    pairs = [Pair(image.path, mask.path, image.split or mask.split)
+             for image, mask in matched]
+    pairs = splits_of_lists(root, sorted(pairs), notes)
+    paired = {path for pair in pairs for path in pair[:2]}
+    lone = _without_masks([f for f in pictures if f.path not in paired], pairs, notes)
+    lone_masks = [f for f in labels if f.path not in paired]
+    of_stem = defaultdict(list)
+    for file in lone_masks:
+        of_stem[file.stem].append(file.path)
+    unclear = [[f.path, *of_stem[f.stem]] for f in lone if len(of_stem[f.stem]) > 1]
+    return Pairing(pairs, [f.path for f in lone], [f.path for f in lone_masks], notes, unclear)
+
+
+def files_of_roles(root: Path, images: str | None, masks: str | None,
+                   notes: list[str]) -> tuple[list[_File], list[_File]]:
+    """The images and the masks of a folder, as :func:`find_pairs` tells them apart."""
     if not root.is_dir():
         raise NotADirectoryError(f'{root}: no such folder')
     for named in filter(None, (images, masks)):
         if not (root / named).is_dir() and not any(
                 map(lies_in(root, named), files_below(root))):
             raise NotADirectoryError(f'{root / named}: no such folder')
-    notes: list[str] = []
     roles = sort_out(root, images, masks, notes)
     if not roles['image'] or not roles['mask']:
         seen = sorted({str(p.parent.relative_to(root)) for files in roles.values()
@@ -91,20 +109,8 @@ def find_pairs(root: Path, images: str | None = None,
             'labelling tools export them (docs/annotations.md)'
             + (f'. {array} is not read: save masks as PNG' if array else ''))
     pictures = [_file(root, path, images) for path in roles['image']]
-    labels = _without_other_pictures([_file(root, path, masks) for path in roles['mask']],
-                                     notes)
-    matched = _match(pictures, labels, notes)
-    pairs = [Pair(image.path, mask.path, image.split or mask.split)
-             for image, mask in matched]
-    pairs = splits_of_lists(root, sorted(pairs), notes)
-    paired = {path for pair in pairs for path in pair[:2]}
-    lone = _without_masks([f for f in pictures if f.path not in paired], pairs, notes)
-    lone_masks = [f for f in labels if f.path not in paired]
-    of_stem = defaultdict(list)
-    for file in lone_masks:
-        of_stem[file.stem].append(file.path)
-    unclear = [[f.path, *of_stem[f.stem]] for f in lone if len(of_stem[f.stem]) > 1]
-    return Pairing(pairs, [f.path for f in lone], [f.path for f in lone_masks], notes, unclear)
+    return pictures, _without_other_pictures(
+        [_file(root, path, masks) for path in roles['mask']], notes)
 
 
 def files_below(root: Path) -> Iterator[Path]:
@@ -228,8 +234,8 @@ def _without_masks(lone: list[_File], pairs: list[Pair], notes: list[str]) -> li
     return left
 
 
-def _match(images: list[_File], masks: list[_File],
-           notes: list[str]) -> list[tuple[_File, _File]]:
+def match(images: list[_File], masks: list[_File],
+          notes: list[str]) -> list[tuple[_File, _File]]:
     """Pairs by equal names, else by names that differ in one prefix or suffix all
     through, else in capitals, else by numbers."""
     found: list[tuple[_File, _File]] = []

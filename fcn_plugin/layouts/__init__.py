@@ -1,0 +1,1 @@
+"""How data sets lie in folders: which files are images, which are masks, and their pairs."""

@@ -1,0 +1,85 @@
+"""A folder of masks for each class: which masks are an image's."""
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from ..utils.errors import InputError
+from .find_pairs import Pair, Pairing, files_of_roles, match, splits_of_lists
+from .roles import role_of, split_of, strip_role
+
+
+class ClassMasks(NamedTuple):
+    """Masks by class.
+
+    Attributes:
+        pairing (Pairing): Each image with one of its masks.
+        of_image (dict[Path, dict[str, Path]]): By image, the mask of each class that it has.
+        classes (list[str]): Names of the folders, by the alphabet.
+    """
+    pairing: Pairing
+    of_image: dict[Path, dict[str, Path]]
+    classes: list[str]
+
+
+def class_of(path: Path, root: Path, named: str | None = None) -> str | None:
+    """The class that a mask's folders say: the deepest that says more than a role or a split,
+    less the word of its role ('cat' of ``cat_masks``).
+
+    Args:
+        path (Path): The mask.
+        root (Path): The data set.
+        named (str, optional): The folder of masks, as the user names it.
+    """
+    ours = Path(named).parts if named else ()
+    names = (strip_role(part)[0] for part in reversed(path.relative_to(root).parts[:-1])
+             if part not in ours)
+    return next((name for name in names if not role_of(name) and not split_of([name])), None)
+
+
+def may_be_classes(root: Path, masks: Iterable[Path]) -> list[str]:
+    """The folders that masks lie in, if these may be classes: several words, no numbers."""
+    found = {class_of(path, root) for path in masks}
+    names = sorted(name for name in found if name)
+    several = len(names) == len(found) > 1
+    return names if several and not any(c.isdigit() for c in ''.join(names)) else []
+
+
+def find_class_masks(root: Path, images: str | None = None,
+                     masks: str | None = None) -> ClassMasks:
+    """Finds the masks of each image, one a class.
+
+    Layouts are those of :func:`~fcn_plugin.layouts.find_pairs.find_pairs`, with a folder of
+    the class above or below that of the masks: ``masks/cat/a.png``, ``cat/masks/a.png``, or
+    ``cat/a.jpg`` and ``cat/a_mask.png``.
+
+    Args:
+        root, images, masks: As there.
+
+    Raises:
+        NotADirectoryError: If one of them is no folder.
+        ValueError: If there are no images or no masks, or a mask lies in no folder of a class.
+    """
+    notes: list[str] = []
+    pictures, labels = files_of_roles(root, images, masks, notes)
+    by_class = defaultdict(list)
+    for file in labels:
+        name = class_of(file.path, root, masks)
+        if name is None:
+            raise InputError(f'{file.path}: --class-folders expects each mask in a folder '
+                             'called like its class, such as masks/cat/NAME.png')
+        by_class[name].append(file)
+    of_image: dict[Path, dict[str, Path]] = defaultdict(dict)
+    split = {}
+    for name, files in sorted(by_class.items()):
+        for picture, mask in match(pictures, files, notes):
+            of_image[picture.path][name] = mask.path
+            split[picture.path] = picture.split or mask.split
+    pairs = [Pair(path, next(iter(found.values())), split[path])
+             for path, found in sorted(of_image.items())]
+    used = {path for found in of_image.values() for path in found.values()}
+    return ClassMasks(
+        Pairing(splits_of_lists(root, pairs, notes),
+                [f.path for f in pictures if f.path not in of_image],
+                [f.path for f in labels if f.path not in used], notes, []),
+        dict(of_image), sorted(by_class))

@@ -1,0 +1,181 @@
+"""Masks of two values in a folder of each class: fcn check-data --class-folders."""
+import re
+
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from fcn_plugin.own_data.check_dataset import check_dataset
+from fcn_plugin.own_data.findings import labels_of, report
+from fcn_plugin.own_data.write_config import check_and_write
+from fcn_plugin.utils.config import load_config
+from fcn_plugin.utils.errors import InputError
+
+SIZE = 24, 32
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+def picture(path, number):
+    save(path, np.random.RandomState(number).randint(0, 256, (*SIZE, 3), np.uint8))
+
+
+def area(rows, columns, value=255):
+    mask = np.zeros(SIZE, np.uint8)
+    mask[rows, columns] = value
+    return mask
+
+
+CAT, DOG = area(slice(2, 10), slice(3, 20)), area(slice(8, 20), slice(10, 30))
+
+
+def check(root, drawn, **options):
+    return check_dataset(str(root), drawn=drawn, class_folders=True, **options)
+
+
+def found(checked):
+    """Classes of each image, as names by name."""
+    names = dict(enumerate(checked.encoding.classes)) | {255: None}
+    every = [item for items in checked.splits.values() for item in items]
+    return {item.pair.image.stem: np.vectorize(names.get, [object])(
+        labels_of(item, checked.encoding)) for item in every}
+
+
+def expected(cat, dog):
+    """By the definition: what both claim does not count."""
+    labels = np.full(SIZE, 'background', object)
+    labels[cat > 0], labels[dog > 0] = 'cat', 'dog'
+    labels[(cat > 0) & (dog > 0)] = None
+    return labels
+
+
+@pytest.mark.parametrize('mask', ['masks/{}/{}.png', '{}/masks/{}.png', 'masks/{}/{}_mask.png',
+                                  'gt/{}/{}.jpg', '{}_masks/{}.png'])
+def test_one_image_in_several_folders(tmp_path, mask):
+    """Two masks of each image, in one folder of images."""
+    root = tmp_path / 'data'
+    for number in range(4):
+        picture(root / f'images/{number}.png', number)
+        save(root / mask.format('cat', number), CAT)
+        save(root / mask.format('dog', number), np.roll(DOG, number, 1))
+    with pytest.raises(InputError, match='give --class-folders'):
+        check_dataset(str(root))
+    checked = check(root, tmp_path / 'drawn')
+    assert checked.encoding.classes == ['background', 'cat', 'dog'] and not checked.faults
+    labels = found(checked)
+    for number in range(4):
+        assert np.array_equal(labels[str(number)], expected(CAT, np.roll(DOG, number, 1)))
+    shared = sum(int(((CAT > 0) & (np.roll(DOG, n, 1) > 0)).sum()) for n in range(4))
+    assert f'{shared} pixels of 4 images are in masks of several classes' in report(checked)
+
+
+def test_one_folder_an_image_is_not_read_as_one_class_without_a_word(tmp_path):
+    """As ultrasound images of tumours lie: benign/x.png and benign/x_mask.png."""
+    root = tmp_path / 'data'
+    for number, name in enumerate(['cat', 'cat', 'dog', 'dog', 'neither']):
+        picture(root / f'{name}/{name} ({number}).png', number)
+        mask = dict(cat=CAT, dog=DOG).get(name, np.zeros(SIZE, np.uint8))
+        save(root / f'{name}/{name} ({number})_mask.png', mask)
+    plain = check_dataset(str(root))
+    assert plain.encoding.classes == ['background', 'object']
+    assert ('note    masks lie in the folders cat, dog, neither, and are of one class all the '
+            'same: if each folder is a class, give --class-folders') in report(plain)
+    checked = check(root, tmp_path / 'drawn', ignore=['neither'])
+    assert checked.encoding.classes == ['background', 'cat', 'dog']
+    labels = found(checked)
+    nothing = np.zeros(SIZE, np.uint8)
+    assert np.array_equal(labels['cat (1)'], expected(CAT, nothing))
+    assert np.array_equal(labels['dog (3)'], expected(nothing, DOG))
+    assert np.array_equal(labels['neither (4)'], expected(nothing, nothing))
+    named = check(root, tmp_path / 'again', classes=['neither', 'dog', 'cat'])
+    assert named.encoding.classes == ['background', 'neither', 'dog', 'cat']
+
+
+@pytest.mark.parametrize('folders', [['patient1', 'patient2'], ['', ''], ['train', 'val']])
+def test_folders_that_are_no_classes_are_not_mentioned(tmp_path, folders):
+    for number in range(4):
+        place = folders[number % 2]
+        picture(tmp_path / 'images' / place / f'{number}.png', number)
+        save(tmp_path / 'masks' / place / f'{number}.png', CAT)
+    assert '--class-folders' not in report(check_dataset(str(tmp_path)))
+
+
+def test_written_masks_train(tmp_path):
+    """Through the config: what mmseg reads is what the folders say."""
+    root = tmp_path / 'data'
+    for number in range(6):
+        split = 'val' if number > 3 else 'train'
+        picture(root / split / f'images/{number}.jpg', number)
+        save(root / split / f'masks/cat/{number}.png', CAT // 255)
+        if number % 2:
+            save(root / split / f'masks/dog/{number}.png', np.roll(DOG, number, 0))
+    assert check_and_write(str(root), str(tmp_path / 'out'), class_folders=True)
+    config = load_config(tmp_path / 'out/config.py')
+    data = DATASETS.build(config.val_dataloader.dataset)
+    assert data.metainfo['classes'] == ('background', 'cat', 'dog') and len(data) == 2
+    for number, name in ((4, 'cat'), (5, 'dog')):
+        record = data.get_data_info(number - 4)
+        labels = np.asarray(Image.open(record['seg_map_path']))
+        dog = np.roll(DOG, number, 0) * (number % 2)
+        values = dict(background=0, cat=1, dog=2)
+        wanted = [[values.get(v, 255) for v in row] for row in expected(CAT, dog)]
+        assert np.array_equal(labels, wanted), name
+
+
+def soft(mask):
+    """Grey along borders, as smooth resizes leave it."""
+    small = Image.fromarray(mask).resize((16, 12), Image.Resampling.BILINEAR)
+    return np.asarray(small.resize(SIZE[::-1], Image.Resampling.BILINEAR))
+
+
+def test_soft_borders(tmp_path):
+    big = area(slice(0, 12), slice(0, 32))
+    for number in range(3):
+        picture(tmp_path / f'data/images/{number}.png', number)
+        save(tmp_path / f'data/masks/cat/{number}.png', soft(big))
+    labels = found(check(tmp_path / 'data', tmp_path / 'drawn'))['0']
+    assert np.array_equal(labels == 'cat', soft(big) >= 128)
+
+
+@pytest.mark.parametrize('mask, text', [
+    (CAT // 255 + DOG // 255 * 2, 'it has 0, 1, 2, 3, but in the folder of a class'),
+    (np.stack([CAT, DOG, CAT], -1), 'it is coloured'),
+    (CAT // 2 + DOG // 255 * 128, 'it has 0, 127, 128, 255, but'),
+    (CAT // 255 + 1, 'it has 1 and 2, but'),
+    (CAT[:12], 'the mask is 32x12, but that of another class'),
+])
+def test_masks_that_do_not_fit_are_faults(tmp_path, mask, text):
+    for number in range(4):
+        picture(tmp_path / f'data/images/{number}.png', number)
+        save(tmp_path / f'data/masks/cat/{number}.png', CAT)
+    save(tmp_path / 'data/masks/dog/2.png', mask)
+    checked = check(tmp_path / 'data', tmp_path / 'drawn')
+    line = next(fault for fault in checked.faults if text in fault)
+    assert re.search(r'masks.dog.2\.png', line)
+    assert '2' not in found(checked) and len(found(checked)) == 3
+
+
+@pytest.mark.parametrize('options, text', [
+    (dict(classes=['cat', 'cow']), "no folder of masks is called 'cow'. There are cat, dog"),
+    (dict(ignore=['cow']), "no folder of masks is called 'cow'"),
+    (dict(classes=['cat']), "the folder 'dog' is no class of --classes"),
+    (dict(ignore=['cat', 'dog']), 'no folder of masks is a class that counts'),
+])
+def test_names_that_are_no_folders(tmp_path, options, text):
+    for number, name in enumerate(['cat', 'dog']):
+        picture(tmp_path / f'data/images/{number}.png', number)
+        save(tmp_path / f'data/masks/{name}/{number}.png', CAT)
+    with pytest.raises(InputError, match=re.escape(text)):
+        check(tmp_path / 'data', tmp_path / 'drawn', **options)
+
+
+def test_masks_in_no_folder(tmp_path):
+    for number in range(2):
+        picture(tmp_path / f'images/{number}.png', number)
+        save(tmp_path / f'masks/{number}.png', CAT)
+    with pytest.raises(InputError, match='expects each mask in a folder called like its'):
+        check(tmp_path, tmp_path / 'drawn')
