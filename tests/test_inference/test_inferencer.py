@@ -286,6 +286,7 @@ def test_result(segment, photos):
     plain = result.overlay(legend=False)
     assert plain.shape == (40, 30, 3) and (plain != result.image).any()
     assert result.overlay().shape[1] > 3 * 30  # enlarged, with a legend
+    assert (result.overlay(1.) != result.overlay()).any()
     np.testing.assert_array_equal(result.heatmap('ring'), vis.heatmap(
         result.scores[2], result.image, title='probability of ring'))
     with pytest.raises(ValueError, match="no class 'cat'.*1 bar"):
@@ -325,6 +326,16 @@ def test_save_a_result(segment, photos, tmp_path):
         result.save(tmp_path / 'out')
     assert result.save(tmp_path / 'one.webp') == [tmp_path / 'one.webp']
     assert Image.open(tmp_path / 'one.webp').size == result.overlay().shape[1::-1]
+
+
+def test_save_more_classes_than_8_bits_hold(tmp_path):
+    labels = np.arange(280, 300, dtype=np.int16).reshape(4, 5)
+    names = tuple(map(str, range(300)))
+    result = Result(noise(4, 5), labels, names, vis.default_palette(300),
+                    tasks=dict(kind=labels[::-1]))
+    _, first, further = result.save(tmp_path)
+    assert (np.asarray(Image.open(first)) == labels).all()
+    assert (np.asarray(Image.open(further)) == labels[::-1]).all()
 
 
 def test_save_images_in_memory(segment, tmp_path):
