@@ -61,6 +61,15 @@ def test_chains_that_lead_nowhere(tmp_path):
         stages(tmp_path / 'a.py')
 
 
+def test_each_stage_names_the_one_beside_it(tmp_path):
+    for folder, text in (('a', "coarser = '../b/c.py'"), ('b', "coarser = 'd.py'")):
+        (tmp_path / folder).mkdir()
+        write_config(tmp_path / folder, text, 'c.py')
+    write_config(tmp_path / 'b', 'x = 1', 'd.py')
+    assert [path.resolve() for path in stages(tmp_path / 'a/c.py')] == [
+        tmp_path / each for each in ('b/d.py', 'b/c.py', 'a/c.py')]
+
+
 # --- the solver --------------------------------------------------------------
 
 

@@ -1,8 +1,16 @@
-"""What a run was made with, compared with what is asked for."""
+"""What a run was made with, compared with what is asked for; and what it has logged."""
+import json
+
 import pytest
 from mmengine.config import Config
 
-from fcn_plugin.checkpoints.work_dir import keep_settings, other_settings, settings_of
+from fcn_plugin.checkpoints.work_dir import (
+    keep_settings,
+    other_settings,
+    read_log,
+    settings_of,
+    validates_at_its_end,
+)
 
 BEFORE = dict(train_cfg=dict(type='IterBasedTrainLoop', max_iters=4))
 NOW = dict(runner_type='FCNRunner', train_cfg=dict(type='ExactResumeTrainLoop', max_iters=4))
@@ -35,3 +43,41 @@ def test_a_run_that_was_begun_before_the_runner_had_a_name_goes_on(work, kept, w
 def test_another_runner_loop_or_length_is_another_run(work, change, said):
     keep_settings(work, staged(BEFORE))
     assert said in other_settings(work, staged(NOW | change))
+
+
+def test_arguments_count_what_loads_does_not_and_nothing_is_missed(work):
+    loader = dict(batch_size=2, num_workers=0, pin_memory=True)
+    before = Config(dict(BEFORE, train_dataloader=loader, resize=None))
+    keep_settings(work, settings_of(before, ['--amp']))
+    now = Config(dict(BEFORE, train_dataloader=dict(loader, num_workers=4, pin_memory=False),
+                      resize=None))
+    assert other_settings(work, settings_of(now, ['--amp'])) is None
+    assert other_settings(work, settings_of(now)) == 'arguments was --amp and is  now'
+    now.pop('resize')
+    assert other_settings(work, settings_of(now, ['--amp'])) == (
+        'resize was None and is not set now')
+
+
+@pytest.mark.parametrize('begin, judged', [(1, True), (4, True), (5, False)])
+def test_whether_a_run_ends_with_a_validation(begin, judged):
+    config = Config(dict(train_cfg=dict(max_iters=4, val_begin=begin),
+                         val_cfg=dict(type='ValLoop')))
+    assert validates_at_its_end(config) is judged
+
+
+@pytest.mark.parametrize('first', [[1, 2, 3, 4], [1, 2, 3, 4, (4, 50.)], [1, 2, 3, 4, 5]])
+def test_what_a_resumed_run_did_again_counts_once(tmp_path, first):
+    """It was killed in the validation of step 4, behind it, or a step later, and begins by
+    validating step 4."""
+    for number, (lines, resume) in enumerate([(first, False), ([(4, 60.), 5, 6, (6, 70.)],
+                                                               True)]):
+        start = tmp_path / f'2026010{number}_000000' / 'vis_data'
+        start.mkdir(parents=True)
+        (start / 'config.py').write_text(f'resume = {resume}\n')
+        (start / 'scalars.json').write_text(''.join(json.dumps(
+            dict(step=line[0], mIoU=line[1]) if isinstance(line, tuple)
+            else dict(step=line, loss=10. * number)) + '\n' for line in lines))
+    train, val = read_log(tmp_path)
+    assert [(each['step'], each['loss']) for each in train] == [
+        (1, 0), (2, 0), (3, 0), (4, 0), (5, 10), (6, 10)]
+    assert [(each['step'], each['mIoU']) for each in val] == [(4, 60), (6, 70)]

@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     """Six images of several sizes."""
     folder = tmp_path_factory.mktemp('calibration')
     for i in range(6):
-        pixels = np.random.default_rng(i).integers(0, 256, (5 + i, 8, 3), dtype=np.uint8)
+        pixels = np.random.default_rng(i).integers(0, 256, (5 + 9 * i, 8, 3), dtype=np.uint8)
         Image.fromarray(np.kron(pixels, np.ones((9, 9, 1), np.uint8))).save(
             folder / f'{i}.png')
     return folder

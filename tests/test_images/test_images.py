@@ -108,6 +108,9 @@ def test_open_inputs(photos, clip):
     assert open_inputs(image)[1] and not open_inputs([image])[1]
     assert not open_inputs(clip)[1] and not open_inputs(photos)[1]
     assert names([photos, image, clip]) == ['A.JPG', 'b.png', None, 'clip.avi']
+    (photos / 'A.JPG').rename(clip.with_name('alone.jpg'))
+    assert names(photos) == ['b.png'] and not open_inputs(photos)[1]  # a list, of one
+    clip.with_name('alone.jpg').rename(photos / 'A.JPG')
     clip.rename(photos / 'clip.avi')
     assert names(photos) == ['A.JPG', 'b.png', 'clip.avi']
     assert names(image for _ in range(2)) == [None, None]

@@ -118,6 +118,15 @@ def test_the_newest_frame_comes_and_the_others_are_dropped(paced):
     assert not stream._thread.is_alive()
 
 
+def test_red_comes_first(tmp_path):
+    output = VideoOutput(tmp_path / 'red.avi', 10)
+    output.write(np.full((48, 64, 3), (200, 90, 10), np.uint8))
+    output.close()
+    (_, image, _), = LiveFrames(
+        lambda: cv2.VideoCapture(str(tmp_path / 'red.avi')), 'refused')
+    assert np.abs(image.mean((0, 1)) - (200, 90, 10)).max() < 12
+
+
 def test_a_driver_that_fails_is_heard(paced):
     def read():
         raise cv2.error('the cable is out')

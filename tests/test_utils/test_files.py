@@ -8,7 +8,14 @@ import pytest
 from tiny_runs import run_tool
 
 from fcn_plugin.checkpoints.writing import write_checkpoint
-from fcn_plugin.utils.files import move_into, new_folder, replacing, staging_folder, write_text
+from fcn_plugin.utils.files import (
+    move_into,
+    new_folder,
+    read_list,
+    replacing,
+    staging_folder,
+    write_text,
+)
 
 
 def left(folder):
@@ -27,6 +34,11 @@ def test_a_folder_is_not_called_like_a_picture(trained, photos, tmp_path, tool, 
                             for each in arguments), tmp_path / 'out.png')
     assert done.code == 2 and "out.png' ends in .png, expected a folder" in done.err, done
     assert not (tmp_path / 'out.png').exists()
+
+
+def test_a_list_is_read_without_the_mark_of_windows(tmp_path):
+    (tmp_path / 'train.txt').write_text('ä b\nc\n', encoding='utf-8-sig')
+    assert read_list(tmp_path / 'train.txt') == ['ä b', 'c']
 
 
 def test_text_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
