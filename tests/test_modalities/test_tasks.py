@@ -9,6 +9,7 @@ from PIL import Image
 from scipy.io import savemat
 from tiny_runs import CONFIGS, HERE, succeed, write_config
 
+from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.evaluation import FCNMetric
 from fcn_plugin.modalities.siftflow import FOLDERS, SCENES, siftflow_to_folders
 
@@ -233,3 +234,9 @@ default_hooks = dict(
     succeed('predict.py', '--config', config, '--weight-path', checkpoint,
                    '--img-path', tmp_path / 'out' / 'image', '--out-dir', tmp_path / 'shown')
     assert list((tmp_path / 'shown').glob('*.png'))
+    segment = FCNInferencer(config, checkpoint, device='cpu')
+    image = next((tmp_path / 'out' / 'image').iterdir())
+    found, rows = segment(image), segment(dict(path=[image]))
+    assert (rows['labels'][0] == found.labels).all()
+    assert (rows['labels_geometric'][0] == found.tasks['geometric']).all()
+    assert (found.tasks['geometric'] != found.labels).any()
