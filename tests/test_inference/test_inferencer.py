@@ -301,7 +301,7 @@ def test_names_that_differ_in_case_alone():
         0, 1, 2, 3, 0, 2, 0, 2]
 
 
-@pytest.mark.parametrize('label', [0, 255])
+@pytest.mark.parametrize('label', [0, 255, 299])
 def test_any_number_is_a_class_in_its_colour(label):
     """Where no class is the background, and there are more than 8 bits hold."""
     palette = [[i % 256, 7, i // 256] for i in range(300)]

@@ -19,6 +19,11 @@ def test_text_is_text():
                               'c': ([1], [2])}, 'title & more')
 
 
+def test_a_value_that_is_no_number_is_left_out():
+    assert line_chart({'a': ([1, 2, 3, 4], [4, np.inf, 5, np.nan])}, 'title') == line_chart(
+        {'a': ([1, 3], [4, 5])}, 'title')
+
+
 def test_one_curve_needs_no_legend():
     svg = line_chart({'loss': (range(40), np.random.rand(40))}, 'loss curve', smooth=True)
     assert 'loss' not in texts(svg)

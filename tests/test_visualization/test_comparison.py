@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from fcn_plugin.visualization import comparison, comparison_row, default_palette, error_map
+from fcn_plugin.visualization import (
+    comparison,
+    comparison_row,
+    default_palette,
+    error_map,
+    overlay,
+)
 from fcn_plugin.visualization.comparison import CORRECT, IGNORED, WRONG
 
 PALETTE = default_palette(3)
@@ -44,6 +50,14 @@ def test_rows():
     row = comparison_row(image, truth, truth, PALETTE)
     assert len({picture.shape for picture in row}) == 1 and len(row) == 4
     assert not (row[3] == WRONG).all(-1).any()
+    large, prediction = np.zeros((400, 400, 3), np.uint8), np.zeros((400, 400), int)
+    truth = np.kron([[0, 1], [2, 9]], np.ones((200, 200), int))
+    first, second, third, errors = comparison_row(large, prediction, truth, PALETTE,
+                                                  ignore_index=9, background=0)
+    assert (first == large).all() and (third == large).all()
+    assert (second == overlay(large, truth, PALETTE, 0.6, ignore_index=9,
+                              background=0)).all()
+    assert (errors == error_map(prediction, truth, 9, large)).all()
     with pytest.raises(ValueError, match='labels of shape'):
         comparison_row(image, truth[1:], None, PALETTE)
 
@@ -57,6 +71,7 @@ def test_grid_of_any_sizes(sizes):
     assert grid.dtype == np.uint8 and grid.shape[1] >= 3 * 280
     assert (grid == PALETTE[2]).all(-1).any()
     assert not (grid == PALETTE[1]).all(-1).any()
+    assert grid.shape[0] < len(sizes) * 1.5 * grid.shape[1] / 3 + 200  # of tall ones, too
     plain = comparison(rows, ['image', 'truth', 'prediction'])
     assert plain.shape[0] < grid.shape[0]
 

@@ -1,7 +1,9 @@
+import matplotlib
 import numpy as np
 import pytest
 
 from fcn_plugin.visualization import heatmap
+from fcn_plugin.visualization.text import text_size
 
 
 @pytest.mark.parametrize('scores, change, words', [
@@ -23,6 +25,17 @@ def test_sizes(size):
     assert plain.shape == image.shape
     full = heatmap(scores, image, title='probability of cat')
     assert full.shape[0] > size[0] and full.shape[1] > max(size[1], 100)
+
+
+def test_a_score_has_its_colour_whatever_the_others_are():
+    image = np.full((400, 400, 3), 90, np.uint8)
+    half = np.round(255 * np.array(matplotlib.colormaps['viridis'](128)[:3]))
+    full = heatmap(np.full((400, 400), 0.5), image, alpha=1)
+    assert np.abs(full[:400, :400] - half).max() <= 1
+    grey = heatmap(np.full((400, 400), 0.5), image, alpha=0, colour_bar=False)
+    assert np.ptp(grey, axis=2).max() == 0
+    bar = full[:, 400 + text_size(400, 400) + 2].sum(1).astype(int)
+    assert bar[30] > bar[-30] + 200  # 1 is at the top
 
 
 def test_brighter_where_likelier():

@@ -21,7 +21,9 @@ def test_read_back_in_colour(tmp_path, kind):
     picture = Image.open(tmp_path / 'a.png')
     assert picture.mode == 'P'
     assert (np.asarray(picture) == labels).all()
-    assert (np.asarray(picture.convert('RGB'))[1:] == palette[labels[1:]]).all()
+    colours = np.asarray(picture.convert('RGB'))
+    assert (colours[1:] == palette[labels[1:]]).all()
+    assert (colours[0] == (224, 224, 192)).all()  # VOC's
 
 
 @pytest.mark.parametrize('classes', [256, 300])
@@ -30,3 +32,5 @@ def test_many_classes(tmp_path, classes):
     save_label_png(tmp_path / 'a.png', labels, default_palette(classes))
     read = np.asarray(Image.open(tmp_path / 'a.png'))
     assert read.dtype == np.uint16 and (read == labels).all()
+    save_label_png(tmp_path / 'b.png', labels + 100, ())
+    assert (np.asarray(Image.open(tmp_path / 'b.png')) == labels + 100).all()
