@@ -126,6 +126,15 @@ def test_is_named(folder, case):
     assert dataset[0]['inputs'].shape == dataset[2]['inputs'].shape
 
 
+def test_the_ignored_label_is_the_data_set_s(folder):
+    dataset = build(folder, ignore_index=9)
+    Image.new('L', (32, 24), 9).save(folder / MASK)
+    assert (dataset[1]['data_samples'].gt_sem_seg.data == 9).all()
+    Image.new('L', (32, 24), 255).save(folder / MASK)
+    with pytest.raises(BadSampleError, match='label 255 .* nor 9'):
+        dataset[1]
+
+
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_orientations_that_exchange_the_sides(folder, orientation):
     exif = Image.Exif()
