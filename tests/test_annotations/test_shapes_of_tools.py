@@ -73,7 +73,7 @@ def of_label_studio(*annotations):
     ('ellipse', dict(x=40.4, y=51, radiusX=24, radiusY=13), oval(20.2, 15.3, 12, 3.9)),
     ('ellipse', dict(x=40.4, y=51, radiusX=24, radiusY=13, rotation=90),
      oval(20.2, 15.3, 3.9, 12)),
-    ('brush', dict(rle=brushed(box(3, 4, 9, 8), colour=0)), box(3, 4, 9, 8))])
+    ('brush', dict(rle=brushed(box(3, 4, 9, 8), colour=0, alpha=9)), box(3, 4, 9, 8))])
 def test_label_studio(kind, value, expected):
     assert (drawn(of_label_studio((kind, value, {}))) == expected).all()
 
@@ -111,8 +111,8 @@ def test_yolo_by_numbers_and_below_two_folders_of_labels(tmp_path):
 
 def test_coco_names_its_classes_in_the_order_of_numbers():
     found = coco.read(dict(images=[], annotations=[], categories=[
-        dict(id=number, name=name) for number, name in ((10, 'c'), (2, 'b'), (1, 'a'))]), FILE)
-    assert found.classes == ['a', 'b', 'c']
+        dict(id=number, name=name) for number, name in ((10, 'a'), (2, 'b'), (1, 'c'))]), FILE)
+    assert found.classes == ['c', 'b', 'a']
 
 
 # --- whose they are ------------------------------------------------------------------

@@ -38,6 +38,7 @@ def on(backbone, channels, strides=(8, 16, 32), **head):
 def test_operations_are_those_that_were_published(config, published):
     found = cost_of(config, (224, 224), 'cpu')
     assert found.multiply_adds / 1e9 == pytest.approx(published, rel=0.02)
+    assert found.memory is None or found.memory > 4 * found.parameters  # and more
 
 
 def test_attention_of_older_modules_is_counted():

@@ -138,6 +138,10 @@ def test_coco_s_own_library_opens_it(trained, scenes, tmp_path):
     drawn = np.zeros(labels.shape, int)
     for each in opened.loadAnns(opened.getAnnIds(imgIds=[1])):
         mask = opened.annToMask(each) > 0
+        rows, columns = mask.nonzero()
+        left, top, width, height = each['bbox']
+        assert (left, top, left + width, top + height) == pytest.approx(
+            (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1), abs=1)
         assert mask.sum() == pytest.approx(each['area'], rel=0.3, abs=8)
         drawn[mask] = classes.index(names[each['category_id']])
     assert (drawn == labels).mean() > 0.97  # it rounds corners to a fifth of a pixel

@@ -92,7 +92,7 @@ def test_fcn_4s_is_for_regions_below_two_cells():
         found = facts({}, dict(width=side))
         assert not rules.is_small(found, rules.longest_side(found))
         assert rules.is_small(found, rules.longest_side(found) - 1)
-    assert not rules.is_small(facts(dict(name='background', width=0.001), {}), 1000)
+    assert not rules.is_small(facts(dict(name='Background', width=0.001), {}), 1000)
     assert not rules.is_small(facts(dict(width=0.)), 1000)  # a class that does not occur
 
 
@@ -195,7 +195,8 @@ def test_a_batch_that_does_not_fit_after_all():
 def test_a_container_may_take_what_its_limit_leaves(tmp_path):
     """And what it holds of files that nobody reads."""
     assert _of_group(tmp_path, 900) == 900
-    (tmp_path / 'memory.stat').write_text('anon 5\ninactive_file 30\nactive_file 9\n')
+    (tmp_path / 'memory.stat').write_text(
+        'anon 5\ninactive_anon 70\ninactive_file 30\nactive_file 9\n')
     (tmp_path / 'memory.current').write_text('200\n')
     for limit, free in (('500', 330), ('2000', 900), ('max', 900), ('100', 0)):
         (tmp_path / 'memory.max').write_text(f'{limit}\n')
@@ -272,6 +273,17 @@ def test_regions_of_two_cells_are_wide_enough():
 def test_a_class_that_is_seen_where_it_is_not():
     lines = said(facts({}, {}, {}), [[900, 60, 30], [1, 90, 0], [0, 0, 99]])
     assert lines[2].startswith('    - 40 % of what is taken for it is class 0: look at')
+
+
+def test_what_is_lost_to_several_classes_is_lost():
+    lines = said(facts({}, {}, {}), [[300, 40, 0], [30, 60, 30], [0, 0, 300]])
+    assert lines[2].startswith('    - 25 % of its pixels are taken for class 0: look at')
+
+
+def test_twenty_images_are_enough_and_widths_are_those_of_training():
+    lines = said(facts({}, dict(images=20), longest=4000), BAD)
+    assert lines[1].endswith('half of these in regions no wider than 100')
+    assert 'more images' not in str(lines)
 
 
 def test_classes_without_images():

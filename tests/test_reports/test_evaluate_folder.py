@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tiny_runs import run_tool, succeed
+from tiny_trained import CLASSES
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.evaluation.conditions import CONDITIONS
@@ -56,6 +57,9 @@ def test_the_four_metrics_under_all_conditions(trained, folders, tmp_path):
             by_hand(trained, folders, CONDITIONS[name]), abs=0.006)
     assert all(re.search(rf'^\| {name} ', out, re.M) for name in CONDITIONS)
     assert re.search(r'^\| striped disc ', out, re.M)
+    ious = [float(row.split('|')[0]) for row in re.findall(
+        r'^\| (?:' + '|'.join(CLASSES) + r') +\|(.+)\|$', out, re.M)]
+    assert np.mean(ious) == pytest.approx(by_hand(trained, folders)[1], abs=0.01)
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
         'comparison_01.png', 'evaluation.md']
     assert '| dusk ' in (tmp_path / 'out/evaluation.md').read_text()

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -216,6 +217,8 @@ def test_evaluate():
     assert np.allclose(found.iou[0], [0.5, 0, np.nan], equal_nan=True)
     assert found.in_truth.tolist() == [[True, False, False], [False, False, True]]
     assert np.allclose(found.image_iou, [0.25, 1])
+    ignoring = replace(result([[0, 2]], [[0, 1]]), ignore_index=1)
+    assert evaluate([ignoring], [0], 3).matrix.sum() == 1
     with pytest.raises(ValueError, match='no truth'):
         evaluate([Result(None, np.zeros((1, 1), np.uint8), (), ())], [0], 2)
 
@@ -231,6 +234,9 @@ def test_choose_images():
     assert set(chosen[3:6]) == {4, 10, 11} and {4, 5} < set(chosen)
     assert len(set(chosen)) == len(chosen)
     assert choose_images(found, 4) == chosen[:4]
+    found.iou[4], found.iou[13, 1] = (0.8, 0.5), 0.1  # of class 1 the worst is 13
+    found.in_truth[13, 1] = True
+    assert choose_images(found, 10)[9] == 13 and choose_images(found, 12)[-2:] == [5, 4]
     found.iou[7], found.in_truth[7] = np.nan, False  # nothing to judge in it
     assert 7 not in choose_images(found, 30)
 
@@ -244,6 +250,7 @@ def test_rows_are_of_the_truth():
     meta = dict(classes='abc', palette=[[1, 2, 3]] * 3, background=0)
     rows = _class_rows(dict(IoU=[0.5] * 3, Acc=[0.25] * 3), matrix, meta)
     assert [row['share'] for row in rows] == [62.5, 37.5, 0]
+    assert all((row['iou'], row['acc']) == (50, 25) for row in rows)
     assert [row['colour'] for row in rows] == ['none', '#010203', '#010203']
 
 
@@ -339,12 +346,15 @@ def test_pictures_show_what_they_are_called(work_dir, page):
 @pytest.mark.parametrize('judged, shown, words', [
     (1, 9, 'The only image.'), (2, 9, 'All 2 images.'),
     (3, 1, '1 of 3 images, chosen among the worst')])
-def test_pages_of_few_images(work_dir, tmp_path, judged, shown, words):
+def test_pages_of_few_images(work_dir, page, tmp_path, judged, shown, words):
+    every = sorted(re.findall(r'<figcaption>.*? · (.*?) <span', page))
     page = report(work_dir, tmp_path / 'page.html', images=shown, max_images=judged,
                   device='cpu').read_text()
     elements = Elements(page)
     names = re.findall(r'<figcaption>.*? · (.*?) <span', page)
     assert len(set(names)) == len(names) == min(shown, judged)
+    if judged == 2:  # evenly spread
+        assert sorted(names) == [every[0], every[2]]
     assert words in elements.text
     said = re.findall(r'<span class="dim">\((.*?)\)', page)
     assert said == {1: ['the only one'], 2: ['the worst of 2', 'the best of 2'],

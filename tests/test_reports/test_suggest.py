@@ -5,13 +5,15 @@ import tracemalloc
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tiny_runs import run_tool
 
 from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.inference.inferencer import FCNInferencer
+from fcn_plugin.models.geometry import pad_to_multiple
 from fcn_plugin.reports.suggest import by_labels, choose, look_at, suggest
-from fcn_plugin.runtimes.torch_backend import TorchBackend
+from fcn_plugin.runtimes.torch_backend import TorchBackend, run_pipeline
 
 TOOL = 'analysis_tools/suggest.py'
 
@@ -104,6 +106,18 @@ def test_images_with_masks_are_labelled(tmp_path):
         (tmp_path / 'images' / f'{i}.png').unlink()
     with pytest.raises(ValueError, match=r'no images without labels \(2 have masks\)'):
         by_labels(tmp_path)
+
+
+def test_what_is_seen_is_the_mean_of_the_deepest_map(trained, folder):
+    backend = TorchBackend(load_model(None, trained / 'best.pth', 'cpu'))
+    _, feature = look_at(backend, np.asarray(Image.open(folder / 'c.png')))
+    item = run_pipeline(backend.pipeline, np.asarray(Image.open(folder / 'c.png')))
+    data = backend.model.data_preprocessor(
+        dict(inputs=[item['inputs']], data_samples=[item['data_samples']]))
+    with torch.no_grad():
+        *_, deepest = backend.model.backbone(pad_to_multiple(data['inputs'], 32))
+    mean = deepest.mean((0, 2, 3)).numpy()
+    np.testing.assert_allclose(feature, mean / np.linalg.norm(mean), rtol=1e-4, atol=1e-6)
 
 
 def test_a_photograph_takes_no_more_memory_than_its_own(trained):

@@ -9,6 +9,7 @@ from tiny_runs import run_tool
 
 from fcn_plugin.checkpoints.writing import write_checkpoint
 from fcn_plugin.utils.files import (
+    decoded_text,
     move_into,
     new_folder,
     read_list,
@@ -39,6 +40,12 @@ def test_a_folder_is_not_called_like_a_picture(trained, photos, tmp_path, tool, 
 def test_a_list_is_read_without_the_mark_of_windows(tmp_path):
     (tmp_path / 'train.txt').write_text('ä b\nc\n', encoding='utf-8-sig')
     assert read_list(tmp_path / 'train.txt') == ['ä b', 'c']
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'cp1252'])
+def test_text_of_windows_programs(tmp_path, encoding):
+    (tmp_path / 'classes.txt').write_bytes('Büro, 5 €\n'.encode(encoding))
+    assert decoded_text(tmp_path / 'classes.txt') == 'Büro, 5 €\n'
 
 
 def test_text_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
