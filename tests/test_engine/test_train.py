@@ -326,6 +326,14 @@ def test_the_best_checkpoint_is_judged_and_not_the_last(tmp_path, falling, resum
     assert load(tmp_path / 'best_mIoU_iter_2.pth')['meta']['iter'] == 2
 
 
+def test_of_the_best_checkpoints_the_last_is_kept(tmp_path, monkeypatch):
+    figure = iter((10., 20., 30.))
+    monkeypatch.setattr(FCNMetric, '_summarise', lambda self, matrix: dict(mIoU=next(figure)))
+    succeed('train.py', write_config(tmp_path), '--work-dir', tmp_path)
+    best, = tmp_path.glob('best_*.pth')
+    assert best.name == 'best_mIoU_iter_4.pth'
+
+
 def test_without_a_best_the_last_is_judged(tmp_path, falling):
     output = succeed('train.py', write_config(tmp_path), '--work-dir', tmp_path,
                      '--cfg-options', 'default_hooks.checkpoint.save_best=None')
