@@ -1,0 +1,142 @@
+"""What is counted of pairs, how they are split, and what is written of them."""
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from fcn_plugin.masks.encoding import Encoding
+from fcn_plugin.own_data.check_dataset import check_dataset
+from fcn_plugin.own_data.config_text import plan_of
+from fcn_plugin.own_data.inspect_pairs import (
+    ClassShares,
+    class_shares,
+    common_size,
+    doubles,
+    make_split,
+    median_frequency_weights,
+)
+from fcn_plugin.own_data.write_config import write_config
+
+COLOURS = np.array([[0, 0, 0], [200, 30, 60], [10, 90, 250]], np.uint8)
+TWO = Encoding({0: 0, 1: 1, 255: 255}, ['a', 'b'], [], False, [], [])
+
+
+def save(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(path)
+
+
+def noise(seed, size=(24, 36)):
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+
+
+def bands(size=(24, 36)):
+    labels = np.zeros(size, np.uint8)
+    labels[8:], labels[16:] = 1, 2
+    return labels
+
+
+def write(root, names, masks=None):
+    for seed, name in enumerate(names):
+        save(root / f'images/{name}.png', noise(seed))
+        save(root / f'masks/{name}.png', bands() if masks is None else masks)
+    return root
+
+
+def items_of(root, **options):
+    return [item for items in check_dataset(str(root), **options).splits.values()
+            for item in items]
+
+
+def test_pixels_that_do_not_count_are_beside_no_class(tmp_path):
+    labels = np.zeros((10, 10), np.uint8)
+    labels[:2], labels[2:5] = 1, 255
+    for number in range(2):
+        save(tmp_path / f'images/{number}.png', noise(number, (10, 10)))
+        save(tmp_path / f'masks/{number}.png', labels)
+    found = class_shares(items_of(tmp_path), TWO)
+    assert found.pixels.tolist() == [100, 40] and found.images.tolist() == [2, 2]
+    assert found.beside.tolist() == [140, 140]
+
+
+def test_weights_lie_within_a_tenth_and_ten():
+    shares = ClassShares(*(np.array(each) for each in (
+        [10000, 100, 1, 0], [1, 1, 1, 0], [10000, 10000, 10000, 0])))
+    assert median_frequency_weights(shares) == [0.1, 1, 10, 1]
+
+
+def test_pictures_of_equal_indices_in_other_colours_are_no_doubles(tmp_path):
+    write(tmp_path, 'abcd')
+    for name, colour in zip('abc', ((9, 9, 9), (250, 0, 0), (9, 9, 9))):
+        picture = Image.fromarray(bands())
+        picture.putpalette(colour)
+        save(tmp_path / f'images/{name}.png', picture)
+    group, = doubles(items_of(tmp_path))
+    assert {item.pair.image.stem for item in group} == {'a', 'c'}
+
+
+def test_a_split_follows_names_and_not_folders(tmp_path):
+    """Of eight images a fifth is 1.6, and so two."""
+    splits = []
+    for folder in ('one/data', 'another'):
+        items = items_of(write(tmp_path / folder, 'abcdefgh'))
+        found = make_split(items, check_dataset(str(tmp_path / folder)).encoding, seed=3)
+        splits.append({name: [item.pair.image.name for item in part]
+                       for name, part in found.items()})
+    assert splits[0] == splits[1] and len(splits[0]['val']) == 2
+
+
+def test_the_common_size_is_the_median(tmp_path):
+    write(tmp_path, 'abcde')
+    for name in 'de':
+        save(tmp_path / f'images/{name}.png', noise(9 + ord(name), (90, 200)))
+        save(tmp_path / f'masks/{name}.png', bands((90, 200)))
+    assert common_size(items_of(tmp_path)) == (24, 36)
+
+
+# --- what is written -----------------------------------------------------------------
+
+
+@pytest.fixture
+def checked(tmp_path):
+    """Coloured masks in three splits."""
+    for split in ('train', 'val', 'test'):
+        for number in range(2):
+            save(tmp_path / f'data/{split}/images/{split}{number}.png',
+                 noise(number + 10 * len(split) + ord(split[0])))
+            save(tmp_path / f'data/{split}/masks/{split}{number}.png', COLOURS[bands()])
+    return check_dataset(str(tmp_path / 'data'))
+
+
+def test_masks_of_each_split_are_written_in_their_colours(checked, tmp_path):
+    config = Config.fromfile(write_config(checked, str(tmp_path / 'out')))
+    for split in ('train', 'val', 'test'):
+        dataset = DATASETS.build(dict(config[f'{split}_dataloader'].dataset, pipeline=[]))
+        assert len(dataset) == 2
+        for item in map(dataset.get_data_info, range(2)):
+            assert split in item['img_path'].rpartition('/')[2]
+            with Image.open(item['seg_map_path']) as mask:
+                assert mask.mode == 'P'
+                shown = np.asarray(mask.convert('RGB'))
+            assert np.array_equal(shown, COLOURS[bands()])
+
+
+def test_the_rate_falls_once_it_has_risen_and_figures_are_of_the_truth_s_size(
+        checked, tmp_path):
+    plan = plan_of(checked)._replace(validations=10)
+    config = Config.fromfile(write_config(checked, str(tmp_path / 'out'), plan=plan))
+    rising, falling = config.param_scheduler
+    assert rising.end == falling.begin == 50 and falling.end == config.max_iters
+    assert config.train_cfg.val_interval == config.max_iters // 10
+    assert config.model.test_cfg.rescale is True
+
+
+def test_a_config_of_before_does_not_stay_beside_other_lists(checked, tmp_path):
+    out = tmp_path / 'out'
+    write_config(checked, str(out))
+    (out / 'val.txt').unlink()
+    (out / 'val.txt').mkdir()
+    with pytest.raises(OSError):
+        write_config(checked, str(out), overwrite=True)
+    assert not (out / 'config.py').exists()
