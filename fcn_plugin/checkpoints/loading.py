@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
@@ -17,7 +16,9 @@ from mmseg.registry import DATASETS
 from torch import nn
 
 from ..models.segmentors.post_processing import use_crf
+from ..models.segmentors.tiles import use_tiles
 from ..utils.config import for_a_run, inner_dataset, load_config, merge_options, read_config
+from ..utils.devices import pick_device
 from ..utils.errors import InputError, UserError
 from ..utils.paths import PathLike, config_file, config_path
 from ..visualization import default_palette
@@ -121,51 +122,6 @@ def _check_backbone(config: Config, source: str, backbone: str) -> None:
 def _describe_backbone(backbone: dict) -> str:
     depth = f' of depth {backbone["depth"]}' if 'depth' in backbone else ''
     return f'{backbone.get("type")}{depth}'
-
-
-def pick_device(device: str = 'auto') -> str:
-    """'auto' to the GPU where there is one, else the CPU; others are checked."""
-    if device == 'auto':
-        return 'cuda:0' if torch.cuda.is_available() else 'cpu'
-    kind = parse_device(device)
-    if kind.type == 'cuda' and (kind.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device '{device}' was asked for, but torch sees "
-                         f'{torch.cuda.device_count()} GPUs here; --device cpu works '
-                         'anywhere')
-    return device
-
-
-def parse_device(device: str) -> torch.device:
-    """'cpu', 'cuda:0', ... as torch has it; ValueError where that is none."""
-    try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise InputError(
-            f"no device '{device}': write auto, cpu, cuda or cuda:0") from error
-
-
-def use_tiles(config: Config, tile: int | None, overlap: int | None = None) -> None:
-    """Has a config's segmentor label in tiles, in place; see :class:`FCNSegmentor`.
-
-    Args:
-        config (Config): With the model.
-        tile (int, optional): Side of a tile, in pixels. None leaves the config alone.
-        overlap (int, optional): Pixels that a tile sees beyond what it labels. Defaults
-            to None: 128.
-
-    Raises:
-        ValueError: If its segmentor is of another type, or there is an overlap alone.
-    """
-    if tile is None:
-        if overlap is not None:
-            raise InputError(f'an overlap of {overlap} pixels, but of no tiles: give their '
-                             'side as well (--tile), or leave --overlap out')
-        return
-    if config.model.type != 'FCNSegmentor':
-        raise InputError(f'tiles need an FCNSegmentor, but the model is a '
-                         f'{config.model.type}')
-    config.model.test_cfg = dict(config.model.get('test_cfg') or {}, mode='tile',
-                                 tile=tile, overlap=128 if overlap is None else overlap)
 
 
 def load_model(config: PathLike | Config | None = None,

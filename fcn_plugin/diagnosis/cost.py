@@ -18,10 +18,11 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..checkpoints.loading import open_config, pick_device
+from ..checkpoints.loading import open_config
 from ..engine.explain import explain_errors
 from ..models.feature_maps import image_channels
 from ..utils.config import network
+from ..utils.devices import pick_device
 from ..utils.errors import InputError
 
 # Timed forwards: at least three, at most so many, and no more after so many seconds.

@@ -7,9 +7,9 @@ from mmengine.runner import Runner
 
 from ..checkpoints.bundled import weights_file
 from ..checkpoints.fit import check_checkpoint
-from ..checkpoints.loading import use_tiles
 from ..models import speed_up
 from ..models.segmentors.post_processing import use_crf
+from ..models.segmentors.tiles import use_tiles
 from ..utils.distributed import explain_lost_processes
 from ..utils.errors import InputError
 from ..utils.paths import shown

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -17,6 +18,8 @@ from .multichannel import check_channels, read_channels
 _IN_MEMORY = (bytes, bytearray, memoryview)
 #: Pixels above which Pillow refuses an image, as a small file could fill the memory.
 MOST_WHOLE = 178_956_970
+#: Tags of TIFF: whether channels lie apart (2), how they are packed (1: not) and their bits.
+_PLANES, _PACKED, _BITS = 284, 259, 258
 
 
 def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) -> list[Path]:
@@ -57,8 +60,8 @@ def read_image(source: PathLike | bytes) -> np.ndarray:
     """Reads any image as it is meant to be seen.
 
     The camera's orientation (EXIF) is applied; grey, palette and CMYK images
-    become RGB; transparency is dropped, and so are the low bits beyond 8, as when
-    mmcv reads images for training.
+    become RGB; transparency is dropped, and so are the low bits beyond 8, as in training
+    (:class:`~fcn_plugin.modalities.loading.LoadImageFromFile`).
 
     Args:
         source (str, Path or bytes): The file, or what it holds.
@@ -93,10 +96,27 @@ def read_image(source: PathLike | bytes) -> np.ndarray:
 
 
 def _pil_to_rgb(picture: Image.Image) -> np.ndarray:
+    tags = getattr(picture, 'tag_v2', {})
+    if (tags.get(_PLANES), tags.get(_PACKED, 1)) == (2, 1) and 16 in tags.get(_BITS, ()):
+        return _deep_planes_to_rgb(picture)
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith('I') or picture.mode == 'F':
         return _deep_grey_to_rgb(np.asarray(picture))
     return np.array(picture.convert('RGB'))
+
+
+def _deep_planes_to_rgb(picture: Image.Image) -> np.ndarray:
+    """A TIFF of 16 bits with a plane for each channel, unpacked, which Pillow (12) reads as if
+    it had 8 bits."""
+    file, image = getattr(picture, 'fp', None), None
+    if picture.mode == 'RGB' and file is not None:  # of four OpenCV multiplies the colours
+        file.seek(0)
+        image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise InputError('16 bits with a plane for each channel are read of three channels in '
+                         'a whole file alone: save it with the channels pixel by pixel '
+                         '(gdal_translate -co INTERLEAVE=PIXEL)')
+    return np.ascontiguousarray(image[..., ::-1])
 
 
 def _deep_grey_to_rgb(grey: np.ndarray) -> np.ndarray:

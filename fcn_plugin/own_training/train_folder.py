@@ -7,7 +7,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 from rich.progress import track
 
-from ..checkpoints.loading import load_model, pick_device
+from ..checkpoints.loading import load_model
 from ..checkpoints.work_dir import checkpoint_of
 from ..engine.train import train, use_amp
 from ..inference.predict import predict_dataset
@@ -17,6 +17,7 @@ from ..own_data.inspect_pairs import Checked, class_shares
 from ..own_data.write_config import SMALL, parent_of, require_sure_labels, write_config
 from ..reports.judge import evaluate
 from ..utils.config import load_config, network, read_config
+from ..utils.devices import pick_device
 from ..utils.errors import InputError
 from ..utils.inherited import learning_rate, without_weights
 from ..utils.paths import shown, tool_command

@@ -3,8 +3,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from ..checkpoints.loading import load_model, parse_device
+from ..checkpoints.loading import load_model
 from ..models.speed_up import speed_up
+from ..utils.devices import parse_device
 from ..utils.errors import InputError
 from .torch_backend import TorchBackend
 

@@ -1,9 +1,9 @@
 """What a post processor is given: a segmentor's scores, and the image they are of."""
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-import mmcv
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ...images.reading import read_image
 from ...utils.errors import InputError
 
 #: Smaller probabilities are raised to this one before the logarithm, which is infinite at 0.
@@ -98,7 +99,8 @@ def _image_of(sample: SegDataSample, seen: Tensor, size: tuple) -> Tensor:
         return seen
     found = meta.get('original_image')
     if found is None and Path(str(meta.get('img_path') or '')).is_file():
-        found = mmcv.imread(meta['img_path'], channel_order='rgb')
+        with suppress(InputError):
+            found = read_image(meta['img_path'])
     if found is not None and found.shape[:2] == size:
         return torch.from_numpy(np.ascontiguousarray(found)).to(seen.device)
     resized = F.interpolate(seen.permute(2, 0, 1)[None].float(), size, mode='bilinear')

@@ -1,0 +1,43 @@
+"""Loading images for training and testing as prediction reads them."""
+import mmcv.transforms
+import numpy as np
+from mmengine import fileio
+from mmseg.registry import TRANSFORMS
+
+from ..images.multichannel import TIFF_MAGIC
+from ..images.reading import read_image
+
+
+@TRANSFORMS.register_module()
+class LoadImageFromFile(mmcv.transforms.LoadImageFromFile):
+    """mmcv's, but TIFF is read by Pillow, which prediction reads all images by.
+
+    OpenCV, which mmcv reads by, multiplies the colours of a TIFF by its transparency, takes
+    LAB for another space of colours, garbles 16-bit grey in tiles, and knows no ZSTD.
+
+    It steps aside for another ``color_type`` than 'color', another ``imdecode_backend`` than
+    'cv2', and the ``file_client_args`` of old. Arguments and keys are mmcv's.
+    """
+
+    def transform(self, results: dict) -> dict | None:
+        """Adds the image, (H, W, 3) BGR, to a pipeline's dictionary.
+
+        Raises:
+            ValueError: If it is a TIFF that cannot be read.
+        """
+        own = (self.color_type, self.imdecode_backend) == ('color', 'cv2')
+        if not own or self.file_client_args is not None:
+            return super().transform(results)
+        path = str(results['img_path'])
+        try:
+            content = fileio.get(path, backend_args=self.backend_args)
+            image = (read_image(content)[..., ::-1] if content[:4] in TIFF_MAGIC else
+                     mmcv.imfrombytes(content))
+        except Exception:
+            if self.ignore_empty:
+                return None
+            raise
+        assert image is not None, f'failed to load image: {path}'
+        image = np.ascontiguousarray(image, np.float32 if self.to_float32 else None)
+        results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        return results

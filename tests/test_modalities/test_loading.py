@@ -1,0 +1,82 @@
+"""Training and testing see the pixels that prediction sees."""
+import numpy as np
+import pytest
+from mmseg.registry import TRANSFORMS
+from PIL import Image, ImageCms
+
+from fcn_plugin.images.reading import read_image, to_rgb
+
+tifffile = pytest.importorskip('tifffile')
+Y, X = np.mgrid[:70, :90]
+COLOUR = np.stack([2 * X, 3 * Y, 255 - X - Y], 2).astype(np.uint8)
+GREY = COLOUR[..., 2]
+DEEP = COLOUR.astype(np.uint16) * 257
+CLEAR = np.where(X < 30, 0, np.where(X < 60, 120, 255)).astype(np.uint8)
+RGB = dict(photometric='rgb')
+ALPHA = dict(RGB, extrasamples=['unassalpha'])
+PLANES = dict(RGB, planarconfig='separate')
+
+
+def lab(image):
+    return ImageCms.profileToProfile(
+        Image.fromarray(image), ImageCms.createProfile('sRGB'),
+        ImageCms.createProfile('LAB'), outputMode='LAB')
+
+
+@pytest.mark.parametrize('pixels, how', [
+    (np.dstack([COLOUR, CLEAR]), ALPHA),
+    (np.dstack([DEEP, CLEAR]), ALPHA),
+    (GREY.astype(np.uint16) * 257, dict(tile=(64, 64), compression='deflate')),
+    (COLOUR, dict(RGB, tile=(16, 16))),
+    (DEEP.transpose(2, 0, 1), PLANES),
+    (DEEP.transpose(2, 0, 1), dict(PLANES, tile=(64, 64))),
+    (DEEP.transpose(2, 0, 1), dict(PLANES, compression='deflate')),
+    (COLOUR.transpose(2, 0, 1), PLANES),
+], ids=['transparent', '16 bits and transparent', '16-bit grey in tiles', 'small tiles',
+        '16-bit planes', '16-bit planes in tiles', '16-bit planes packed', 'planes'])
+def test_tiff(tmp_path, pixels, how):
+    path = tmp_path / 'a.tif'
+    tifffile.imwrite(path, pixels, **how)
+    seen = np.repeat(GREY[..., None], 3, 2) if pixels.ndim == 2 else COLOUR
+    loaded = TRANSFORMS.build(dict(type='LoadImageFromFile'))(dict(img_path=path))
+    assert loaded['img'].flags.c_contiguous and loaded['img'].dtype == np.uint8
+    assert loaded['img_shape'] == loaded['ori_shape'] == (70, 90)
+    np.testing.assert_array_equal(loaded['img'][..., ::-1], seen)
+    np.testing.assert_array_equal(read_image(path), seen)
+    np.testing.assert_array_equal(to_rgb(Image.open(path)), seen)
+
+
+def test_lab(tmp_path):
+    lab(COLOUR).save(tmp_path / 'a.tif')
+    loaded = TRANSFORMS.build(dict(type='LoadImageFromFile', to_float32=True))(
+        dict(img_path=str(tmp_path / 'a.tif')))['img']
+    assert loaded.dtype == np.float32
+    np.testing.assert_array_equal(loaded[..., ::-1], read_image(tmp_path / 'a.tif'))
+    there = (COLOUR > 20).all(2) & (COLOUR < 235).all(2)  # colours that LAB's bytes hold
+    assert abs(loaded[..., ::-1] - COLOUR)[there].mean() < 2
+
+
+def test_other_files_and_other_ways_are_mmcv_s(tmp_path):
+    for name in ('a.png', 'a.jpg', 'a.webp'):
+        Image.fromarray(COLOUR).save(tmp_path / name)
+        loaded = TRANSFORMS.build(dict(type='LoadImageFromFile'))(
+            dict(img_path=str(tmp_path / name)))['img']
+        np.testing.assert_array_equal(loaded[..., ::-1], read_image(tmp_path / name))
+    tifffile.imwrite(tmp_path / 'a.tif', np.dstack([COLOUR, CLEAR]), **ALPHA)
+    whole = TRANSFORMS.build(dict(type='LoadImageFromFile', color_type='unchanged'))(
+        dict(img_path=str(tmp_path / 'a.tif')))['img']
+    assert whole.shape == (70, 90, 4)
+
+
+def test_what_cannot_be_read_is_named_or_left_out(tmp_path):
+    tifffile.imwrite(tmp_path / 'a.tif', np.dstack([DEEP, CLEAR]).transpose(2, 0, 1),
+                     planarconfig='separate', **ALPHA)
+    (tmp_path / 'b.tif').write_bytes((tmp_path / 'a.tif').read_bytes()[:300])
+    for name, said in (('a.tif', 'INTERLEAVE=PIXEL'), ('b.tif', 'cannot read the image')):
+        with pytest.raises(ValueError, match=said):
+            read_image(tmp_path / name)
+        found = dict(img_path=str(tmp_path / name))
+        with pytest.raises(ValueError, match=said):
+            TRANSFORMS.build(dict(type='LoadImageFromFile'))(found)
+        assert TRANSFORMS.build(dict(type='LoadImageFromFile', ignore_empty=True))(
+            found) is None
