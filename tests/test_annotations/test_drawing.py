@@ -105,6 +105,13 @@ def test_a_hole_is_cut_out_and_what_leaves_the_image_is_cut_off():
     assert (whole == expected).all()
 
 
+def test_a_region_is_all_of_its_outlines():
+    """Also where they lie over one another."""
+    region = Region('a', tuple(polygon([(x, 0), (x + 4, 0), (x + 4, 3), (x, 3)])
+                               for x in (0, 2)))
+    assert pixels_of(region, 3, 8).pixels[:, :6].all()
+
+
 def test_a_bitmap_may_leave_the_image():
     image = Annotated('a', (4, 4), (Region('b', bitmap=Bitmap(np.ones((3, 3), bool), -1, 2)),
                                     Region('c', bitmap=Bitmap(np.ones((2, 2), bool), 9, 9))),
