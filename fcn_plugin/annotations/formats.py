@@ -14,6 +14,18 @@ WRITTEN: dict[str, ModuleType] = dict(
     coco=coco, labelme=labelme, labelstudio=label_studio, cvat=cvat, yolo=yolo)
 _JSON = {'labelme': labelme, 'COCO': coco, 'Label Studio': label_studio,
          'Supervisely': supervisely}
+#: Of known formats that are not read: keys of an entry, and what is said.
+_NOT_READ = (
+    ({'filename', 'regions'}, "it is VGG Image Annotator's (VIA), which is not read: "
+     'export it there as COCO'),
+    ({'annotation_id', 'id'}, "it is Label Studio's JSON-MIN, which is not read: export it "
+     'there as JSON'),
+    ({'annotations', 'image'}, "it is CreateML's, which has boxes alone, and a box says of no "
+     'pixel what it is: draw polygons or masks, and export them as COCO, say'))
+
+
+class NotReadError(InputError):
+    """A file is of a known format that is not read; the message says the way out."""
 
 
 def read_file(file: Path) -> tuple[str, Export] | None:
@@ -23,7 +35,7 @@ def read_file(file: Path) -> tuple[str, Export] | None:
         tuple: The format's name and what was read, or None: it is none of the formats.
 
     Raises:
-        ValueError: If it is broken.
+        ValueError: If it is broken, or :class:`NotReadError`.
     """
     suffix = file.suffix.lower()
     if suffix == '.json':
@@ -31,10 +43,20 @@ def read_file(file: Path) -> tuple[str, Export] | None:
         for name, module in _JSON.items():
             if module.is_export(content):
                 return name, module.read(content, file)
+        if isinstance(content, dict):  # of VIA, by name; a project of it has more
+            content = content.get('_via_img_metadata', content)
+            content = [*content.values()] if isinstance(content, dict) else content
+        entry = content[0] if isinstance(content, list) and content else None
+        for keys, text in _NOT_READ:
+            if isinstance(entry, dict) and keys <= entry.keys():
+                raise NotReadError(f'{file}: {text}')
     elif suffix == '.xml':
         root = read_xml(file)
         if cvat.is_export(root):
             return 'CVAT', cvat.read(root, file)
+        if root.find('object/bndbox') is not None:
+            raise NotReadError(f'{file}: it has boxes alone, as PASCAL VOC, and a box says of '
+                               'no pixel what it is: draw polygons or masks')
     elif suffix in ('.yaml', '.yml') or file.name == 'classes.txt':
         names = yolo.names_in(file)
         if names is not None:
@@ -47,9 +69,10 @@ def read_files(files: Iterable[Path]) -> tuple[list[tuple[str, Export]], list[st
 
     Returns:
         tuple: Pairs of the format's name and what was read; and what is wrong with files
-        that could not be read, of any format or none.
+        that could not be read, of any format or none. Formats that are not read are named
+        where there is nothing else.
     """
-    found, broken = [], []
+    found, broken, not_read = [], [], []
     texts: set[Path] = set()
     # A folder of YOLO may have data.yaml and classes.txt: the first says it.
     for file in sorted(files, key=lambda file: file.name == 'classes.txt'):
@@ -57,6 +80,9 @@ def read_files(files: Iterable[Path]) -> tuple[list[tuple[str, Export]], list[st
             continue
         try:
             export = read_file(file)
+        except NotReadError as error:
+            not_read.append(str(error))
+            continue
         except InputError as error:
             text = str(error)
             broken.append(text if str(file) in text else f'{file}: {text}')
@@ -65,4 +91,4 @@ def read_files(files: Iterable[Path]) -> tuple[list[tuple[str, Export]], list[st
             found.append(export)
             if export[0] == 'YOLO':
                 texts.add(file.parent)
-    return found, broken
+    return found, broken if found or broken else not_read
