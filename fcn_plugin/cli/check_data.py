@@ -38,6 +38,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     add('--class-folders', action='store_true',
         help='each mask has two values and lies in a folder called like its class, such as '
         'masks/cat/a.png and masks/dog/a.png')
+    add('--instances', action='store_true',
+        help='masks number the objects of one class, or hold one object each')
     add('--blurred', action='store_true',
         help='each pixel takes the nearest of the frequent values, also where it is not '
         'proven that JPEG or a resize made the others')

@@ -237,7 +237,13 @@ def _without_masks(lone: list[_File], pairs: list[Pair], notes: list[str]) -> li
 def match(images: list[_File], masks: list[_File],
           notes: list[str]) -> list[tuple[_File, _File]]:
     """Pairs by equal names, else by names that differ in one prefix or suffix all
-    through, else in capitals, else by numbers."""
+    through, else in capitals, else by numbers. Two folders that each have images and masks
+    share none."""
+    of_images, of_masks = {f.place for f in images}, {f.place for f in masks}
+
+    def apart(image, mask):
+        return image.place != mask.place and (
+            image.place in of_masks and mask.place in of_images)
     found: list[tuple[_File, _File]] = []
     ways: list[tuple[str, Callable | None]] = [
         ('', lambda f: (f.split, f.place, f.stem)),
@@ -269,6 +275,7 @@ def match(images: list[_File], masks: list[_File],
             break
         new = _by_key(left, lone, key or (lambda f: (f.split, f.stem)),
                       None if key else affix)
+        new = [pair for pair in new if not apart(*pair)]
         if note in (numbers, ends) and 2 * len(new) <= min(len(left), len(lone)):
             continue  # two numberings that run apart agree in a few numbers by chance
         if new and note:

@@ -7,15 +7,14 @@ from pathlib import Path
 from PIL import Image
 from rich.progress import track
 
-from ..layouts.class_folders import may_be_classes
 from ..layouts.find_pairs import Pairing, find_pairs
+from ..layouts.several_masks import find_class_masks, find_object_masks, may_be_classes
 from ..masks.class_names import ClassNames, read_class_names
 from ..masks.encoding import Encoding
 from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import find_encoding
 from ..utils.errors import InputError
 from .annotated import Drawn, draw_annotations, note_of_unlabelled, read_annotations
-from .class_folders import draw_class_folders
 from .inspect_pairs import (
     Checked,
     Inspected,
@@ -25,6 +24,7 @@ from .inspect_pairs import (
     make_split,
     median_frequency_weights,
 )
+from .several_masks import draw_class_masks, draw_objects, may_number_objects
 
 
 def check_dataset(root: str, images: str | None = None, masks: str | None = None,
@@ -32,7 +32,8 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
                   ignore: Sequence[int | str] = (), val_share: float = 0.2,
                   seed: int = 0, blurred: bool = False,
                   unturned_masks: bool = False, outside: str | None = None,
-                  drawn: Path | None = None, class_folders: bool = False) -> Checked:
+                  drawn: Path | None = None, class_folders: bool = False,
+                  instances: bool = False) -> Checked:
     """Reads a folder of images and masks and finds out what can be found out.
 
     Regions that a labelling tool keeps are drawn as masks first.
@@ -58,6 +59,8 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
             returned. Defaults to None: regions are not read.
         class_folders (bool): Whether masks have two values and lie in a folder of their
             class; ``drawn`` takes what they make together. Defaults to False.
+        instances (bool): Whether masks number objects, or hold one each, and all are of one
+            class; ``drawn`` takes masks of that. Defaults to False.
 
     Raises:
         NotADirectoryError: If there is no such folder.
@@ -67,8 +70,14 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
     if not 0 < val_share < 1:
         raise InputError(f'--val-share must lie between 0 and 1, but is {val_share}')
     folder, drawing = Path(root), None
+    if class_folders and instances:
+        raise InputError('--class-folders and --instances were given; expected one of them')
     if class_folders and drawn is not None:
-        drawing = draw_class_folders(folder, drawn, images, masks, classes, ignore, outside)
+        drawing = draw_class_masks(find_class_masks(folder, images, masks), folder, drawn,
+                                   classes, ignore, outside)
+    elif instances and drawn is not None:
+        drawing = draw_objects(find_object_masks(folder, images, masks), folder, drawn,
+                               classes, ignore)
     elif drawn is not None and masks is None:
         drawing = _drawing(folder, drawn, images, classes, ignore, outside)
         folder = folder.parent if folder.is_file() else folder
@@ -102,7 +111,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
         lossy = 2 * sum(map(_is_lossy, usable)) > len(usable)
         encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore, names,
                                  around, lossy, blurred)
-        notes += _note_of_folders(folder, usable, encoding)
+        notes += _notes_of_several(folder, usable, encoding)
     faults += encoding.faults
     notes += encoding.notes
     splits = _split(usable, encoding, val_share, seed, notes, faults)
@@ -209,14 +218,17 @@ def _is_lossy(item: Inspected) -> bool:
     return item.pair.mask.suffix.lower() in ('.jpg', '.jpeg')
 
 
-def _note_of_folders(root: Path, found: list[Inspected], encoding: Encoding) -> list[str]:
-    """That folders of masks of two values may be classes."""
+def _notes_of_several(root: Path, found: list[Inspected], encoding: Encoding) -> list[str]:
+    """What looks like masks of several classes, or of objects."""
     names = may_be_classes(root, [item.pair.mask for item in found])
-    if not names or len(encoding.classes) > 2:
-        return []
-    shown = ', '.join(names[:6] + ['...'] * (len(names) > 6))
-    return [f'masks lie in the folders {shown}, and are of one class all the same: if each '
-            'folder is a class, give --class-folders']
+    if names and len(encoding.classes) < 3:
+        shown = ', '.join(names[:6] + ['...'] * (len(names) > 6))
+        return [f'masks lie in the folders {shown}, and are of one class all the same: if '
+                'each folder is a class, give --class-folders']
+    if may_number_objects(found):
+        return [f'values count up from 1 in each mask, to {len(encoding.classes) - 1} at '
+                'most, as the numbers of objects do: if they are no classes, give --instances']
+    return []
 
 
 def _some(lines: list[str], what: str, most: int = 5) -> list[str]:
@@ -240,7 +252,8 @@ def _faults_of_names(pairing: Pairing, root: Path) -> list[str]:
             'the others away; if each lies in the folder of a class, give --class-folders')
     elif faults and not pairing.pairs:
         faults.append('call a mask like its image, or NAME_mask.png, or name the folders by '
-                      '--images and --masks')
+                      '--images and --masks; if each folder has an image and a mask of each '
+                      'object, give --instances')
     return faults
 
 

@@ -799,6 +799,23 @@ def test_names_that_fit_twice_make_no_pair(tmp_path):
             for item in items} == {'000', '001', '002'}
 
 
+def test_folders_with_images_and_masks_share_none(tmp_path):
+    """A frame of one drive without a mask does not take that of the same number elsewhere."""
+    for drive, frames in ((1, (0, 1, 2)), (2, (1, 2, 3))):
+        for frame in frames:
+            save(tmp_path / f'seq{drive}/Images/{frame:06d}.png', picture(10 * drive + frame))
+            if frame not in (0, 3):
+                save(tmp_path / f'seq{drive}/Labels/{frame:06d}.png',
+                     labels(frame).astype(np.uint8))
+    save(tmp_path / 'seq1/Labels/000003.png', labels(5).astype(np.uint8))
+    checked = check_dataset(str(tmp_path))
+    pairs = [item.pair for items in checked.splits.values() for item in items]
+    assert len(pairs) == 4
+    for pair in pairs:
+        assert pair.image.parts[-3] == pair.mask.parts[-3]
+    assert sum('000003' in fault for fault in checked.faults) == 2
+
+
 def test_the_same_name_in_several_folders(tmp_path):
     for folder in 'ab':
         for number in range(3):

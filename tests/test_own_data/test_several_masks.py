@@ -1,4 +1,4 @@
-"""Masks of two values in a folder of each class: fcn check-data --class-folders."""
+"""Several masks an image: fcn check-data --class-folders, and --instances."""
 import re
 
 import numpy as np
@@ -146,7 +146,7 @@ def test_soft_borders(tmp_path):
     (np.stack([CAT, DOG, CAT], -1), 'it is coloured'),
     (CAT // 2 + DOG // 255 * 128, 'it has 0, 127, 128, 255, but'),
     (CAT // 255 + 1, 'it has 1 and 2, but'),
-    (CAT[:12], 'the mask is 32x12, but that of another class'),
+    (CAT[:12], 'the mask is 32x12, but another one of the same image'),
 ])
 def test_masks_that_do_not_fit_are_faults(tmp_path, mask, text):
     for number in range(4):
@@ -179,3 +179,98 @@ def test_masks_in_no_folder(tmp_path):
         save(tmp_path / f'masks/{number}.png', CAT)
     with pytest.raises(InputError, match='expects each mask in a folder called like its'):
         check(tmp_path, tmp_path / 'drawn')
+
+
+# --- objects -----------------------------------------------------------------------
+
+
+def numbered(number, count):
+    """Objects side by side, numbered from 1."""
+    mask = np.zeros(SIZE, np.uint8)
+    for i in range(count):
+        mask[3 + number:9 + number, 6 * i:6 * i + 5] = i + 1
+    return mask
+
+
+def pedestrians(root, save_mask=save):
+    for number, count in enumerate([1, 3, 2, 5, 0]):
+        picture(root / f'PNGImages/p{number}.png', number)
+        save_mask(root / f'PedMasks/p{number}_mask.png', numbered(number, count))
+
+
+def of_objects(root, drawn, **options):
+    return check_dataset(str(root), drawn=drawn, instances=True, **options)
+
+
+def test_numbers_of_objects_are_not_read_as_classes_without_a_word(tmp_path):
+    pedestrians(tmp_path / 'data')
+    plain = check_dataset(str(tmp_path / 'data'))
+    assert ('values count up from 1 in each mask, to 5 at most, as the numbers of objects do: '
+            'if they are no classes, give --instances') in report(plain)
+    checked = of_objects(tmp_path / 'data', tmp_path / 'drawn', classes=['pedestrian'])
+    assert checked.encoding.classes == ['background', 'pedestrian'] and not checked.faults
+    labels = found(checked)
+    for number, count in enumerate([1, 3, 2, 5, 0]):
+        assert np.array_equal(labels[f'p{number}'] == 'pedestrian',
+                              numbered(number, count) > 0)
+    both = of_objects(tmp_path / 'data', tmp_path / 'again', classes=['road', 'pedestrian'])
+    assert both.encoding.classes == ['road', 'pedestrian']
+
+
+@pytest.mark.parametrize('values', [(0, 1, 2), (0, 1, 3), (1, 2, 3)])
+def test_classes_are_not_taken_for_numbers(tmp_path, values):
+    for number in range(4):
+        picture(tmp_path / f'images/{number}.png', number)
+        some = values[:2 + number % 2] if number else values
+        save(tmp_path / f'masks/{number}.png',
+             np.repeat(np.resize(some, SIZE[0]).astype(np.uint8)[:, None], SIZE[1], 1))
+    assert '--instances' not in report(check_dataset(str(tmp_path)))
+
+
+def test_objects_in_colours_with_a_border(tmp_path):
+    """As VOC's SegmentationObject, with the border of its PNGs as RGB."""
+    colours = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128],
+                        [128, 0, 128]], np.uint8)
+
+    def in_colours(path, mask):
+        rgb = colours[mask]
+        rgb[0] = 224, 224, 192
+        save(path, rgb)
+
+    pedestrians(tmp_path / 'data', in_colours)
+    checked = of_objects(tmp_path / 'data', tmp_path / 'drawn', ignore=['#e0e0c0'])
+    labels = found(checked)['p3']
+    assert (labels[0] == None).all()  # noqa: E711 (an array)
+    assert np.array_equal(labels[1:] == 'object', numbered(3, 5)[1:] > 0)
+    with pytest.raises(InputError, match='--ignore #00ff00: no mask has that value'):
+        of_objects(tmp_path / 'data', tmp_path / 'again', ignore=['#00ff00'])
+
+
+def test_a_mask_of_each_object(tmp_path):
+    """As nuclei lie: a folder an image, in it one image and many masks."""
+    root = tmp_path / 'data'
+    for number in range(4):
+        picture(root / f'stage1_train/{number}ab/images/{number}ab.png', number)
+        for i in range(3):
+            save(root / f'stage1_train/{number}ab/masks/{number * 7 + i:x}fe.png',
+                 (numbered(number, 3) == i + 1).astype(np.uint8) * 255)
+    with pytest.raises(InputError, match='give --instances'):
+        check_dataset(str(root))
+    checked = of_objects(root, tmp_path / 'drawn')
+    assert not checked.faults and 'drawn from 12 masks of objects' in report(checked)
+    for number in range(4):
+        assert np.array_equal(found(checked)[f'{number}ab'] == 'object',
+                              numbered(number, 3) > 0)
+
+
+def test_what_instances_refuse(tmp_path):
+    pedestrians(tmp_path / 'data')
+    with pytest.raises(InputError, match='of all objects, but --classes has 3 names'):
+        of_objects(tmp_path / 'data', tmp_path / 'a', classes=['a', 'b', 'c'])
+    with pytest.raises(InputError, match='--class-folders and --instances were given'):
+        of_objects(tmp_path / 'data', tmp_path / 'a', class_folders=True)
+    (tmp_path / 'data/PedMasks/p1_mask.png').unlink()
+    save(tmp_path / 'data/PedMasks/p1_mask.jpg', numbered(1, 3))
+    checked = of_objects(tmp_path / 'data', tmp_path / 'b')
+    assert any('p1_mask.jpg: JPEG changes the numbers of objects' in fault
+               for fault in checked.faults)

@@ -1,5 +1,5 @@
-"""A folder of masks for each class: which masks are an image's."""
-from collections import defaultdict
+"""Several masks an image, of classes or of objects: which are whose."""
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -8,17 +8,20 @@ from ..utils.errors import InputError
 from .find_pairs import Pair, Pairing, files_of_roles, match, splits_of_lists
 from .roles import role_of, split_of, strip_role
 
+#: The class of all objects.
+OBJECT = 'object'
 
-class ClassMasks(NamedTuple):
-    """Masks by class.
+
+class SeveralMasks(NamedTuple):
+    """Masks by image.
 
     Attributes:
         pairing (Pairing): Each image with one of its masks.
-        of_image (dict[Path, dict[str, Path]]): By image, the mask of each class that it has.
-        classes (list[str]): Names of the folders, by the alphabet.
+        of_image (dict[Path, list[tuple[str, Path]]]): Of each image, class and mask.
+        classes (list[str]): Names of the folders, by the alphabet, or :data:`OBJECT`.
     """
     pairing: Pairing
-    of_image: dict[Path, dict[str, Path]]
+    of_image: dict[Path, list[tuple[str, Path]]]
     classes: list[str]
 
 
@@ -46,7 +49,7 @@ def may_be_classes(root: Path, masks: Iterable[Path]) -> list[str]:
 
 
 def find_class_masks(root: Path, images: str | None = None,
-                     masks: str | None = None) -> ClassMasks:
+                     masks: str | None = None) -> SeveralMasks:
     """Finds the masks of each image, one a class.
 
     Layouts are those of :func:`~fcn_plugin.layouts.find_pairs.find_pairs`, with a folder of
@@ -69,17 +72,51 @@ def find_class_masks(root: Path, images: str | None = None,
             raise InputError(f'{file.path}: --class-folders expects each mask in a folder '
                              'called like its class, such as masks/cat/NAME.png')
         by_class[name].append(file)
-    of_image: dict[Path, dict[str, Path]] = defaultdict(dict)
-    split = {}
+    matched = []
     for name, files in sorted(by_class.items()):
-        for picture, mask in match(pictures, files, notes):
-            of_image[picture.path][name] = mask.path
-            split[picture.path] = picture.split or mask.split
-    pairs = [Pair(path, next(iter(found.values())), split[path])
-             for path, found in sorted(of_image.items())]
-    used = {path for found in of_image.values() for path in found.values()}
-    return ClassMasks(
+        matched += [(image, mask, name) for image, mask in match(pictures, files, notes)]
+    return _several(root, pictures, labels, matched, notes)
+
+
+def find_object_masks(root: Path, images: str | None = None,
+                      masks: str | None = None) -> SeveralMasks:
+    """Finds masks of objects: one an image, which numbers them, or one an object.
+
+    Where each folder with an image of its own has several masks, these are the image's:
+    ``1/images/a.png`` and ``1/masks/b.png``, ``1/masks/c.png``.
+
+    Args:
+        root, images, masks: As for :func:`~fcn_plugin.layouts.find_pairs.find_pairs`.
+
+    Raises:
+        NotADirectoryError: If one of them is no folder.
+        ValueError: If there are no images or no masks.
+    """
+    notes: list[str] = []
+    pictures, labels = files_of_roles(root, images, masks, notes)
+    by_place = defaultdict(list)
+    for file in labels:
+        by_place[file.split, file.place].append(file)
+    places = Counter((picture.split, picture.place) for picture in pictures)
+    alone = max(places.values()) == 1 and set(by_place) <= set(places)
+    if alone and len(labels) > len(pictures):
+        matched = [(image, mask, OBJECT) for image in pictures
+                   for mask in by_place[image.split, image.place]]
+    else:
+        matched = [(*pair, OBJECT) for pair in match(pictures, labels, notes)]
+    return _several(root, pictures, labels, matched, notes)
+
+
+def _several(root: Path, pictures, labels, matched, notes: list[str]) -> SeveralMasks:
+    of_image: dict[Path, list[tuple[str, Path]]] = defaultdict(list)
+    split = {}
+    for image, mask, name in matched:
+        of_image[image.path].append((name, mask.path))
+        split[image.path] = image.split or mask.split
+    pairs = [Pair(path, found[0][1], split[path]) for path, found in sorted(of_image.items())]
+    used = {path for found in of_image.values() for _, path in found}
+    return SeveralMasks(
         Pairing(splits_of_lists(root, pairs, notes),
                 [f.path for f in pictures if f.path not in of_image],
                 [f.path for f in labels if f.path not in used], notes, []),
-        dict(of_image), sorted(by_class))
+        dict(of_image), sorted({name for *_, name in matched}))
