@@ -153,3 +153,7 @@ def test_image_input_is_read_late(tmp_path):
     Image.new('RGB', (3, 2), (1, 2, 3)).save(tmp_path / 'later.png')
     (frame, image), = item
     assert frame is None and image.shape == (2, 3, 3)
+    five = np.zeros((2, 3, 5), np.uint16)
+    for item in (ImageInput(five, channels=5), ImageInput(five).of(5)):
+        (_, image), = item
+        assert image.shape == (2, 3, 5) and image.dtype == np.uint16

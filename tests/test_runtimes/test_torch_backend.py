@@ -1,0 +1,74 @@
+"""From images to what a segmentor is given, and from what it returns to predictions."""
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+from torch import nn
+
+from fcn_plugin.runtimes.torch_backend import TorchBackend, build_pipeline, run_pipeline
+
+PIPELINE = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
+
+
+def pipeline(steps=PIPELINE):
+    return build_pipeline(Config(dict(test_pipeline=steps)))
+
+
+class Known(nn.Module):
+    """A segmentor whose scores are known, (C, h, w) each; it keeps what it is given."""
+    dataset_meta = dict(classes=('a', 'b'), palette=[[0] * 3] * 2, background=None)
+    post_processor = 'any'
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores, self.given = scores, []
+
+    def test_step(self, data, **options):
+        self.given.append(data)
+        scores = torch.tensor(self.scores)
+        labels = scores[:1] > 0.5 if len(scores) == 1 else scores.argmax(0, True)
+        return [SegDataSample(seg_logits=PixelData(data=scores),
+                              pred_sem_seg=PixelData(data=labels)) for _ in data['inputs']]
+
+
+def noise(height, width):
+    return np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_a_pipeline_gets_blue_first_and_a_crf_the_image_as_it_was():
+    model, image = Known(np.zeros((2, 4, 5), np.float32)), noise(4, 5)
+    TorchBackend(model, pipeline())([image])
+    (given, ), (sample, ) = model.given[0]['inputs'], model.given[0]['data_samples']
+    assert (given.permute(1, 2, 0).numpy() == image[..., ::-1]).all()
+    assert (sample.original_image == image).all()
+
+
+def test_images_are_real_numbers_where_the_pipeline_loads_them_so():
+    steps = [dict(type='LoadImageFromFile', to_float32=True), *PIPELINE[1:]]
+    assert run_pipeline(pipeline(steps), noise(4, 5))['inputs'].dtype == torch.float32
+    assert run_pipeline(pipeline(), noise(4, 5))['inputs'].dtype == torch.uint8
+
+
+def test_scores_at_another_size_lie_between_those_of_their_neighbours():
+    scores = np.zeros((2, 1, 2), np.float32)
+    scores[1, 0, 1] = 4
+    found, = TorchBackend(Known(scores), pipeline())([noise(1, 4)], scores=True)
+    expected = 1 / (1 + np.exp(-np.array([0, 1, 3, 4])))
+    np.testing.assert_allclose(found.scores[1, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(found.scores.sum(0), 1, rtol=1e-6)
+    assert found.labels.tolist() == [[0, 0, 1, 1]]
+
+
+def test_one_channel_is_the_probability_of_the_second_class():
+    found, = TorchBackend(Known(np.full((1, 2, 3), 0.75, np.float32)), pipeline())(
+        [noise(2, 3)], scores=True)
+    assert (found.scores[0] == 0.25).all() and (found.scores[1] == 0.75).all()
+    assert (found.labels == 1).all()
+
+
+def test_images_of_one_size_are_run_at_once_and_keep_their_order():
+    model = Known(np.zeros((2, 4, 5), np.float32))
+    found = TorchBackend(model, pipeline())([noise(4, 5), noise(6, 7), noise(4, 5)])
+    assert [len(each['inputs']) for each in model.given] == [2, 1]
+    assert [one.labels.shape for one in found] == [(4, 5), (6, 7), (4, 5)]
