@@ -16,7 +16,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
 from fcn_plugin.engine import ExactResumeHook, PlacedSampler, RepeatableDataset
 from fcn_plugin.engine.repeatable import drawn, leave_out, placed_sampler
-from fcn_plugin.utils.seeding import seeded
+from fcn_plugin.utils.seeding import BUILD, IMAGE, ORDER, STEP, seed_of, seeded
 
 
 class Pairs(BatchSampler):
@@ -52,6 +52,7 @@ def test_seeded():
         assert draws() == once
     with seeded(5, 3):
         assert not set(draws()) & set(once)
+    assert len({seed_of(kind, 3, 5) for kind in (STEP, IMAGE, BUILD, ORDER)}) == 4
 
 
 @pytest.mark.parametrize('workers', [0, 2])

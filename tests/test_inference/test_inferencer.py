@@ -399,6 +399,12 @@ def test_video_in_video_out(segment, clip, tmp_path, suffix):
         segment.save(clip, out, video_suffix=suffix)
 
 
+def test_an_image_behind_a_video_keeps_its_name(segment, clip, photos, tmp_path):
+    segment.save([clip, photos / 'b.png'], tmp_path / 'out', progress=False)
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
+        'b_labels.png', 'b_overlay.png', 'clip_overlay.mp4']
+
+
 def test_a_broken_video_leaves_nothing(segment, clip, tmp_path, photos, monkeypatch):
     def two_frames(self):
         yield 0, noise(44, 60)
