@@ -19,6 +19,8 @@ def test_parse_gives_what_a_function_takes(monkeypatch):
     parser.add_shared('--opacity', default=0.5)
     given = parsed(monkeypatch, parser, '--debug', '--cfg-options', 'a.b=1', 'c=[1,2]')
     assert given == dict(cfg_options={'a.b': 1, 'c': [1, 2]}, opacity=0.5)
+    given = parsed(monkeypatch, parser, '--cfg-options', 'a=1', '--cfg-options', 'b=2', 'a=3')
+    assert given['cfg_options'] == dict(a=3, b=2)
 
 
 def test_changes_leave_the_next_parser_alone(monkeypatch):
@@ -57,6 +59,9 @@ def test_the_launcher_says_the_local_rank(monkeypatch, given):
     assert parsed(monkeypatch, parser, given, '--launcher', 'pytorch') == dict(
         launcher='pytorch')
     assert os.environ['LOCAL_RANK'] == '3'
+    monkeypatch.setenv('LOCAL_RANK', '2')  # as torchrun sets it, which gives no option
+    parsed(monkeypatch, parser)
+    assert os.environ['LOCAL_RANK'] == '2'
 
 
 def test_help_keeps_the_lines_of_the_docstring(monkeypatch, capsys):
