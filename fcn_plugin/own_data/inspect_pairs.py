@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import mmcv
 import numpy as np
 from PIL import Image
 
@@ -15,8 +14,9 @@ from ..layouts.find_pairs import Pair, Pairing
 from ..masks.encoding import IGNORE, Encoding, nearest_labels
 from ..masks.mask_blur import MOST_KEPT, Surroundings, count_values, look_around
 from ..masks.reading import read_mask
+from ..modalities.loading import LoadImageFromFile
 
-# Formats that OpenCV, with which training reads images, reads for certain.
+# Formats that training reads for certain.
 _SURE_FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM')
 
 
@@ -114,7 +114,7 @@ def _inspect(pair: Pair) -> Inspected:
         return Inspected(pair, f'{pair.image}: it cannot be read: {error}')
     shown = size[::-1] if orientation in EXCHANGING_SIDES else size
     if orientation != 1 or kind not in _SURE_FORMATS:
-        fault = _fault_of_opencv(pair, shown)
+        fault = _fault_in_training(pair.image, shown)
         if fault:
             return Inspected(pair, fault)
     try:
@@ -138,19 +138,15 @@ def _inspect(pair: Pair) -> Inspected:
                      counts, around, mask.colours, mask.plain)
 
 
-def _fault_of_opencv(pair: Pair, shown: tuple[int, int]) -> str | None:
+def _fault_in_training(image: Path, shown: tuple[int, int]) -> str | None:
     """Why training would not see the image as Pillow and viewers do."""
     try:
-        image = mmcv.imread(pair.image)
+        size = LoadImageFromFile()(dict(img_path=str(image)))['img_shape']
     except Exception as error:  # every decoder has its own
-        return f'{pair.image}: OpenCV, which training reads images by, cannot: {error}'
-    if image is None:
-        return (f'{pair.image}: OpenCV, which training reads images by, cannot read it; save '
-                'it as PNG')
-    if image.shape[:2] != shown:
-        return (f'{pair.image}: it is shown as {shown[1]}x{shown[0]}, but OpenCV, which '
-                f'training reads images by, reads {image.shape[1]}x{image.shape[0]}; save it '
-                'as PNG')
+        return f'{image}: training cannot read it ({error}); save it as PNG'
+    if size != shown:
+        return (f'{image}: it is shown as {shown[1]}x{shown[0]}, but training reads it as '
+                f'{size[1]}x{size[0]}; save it as PNG')
     return None
 
 

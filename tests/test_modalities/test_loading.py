@@ -5,6 +5,8 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image, ImageCms
 
 from fcn_plugin.images.reading import read_image, to_rgb
+from fcn_plugin.layouts.find_pairs import Pair
+from fcn_plugin.own_data.inspect_pairs import inspect_pairs
 
 tifffile = pytest.importorskip('tifffile')
 Y, X = np.mgrid[:70, :90]
@@ -44,6 +46,18 @@ def test_tiff(tmp_path, pixels, how):
     np.testing.assert_array_equal(loaded['img'][..., ::-1], seen)
     np.testing.assert_array_equal(read_image(path), seen)
     np.testing.assert_array_equal(to_rgb(Image.open(path)), seen)
+
+
+def test_checks_of_data_have_no_objection(tmp_path):
+    """OpenCV cannot read either."""
+    Image.fromarray(CLEAR).save(tmp_path / 'mask.png')
+    for number, how in enumerate((dict(tile=(16, 16)), dict(compression='zstd'))):
+        tifffile.imwrite(tmp_path / f'{number}.tif', COLOUR, **RGB, **how)
+        found, = inspect_pairs([Pair(tmp_path / f'{number}.tif', tmp_path / 'mask.png', None)])
+        assert found.fault is None
+    Image.fromarray(COLOUR).save(tmp_path / 'a.tga')
+    found, = inspect_pairs([Pair(tmp_path / 'a.tga', tmp_path / 'mask.png', None)])
+    assert found.fault.startswith(f"{tmp_path / 'a.tga'}: training cannot read it (failed to")
 
 
 def test_lab(tmp_path):
