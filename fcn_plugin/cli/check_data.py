@@ -51,8 +51,9 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     add('--seed', type=int, default=0, help='of that split (default: %(default)s)')
     add('--out', metavar='DIR',
         help='writes config.py, lists and, where needed, converted masks there')
-    add('--base', metavar='NAME', help='which of configs/fcn the config inherits (default: '
-        'FCN-8s on EfficientNet-Lite0)')
+    add('--base', metavar='NAME', help='which of configs/fcn the config inherits, or which '
+        'model of the package it goes on from, objects or street (default: FCN-8s on '
+        'EfficientNet-Lite0)')
     add('--class-weights', action='store_true',
         help='weigh classes in the loss by the weights of the report')
     parser.add_shared('--overwrite', help='replace what an earlier call has written')

@@ -21,7 +21,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
                          'name, or a folder of data (default: %(default)s, on the built-in '
                          'data)')
     parser.add_argument('--base', metavar='NAME', help='with a folder: which of configs/fcn '
-                        'to train (default: by the size of what is to be found)')
+                        'to train, or which model of the package to go on from, objects or '
+                        'street (default: by the size of what is to be found)')
     parser.add_argument('--work-dir', metavar='DIR', help='where checkpoints and logs go '
                         '(default: work_dirs/<name of the config or the folder>)')
     parser.add_argument('--resume', action='store_true',

@@ -29,6 +29,8 @@ class Plan(NamedTuple):
         patience (int, optional): The run ends after so many validations without a better
             mean IoU. Defaults to None: it goes to its end.
         class_weights (bool): Whether the loss weighs classes. Defaults to False.
+        start (str, optional): The model of the package whose weights the run goes on from.
+            Defaults to None: the backbone's of ImageNet.
     """
     scale: tuple[int, int]
     resized: bool
@@ -39,6 +41,7 @@ class Plan(NamedTuple):
     validations: int = 4
     patience: int | None = None
     class_weights: bool = False
+    start: str | None = None
 
 
 def plan_of(checked: Checked, longest: int = _LONGEST_SIDE) -> Plan:
@@ -95,6 +98,8 @@ custom_hooks = [
     dict(type='ExactEarlyStoppingHook', monitor='mIoU', patience={plan.patience}),
     dict(type='ProgressHook')
 ]'''
+    start = plan.start and f"""
+load_from = {plan.start!r}  # a model of the package; what scores classes starts anew"""
     data_root = _seen_from(folder, checked.root.resolve())
     # Quotes around the path that mmengine puts into the text.
     here, around = '{{ fileDirname }}', f'{folder}/{data_root}'
@@ -106,7 +111,7 @@ custom_hooks = [
     return f'''# Written for a folder of images and masks. Train, look, predict:
 #   python tools/train.py {quoted(shown(folder / "config.py"))}
 _base_ = {_seen_from(folder, parent.resolve())!r}
-work_dir = {work_dir or f"work_dirs/{folder.name}"!r}
+work_dir = {work_dir or f"work_dirs/{folder.name}"!r}{start or ''}
 lists = {quote}{here}{quote}  # this file's folder
 data_root = {data_root}
 classes = {_wrapped(encoding.classes)}

@@ -17,6 +17,9 @@ from .inspect_pairs import Checked
 
 #: The config that an own one inherits: small, and with weights that need no download.
 SMALL = 'fcn-8s_efficientnet-lite0_1xb8-20k_camvid-360x480.py'
+#: Of each model of the package, the config of its network, which own data can go on from.
+STARTS = dict(objects='fcn-4s_efficientnet-lite2-fpn_1xb16-3200_voc12-256x256',
+              street='fcn-4s_efficientnet-lite2-fpn_1xb8-3800_camvid-240x320')
 
 
 def write_config(checked: Checked, out: str, base: str | None = None,
@@ -27,8 +30,9 @@ def write_config(checked: Checked, out: str, base: str | None = None,
     Args:
         checked (Checked): From :func:`check_dataset`.
         out (str): The folder.
-        base (str, optional): Which of configs/fcn is inherited. Defaults to None: FCN-8s
-            on EfficientNet-Lite0.
+        base (str, optional): Which of configs/fcn is inherited, or a key of :data:`STARTS`,
+            whose weights the run goes on from. Defaults to None: FCN-8s on
+            EfficientNet-Lite0.
         class_weights (bool): Whether the loss weighs classes. Defaults to False.
         overwrite (bool): Whether files of a former call may be replaced. Defaults to
             False.
@@ -48,8 +52,9 @@ def write_config(checked: Checked, out: str, base: str | None = None,
         raise FileExistsError(f'there is {folder / "config.py"} already: give --overwrite, '
                               'or another --out')
     require_sure_labels(checked)
-    text = config_text(checked, folder, parent_of(base), plan or plan_of(checked)._replace(
-        class_weights=class_weights), work_dir)
+    plan = plan or plan_of(checked)._replace(class_weights=class_weights)
+    text = config_text(checked, folder, parent_of(base),
+                       plan._replace(start=base if base in STARTS else None), work_dir)
     root = checked.root.resolve()
     with staging_folder(folder) as staging:
         for name, items in checked.splits.items():
@@ -80,7 +85,8 @@ def require_sure_labels(checked: Checked) -> None:
 
 
 def parent_of(base: str | None) -> Path:
-    """The config that an own one inherits, by its name in configs/fcn."""
+    """The config that an own one inherits, by its name in configs/fcn or a model's."""
+    base = STARTS.get(base or '', base)
     return inheritable(config_path(f'fcn/{(base or SMALL).removesuffix(".py")}.py'))
 
 

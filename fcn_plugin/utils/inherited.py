@@ -30,7 +30,8 @@ def learning_rate(base: Config, batch: int) -> float:
     """AdamW's rate of a backbone, by the config that is inherited.
 
     AdamW's own, or in proportion to SGD's, at four images a step, and with the root of the
-    batch. So transformers, and VGG16 without norms, get less than ResNets.
+    batch. So transformers, and VGG16 without norms, get less than ResNets. That a config has
+    its backbone learn more slowly is left out: its run is longer than those of own data.
 
     Args:
         base (Config): One of configs/fcn.
@@ -40,9 +41,7 @@ def learning_rate(base: Config, batch: int) -> float:
     if optimizer.type == 'SGD':
         rate = _RATE * optimizer.lr / _RATE_OF_SGD
     else:
-        keys = (base.optim_wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
-        rate = optimizer.lr * keys.get('backbone', {}).get('lr_mult', 1) * sqrt(
-            4 / base.train_dataloader.batch_size)
+        rate = optimizer.lr * sqrt(4 / base.train_dataloader.batch_size)
     return round(rate * sqrt(batch / 4), 6)
 
 

@@ -10,11 +10,14 @@ from mmseg.registry import MODELS
 from PIL import Image
 from tiny_runs import BUILT_IN, forget_runs, run_tool, succeed
 
+from fcn_plugin.checkpoints.bundled import BUNDLED
+from fcn_plugin.checkpoints.reading import read_checkpoint
 from fcn_plugin.own_data.check_dataset import check_dataset
-from fcn_plugin.own_data.write_config import write_config
+from fcn_plugin.own_data.write_config import parent_of, write_config
 from fcn_plugin.own_training.facts import facts_of, masks_of_all
 from fcn_plugin.own_training.plan import first_plan
 from fcn_plugin.own_training.train_folder import _prepare
+from fcn_plugin.utils.config import load_config
 
 SIZE = 40, 56  # H, W
 QUICK = ['train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler=[]',
@@ -122,6 +125,32 @@ def test_five_images(run, tmp_path):
     assert (config.batch_size, config.max_iters, config.val_interval) == (4, 400, 20)
     assert config.custom_hooks[0].type == 'ExactEarlyStoppingHook'
     assert Path(config.data_root).resolve() == (tmp_path / 'data').resolve()
+
+
+def test_goes_on_from_a_model_of_the_package(run, tmp_path):
+    """All but the scores of classes is the model's, a little later."""
+    write(tmp_path / 'data', classes=3)
+    done = run('data', '--base', 'objects', '--cfg-options', 'train_dataloader.batch_size=2',
+               *QUICK)
+    assert done.code == 0, done.err
+    work = tmp_path / 'work_dirs/data'
+    assert Config.fromfile(work / 'data/config.py').load_from == 'objects'
+    start, ended = (read_checkpoint(file)['state_dict'] for file in (
+        BUNDLED['objects'], work / 'iter_2.pth'))
+    assert set(start) == set(ended)
+    for key, value in start.items():
+        if '.score.' in key:
+            assert len(ended[key]) == 3
+        elif value.dim() == 4:  # two steps change a weight by no more than twice the rate
+            assert (ended[key] - value.float()).abs().max() < 2e-3, key
+
+
+@pytest.mark.parametrize('name', BUNDLED)
+def test_models_of_the_package_have_the_networks_of_their_configs(name):
+    model = MODELS.build(load_config(parent_of(name)).model)
+    assert {key: value.shape for key, value in model.state_dict().items()} == {
+        key: value.shape for key, value in
+        read_checkpoint(BUNDLED[name])['state_dict'].items()}
 
 
 def test_goes_on_with_the_lists_of_then(run, tmp_path):
