@@ -12,6 +12,7 @@ from ..models.segmentors.post_processing import use_crf
 from ..models.segmentors.tiles import use_tiles
 from ..utils.distributed import explain_lost_processes
 from ..utils.errors import InputError
+from ..utils.files import check_writable
 from ..utils.paths import shown
 from ..utils.wrappers import unwrapped
 from .explain import check_classes, explain_errors
@@ -55,6 +56,7 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     checkpoint = str(weights_file(checkpoint))
     if '://' not in checkpoint and not Path(checkpoint).expanduser().is_file():
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
+    check_writable(Path(config.work_dir), '--work-dir')
     if wait_time < 0:
         raise InputError(f'--wait-time {wait_time} s, expected at least 0')
     # A config that training has written may say resume, which wants an optimiser.

@@ -18,7 +18,7 @@ from ..inference.predict import compare, predict_dataset, spread
 from ..utils.config import pretrained_weights
 from ..utils.distributed import explain_lost_processes
 from ..utils.errors import InputError
-from ..utils.files import naming_disk
+from ..utils.files import check_writable, naming_disk
 from ..utils.paths import shown, tool_command
 from ..utils.wrappers import unwrapped
 from ..visualization import save_picture
@@ -99,6 +99,7 @@ def train(config: Config, compile_backbone: bool = False) -> None:
         compile_backbone (bool): Compiles the backbone by ``torch.compile``, for images
             of any size at once. Needs a C++ compiler on a CPU. Defaults to False.
     """
+    check_writable(Path(config.work_dir), '--work-dir')
     go_on_after_restart(config)
     require_coarser(config)
     check_schedule(config)

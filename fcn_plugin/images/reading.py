@@ -85,7 +85,8 @@ def read_image(source: PathLike | bytes) -> np.ndarray:
     except Exception as error:
         named = f'in {len(source)} bytes' if isinstance(source, _IN_MEMORY) else (
             f"'{source}'")
-        reason = str(error).replace(f' {str(source)!r}', '')
+        reason = getattr(error, 'strerror', None) or str(error).replace(
+            f' {str(source)!r}', '')
         if isinstance(error, Image.DecompressionBombError):
             reason = (f'it has more than {MOST_WHOLE / 1e6:.0f} megapixels, which are not '
                       'read whole; FCNInferencer.save and fcn predict label a TIFF in tiles '

@@ -19,6 +19,7 @@ from ..reports.judge import evaluate
 from ..utils.config import load_config, network, read_config
 from ..utils.devices import pick_device
 from ..utils.errors import InputError
+from ..utils.files import check_writable
 from ..utils.inherited import learning_rate, without_weights
 from ..utils.paths import shown, tool_command
 from .advice import Settings, advise
@@ -62,6 +63,7 @@ def train_folder(root: str, base: str | None = None, work_dir: str | None = None
     if file.is_file():
         _check_same(root, file)
     parent_of(base)  # before all images are read
+    check_writable(work, '--work-dir')
     if not (resume and file.is_file()):
         with tempfile.TemporaryDirectory(prefix='fcn-masks-') as drawn:
             checked = _check(root, Path(drawn).resolve())

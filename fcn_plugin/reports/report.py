@@ -29,7 +29,7 @@ from ..inference.predict import build_val_dataset, predict_dataset, spread
 from ..inference.result import Result
 from ..utils.config import load_config
 from ..utils.errors import InputError
-from ..utils.files import write_text
+from ..utils.files import check_writable, write_text
 from ..utils.paths import PathLike
 from ..version import __version__
 from ..visualization.charts import line_chart
@@ -171,6 +171,7 @@ def report(work_dir: PathLike, out: PathLike | None = None,
     out = Path(out).expanduser() if out else run.folder / 'report.html'
     if not overwrite and out.exists():
         raise FileExistsError(f"there is '{out}' already: give --overwrite or --out")
+    check_writable(out.parent)
     page: dict[str, Any] = dict(
         title=Path(run.config.filename).stem, version=__version__,
         made=datetime.now().strftime('%Y-%m-%d %H:%M'), charts=_charts(run),

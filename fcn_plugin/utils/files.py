@@ -5,6 +5,7 @@ import errno
 import functools
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -212,8 +213,31 @@ def no_outputs(inputs: Sequence[Path | None], outputs: Iterable[Path]) -> list[i
             if path is None or (real(path.parent), path.name) not in ours]
 
 
+def check_writable(path: Path, option: str = '--out') -> None:
+    """Raises PermissionError before work is done for a place that may not be written.
+
+    Args:
+        path (Path): A file or a folder, there or not: the folder on the way to it that is
+            there is tried.
+        option (str): What names another place. Defaults to '--out'.
+    """
+    path = path.expanduser().absolute()
+    folder = next(each for each in (path, *path.parents) if os.path.isdir(each))
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise PermissionError(f"nothing can be written to '{folder}' ({error.strerror}): "
+                                  f'name another place by {option}') from None
+
+
 def check_outputs(files: Iterable[Path], overwrite: bool) -> None:
-    """Raises FileExistsError for a file that exists, unless it may be overwritten."""
+    """Raises FileExistsError for a file that exists, unless it may be overwritten, and
+    PermissionError for a place that may not be written."""
+    files = list(files)
+    for folder in {file.parent for file in files}:
+        check_writable(folder)
     existing = [] if overwrite else [file for file in files if os.path.exists(file)]
     if existing:
         more = f' and {len(existing) - 1} more' if len(existing) > 1 else ''

@@ -9,6 +9,7 @@ from tiny_runs import run_tool
 
 from fcn_plugin.checkpoints.writing import write_checkpoint
 from fcn_plugin.utils.files import (
+    check_outputs,
     decoded_text,
     move_into,
     new_folder,
@@ -64,6 +65,22 @@ def test_a_reader_keeps_the_text_that_it_has_opened(tmp_path):
     with open(path) as reader:
         write_text(path, 'after')
         assert reader.read() == 'before'
+
+
+@pytest.mark.skipif(not Path('/sys/kernel').is_dir(), reason='no /sys, which takes no files')
+def test_a_place_that_may_not_be_written_is_told_before_any_work(trained, photos, tmp_path):
+    place = Path('/sys/kernel/new/a.html')
+    with pytest.raises(PermissionError, match="to '/sys/kernel' .+ another place by --out$"):
+        check_outputs([tmp_path / 'a.png', place], True)
+    check_outputs([tmp_path / 'new' / 'a.png', Path('a.png')], True)
+    assert [each.name for each in tmp_path.iterdir()] == ['photos'], 'nothing is left of it'
+    done = run_tool('predict.py', '--img-path', photos, '--weight-path',
+                    trained / 'best.pth', '--out-dir', place.parent)
+    assert done.code == 2 and "error: nothing can be written to '/sys/kernel'" in done.err
+    for tool, *arguments in (('test.py', trained / 'config.py', trained / 'best.pth'),
+                             ('train.py', trained / 'config.py'), ('train.py', photos)):
+        done = run_tool(tool, *arguments, '--work-dir', place.parent)
+        assert done.code == 2 and done.err.rstrip().endswith('another place by --work-dir')
 
 
 def test_several_that_make_the_same_folder_at_once(tmp_path):
