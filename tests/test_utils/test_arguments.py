@@ -19,8 +19,13 @@ def test_parse_gives_what_a_function_takes(monkeypatch):
     parser.add_shared('--opacity', default=0.5)
     given = parsed(monkeypatch, parser, '--debug', '--cfg-options', 'a.b=1', 'c=[1,2]')
     assert given == dict(cfg_options={'a.b': 1, 'c': [1, 2]}, opacity=0.5)
+
+
+def test_options_given_twice_add_up(monkeypatch):
+    parser = ToolParser('Does it.')
+    parser.add_shared('--cfg-options')
     given = parsed(monkeypatch, parser, '--cfg-options', 'a=1', '--cfg-options', 'b=2', 'a=3')
-    assert given['cfg_options'] == dict(a=3, b=2)
+    assert given == dict(cfg_options=dict(a=3, b=2))
 
 
 def test_changes_leave_the_next_parser_alone(monkeypatch):
@@ -59,7 +64,12 @@ def test_the_launcher_says_the_local_rank(monkeypatch, given):
     assert parsed(monkeypatch, parser, given, '--launcher', 'pytorch') == dict(
         launcher='pytorch')
     assert os.environ['LOCAL_RANK'] == '3'
-    monkeypatch.setenv('LOCAL_RANK', '2')  # as torchrun sets it, which gives no option
+
+
+def test_torchrun_says_the_local_rank_by_the_environment(monkeypatch):
+    monkeypatch.setenv('LOCAL_RANK', '2')
+    parser = ToolParser('Does it.')
+    parser.add_launcher()
     parsed(monkeypatch, parser)
     assert os.environ['LOCAL_RANK'] == '2'
 
