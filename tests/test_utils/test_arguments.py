@@ -24,8 +24,8 @@ def test_parse_gives_what_a_function_takes(monkeypatch):
 def test_options_given_twice_add_up(monkeypatch):
     parser = ToolParser('Does it.')
     parser.add_shared('--cfg-options')
-    given = parsed(monkeypatch, parser, '--cfg-options', 'a=1', '--cfg-options', 'b=2', 'a=3')
-    assert given == dict(cfg_options=dict(a=3, b=2))
+    given = parsed(monkeypatch, parser, '--cfg-options', 'a=1', 'c=4', '--cfg-options', 'a=3')
+    assert given == dict(cfg_options=dict(a=3, c=4))
 
 
 def test_changes_leave_the_next_parser_alone(monkeypatch):

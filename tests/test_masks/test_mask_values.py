@@ -1,0 +1,34 @@
+"""Which class each value is, without a file."""
+import pytest
+
+from fcn_plugin.masks.mask_values import find_encoding
+
+
+@pytest.mark.parametrize('values, classes, expected', [
+    ((0, 1, 65535), None, {0: 0, 1: 1, 65535: 255}),
+    ((0, 65535), None, {0: 0, 65535: 1}),
+    ((-1, 0, 1), None, {-1: 255, 0: 0, 1: 1}),
+    # between values of 16 bits 255 is a number as any other
+    ((0, 255, 300), None, {0: 0, 255: 1, 300: 2}),
+    ((0, 255, 300, 65535), None, {0: 0, 255: 1, 300: 2, 65535: 255}),
+    ((0, 3, 255), None, {0: 0, 3: 3, 255: 255}),
+    ((1, 2), None, {1: 0, 2: 1}), ((1, 3), None, {1: 1, 3: 3}),
+    ((1, 2), 'abc', {1: 1, 2: 2}), ((1, 2, 3), 'abc', {1: 0, 2: 1, 3: 2}),
+    ((1, 3), 'abc', {1: 0, 3: 2}), ((7, 40, 41), 'abc', {7: 0, 40: 1, 41: 2})])
+def test_values_are_classes_by_what_is_usual(values, classes, expected):
+    found = find_encoding(dict.fromkeys(values, 9), False, classes and list(classes))
+    assert found.label_map == expected and not found.faults
+
+
+def test_black_is_the_background_however_rare_and_the_others_follow_by_pixels():
+    counts = {0xff0000: 5, 0x000000: 1, 0x0000ff: 50, 0x00ff00: 5}
+    found = find_encoding(counts, True)
+    assert found.label_map == {0x000000: 0, 0x0000ff: 1, 0x00ff00: 2, 0xff0000: 3}
+    assert found.palette == [[0, 0, 0], [0, 0, 255], [0, 255, 0], [255, 0, 0]]
+    assert found.classes == ['background', 'blue', 'lime', 'red']
+
+
+@pytest.mark.parametrize('colour, name', [(0xfe0101, 'red'), (0x4169e0, 'royalblue')])
+def test_colours_are_called_after_the_nearest_that_has_a_name(colour, name):
+    found = find_encoding({0: 9, colour: 5, 0x123456: 2}, True)
+    assert found.classes[found.label_map[colour]] == name
