@@ -290,7 +290,7 @@ def test_indices_keep_their_images(serialize):
     assert dataset[0]['img_path'] == 'shapes/train/000007.png'
     assert (dataset[0]['img'] == dataset.draw(7)[0]).all()
     assert (dataset.get_subset([1])[0]['img'] == dataset.draw(2)[0]).all()
-    assert len(ShapesDataset(9, indices=4)) == 4
+    assert len(ShapesDataset(9, indices=4)) == 4 and len(ShapesDataset(9)) == 9
 
 
 # The converter

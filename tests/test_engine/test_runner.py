@@ -129,7 +129,7 @@ def test_a_validation_that_was_due_is_made_up_for(tmp_path, loop):
     def run(*hooks, **options):
         return noise_run(
             tmp_path, loop=dict(loop, max_iters=7, val_interval=2,
-                                dynamic_intervals=[(5, 1), (8, 4)]),
+                                dynamic_intervals=[(6, 1), (8, 4)]),
             val_dataloader=JUDGED, val_cfg=dict(), val_evaluator=dict(
                 type='DumpResults', out_file_path=str(tmp_path / 'out.pkl')),
             custom_hooks=[Note(), *hooks], **options)

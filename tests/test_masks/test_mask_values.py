@@ -1,6 +1,8 @@
 """Which class each value is, without a file."""
 import pytest
+from mmseg.datasets import PascalContextDataset59
 
+from fcn_plugin.masks.colours import packed
 from fcn_plugin.masks.mask_values import find_encoding
 
 
@@ -12,7 +14,7 @@ from fcn_plugin.masks.mask_values import find_encoding
     ((0, 255, 300), None, {0: 0, 255: 1, 300: 2}),
     ((0, 255, 300, 65535), None, {0: 0, 255: 1, 300: 2, 65535: 255}),
     ((0, 3, 255), None, {0: 0, 3: 3, 255: 255}),
-    ((1, 2), None, {1: 0, 2: 1}), ((1, 3), None, {1: 1, 3: 3}),
+    ((5, ), None, {5: 5}), ((1, 2), None, {1: 0, 2: 1}), ((1, 3), None, {1: 1, 3: 3}),
     ((1, 2), 'abc', {1: 1, 2: 2}), ((1, 2, 3), 'abc', {1: 0, 2: 1, 3: 2}),
     ((1, 3), 'abc', {1: 0, 3: 2}), ((7, 40, 41), 'abc', {7: 0, 40: 1, 41: 2})])
 def test_values_are_classes_by_what_is_usual(values, classes, expected):
@@ -26,6 +28,14 @@ def test_black_is_the_background_however_rare_and_the_others_follow_by_pixels():
     assert found.label_map == {0x000000: 0, 0x0000ff: 1, 0x00ff00: 2, 0xff0000: 3}
     assert found.palette == [[0, 0, 0], [0, 0, 255], [0, 255, 0], [255, 0, 0]]
     assert found.classes == ['background', 'blue', 'lime', 'red']
+
+
+def test_a_colour_of_two_classes_is_the_first_s():
+    """Pascal Context has one grey twice, for classes 5 and 47."""
+    palette = PascalContextDataset59.METAINFO['palette']
+    found = find_encoding({packed(rgb): 9 for rgb in palette[:12]}, True)
+    assert found.label_map == {packed(rgb): i for i, rgb in enumerate(palette[:12])}
+    assert found.classes == list(PascalContextDataset59.METAINFO['classes'])
 
 
 @pytest.mark.parametrize('colour, name', [(0xfe0101, 'red'), (0x4169e0, 'royalblue')])
