@@ -148,6 +148,18 @@ def two_runs(work_dir, tmp_path):
     return folder
 
 
+def test_the_config_of_a_run_that_was_gone_on_with(tmp_path):
+    """Its last start wrote the one of that text; another is of a run before."""
+    for name, resume in (('20260101_000000', False), ('20260102_000000', True)):
+        start = tmp_path / name / 'vis_data'
+        start.mkdir(parents=True)
+        (start / 'config.py').write_text(f'resume = {resume}\n')
+        (start / 'scalars.json').write_text('{"loss": 1, "step": 1}\n')
+    (tmp_path / 'before.py').write_text('a = 1\n')
+    (tmp_path / 'run.py').write_text('resume = True\n')
+    assert Path(read_run(tmp_path).config.filename).name == 'run.py'
+
+
 def test_the_last_of_two_runs_in_one_folder(two_runs):
     """Its config and its scalars, and none of the other's figures."""
     run = read_run(two_runs)
