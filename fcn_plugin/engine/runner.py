@@ -110,6 +110,8 @@ class FCNRunner(Runner):
         config = dict(dataloader, dataset=guarded(
             dataloader['dataset'], self.cfg.get('on_bad_sample', 'error'),
             num_classes(self.cfg)))
+        if not config.get('num_workers'):  # torch takes no persistent ones of none
+            config.pop('persistent_workers', None)
         if dataloader is not self._train_dataloader:
             return super().build_dataloader(config, seed, diff_rank_seed)
         config['dataset'] = dict(type=RepeatableDataset, dataset=config['dataset'],

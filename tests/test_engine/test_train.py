@@ -422,6 +422,16 @@ def test_a_run_begins_with_a_model_of_the_package_by_its_name(tmp_path, trained,
     torch.testing.assert_close({key: weights[key] for key in began}, began, rtol=0, atol=0)
 
 
+def test_no_worker_processes_need_no_second_option(tmp_path):
+    """Configs keep those that they start; the test data's would be missed at the very end."""
+    config = write_config(tmp_path, SHAPES.replace('persistent_workers=False',
+                                                   'persistent_workers=True'))
+    printed = succeed('train.py', config, '--work-dir', tmp_path / 'work', '--cfg-options',
+                      'train_cfg.max_iters=1', 'train_cfg.val_interval=1',
+                      'test_dataloader.persistent_workers=True')
+    assert figures(printed).keys() == set(FIGURES)
+
+
 def test_resume_in_a_work_dir_that_was_moved(tmp_path):
     """The best of the first part is remembered by a path that is no more."""
     config = write_config(tmp_path)
