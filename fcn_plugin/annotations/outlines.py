@@ -59,7 +59,7 @@ def _areas(mask: np.ndarray, name: str, scores: np.ndarray | None, min_area: int
     _, areas, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8),
                                                           connectivity=8)
     means = None if scores is None else np.bincount(
-        areas.ravel(), scores.ravel()) / stats[:, cv2.CC_STAT_AREA]
+        areas.ravel(), scores.ravel()) / stats[:, cv2.CC_STAT_AREA].clip(1)  # of none: 0
     # Every pixel as four: outlines of these run a quarter of a pixel inside the border, and
     # so around the centres of the pixels that they are of.
     fine = mask.astype(np.uint8).repeat(2, 0).repeat(2, 1)

@@ -180,7 +180,7 @@ def naming_disk(more: str, path: str | Path, beside: Path | None = None) -> Iter
         other = name is not None and not (beside and Path(str(name)).is_relative_to(beside))
         if error.errno not in _OF_DISKS or (beside and other):
             raise
-        raise OSError(error.errno, f'{error.strerror}{more}',
+        raise OSError(error.errno, f'{str(error.strerror).removesuffix(more)}{more}',
                       str(name if other else path)) from error
 
 

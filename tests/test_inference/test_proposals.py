@@ -1,5 +1,6 @@
 """Predictions as regions of labelling tools: written, and read by the same reader."""
 import json
+from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
@@ -12,7 +13,8 @@ from fcn_plugin.annotations import label_studio
 from fcn_plugin.annotations.drawing import draw
 from fcn_plugin.annotations.files import read_json, read_xml
 from fcn_plugin.annotations.formats import WRITTEN, read_file
-from fcn_plugin.annotations.regions import area
+from fcn_plugin.annotations.outlines import proposed
+from fcn_plugin.annotations.regions import Annotated, area
 from fcn_plugin.inference.inferencer import FCNInferencer
 from fcn_plugin.inference.predict_files import predict_to_files
 
@@ -202,3 +204,12 @@ def test_nothing_is_overwritten_and_no_image_is_lost(trained, scenes, tmp_path):
     Image.open(scenes / 'b.png').save(scenes / 'b.jpg')
     done = run_tool(*call, '--overwrite')
     assert done.code == 2 and 'differ in their suffix alone' in done.err
+
+
+@pytest.mark.filterwarnings('error')
+def test_an_image_of_one_class_has_one_region():
+    scores = np.full((2, 3, 4), 0.25, np.float32)
+    found = proposed(Annotated('a.png', (3, 4), (), Path('a.png')),
+                     np.ones((3, 4), np.uint8), ('road', 'sky'), scores=scores)
+    region, = found.regions
+    assert (region.name, region.score) == ('sky', 0.25)

@@ -1,4 +1,5 @@
 """Files are whole under their final name, or not there."""
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,6 +13,7 @@ from fcn_plugin.utils.files import (
     check_outputs,
     decoded_text,
     move_into,
+    naming_disk,
     new_folder,
     read_list,
     replacing,
@@ -81,6 +83,14 @@ def test_a_place_that_may_not_be_written_is_told_before_any_work(trained, photos
                              ('train.py', trained / 'config.py'), ('train.py', photos)):
         done = run_tool(tool, *arguments, '--work-dir', place.parent)
         assert done.code == 2 and done.err.rstrip().endswith('another place by --work-dir')
+
+
+def test_a_full_disk_is_told_once(tmp_path):
+    with pytest.raises(OSError, match=r'a\.tif') as found, replacing(
+            tmp_path / 'a.tif') as beside:
+        with naming_disk('; what was there is as it was', 'b'):
+            raise OSError(errno.ENOSPC, 'full', str(beside))
+    assert str(found.value).count('as it was') == 1
 
 
 def test_several_that_make_the_same_folder_at_once(tmp_path):
