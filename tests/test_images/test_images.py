@@ -118,11 +118,11 @@ def test_open_inputs(photos, clip):
 
 @pytest.mark.parametrize('suffix', ['.avi', '.mp4', '.mkv', '.mov', '.m4v', '.webm'])
 def test_video_there_and_back(tmp_path, suffix):
-    """Also of odd size, and of a size that no codec keeps."""
+    """Also of odd height, and of a size that no codec keeps."""
     path = tmp_path / f'out{suffix}'
     output = VideoOutput(path, 12.5)
     for i in range(7):
-        output.write(np.full((35, 51, 3), (30 * i, 200, 10), np.uint8))
+        output.write(np.full((35, 52, 3), (30 * i, 200, 10), np.uint8))
     output.close()
     video = VideoInput(path)
     assert video.fps == 12.5 and video.count == 7

@@ -44,6 +44,14 @@ def test_regions_are_measured_by_their_pixels():
     assert 0.3 < below < 2  # what is beyond the image is no border
 
 
+def test_what_touches_at_a_corner_is_one_region():
+    labels = np.zeros((60, 60), np.uint8)
+    labels[:6, :6] = 1
+    for i in range(6, 46, 2):  # has more pixels than the square
+        labels[i:i + 2, i:i + 2] = 1
+    assert median_widths([labels], 2)[1] > 5 / 60
+
+
 def test_a_pole_is_as_wide_as_it_is():
     labels = np.zeros((100, 200), np.uint8)
     labels[10:90, 30:34] = 1

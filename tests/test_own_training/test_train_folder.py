@@ -247,7 +247,7 @@ def test_a_class_of_few_images_is_measured(tmp_path):
     checked = check_dataset(str(tmp_path / 'data'), val_share=0.1)
     train = checked.splits['train']
     chosen = [item.pair.mask.stem for item in masks_of_all(train, checked.encoding, 2)]
-    assert len(chosen) == 3 and chosen[2] == '3'
+    assert chosen == [train[0].pair.mask.stem, train[-1].pair.mask.stem, '3']
     assert len(masks_of_all(train, checked.encoding, 99)) == len(train)
 
 
@@ -296,6 +296,8 @@ def test_classes_that_a_given_validation_lacks_are_named(tmp_path, capsys):
              {'train_dataloader.batch_size': 2})
     said = capsys.readouterr().out
     assert 'note    no validation image has class 2, class 3: neither' in said
+    # AdamW's 5e-4 is of four images
+    assert Config.fromfile(tmp_path / 'out/config.py').lr == pytest.approx(3.54e-4, abs=1e-6)
 
 
 def test_many_classes(tmp_path):
