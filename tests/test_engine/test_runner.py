@@ -290,6 +290,17 @@ def test_another_network_s_checkpoint_is_refused(tmp_path):
         runner.train()
 
 
+def test_a_checkpoint_that_lacks_an_entry_is_not_gone_on_with(tmp_path):
+    """mmengine would go on with what it was initialised with."""
+    config, work = write_config(tmp_path), tmp_path / 'work'
+    from_file(config, work, **{'train_cfg.max_iters': 1}).train()
+    content = torch.load(work / 'iter_1.pth', weights_only=False)
+    del content['state_dict']['decode_head.score.stride8.weight']
+    torch.save(content, work / 'iter_1.pth')
+    with pytest.raises(InputError, match=r'it lacks 1 entries \(decode_head.score.stride8'):
+        from_file(config, work, resume=True).train()
+
+
 # --- other runners --------------------------------------------------------------------
 
 
