@@ -98,6 +98,14 @@ def test_supervisely(kind, points, expected):
     assert (drawn(found) == expected).all()
 
 
+def test_cvat_s_subsets_are_splits_but_for_its_default():
+    found = cvat.read(ElementTree.fromstring('<annotations>' + ''.join(
+        f'<image name="{name}.png" width="5" height="4" subset="{subset}"/>'
+        for name, subset in zip('abc', ('Train', 'default', 'Validation')))
+        + '<image name="d.png" width="5" height="4"/></annotations>'), FILE)
+    assert [one.split or None for one in found.images] == ['train', None, 'validation', None]
+
+
 def test_yolo_by_numbers_and_below_two_folders_of_labels(tmp_path):
     folder = tmp_path / 'labels/old/labels/train'
     folder.mkdir(parents=True)
