@@ -77,7 +77,9 @@ def read_image(source: PathLike | bytes) -> np.ndarray:
         with warnings.catch_warnings():
             # An image of 100 megapixels is slow, not an attack.
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(source) if in_memory else source) as file:
+            # By its path Pillow (13) garbles a grey TIFF that is to be turned.
+            with io.BytesIO(source) if in_memory else open(source, 'rb') as content, \
+                    Image.open(content) as file:
                 return _pil_to_rgb(file)
     except FileNotFoundError:
         raise

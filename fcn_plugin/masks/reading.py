@@ -41,7 +41,7 @@ def read_mask(path: Path) -> Mask:
     if path.stat().st_size == 0:
         raise InputError('the file is empty (0 bytes)')
     try:
-        with Image.open(path) as file:
+        with open(path, 'rb') as content, Image.open(content) as file:  # as in read_image
             mode = file.mode
             turned = orientation_of(file) != 1
             image = ImageOps.exif_transpose(file) if turned else file

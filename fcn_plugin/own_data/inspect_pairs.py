@@ -104,7 +104,7 @@ def _inspect(pair: Pair) -> Inspected:
     if pair.image.stat().st_size == 0:
         return Inspected(pair, f'{pair.image}: the file is empty (0 bytes)')
     try:
-        with Image.open(pair.image) as image:
+        with open(pair.image, 'rb') as content, Image.open(content) as image:  # see read_image
             image.load()
             mode, size, kind = image.mode, image.size[::-1], image.format
             orientation = orientation_of(image)

@@ -4,8 +4,10 @@ import pytest
 from mmseg.registry import TRANSFORMS
 from PIL import Image, ImageCms
 
+from fcn_plugin.datasets.bad_samples import check_sizes
 from fcn_plugin.images.reading import read_image, to_rgb
 from fcn_plugin.layouts.find_pairs import Pair
+from fcn_plugin.masks.reading import read_mask, turn
 from fcn_plugin.own_data.inspect_pairs import inspect_pairs
 
 tifffile = pytest.importorskip('tifffile')
@@ -46,6 +48,29 @@ def test_tiff(tmp_path, pixels, how):
     np.testing.assert_array_equal(loaded['img'][..., ::-1], seen)
     np.testing.assert_array_equal(read_image(path), seen)
     np.testing.assert_array_equal(to_rgb(Image.open(path)), seen)
+
+
+@pytest.mark.parametrize('orientation', range(2, 9))
+@pytest.mark.parametrize('packed', ['raw', 'tiff_lzw'])
+def test_turned_tiff(tmp_path, orientation, packed):
+    """Pillow says the size as shown, and turns as it loads; other formats it leaves."""
+    path, mask, exif = tmp_path / 'a.tif', tmp_path / 'mask.png', Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(COLOUR).save(path, exif=exif, compression=packed)
+    back = turn(np.arange(GREY.size).reshape(GREY.shape), orientation)
+    seen = COLOUR.reshape(-1, 3)[back]
+    Image.fromarray(turn(CLEAR, orientation)).save(mask)
+    load = TRANSFORMS.build(dict(type='LoadImageFromFile'))
+    np.testing.assert_array_equal(load(dict(img_path=str(path)))['img'][..., ::-1], seen)
+    np.testing.assert_array_equal(read_image(path), seen)
+    check_sizes(str(path), str(mask), [load])
+    Image.fromarray(GREY).save(tmp_path / 'grey.tif', exif=exif, compression=packed)
+    for found in (read_mask(tmp_path / 'grey.tif').values,
+                  read_image(tmp_path / 'grey.tif')[..., 0]):
+        np.testing.assert_array_equal(found, GREY.reshape(-1)[back])
+    for image in (path, tmp_path / 'grey.tif'):
+        inspected, = inspect_pairs([Pair(image, mask, None)])
+        assert inspected.fault is None and not inspected.turned
 
 
 def test_checks_of_data_have_no_objection(tmp_path):
