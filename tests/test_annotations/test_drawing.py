@@ -310,6 +310,8 @@ def test_specks_are_left_out_and_what_is_around_them_closes():
     labels[5, 5:7] = 2
     labels[9:12, 9:12] = 0
     labels[17, 17] = 1
+    found = proposed(IMAGE, labels, NAMES, background=0, tolerance=0, min_area=2)
+    assert [region.name for region in found.regions] == ['a', 'b']
     found = proposed(IMAGE, labels, NAMES, background=0, tolerance=0, min_area=3)
     region, = found.regions
     assert region.name == 'a' and len(region.holes) == 1

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fcn_plugin.images.exif import orientation_of
 from fcn_plugin.images.inputs import ImageInput, open_inputs
 from fcn_plugin.images.reading import list_images, read_image, to_rgb
 from fcn_plugin.images.video import VideoInput, VideoOutput
@@ -32,6 +33,13 @@ def test_list_images(photos):
     assert list_images(photos / 'notes.txt') == [photos / 'notes.txt']
     (photos / 'c[1].png').write_bytes(b'')
     assert list_images(photos / 'c[1].png') == [photos / 'c[1].png']
+
+
+@pytest.mark.parametrize('found, orientation', [(0, 1), (1, 1), (2, 2), (8, 8), (9, 1)])
+def test_orientations_that_are_none_turn_nothing(found, orientation):
+    picture = Image.new('L', (3, 2))
+    picture.getexif()[0x0112] = found
+    assert orientation_of(picture) == orientation
 
 
 def test_read_image_modes(tmp_path):

@@ -175,6 +175,7 @@ def test_spread():
 def test_validation_set_in_memory(trained, capsys):
     model = loading.load_model(None, trained / 'best.pth', 'cpu', rescale=False)
     dataset = predict.build_val_dataset(model.cfg)
+    assert dataset.test_mode  # no image in place of one that fails
     dataset.ignore_index = 8
     found = list(predict.predict_dataset(model, dataset, [3, 5], True))
     for index, item in zip((3, 5), found):

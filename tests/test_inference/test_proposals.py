@@ -5,6 +5,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 from tiny_runs import run_tool, succeed
@@ -117,6 +118,17 @@ def test_scores_stand_where_a_format_has_a_place_for_them(trained, scenes, tmp_p
         'cvat': lambda: [float(p.get('score')) for p in read_xml(
             folder / 'annotations.xml').iter('polygon')]}[format]()
     assert found and all(1 / 9 <= score <= 1 for score in found)
+
+
+def test_without_a_background_each_class_is_proposed(trained, scenes, tmp_path):
+    content = torch.load(trained / 'best.pth', weights_only=True)
+    names = content['meta']['dataset_meta']['classes']
+    content['meta']['dataset_meta']['classes'] = ('nothing', *names[1:])
+    torch.save(content, tmp_path / 'best.pth')
+    predict_to_files(scenes / 'b.png', tmp_path / 'best.pth', out_dir=tmp_path / 'out',
+                     format='yolo', device='cpu')
+    found = yaml.safe_load((tmp_path / 'out/data.yaml').read_text())['names']
+    assert [found[i] for i in range(9)] == ['nothing', *names[1:]]
 
 
 def test_label_studio_serves_the_images_below_its_root(trained, scenes, tmp_path):
