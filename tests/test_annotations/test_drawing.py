@@ -326,3 +326,7 @@ def test_a_score_is_the_mean_of_the_region_s_pixels():
     scores[1, :, :3], scores[1, :2, 6:], scores[1, 2:, 6:] = 0.9, 0.6, 0.8
     found = proposed(IMAGE, labels, NAMES, 0, scores)
     assert sorted(round(region.score, 6) for region in found.regions) == [0.7, 0.9]
+    labels[:] = 0
+    labels[:2, :2] = labels[2:, 2:4] = 1  # touch at a corner, and so are one
+    region, = proposed(IMAGE, labels, NAMES, 0, scores, min_area=8).regions
+    assert region.score == pytest.approx(scores[1][labels == 1].mean())

@@ -67,7 +67,7 @@ def test_it_repeats_by_numpys_seed():
     image = np.full((8, 9), 100, np.uint8)
     for _ in range(2):
         found = []
-        for seed in (1, 1, 2):
+        for seed in (2, 2, 3):  # 1 would draw no noise
             np.random.seed(seed)
             found.append(RandomLowLight(prob=1.)(dict(img=image))['img'])
         assert (found[0] == found[1]).all() and (found[0] != found[2]).any()
