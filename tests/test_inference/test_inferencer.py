@@ -299,6 +299,8 @@ def test_names_that_differ_in_case_alone():
     classes = ('Road', 'road', 'ROAD side', '1')
     assert [find_class(name, classes) for name in (*classes, 'ROAD', 'road side', 0, 2)] == [
         0, 1, 2, 3, 0, 2, 0, 2]
+    with pytest.raises(ValueError, match="no class '4': the model knows 0 Road, "):
+        find_class(4, classes)
 
 
 @pytest.mark.parametrize('label', [0, 255, 299])

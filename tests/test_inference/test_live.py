@@ -119,11 +119,12 @@ def test_the_newest_frame_comes_and_the_others_are_dropped(paced):
 
 
 def test_red_comes_first(tmp_path):
-    output = VideoOutput(tmp_path / 'red.avi', 10)
+    output = VideoOutput(tmp_path / 'red.avi', 120)
     output.write(np.full((48, 64, 3), (200, 90, 10), np.uint8))
     output.close()
-    (_, image, _), = LiveFrames(
-        lambda: cv2.VideoCapture(str(tmp_path / 'red.avi')), 'refused')
+    stream = LiveFrames(lambda: cv2.VideoCapture(str(tmp_path / 'red.avi')), 'refused')
+    (_, image, _), = stream
+    assert stream.fps == 120
     assert np.abs(image.mean((0, 1)) - (200, 90, 10)).max() < 12
 
 

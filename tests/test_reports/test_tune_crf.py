@@ -29,6 +29,17 @@ def test_search_finds_the_peak(capsys):
     assert len(capsys.readouterr().out.splitlines()) == tried < 60
 
 
+def test_search_goes_on_until_nothing_moves():
+    """The best weight follows the deviation, which is searched after it."""
+    def value_of(settings):
+        weight, deviation = (tuning.SEARCHED[name].index(settings[name])
+                             for name in ('appearance_weight', 'sigma_rgb'))
+        return 0.9 - 0.01 * abs(weight - deviation) - 0.02 * abs(deviation - 4)
+
+    best, value, _ = tuning.search(value_of)
+    assert value == 0.9 and (best['appearance_weight'], best['sigma_rgb']) == (7, 13)
+
+
 def test_search_counts_no_setting_twice():
     seen = []
     tuning.search(lambda settings: seen.append(tuple(settings.items())) or 0.5)

@@ -1,0 +1,25 @@
+"""What of any image can be seen."""
+import numpy as np
+import pytest
+
+from fcn_plugin.visualization import as_picture
+
+
+@pytest.mark.parametrize('values, seen', [
+    (np.uint8([0, 7, 255]), [0, 7, 255]),
+    (np.uint16([0, 100, 255]), [0, 100, 255]),
+    (np.float32([0.4, 100.6, 255]), [0, 101, 255]),
+    (np.float32([-1, 0, 1]), [0, 128, 255]),
+    (np.int16([-50, 0, 50]), [0, 128, 255]),
+    (np.uint16([1000, 1500, 2000]), [0, 128, 255])])
+def test_values_within_a_byte_stay_and_others_are_stretched(values, seen):
+    picture = as_picture(np.repeat(values[:, None, None], 3, axis=2))
+    assert picture.dtype == np.uint8
+    assert picture[:, 0].tolist() == [[value] * 3 for value in seen]
+
+
+@pytest.mark.parametrize('channels, shown', [
+    (1, [0, 0, 0]), (2, [0, 1, 1]), (3, [0, 1, 2]), (5, [0, 1, 2])])
+def test_the_first_three_channels_are_seen(channels, shown):
+    image = np.tile(np.arange(channels, dtype=np.uint8), (2, 4, 1))
+    assert (as_picture(image) == np.uint8(shown)).all()
