@@ -49,7 +49,7 @@ def build_val_dataset(cfg: Config):
         dataset.setdefault('test_mode', True)
     try:
         return DATASETS.build(dataset)
-    except (AssertionError, OSError) as error:
+    except (AssertionError, ValueError, OSError) as error:
         fault = without_images(cfg, ['val_dataloader'])
         if not fault:
             raise

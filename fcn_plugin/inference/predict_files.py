@@ -63,7 +63,7 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
     inputs = [] if live else list_images(img_path, videos=format is None)
     infer = FCNInferencer(config, weight_path, device, backbone, cfg_options, fast,
                           tile, overlap, crf, allow_imports, runtime)
-    say_which(weight_path, infer.class_names)
+    say_which(weight_path or config, infer.class_names)
     if live:
         return predict_live(infer, str(img_path), out_dir, opacity, heatmap, overwrite,
                             video_suffix)

@@ -7,6 +7,7 @@ from prettytable import PrettyTable
 from rich.progress import track
 
 from ..checkpoints.loading import open_config
+from ..engine.explain import explain_errors
 from ..evaluation.stride_ceiling import PAPER_CEILING, stride_ceiling
 from ..masks.label_maps import label_maps_of_dataset, label_maps_of_folder
 from ..utils.errors import InputError
@@ -40,7 +41,8 @@ def print_stride_ceiling(source: str,
             raise InputError(f'{source} has no val_dataloader with a dataset: name '
                              'another config, or the folder of the masks')
         init_default_scope(config.get('default_scope', 'mmseg'))
-        label_maps, classes = label_maps_of_dataset(dataset)
+        with explain_errors(config):
+            label_maps, classes = label_maps_of_dataset(dataset)
     values = stride_ceiling(track(label_maps, 'masks'), factors, num_classes or classes,
                             ignore_index)
     table = PrettyTable(['factor', 'mIoU', 'pixel accuracy', 'mIoU in the paper (VOC)'])

@@ -12,6 +12,7 @@ from prettytable import PrettyTable
 from rich.progress import track
 
 from ..checkpoints.loading import load_model
+from ..engine.explain import explain_errors
 from ..evaluation import boundary_distance, confusion_matrix, segmentation_metrics
 from ..inference.predict import predict_dataset, spread
 from ..models import DenseCRF
@@ -116,7 +117,8 @@ def build_plain_dataset(config: Config, split: str):
     for part in _parts(dataset):
         part.update(pipeline=copy.deepcopy(pipeline), test_mode=True)
     init_default_scope(config.get('default_scope', 'mmseg'))
-    return DATASETS.build(dataset)
+    with explain_errors(config):
+        return DATASETS.build(dataset)
 
 
 def _parts(dataset: dict) -> Iterator[dict]:

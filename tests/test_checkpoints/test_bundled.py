@@ -122,6 +122,8 @@ def test_by_name(street, tmp_path, monkeypatch):
     assert (np.asarray(Image.open(tmp_path / 'named/street_labels.png')) == expected).all()
     assert f'no weights named: the {DEFAULT} model of the package (' in succeed(
         'predict.py', *args, tmp_path / 'default')
+    assert 'no weights named' not in succeed('predict.py', *args, tmp_path / 'as config',
+                                             '--config', 'street')
     with pytest.raises(FileNotFoundError, match="no file 'stret', .+ objects, street"):
         FCNInferencer(weights='stret')
     monkeypatch.chdir(tmp_path)

@@ -12,6 +12,7 @@ from fcn_plugin.evaluation import boundary_distance
 from fcn_plugin.inference.predict import build_val_dataset
 from fcn_plugin.models.segmentors.post_processing import use_crf
 from fcn_plugin.reports import tune_crf as tuning
+from fcn_plugin.reports.stride_ceiling import print_stride_ceiling
 
 
 def peak(settings):
@@ -64,6 +65,22 @@ def test_training_images_without_anything_random():
     for index in range(4):
         image = dataset[index]['inputs'].permute(1, 2, 0).numpy()
         np.testing.assert_array_equal(image, plain[index]['img'])
+
+
+@pytest.mark.parametrize('read', [
+    lambda config, path: tuning.build_plain_dataset(config, 'train'),
+    lambda config, path: build_val_dataset(config),
+    lambda config, path: print_stride_ceiling(str(path))])
+def test_a_folder_of_other_images(tmp_path, read):
+    """mmengine fails at putting none together."""
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'images' / 'a.webp').write_bytes(b'')
+    data = (f"dict(dataset=dict(type='BaseSegDataset', data_root='{tmp_path}', pipeline=["
+            "dict(type='LoadAnnotations')], data_prefix=dict(img_path='images')))")
+    path = tmp_path / 'config.py'
+    path.write_text(f'train_dataloader = {data}\nval_dataloader = {data}\n')
+    with pytest.raises(ValueError, match=r"of 1 files in .+a.webp, none ends in '.jpg'"):
+        read(Config.fromfile(path), path)
 
 
 def test_a_split_that_is_not_there():
