@@ -111,3 +111,9 @@ def test_data_set_without_masks(voc):
     maps, _ = label_maps_of_dataset(voc)
     with pytest.raises(ValueError, match='PascalVOCDataset has no LoadAnnotations'):
         list(maps)
+
+
+def test_grey_in_three_channels_is_an_image(tmp_path):
+    Image.fromarray(np.ones((2, 3, 3), np.uint8)).save(tmp_path / 'a.png')
+    with pytest.raises(ValueError, match='image of mode grey in 3 channels, expected'):
+        read_label_png(tmp_path / 'a.png')

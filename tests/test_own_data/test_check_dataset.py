@@ -863,6 +863,7 @@ def test_folders_that_are_links(tmp_path):
 
 @pytest.mark.parametrize('size, crop, scale', [
     ((70, 200), (64, 192), (200, 70)), ((200, 70), (192, 64), (200, 70)),
+    ((90, 223), (64, 192), (223, 90)),
     ((3000, 600), (512, 192), (1024, 205))])
 def test_crops_are_as_tall_and_wide_as_the_images(tmp_path, size, crop, scale):
     for number in range(3):

@@ -1,0 +1,31 @@
+"""Files, found by the lines of lists."""
+from pathlib import Path
+
+import pytest
+
+from fcn_plugin.utils.names import NamedFiles, name_apart
+
+ROOT = Path('/data')
+
+
+@pytest.mark.parametrize('line, files, found', [
+    ('1.png', ['a/1.png', 'b/2.png'], ['a/1.png']),
+    ('1', ['a/1.png', 'a/1.jpg'], ['a/1.png', 'a/1.jpg']),
+    ('1.jpg', ['a/1.png'], ['a/1.png']),
+    ('1.png', ['a/1.png', 'b/1.png'], ['a/1.png', 'b/1.png']),
+    ('b/1.png', ['a/1.png', 'b/1.png'], ['b/1.png']),
+    # the last folder says more than others in another order
+    ('/home/a/b/1.png', ['b/a/1.png', 'c/b/1.png'], ['c/b/1.png']),
+    ('1.png masks/1.png', ['x/1.png'], ['x/1.png']),
+    ('my 1.png, mine', ['x/my 1.png', 'x/1.png'], ['x/my 1.png']),
+    ('3.png', ['x/1.png'], []), ('', ['x/1.png'], [])])
+def test_files_of_a_line(line, files, found):
+    named = NamedFiles(ROOT, [ROOT / file for file in files])
+    assert named.of_line(line) == [ROOT / file for file in found]
+
+
+def test_names_have_as_many_folders_as_tell_them_apart():
+    seen = {}
+    assert [name_apart(path, seen) for path in (
+        'a/x/1.png', 'b/x/1.png', 'c/x/1.png', 'a/x/1.png')] == [
+        '1.png', 'x_1.png', 'c_x_1.png', '1.png']
