@@ -20,6 +20,7 @@ def test_the_figure_says_what_the_head_is_made_of():
         type='FCNSkipHead', in_index=(0, 1, 2), in_channels=(5, 6, 7), in_strides=(4, 8, 32),
         num_classes=3, skip_scales=(0.5, 1, 1),
         upsampler=dict(type='BilinearDeconv', learnable=True)))
+    assert [stage.scale for stage in describe_head(head)] == [0.5, 1, 1]
     said = texts(draw_network(describe_head(head), 3, 'a title'))
     for text in ('a title', 'stride 4', 'stride 8', 'stride 32', '5', '6', '7',
                  'x 0.5, score 1x1', 'BilinearUpsample'):

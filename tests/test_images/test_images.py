@@ -141,6 +141,16 @@ def test_video_there_and_back(tmp_path, suffix):
         assert np.abs(frame.mean((0, 1)) - (30 * index, 200, 10)).max() < 12  # RGB
 
 
+def test_a_picture_of_another_size_is_brought_to_that_of_the_first(tmp_path):
+    output = VideoOutput(tmp_path / 'out.avi', 10)
+    for i, size in enumerate([(32, 64), (80, 20)]):
+        output.write(np.full((*size, 3), 90 * i + 50, np.uint8))
+    output.close()
+    first, second = (frame for _, frame in VideoInput(tmp_path / 'out.avi'))
+    assert first.shape == second.shape == (32, 64, 3)
+    assert abs(first.mean() - 50) < 5 and abs(second.mean() - 140) < 5
+
+
 def test_videos_that_cannot_be(tmp_path, clip):
     (tmp_path / 'empty.mp4').write_bytes(b'')
     with pytest.raises(ValueError, match="cannot read the video '.*empty.mp4'"):

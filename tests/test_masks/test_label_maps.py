@@ -117,3 +117,9 @@ def test_grey_in_three_channels_is_an_image(tmp_path):
     Image.fromarray(np.ones((2, 3, 3), np.uint8)).save(tmp_path / 'a.png')
     with pytest.raises(ValueError, match='image of mode grey in 3 channels, expected'):
         read_label_png(tmp_path / 'a.png')
+
+
+def test_labels_of_all_16_bits_stay(tmp_path):
+    labels = np.array([[0, 255, 32768, 65535]])
+    save_label_png(tmp_path / 'a.png', labels, ())
+    assert (read_label_png(tmp_path / 'a.png') == labels).all()

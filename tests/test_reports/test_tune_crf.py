@@ -61,6 +61,7 @@ def test_training_images_without_anything_random():
     config.train_dataloader.dataset = dict(  # wrapped, as VOC and SBD are
         type='ConcatDataset', datasets=[config.train_dataloader.dataset])
     dataset = tuning.build_plain_dataset(config, 'train')
+    assert all(part.test_mode for part in dataset.datasets)
     plain = ShapesDataset(length=20000, image_size=128)
     for index in range(4):
         image = dataset[index]['inputs'].permute(1, 2, 0).numpy()
