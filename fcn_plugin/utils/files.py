@@ -224,12 +224,17 @@ def check_writable(path: Path, option: str = '--out') -> None:
     path = path.expanduser().absolute()
     folder = next(each for each in (path, *path.parents) if os.path.isdir(each))
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        _try_writing(folder)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise PermissionError(f"nothing can be written to '{folder}' ({error.strerror}): "
                                   f'name another place by {option}') from None
+
+
+@functools.lru_cache(1000)  # once a folder, not once an image
+def _try_writing(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def check_outputs(files: Iterable[Path], overwrite: bool) -> None:
