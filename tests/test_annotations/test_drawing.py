@@ -206,7 +206,8 @@ def test_masks_in_png_of_every_kind():
     two.putpalette([0, 0, 0, 255, 255, 255])
     clear = Image.fromarray(np.dstack([np.zeros((*SIZE, 3), np.uint8),
                                        mask.astype(np.uint8) * 255]))
-    for data in (png(bit), png(two), png(two, transparency=0), png(clear),
+    blue = Image.fromarray(np.multiply.outer(mask, [0, 0, 200]).astype(np.uint8))
+    for data in (png(bit), png(two), png(two, transparency=0), png(clear), png(blue),
                  png(Image.fromarray(mask.astype(np.uint8) * 255))):
         assert (png_mask(data) == mask).all()
     with pytest.raises(ValueError, match='no PNG'):

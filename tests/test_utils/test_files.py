@@ -15,6 +15,7 @@ from fcn_plugin.utils.files import (
     move_into,
     naming_disk,
     new_folder,
+    no_outputs,
     read_list,
     replacing,
     staging_folder,
@@ -49,6 +50,12 @@ def test_a_list_is_read_without_the_mark_of_windows(tmp_path):
 def test_text_of_windows_programs(tmp_path, encoding):
     (tmp_path / 'classes.txt').write_bytes('Büro, 5 €\n'.encode(encoding))
     assert decoded_text(tmp_path / 'classes.txt') == 'Büro, 5 €\n'
+
+
+def test_outputs_are_no_inputs_in_their_own_folder_alone(tmp_path):
+    inputs = [tmp_path / 'in/a.png', tmp_path / 'out/a.png', None,
+              tmp_path / 'in/../out/a.png']
+    assert no_outputs(inputs, [tmp_path / 'out/a.png']) == [0, 2]
 
 
 def test_text_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
