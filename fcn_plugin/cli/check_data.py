@@ -23,8 +23,7 @@ def value(text: str) -> int | str:
 
 def parse(parser: ToolParser) -> dict[str, Any]:
     add = parser.add_argument
-    add('root', metavar='DIR', help='the folder; or a file of regions in it, such as '
-        "annotations.json")
+    add('root', metavar='DIR', help='the folder; or a file of regions in it')
     add('--images', metavar='SUBDIR',
         help='folder of the images in it, or the name of several, such as one in each split')
     add('--masks', metavar='SUBDIR', help='the same of the masks; no regions are read')
@@ -33,27 +32,22 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     add('--ignore', nargs='+', type=value, default=(), metavar='VALUE',
         help="values of pixels that do not count, colours as '#rrggbb'; or names of regions")
     add('--outside', choices=['background', 'ignore'],
-        help='what pixels in no region are (default: background, unless regions cover '
-        'nearly all)')
+        help='what pixels in no region are (default: background, unless nearly all are)')
     add('--class-folders', action='store_true',
-        help='each mask has two values and lies in a folder called like its class, such as '
-        'masks/cat/a.png and masks/dog/a.png')
+        help='masks have two values and lie in folders of their classes: masks/cat/a.png')
     add('--instances', action='store_true',
         help='masks number the objects of one class, or hold one object each')
     add('--blurred', action='store_true',
-        help='each pixel takes the nearest of the frequent values, also where it is not '
-        'proven that JPEG or a resize made the others')
+        help='each pixel takes the nearest of the frequent values, proven to be blurred or not')
     add('--unturned-masks', action='store_true',
-        help='masks lie on images as they are stored, where EXIF data turn these and the '
-        'sizes leave it open')
+        help='masks lie on images as they are stored, where EXIF data turn these')
     add('--val-share', type=float, default=0.2, metavar='SHARE',
         help='of validation, where there is no split (default: %(default)s)')
     add('--seed', type=int, default=0, help='of that split (default: %(default)s)')
     add('--out', metavar='DIR',
         help='writes config.py, lists and, where needed, converted masks there')
-    add('--base', metavar='NAME', help='which of configs/fcn the config inherits, or which '
-        'model of the package it goes on from, objects or street (default: FCN-8s on '
-        'EfficientNet-Lite0)')
+    add('--base', metavar='NAME', help='which of configs/fcn the config inherits, or the '
+        'model it goes on from, objects or street (default: FCN-8s on EfficientNet-Lite0)')
     add('--class-weights', action='store_true',
         help='weigh classes in the loss by the weights of the report')
     parser.add_shared('--overwrite', help='replace what an earlier call has written')

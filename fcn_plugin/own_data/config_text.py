@@ -92,12 +92,10 @@ def config_text(checked: Checked, folder: Path, parent: Path, plan: Plan,
         f'\n    label_map={sorted(encoding.label_map.items())},  # value in a mask, class')
     hint = '' if plan.class_weights else '# '
     weights = _wrapped(checked.weights).replace('\n', f'\n{hint}')
-    hooks = '' if plan.patience is None else f'''
-# Ends where validation has not gained for so long, and draws how far it is:
-custom_hooks = [
+    stops = '' if plan.patience is None else f'''
+    # ends where validation has not gained for so long, and draws how far it is
     dict(type='ExactEarlyStoppingHook', monitor='mIoU', patience={plan.patience}),
-    dict(type='ProgressHook')
-]'''
+    dict(type='ProgressHook'),'''
     start = plan.start and f"""
 load_from = {plan.start!r}  # a model of the package; what scores classes starts anew"""
     data_root = _seen_from(folder, checked.root.resolve())
@@ -166,7 +164,12 @@ param_scheduler = [
     dict(type='PolyLR', eta_min=0, power=0.9, begin=50, end=max_iters, by_epoch=False)
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
-default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=val_interval)){hooks}
+default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=val_interval))
+custom_hooks = [{stops}
+    # weights averaged over about the last 100 steps are what is judged and kept
+    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01,
+         update_buffers=True)
+]
 randomness = dict(seed=0)
 '''
 

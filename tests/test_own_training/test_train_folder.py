@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 from PIL import Image
@@ -124,6 +125,10 @@ def test_five_images(run, tmp_path):
     config = Config.fromfile(work / 'data/config.py')
     assert (config.batch_size, config.max_iters, config.val_interval) == (4, 400, 20)
     assert config.custom_hooks[0].type == 'ExactEarlyStoppingHook'
+    kept = torch.load(work / 'iter_2.pth')  # averaged weights, and those that train on
+    averaged = {f'module.{key}': value for key, value in kept['state_dict'].items()}
+    assert set(averaged) < set(kept['ema_state_dict'])
+    assert any((averaged[key] != kept['ema_state_dict'][key]).any() for key in averaged)
     assert Path(config.data_root).resolve() == (tmp_path / 'data').resolve()
 
 
@@ -262,7 +267,7 @@ def test_weights_of_a_base_are_of_its_own_classes(tmp_path, base, weighed):
     assert head.num_classes == 3 and config.model.decode_head.get('weights_taken_back', 0) == 0
     weights = head.loss_decode.class_weight
     assert weights == (checked.weights if weighed else None)
-    assert config.lr < 5e-4
+    assert 5e-4 < config.lr < 1e-3
     # nor are its optimiser's settings taken over
     assert config.optim_wrapper.optimizer == dict(
         type='AdamW', lr=config.lr, weight_decay=0.01)
