@@ -38,7 +38,7 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     add('--instances', action='store_true',
         help='masks number the objects of one class, or hold one object each')
     add('--blurred', action='store_true',
-        help='each pixel takes the nearest of the frequent values, proven to be blurred or not')
+        help='each pixel takes the nearest of the frequent values, blur proven or not')
     add('--unturned-masks', action='store_true',
         help='masks lie on images as they are stored, where EXIF data turn these')
     add('--val-share', type=float, default=0.2, metavar='SHARE',

@@ -64,7 +64,7 @@ def resident():
 def test_memory_of_a_large_image(trained, tmp_path):
     """Within 1 GB of the loaded program, and even over the second half of the image.
 
-    The allocator keeps more with each of the first rows, more or less of them beside other work.
+    The allocator keeps more with each of the first rows, of which there are more under load.
     """
     tifffile = pytest.importorskip('tifffile')
     pytest.importorskip('imagecodecs')
