@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from .errors import InputError
 from .paths import IMAGE_SUFFIXES
 
 #: A path that ends as images do, before a blank or what else parts two of them.
@@ -14,10 +15,15 @@ _IMAGE = re.compile(rf'(.+?(?:{"|".join(map(re.escape, IMAGE_SUFFIXES))}))(?=[\s
 
 
 def every_file(root: Path) -> Iterator[Path]:
-    """All files below a folder, behind links to folders too; each folder once."""
+    """All files below a folder, behind links to folders too; each folder once.
+
+    Raises:
+        ValueError: If a folder in it may not be read; hidden ones and lost+found are passed
+            over.
+    """
     links, seen = [str(root)], set()
     while links:
-        for folder, folders, names in os.walk(links.pop(0)):
+        for folder, folders, names in os.walk(links.pop(0), onerror=_refuse):
             real = os.path.realpath(folder)
             if real in seen:
                 folders.clear()
@@ -26,6 +32,12 @@ def every_file(root: Path) -> Iterator[Path]:
             inner = [os.path.join(folder, name) for name in sorted(folders)]
             links += filter(os.path.islink, inner)  # which os.walk passes over
             yield from (Path(folder, name) for name in sorted(names))
+
+
+def _refuse(error: OSError) -> None:
+    folder = Path(error.filename)
+    if folder.name != 'lost+found' and not folder.name.startswith('.'):
+        raise InputError(f'{folder}: what is in this folder cannot be read: {error.strerror}')
 
 
 def plain(name: str) -> str:

@@ -1,9 +1,12 @@
 """Files, found by the lines of lists."""
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from fcn_plugin.utils.names import NamedFiles, name_apart
+from fcn_plugin.utils.errors import InputError
+from fcn_plugin.utils.names import NamedFiles, every_file, name_apart
 
 ROOT = Path('/data')
 
@@ -29,3 +32,26 @@ def test_names_have_as_many_folders_as_tell_them_apart():
     assert [name_apart(path, seen) for path in (
         'a/x/1.png', 'b/x/1.png', 'c/x/1.png', 'a/x/1.png')] == [
         '1.png', 'x_1.png', 'c_x_1.png', '1.png']
+
+
+@pytest.mark.skipif(not hasattr(os, 'geteuid'), reason='the system has no such rights')
+@pytest.mark.parametrize('name', ['masks', 'lost+found'])
+def test_a_folder_that_may_not_be_read_is_not_passed_over(name):
+    """Masks that may not be read, say, of which nothing else would speak."""
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        (root / '1.png').touch()
+        (root / name).mkdir(mode=0)
+        if not user:
+            os.seteuid(65534)  # root may read all
+        try:
+            if name == 'masks':
+                with pytest.raises(InputError, match='masks: what is in this folder cannot'):
+                    list(every_file(root))
+            else:
+                assert list(every_file(root)) == [root / '1.png']
+        finally:
+            os.seteuid(user)
+            (root / name).chmod(0o700)
