@@ -41,7 +41,8 @@ class Pairing(NamedTuple):
     unclear: list[list[Path]]
 
 
-class _File(NamedTuple):
+class File(NamedTuple):
+    """An image or a mask, and what its name and folders say."""
     path: Path
     split: str | None
     place: tuple[str, ...]  # folders that say neither role nor split
@@ -86,7 +87,7 @@ def find_pairs(root: Path, images: str | None = None,
 
 
 def files_of_roles(root: Path, images: str | None, masks: str | None,
-                   notes: list[str]) -> tuple[list[_File], list[_File]]:
+                   notes: list[str]) -> tuple[list[File], list[File]]:
     """The images and the masks of a folder, as :func:`find_pairs` tells them apart."""
     if not root.is_dir():
         raise NotADirectoryError(f'{root}: no such folder')
@@ -181,22 +182,22 @@ def sort_out(root: Path, images: str | None, masks: str | None,
     return roles
 
 
-def _file(root: Path, path: Path, named: str | None) -> _File:
+def _file(root: Path, path: Path, named: str | None) -> File:
     parts = path.relative_to(root).parts[:-1]
     split = split_of(parts)
     ours = Path(named).parts if named else ()
     place = tuple(plain(part) for part in parts if part not in ours and not role_of(part)
                   and not set(words(part)) & set(SPLITS))
-    return _File(path, split, place, strip_role(plain(path.stem))[0])
+    return File(path, split, place, strip_role(plain(path.stem))[0])
 
 
-def _folder(file: _File) -> str:
+def _folder(file: File) -> str:
     """The deepest folder that is more than a split: of colormaps/train/a.png colormaps."""
     parts = file.path.parts[:-1]
     return next((part for part in reversed(parts) if not split_of([part])), '')
 
 
-def _without_other_pictures(files: list[_File], notes: list[str]) -> list[_File]:
+def _without_other_pictures(files: list[File], notes: list[str]) -> list[File]:
     """Leaves out instances and coloured copies, where there are masks of classes too."""
     trained = {file.path.stem.removesuffix('labelTrainIds') for file in files
                if file.path.stem.endswith('labelTrainIds')}
@@ -220,7 +221,7 @@ def _without_other_pictures(files: list[_File], notes: list[str]) -> list[_File]
     return files
 
 
-def _without_masks(lone: list[_File], pairs: list[Pair], notes: list[str]) -> list[_File]:
+def _without_masks(lone: list[File], pairs: list[Pair], notes: list[str]) -> list[File]:
     """Images that lack a mask, less those that need none: of a test split without any, and
     pictures of instances."""
     paired = {pair.image.parent for pair in pairs}
@@ -234,8 +235,8 @@ def _without_masks(lone: list[_File], pairs: list[Pair], notes: list[str]) -> li
     return left
 
 
-def match(images: list[_File], masks: list[_File],
-          notes: list[str]) -> list[tuple[_File, _File]]:
+def match(images: list[File], masks: list[File],
+          notes: list[str]) -> list[tuple[File, File]]:
     """Pairs by equal names, else by names that differ in one prefix or suffix all
     through, else in capitals, else by numbers. Two folders that each have images and masks
     share none."""
@@ -244,7 +245,7 @@ def match(images: list[_File], masks: list[_File],
     def apart(image, mask):
         return image.place != mask.place and (
             image.place in of_masks and mask.place in of_images)
-    found: list[tuple[_File, _File]] = []
+    found: list[tuple[File, File]] = []
     ways: list[tuple[str, Callable | None]] = [
         ('', lambda f: (f.split, f.place, f.stem)),
         ('', lambda f: (f.place, f.stem)),
@@ -286,7 +287,7 @@ def match(images: list[_File], masks: list[_File],
     return found
 
 
-def _by_key(images, masks, key, affix) -> list[tuple[_File, _File]]:
+def _by_key(images, masks, key, affix) -> list[tuple[File, File]]:
     def mask_key(file):
         if affix is None:
             return key(file)

@@ -1,11 +1,11 @@
 """Several masks an image, of classes or of objects: which are whose."""
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..utils.errors import InputError
-from .find_pairs import Pair, Pairing, files_of_roles, match, splits_of_lists
+from .find_pairs import File, Pair, Pairing, files_of_roles, match, splits_of_lists
 from .roles import role_of, split_of, strip_role
 
 #: The class of all objects.
@@ -82,7 +82,7 @@ def find_object_masks(root: Path, images: str | None = None,
                       masks: str | None = None) -> SeveralMasks:
     """Finds masks of objects: one an image, which numbers them, or one an object.
 
-    Where each folder with an image of its own has several masks, these are the image's:
+    Where each folder has one image, the masks in it are the image's:
     ``1/images/a.png`` and ``1/masks/b.png``, ``1/masks/c.png``.
 
     Args:
@@ -98,8 +98,7 @@ def find_object_masks(root: Path, images: str | None = None,
     for file in labels:
         by_place[file.split, file.place].append(file)
     places = Counter((picture.split, picture.place) for picture in pictures)
-    alone = max(places.values()) == 1 and set(by_place) <= set(places)
-    if alone and len(labels) > len(pictures):
+    if max(places.values()) == 1 and set(by_place) <= set(places):
         matched = [(image, mask, OBJECT) for image in pictures
                    for mask in by_place[image.split, image.place]]
     else:
@@ -107,7 +106,8 @@ def find_object_masks(root: Path, images: str | None = None,
     return _several(root, pictures, labels, matched, notes)
 
 
-def _several(root: Path, pictures, labels, matched, notes: list[str]) -> SeveralMasks:
+def _several(root: Path, pictures: Sequence[File], labels: Sequence[File],
+             matched: Sequence[tuple[File, File, str]], notes: list[str]) -> SeveralMasks:
     of_image: dict[Path, list[tuple[str, Path]]] = defaultdict(list)
     split = {}
     for image, mask, name in matched:

@@ -23,7 +23,8 @@ _SUFFIXES = ('.json', '.xml', '.yaml', '.yml')
 _MOST_CLASSES = 254  # masks are drawn in 8 bits, and two values are taken
 #: Where regions cover less of all pixels, the rest of an image is background.
 COVERED = 0.95
-_BACKGROUND = ('background', '_background_')
+#: Names of what is in no region, where that is a class.
+BACKGROUND = ('background', '_background_')
 
 
 class Drawn(NamedTuple):
@@ -229,7 +230,7 @@ def encoding_of_names(names: list[str], colours: Mapping[str, Sequence[int]], co
         outside (str, optional): As for :func:`draw_annotations`.
         notes (list[str]): Take what was assumed.
     """
-    known = next((name for name in names if name.lower() in _BACKGROUND), None)
+    known = next((name for name in names if name.lower() in BACKGROUND), None)
     ignored = outside == 'ignore' or outside is None and (
         known is None and covered >= COVERED)
     what = 'does not count' if ignored else f"is '{known or 'background'}'"

@@ -77,7 +77,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
                                    classes, ignore, outside)
     elif instances and drawn is not None:
         drawing = draw_objects(find_object_masks(folder, images, masks), folder, drawn,
-                               classes, ignore)
+                               classes, ignore, outside)
     elif drawn is not None and masks is None:
         drawing = _drawing(folder, drawn, images, classes, ignore, outside)
         folder = folder.parent if folder.is_file() else folder

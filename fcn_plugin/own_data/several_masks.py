@@ -1,6 +1,6 @@
 """Several masks an image, of classes or of objects, drawn as one."""
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..masks.class_names import check_names, does_not_count
 from ..masks.colours import as_written
 from ..masks.reading import read_mask
 from ..utils.errors import InputError
-from .annotated import Drawn, encoding_of_names
+from .annotated import BACKGROUND, Drawn, encoding_of_names
 from .inspect_pairs import Inspected
 
 _LOSSY = ('.jpg', '.jpeg')
@@ -70,8 +70,8 @@ def draw_class_masks(found: SeveralMasks, root: Path, folder: Path,
 
 
 def draw_objects(found: SeveralMasks, root: Path, folder: Path,
-                 classes: Sequence[str] | None = None,
-                 ignore: Sequence[int | str] = ()) -> Drawn:
+                 classes: Sequence[str] | None = None, ignore: Sequence[int | str] = (),
+                 outside: str | None = None) -> Drawn:
     """Draws a mask for each image whose masks number objects: all are of one class.
 
     Args:
@@ -81,6 +81,8 @@ def draw_objects(found: SeveralMasks, root: Path, folder: Path,
             background. Defaults to None: 'background' and 'object'.
         ignore (Sequence[int or str]): Values of pixels that do not count, colours as
             '#rrggbb'.
+        outside (str, optional): What pixels of no object are, 'background' or 'ignore'.
+            Defaults to None: background.
 
     Raises:
         ValueError: If there are other than one or two ``classes``, no mask has a value of
@@ -104,16 +106,17 @@ def draw_objects(found: SeveralMasks, root: Path, folder: Path,
             claims += [(name, path, (values != 0) & ~lies), ('', path, lies)]
         return _labels(claims, {OBJECT: 1}, first=True)[0]
 
-    drawn = _drawn(found, root, folder, labels_of, names[-1:], 'background')
+    drawn = _drawn(found, root, folder, labels_of, names[-1:], outside or 'background')
     if left:
         raise InputError(f'--ignore {min(left)}: no mask has that value')
-    if len(names) == 2:
+    if len(names) == 2 and outside != 'ignore':
         encoding = drawn.encoding._replace(classes=names)
         drawn = drawn._replace(encoding=encoding)
     return drawn
 
 
-def _drawn(found: SeveralMasks, root: Path, folder: Path, labels_of, names: list[str],
+def _drawn(found: SeveralMasks, root: Path, folder: Path,
+           labels_of: Callable[[Sequence[tuple[str, Path]]], np.ndarray], names: list[str],
            outside: str | None) -> Drawn:
     """Draws by ``labels_of``, from classes and masks of an image to its labels."""
     faults: list[str] = []
@@ -144,7 +147,8 @@ def _drawn(found: SeveralMasks, root: Path, folder: Path, labels_of, names: list
 def _names(folders: list[str], classes: Sequence[str] | None, ignore: list[str],
            notes: list[str]) -> list[str]:
     """The classes in their order, without those whose pixels do not count."""
-    lost = [name for name in (*ignore, *(classes or ())) if name not in folders]
+    lost = [name for name in (*ignore, *(classes or ())) if name not in folders
+            and name.lower() not in BACKGROUND]
     if lost:
         raise InputError(f"no folder of masks is called '{lost[0]}'. There are "
                          + ', '.join(folders[:12]))

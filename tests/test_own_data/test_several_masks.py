@@ -91,8 +91,10 @@ def test_one_folder_an_image_is_not_read_as_one_class_without_a_word(tmp_path):
     assert np.array_equal(labels['cat (1)'], expected(CAT, nothing))
     assert np.array_equal(labels['dog (3)'], expected(nothing, DOG))
     assert np.array_equal(labels['neither (4)'], expected(nothing, nothing))
-    named = check(root, tmp_path / 'again', classes=['neither', 'dog', 'cat'])
-    assert named.encoding.classes == ['background', 'neither', 'dog', 'cat']
+    for classes in (['neither', 'dog', 'cat'], ['background', 'neither', 'dog', 'cat']):
+        named = check(root, tmp_path / 'again', classes=classes)
+        assert named.encoding.classes == ['background', 'neither', 'dog', 'cat']
+        assert np.array_equal(found(named)['cat (1)'], expected(CAT, nothing))
 
 
 @pytest.mark.parametrize('folders', [['patient1', 'patient2'], ['', ''], ['train', 'val']])
@@ -215,6 +217,9 @@ def test_numbers_of_objects_are_not_read_as_classes_without_a_word(tmp_path):
                               numbered(number, count) > 0)
     both = of_objects(tmp_path / 'data', tmp_path / 'again', classes=['road', 'pedestrian'])
     assert both.encoding.classes == ['road', 'pedestrian']
+    alone = of_objects(tmp_path / 'data', tmp_path / 'alone', outside='ignore')
+    assert alone.encoding.classes == ['object']
+    assert (found(alone)['p1'] != 'background').all()
 
 
 @pytest.mark.parametrize('values', [(0, 1, 2), (0, 1, 3), (1, 2, 3)])
