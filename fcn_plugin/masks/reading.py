@@ -9,6 +9,9 @@ from PIL import Image, ImageOps
 from ..images.exif import EXCHANGING_SIDES, orientation_of
 from ..utils.errors import InputError
 
+#: How files end whose compression changes values.
+LOSSY = ('.jpg', '.jpeg')
+
 
 class Mask(NamedTuple):
     """A mask as it is stored.

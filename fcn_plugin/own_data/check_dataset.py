@@ -13,6 +13,7 @@ from ..masks.class_names import ClassNames, read_class_names
 from ..masks.encoding import Encoding
 from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import find_encoding
+from ..masks.reading import LOSSY
 from ..utils.errors import InputError
 from .annotated import Drawn, draw_annotations, note_of_unlabelled, read_annotations
 from .inspect_pairs import (
@@ -215,7 +216,7 @@ def _turned(found: list[Inspected], unturned_masks: bool, notes: list[str]
 
 
 def _is_lossy(item: Inspected) -> bool:
-    return item.pair.mask.suffix.lower() in ('.jpg', '.jpeg')
+    return item.pair.mask.suffix.lower() in LOSSY
 
 
 def _notes_of_several(root: Path, found: list[Inspected], encoding: Encoding) -> list[str]:

@@ -12,12 +12,11 @@ from ..layouts.find_pairs import Pair
 from ..layouts.several_masks import OBJECT, SeveralMasks
 from ..masks.class_names import check_names, does_not_count
 from ..masks.colours import as_written
-from ..masks.reading import read_mask
+from ..masks.reading import LOSSY, Mask, read_mask
 from ..utils.errors import InputError
 from .annotated import BACKGROUND, Drawn, encoding_of_names
 from .inspect_pairs import Inspected
 
-_LOSSY = ('.jpg', '.jpeg')
 _MOST_BETWEEN = 0.25  # pixels of a soft border for each that is on
 
 
@@ -93,22 +92,26 @@ def draw_objects(found: SeveralMasks, root: Path, folder: Path,
     if len(names) > 2:
         raise InputError(f'--instances makes one class of all objects, but --classes has '
                          f'{len(names)} names; expected one, or the background and one')
-    left = {str(value) for value in ignore}
+    wanted, seen = set(map(str, ignore)), set()
 
     def labels_of(masks: Sequence[tuple[str, Path]]) -> np.ndarray:
         claims = []
         for name, path in masks:
-            values, colours = _objects(path)
-            silent = [value for value in np.unique(values).tolist()
-                      if as_written(value, colours) in map(str, ignore)]
-            left.difference_update(as_written(value, colours) for value in silent)
-            lies = np.isin(values, silent)
-            claims += [(name, path, (values != 0) & ~lies), ('', path, lies)]
+            if path.suffix.lower() in LOSSY:
+                raise InputError(f'{path}: JPEG changes the numbers of objects: save it '
+                                 'as PNG')
+            mask = _read(path)
+            written = {as_written(value, mask.colours): value
+                       for value in np.unique(mask.values).tolist()}
+            silent = wanted & set(written)
+            seen.update(silent)
+            lies = np.isin(mask.values, [written[value] for value in silent])
+            claims += [(name, path, (mask.values != 0) & ~lies), ('', path, lies)]
         return _labels(claims, {OBJECT: 1}, first=True)[0]
 
     drawn = _drawn(found, root, folder, labels_of, names[-1:], outside or 'background')
-    if left:
-        raise InputError(f'--ignore {min(left)}: no mask has that value')
+    if wanted - seen:
+        raise InputError(f'--ignore {min(wanted - seen)}: no mask has that value')
     if len(names) == 2 and outside != 'ignore':
         encoding = drawn.encoding._replace(classes=names)
         drawn = drawn._replace(encoding=encoding)
@@ -187,23 +190,16 @@ def _labels(claims: Sequence[tuple[str, Path, np.ndarray]], values: dict[str, in
     return labels, int(twice.sum())
 
 
-def _objects(path: Path) -> tuple[np.ndarray, bool]:
-    """Numbers of objects (H, W), 0 for none, and whether they are colours."""
-    if path.suffix.lower() in _LOSSY:
-        raise InputError(f'{path}: JPEG changes the numbers of objects: save it as PNG')
+def _read(path: Path) -> Mask:
     try:
-        mask = read_mask(path)
+        return read_mask(path)
     except InputError as error:
         raise InputError(f'{path}: {error}') from None
-    return mask.values, mask.colours
 
 
 def _is_on(path: Path) -> np.ndarray:
     """The pixels (H, W) of the class in a mask of two values, 0 and another."""
-    try:
-        mask = read_mask(path)
-    except InputError as error:
-        raise InputError(f'{path}: {error}') from None
+    mask = _read(path)
     values, top = mask.values, int(mask.values.max())
     distinct = np.unique(values)
     expected = 'in the folder of a class a mask has two values, 0 and another'
@@ -211,7 +207,7 @@ def _is_on(path: Path) -> np.ndarray:
         raise InputError(f'{path}: it is coloured, but {expected}')
     if distinct[0] < 0 or len(distinct) == 2 and distinct[0]:
         raise InputError(f'{path}: it has {distinct[0]} and {distinct[1]}, but {expected}')
-    lossy = path.suffix.lower() in _LOSSY
+    lossy = path.suffix.lower() in LOSSY
     if lossy or len(distinct) > 2:
         # Noise of JPEG, or soft borders, between black and white.
         between = (abs(values - 127.5) < 64).sum()
