@@ -248,7 +248,7 @@ setup(
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     include_package_data=False,  # data is named here, never swept up
     package_data={PACKAGE: ['visualization/report.html', 'deployment/page.html',
-                            'weights/*.pth', 'weights/LICENSE', 'weights/*.md']},
+                            'weights/*.safetensors', 'weights/LICENSE', 'weights/*.md']},
     zip_safe=False,
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,

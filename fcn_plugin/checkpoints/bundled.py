@@ -7,7 +7,7 @@ from ..utils.paths import HUB, PathLike
 _FOLDER = Path(__file__).resolve().parents[1] / 'weights'
 #: Their files by name. 'objects' tells the 20 kinds of PASCAL VOC in photographs, 'street' the
 #: 11 of CamVid seen from a car; ``weights/README.md`` says how well.
-BUNDLED = {name: _FOLDER / f'{name}.pth' for name in ('objects', 'street')}
+BUNDLED = {name: _FOLDER / f'{name}.safetensors' for name in ('objects', 'street')}
 #: The one that is taken where none is named.
 DEFAULT = 'objects'
 #: How files of weights end; mmengine writes the first.
@@ -35,6 +35,10 @@ def weights_file(checkpoint: PathLike | None) -> PathLike:
         FileNotFoundError: If it is a single word, but neither a file nor a name.
     """
     name = DEFAULT if checkpoint is None else str(checkpoint)
+    if Path(name).suffix == '.pth':  # as the models of the package ended up to version 0.2
+        renamed = Path(name).resolve().with_suffix('.safetensors')
+        if renamed in BUNDLED.values():
+            return renamed
     if checkpoint is not None and (Path(name).suffix or len(Path(name).parts) > 1 or
                                    Path(name).is_file()):
         return checkpoint

@@ -1,4 +1,6 @@
 """The models that come with the package."""
+import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +13,13 @@ from PIL import Image
 from tiny_runs import forget_runs, succeed
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.checkpoints.bundled import BUNDLED, DEFAULT
+from fcn_plugin.checkpoints.bundled import BUNDLED, DEFAULT, weights_file
 from fcn_plugin.checkpoints.loading import load_model, open_config, read_checkpoint
 from fcn_plugin.checkpoints.publish import publish
 from fcn_plugin.diagnosis.doctor import of_config
 from fcn_plugin.evaluation.confusion import segmentation_metrics
 from fcn_plugin.reports.evaluate_folder import evaluate_folder
+from fcn_plugin.utils.errors import InputError
 
 SKY, BUILDING, ROAD = 0, 1, 3
 
@@ -57,10 +60,28 @@ def test_they_are_small_and_say_where_they_come_from(name, terms):
 
 
 def test_each_has_a_card_and_is_shipped():
-    files = {path.stem for path in BUNDLED['street'].parent.glob('*.pth')}
+    files = {path.stem for path in BUNDLED['street'].parent.glob('*.safetensors')}
     assert files == set(BUNDLED) and DEFAULT in BUNDLED
     for path in BUNDLED.values():
-        assert path.name in path.with_suffix('.md').read_text(encoding='utf-8')
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert f'\n{digest}  {path.name}\n' in path.with_suffix('.md').read_text('utf-8')
+
+
+def test_one_that_is_not_what_its_card_names_is_refused(tmp_path):
+    for path in (BUNDLED['street'], BUNDLED['street'].with_suffix('.md')):
+        shutil.copy(path, tmp_path)
+    file = tmp_path / 'street.safetensors'
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"is not the file that '.*street.md' names"):
+        FCNInferencer(file, device='cpu')
+
+
+def test_their_names_of_before_are_understood():
+    before = BUNDLED['street'].with_suffix('.pth')
+    assert weights_file(before) == weights_file(str(before)) == BUNDLED['street']
+    assert weights_file('street.pth') == 'street.pth'  # a user's
 
 
 WITHOUT_TORCHVISION = """

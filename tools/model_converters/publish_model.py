@@ -1,7 +1,7 @@
 """Makes a file to give away of a checkpoint: no optimiser, half the bytes.
 
     python tools/model_converters/publish_model.py work_dirs/NAME/best_mIoU_iter_2400.pth \\
-        street.pth --notes data=CamVid terms='CC BY-NC' mIoU=71.2
+        street.safetensors --notes data=CamVid terms='CC BY-NC' mIoU=71.2
 """
 from fcn_plugin.cli import main
 
