@@ -11,10 +11,8 @@ from ..utils.errors import InputError
 from ..utils.files import decoded_text
 from ..utils.names import NamedFiles, every_file, plain
 from ..utils.paths import IMAGE_SUFFIXES
-from .roles import OTHERS, SPLITS, role_of, split_of, strip_role, without_ends, words
-
-#: Files that hold arrays, which some keep masks in.
-_ARRAYS = ('.h5', '.mat', '.npy', '.npz')
+from .other_files import not_read, without_need, without_other_images, without_other_masks
+from .roles import SPLITS, role_of, split_of, strip_role, without_ends, words
 
 
 class Pair(NamedTuple):
@@ -32,7 +30,8 @@ class Pairing(NamedTuple):
         lone_images (list[Path]): Images without a mask.
         lone_masks (list[Path]): Masks without an image.
         notes (list[str]): What was assumed.
-        unclear (list[list[Path]]): An image, then the masks of which each would fit it.
+        unclear (list[list[Path]]): An image, then the masks of which each would fit it; or
+            a mask, then such images.
     """
     pairs: list[Pair]
     lone_images: list[Path]
@@ -77,18 +76,45 @@ def find_pairs(root: Path, images: str | None = None,
              for image, mask in matched]
     pairs = splits_of_lists(root, sorted(pairs), notes)
     paired = {path for pair in pairs for path in pair[:2]}
-    lone = _without_masks([f for f in pictures if f.path not in paired], pairs, notes)
     lone_masks = [f for f in labels if f.path not in paired]
-    of_stem = defaultdict(list)
-    for file in lone_masks:
-        of_stem[file.stem].append(file.path)
-    unclear = [[f.path, *of_stem[f.stem]] for f in lone if len(of_stem[f.stem]) > 1]
+    lone = without_need([f for f in pictures if f.path not in paired], pairs, lone_masks,
+                        notes)
+    unclear = _several_fit(lone, lone_masks) + _parts(pairs, lone)
+    unclear += [] if unclear else _several_fit(lone_masks, lone)
     return Pairing(pairs, [f.path for f in lone], [f.path for f in lone_masks], notes, unclear)
 
 
-def files_of_roles(root: Path, images: str | None, masks: str | None,
-                   notes: list[str]) -> tuple[list[File], list[File]]:
-    """The images and the masks of a folder, as :func:`find_pairs` tells them apart."""
+def _several_fit(files: list[File], others: list[File]) -> list[list[Path]]:
+    of_stem = defaultdict(list)
+    for file in others:
+        of_stem[file.stem].append(file.path)
+    return [[f.path, *of_stem[f.stem]] for f in files if len(of_stem[f.stem]) > 1]
+
+
+def _parts(pairs: list[Pair], lone: list[File]) -> list[list[Path]]:
+    """Takes out pairs whose mask is one of several: a_mask.png beside a_mask_1.png."""
+    of_mask = {pair.mask.with_suffix(''): pair for pair in pairs
+               if strip_role(pair.mask.stem)[1] == 'mask'}
+    found: dict[Pair, list[Path]] = {}
+    for file in list(lone):
+        pair = of_mask.get(file.path.with_name(re.sub(r'[_-]\d+$', '', file.path.stem)))
+        if pair:
+            found.setdefault(pair, [pair.image, pair.mask]).append(file.path)
+            lone.remove(file)
+    pairs[:] = [pair for pair in pairs if pair not in found]
+    return list(found.values())
+
+
+def files_of_roles(root: Path, images: str | None, masks: str | None, notes: list[str],
+                   class_folders: bool = False) -> tuple[list[File], list[File]]:
+    """The images and the masks of a folder, as :func:`find_pairs` tells them apart.
+
+    Args:
+        root, images, masks: As there.
+        notes (list[str]): Takes what was assumed.
+        class_folders (bool): Whether folders of masks have the names of classes. Defaults to
+            False.
+    """
     if not root.is_dir():
         raise NotADirectoryError(f'{root}: no such folder')
     for named in filter(None, (images, masks)):
@@ -100,18 +126,17 @@ def files_of_roles(root: Path, images: str | None, masks: str | None,
         seen = sorted({str(p.parent.relative_to(root)) for files in roles.values()
                        for p in files})
         what = 'masks' if roles['image'] else 'images' if roles['mask'] else 'image files'
-        array = next((path for path in files_below(root)
-                      if path.suffix.lower() in _ARRAYS), None)
         raise InputError(
             f'no {what} found in {root}' + (f' (folders with images: {", ".join(seen[:8])})'
                                              if seen else '')
             + '. Expected two folders such as images and masks, or masks beside the images '
             'as NAME_mask.png; --images FOLDER and --masks FOLDER name them. Or regions as '
             'labelling tools export them (docs/annotations.md)'
-            + (f'. {array} is not read: save masks as PNG' if array else ''))
+            + not_read(root))
     pictures = [_file(root, path, images) for path in roles['image']]
-    return pictures, _without_other_pictures(
-        [_file(root, path, masks) for path in roles['mask']], notes)
+    labels = [_file(root, path, masks) for path in roles['mask']]
+    return (pictures if images else without_other_images(pictures, notes),
+            without_other_masks(labels, notes, not class_folders))
 
 
 def files_below(root: Path) -> Iterator[Path]:
@@ -150,10 +175,12 @@ def sort_out(root: Path, images: str | None, masks: str | None,
     named = dict(image=images, mask=masks)
     inside = {role: lies_in(root, named[role]) for role in ('mask', 'image')}
     twins = Counter((path.parent, path.stem) for path in files)
+    # A folder of all pictures says of none what it is.
+    above = len(Path(os.path.commonpath(p.parent for p in files)).parts) if files else 0
     said = {(path.parent, role_of(path.stem)) for path in files}
     undecided = defaultdict(list)
     for path in files:
-        parents = path.relative_to(root).parts[:-1]
+        parents = path.parts[max(above, len(root.parts)):-1]
         role = next((r for r in map(role_of, reversed(parents)) if r), None)
         own = strip_role(path.stem)[1]
         if role is None or (own == 'mask' and role == 'image' and masks is None):
@@ -170,7 +197,9 @@ def sort_out(root: Path, images: str | None, masks: str | None,
         else:
             undecided[path.parent, path.suffix.lower() if twin else ''].append(path)
     looks = {place: looks_like_masks(paths) for place, paths in undecided.items()}
-    beside_masks = bool(roles['mask']) or images is None and len(set(looks.values())) == 1
+    beside_masks = bool(roles['mask']) or (
+        images is None and not roles['image'] and len(set(looks.values())) == 1)
+    taken: dict[str, list[str]] = {}
     for place, paths in undecided.items():
         # Beside masks known by name, pictures without the name of a role are images.
         role = 'mask' if looks[place] and not beside_masks else 'image'
@@ -178,7 +207,10 @@ def sort_out(root: Path, images: str | None, masks: str | None,
             roles[role] += paths
             if not beside_masks:
                 shown = place[0].relative_to(root) / (f'*{place[1]}' if place[1] else '')
-                notes.append(f'{shown} is taken for {role}s, by what is in it')
+                taken.setdefault(role, []).append(str(shown))
+    for role, places in taken.items():
+        more = f' and {len(places) - 3} more' if len(places) > 3 else ''
+        notes.append(f'{", ".join(places[:3])}{more}: taken for {role}s, by what is in them')
     return roles
 
 
@@ -191,56 +223,14 @@ def _file(root: Path, path: Path, named: str | None) -> File:
     return File(path, split, place, strip_role(plain(path.stem))[0])
 
 
-def _folder(file: File) -> str:
-    """The deepest folder that is more than a split: of colormaps/train/a.png colormaps."""
-    parts = file.path.parts[:-1]
-    return next((part for part in reversed(parts) if not split_of([part])), '')
-
-
-def _without_other_pictures(files: list[File], notes: list[str]) -> list[File]:
-    """Leaves out instances and coloured copies, where there are masks of classes too."""
-    trained = {file.path.stem.removesuffix('labelTrainIds') for file in files
-               if file.path.stem.endswith('labelTrainIds')}
-
-    stems = {file.stem for file in files}
-
-    def other(file):
-        if file.path.stem.removesuffix('labelIds') in trained:  # Cityscapes has both
-            return True
-        head, _, last = file.stem.rpartition('_')  # x_gtFine_color beside x_gtFine_labelIds
-        if set(words(last)) & OTHERS and strip_role(head)[0] in stems:
-            return True
-        return set(words(_folder(file))) & (OTHERS | {'rgb'}) or set(
-            words(file.path.stem.removeprefix(file.stem))) & OTHERS
-    kept = [file for file in files if not other(file)]
-    if kept and len(kept) < len(files):
-        gone = sorted({_folder(file) for file in files if other(file)})
-        notes.append(f'{len(files) - len(kept)} files of {", ".join(gone[:3])} are left '
-                     'alone: instances or coloured copies of masks')
-        return kept
-    return files
-
-
-def _without_masks(lone: list[File], pairs: list[Pair], notes: list[str]) -> list[File]:
-    """Images that lack a mask, less those that need none: of a test split without any, and
-    pictures of instances."""
-    paired = {pair.image.parent for pair in pairs}
-    tested = any(pair.split == 'test' for pair in pairs)
-    left = [f for f in lone if not pairs or f.path.parent in paired or not (
-        f.split == 'test' and not tested or set(words(_folder(f))) & OTHERS)]
-    if len(left) < len(lone):
-        one = next(f for f in lone if f not in left)
-        notes.append(f'{len(lone) - len(left)} pictures are left alone: for tests without '
-                     f'masks, or of instances, such as {one.path}')
-    return left
-
-
 def match(images: list[File], masks: list[File],
           notes: list[str]) -> list[tuple[File, File]]:
     """Pairs by equal names, else by names that differ in one prefix or suffix all
     through, else in capitals, else by numbers. Two folders that each have images and masks
     share none."""
     of_images, of_masks = {f.place for f in images}, {f.place for f in masks}
+    usual = {name for files in (images, masks) for name in set.intersection(
+        *(set(f.place) for f in files))}  # 1/color/a.jpg and 1/label/a.png
 
     def apart(image, mask):
         return image.place != mask.place and (
@@ -249,12 +239,13 @@ def match(images: list[File], masks: list[File],
     ways: list[tuple[str, Callable | None]] = [
         ('', lambda f: (f.split, f.place, f.stem)),
         ('', lambda f: (f.place, f.stem)),
+        ('', lambda f: (f.split, tuple(n for n in f.place if n not in usual), f.stem)),
         ('', lambda f: f.stem),
         ('names differ in capitals', lambda f: f.stem.lower()),
     ]
     affix = _common_affix([f.stem for f in images], [f.stem for f in masks])
     if affix:
-        ways.insert(3, (f"masks are called '{affix[0]}NAME{affix[1]}'", None))
+        ways.insert(4, (f"masks are called '{affix[0]}NAME{affix[1]}'", None))
     inner: dict[Path, str] = {}
     folders = defaultdict(list)
     for file in (*images, *masks):
@@ -330,11 +321,13 @@ def splits_of_lists(root: Path, pairs: list[Pair], notes: list[str]) -> list[Pai
     if any(pair.split for pair in pairs):
         return pairs
     images = NamedFiles(root, (pair.image for pair in pairs))
+    context = any(pair.mask.parent.name == 'SegmentationClassContext' for pair in pairs)
+    ours = ('ImageSets', 'SegmentationContext' if context else 'Segmentation')
     split_of: dict[Path, str] = {}
     twice: dict[Path, None] = {}
     for file in sorted(path for path in files_below(root) if path.suffix.lower() == '.txt'):
         split = SPLITS.get(file.stem.lower())
-        if split is None or 'ImageSets' in file.parts and file.parent.name != 'Segmentation':
+        if split is None or 'ImageSets' in file.parts and file.parent.name not in ours:
             continue
         lines = [line for line in decoded_text(file).splitlines() if line.strip()]
         named = [images.of_line(line) for line in lines]

@@ -8,13 +8,18 @@ SPLITS = dict(train='train', training='train', val='val', valid='val', validatio
               dev='val', test='test', testing='test')
 _MASK_WORDS = {'mask', 'label', 'gt', 'groundtruth', 'truth', 'annotation', 'annot', 'ann',
                'seg', 'segmentation', 'lbl', 'target', 'gtfine', 'labelid', 'labeltrainid',
-               'labellevel3id', 'semantic'}
+               'labellevel3id', 'semantic', 'anno', 'manual', 'manual1'}
 _IMAGE_WORDS = {'image', 'img', 'jpegimage', 'photo', 'picture', 'rgb', 'input', 'frame',
                 'leftimg8bit', 'sat', 'original'}
+#: Words in the names of pictures of regions that are of no class.
+REGIONS = {'instance', 'instanceid', 'instancelevel3id', 'panoptic', 'superpixel'}
 #: Words in the names of further pictures that stand beside the masks of classes.
-OTHERS = {'object', 'instance', 'instanceid', 'instancelevel3id', 'panoptic', 'color',
-          'colour', 'colormap', 'overlay', 'vis', 'viz', 'visualization', 'visualisation',
-          'polygon', 'human'}
+OTHERS = REGIONS | {
+    'object', 'color', 'colour', 'colormap', 'overlay', 'vis', 'viz', 'visualization',
+    'visualisation', 'polygon', 'human', 'edge', 'contour', 'inv'}
+#: Words in the names of folders of images that no camera for colours has taken.
+NOT_SEEN = {'depth', 'disparity', 'dsm', 'ndsm', 'dem', 'nir', 'infrared', 'thermal', 'hha',
+            'ndvi', 'lidar'}
 
 
 def words(name: str) -> list[str]:
@@ -24,7 +29,8 @@ def words(name: str) -> list[str]:
     for word in re.findall(r'[a-z0-9]+', spaced):
         for split in ('train', 'val', 'test'):  # CamVid's trainannot
             rest = word.removeprefix(split)
-            if rest != word and rest.rstrip('s') in _MASK_WORDS | _IMAGE_WORDS:
+            if rest != word and (rest.rstrip('s') in _MASK_WORDS | _IMAGE_WORDS
+                                 or re.fullmatch('20[0-9]{2}', rest)):  # COCO's train2017
                 found.append(split)
                 word = rest
         found.append(word[:-1] if word.endswith('s') and len(word) > 3 else word)

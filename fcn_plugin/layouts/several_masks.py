@@ -64,7 +64,7 @@ def find_class_masks(root: Path, images: str | None = None,
         ValueError: If there are no images or no masks, or a mask lies in no folder of a class.
     """
     notes: list[str] = []
-    pictures, labels = files_of_roles(root, images, masks, notes)
+    pictures, labels = files_of_roles(root, images, masks, notes, class_folders=True)
     by_class = defaultdict(list)
     for file in labels:
         name = class_of(file.path, root, masks)

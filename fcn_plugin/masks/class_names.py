@@ -34,9 +34,9 @@ def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:
     """Looks for names in a folder and those in it.
 
     ``classes.txt`` or labelme's ``class_names.txt`` (a name a line), ``labelmap.txt`` (CVAT:
-    ``name:r,g,b:parts:actions``), ``_classes.csv`` (Roboflow: ``value, name``) or
-    ``class_dict.csv`` (``name, r, g, b``). Empty lines and lines that begin with # are left
-    out; labelme's ``__ignore__`` is no class.
+    ``name:r,g,b:parts:actions``), ``_classes.csv`` (Roboflow: ``value, name``),
+    ``class_dict.csv`` (``name, r, g, b``) or CamVid's ``label_colors.txt`` (``r g b name``).
+    Empty lines and lines that begin with # are left out; labelme's ``__ignore__`` is no class.
 
     Args:
         root (Path): The folder.
@@ -146,6 +146,12 @@ def _read_table(file: str, text: str) -> ClassNames | None:
     return found
 
 
+def _read_camvid(file: str, text: str) -> ClassNames | None:
+    rows = [line.split(None, 3) for line in _lines(text)]
+    return _read_colours(file, '\n'.join(f'{row[3]}:{",".join(row[:3])}' if len(row) == 4
+                                         else ' '.join(row) for row in rows))
+
+
 def _checked(file: str, names: list[tuple[int, str]], kind: str) -> ClassNames:
     check_names([name for _, name in names], file)
     value, count = Counter(value for value, _ in names).most_common(1)[0]
@@ -159,4 +165,4 @@ def _checked(file: str, names: list[tuple[int, str]], kind: str) -> ClassNames:
 _READERS = {'classes.txt': _read_order, 'class_names.txt': _read_order,
             'labelmap.txt': _read_colours, '_classes.csv': _read_values,
             'class_dict.csv': _read_table, 'class_dict_seg.csv': _read_table,
-            'label_class_dict.csv': _read_table}
+            'label_class_dict.csv': _read_table, 'label_colors.txt': _read_camvid}

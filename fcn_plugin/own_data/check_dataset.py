@@ -161,16 +161,18 @@ def _with_drawing(checked: Checked, drawing: Drawn, folder: Path) -> Checked:
 
 
 def _through_palette(names: ClassNames, found: list[Inspected]) -> ClassNames:
-    """Names of colours as names of values, where all masks have one palette."""
+    """Names of colours as names of values, where all masks have one palette, or are grey."""
     palettes = set()
     for item in found:
         with Image.open(item.pair.mask) as mask:
             palettes.add(bytes((mask.getpalette() or ()) if mask.mode == 'P' else ()))
     entries = palettes.pop()
-    if palettes or not entries:
-        return names
     used = sorted({value for item in found for value in item.counts if value is not None})
-    values = {int.from_bytes(entries[3 * v:3 * v + 3], 'big'): v for v in reversed(used)}
+    greys = {value * 0x010101: value for value in used}
+    if palettes or not entries and not greys.keys() <= names.names.keys():
+        return names
+    values = {int.from_bytes(entries[3 * v:3 * v + 3], 'big'): v
+              for v in reversed(used)} if entries else greys
     # Colours that no mask has keep their places in the list under values that none has.
     renamed = {values.get(colour, 1000 + i): name
                for i, (colour, name) in enumerate(names.names.items())}
@@ -247,10 +249,14 @@ def _faults_of_names(pairing: Pairing, root: Path) -> list[str]:
     faults += _some(names(pairing.lone_masks), 'masks have no image of their name')
     if pairing.unclear:
         first = names(pairing.unclear[0])
+        one, many = 'masks', 'images'
+        if pairing.unclear[0][0] in pairing.lone_masks:
+            one, many = many, one
         faults.append(
-            f'several masks would fit {len(pairing.unclear)} images, such as {first[0]}: '
-            f'{", ".join(first[1:4])}. Name the folder of the right ones by --masks, or move '
-            'the others away; if each lies in the folder of a class, give --class-folders')
+            f'several {one} would fit {len(pairing.unclear)} {many}, such as {first[0]}: '
+            f'{", ".join(first[1:4])}. Name the folder of the right ones by --{one}, or move '
+            'the others away' + ('; if each lies in the folder of a class, give '
+                                 '--class-folders' if one == 'masks' else ''))
     elif faults and not pairing.pairs:
         faults.append('call a mask like its image, or NAME_mask.png, or name the folders by '
                       '--images and --masks; if each folder has an image and a mask of each '

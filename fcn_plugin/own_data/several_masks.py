@@ -203,11 +203,12 @@ def _is_on(path: Path) -> np.ndarray:
     values, top = mask.values, int(mask.values.max())
     distinct = np.unique(values)
     expected = 'in the folder of a class a mask has two values, 0 and another'
-    if mask.colours:
+    lossy = path.suffix.lower() in LOSSY
+    if mask.colours and (lossy or len(distinct) > 2):  # red on black is as good as white
         raise InputError(f'{path}: it is coloured, but {expected}')
     if distinct[0] < 0 or len(distinct) == 2 and distinct[0]:
-        raise InputError(f'{path}: it has {distinct[0]} and {distinct[1]}, but {expected}')
-    lossy = path.suffix.lower() in LOSSY
+        some = ' and '.join(as_written(int(value), mask.colours) for value in distinct[:2])
+        raise InputError(f'{path}: it has {some}, but {expected}')
     if lossy or len(distinct) > 2:
         # Noise of JPEG, or soft borders, between black and white.
         between = (abs(values - 127.5) < 64).sum()

@@ -94,7 +94,9 @@ def test_bad_arguments(args, said, tmp_path, monkeypatch):
 def test_nothing_to_use(tmp_path):
     with pytest.raises(ValueError, match='no image files found .*--masks FOLDER name them'):
         check_dataset(tmp_path)
-    make(tmp_path, mask='images2/{}.jpg')
+    for number in range(2):
+        save(tmp_path / f'images/{number}.jpg', picture(number))
+        save(tmp_path / f'images2/{number}.jpg', picture(number + 2))
     with pytest.raises(ValueError, match='no masks found.*folders with images: images'):
         check_dataset(tmp_path)
     make(tmp_path / 'one', count=1)
@@ -123,6 +125,10 @@ def test_nothing_to_use(tmp_path):
     ('scan {}/image.png', 'scan {}/mask.png'),
     ('{}_json/img.png', '{}_json/label.png'),  # labelme_json_to_dataset
     ('images/{}_training.tif', 'masks/{}_manual1.gif'),
+    ('images/{}.jpg', 'stuffthingmaps/{}.png'),
+    ('train_img/{}.jpg', 'train_lab/{}.png'),
+    ('{}.bmp', '{}_anno.bmp'),
+    ('data_with_gt/{}.png', 'data_with_gt/{}_mask.png'),
 ])
 def test_layouts(tmp_path, image, mask):
     checked = check_dataset(make(tmp_path, image, mask))
@@ -175,9 +181,61 @@ def test_pictures_that_need_no_mask_are_no_fault(tmp_path):
         save(tmp_path / f'testing/images/{number:03d}.jpg', picture(50 + number))
     checked = check_dataset(tmp_path)
     assert not checked.faults and len(masks_of(checked)) == 6
-    assert any('15 pictures are left alone' in note for note in checked.notes)
+    assert any('12 files of instances, panoptic are left' in note for note in checked.notes)
+    assert any('3 images are left alone' in note for note in checked.notes)
     save(tmp_path / 'testing/labels/000.png', labels(0).astype(np.uint8))
     assert '2 images have no mask' in check_dataset(tmp_path).faults[0]
+
+
+def test_images_of_splits_without_masks_are_no_fault(tmp_path):
+    make(tmp_path, 'train/{}_sat.jpg', 'train/{}_mask.png')
+    for split in ('valid', 'test'):
+        save(tmp_path / f'{split}/50_sat.jpg', picture(50))
+    checked = check_dataset(tmp_path)
+    assert not checked.faults and {*checked.splits} == {'train', 'val'}
+    assert any('2 images are left alone: there are no masks of their split' in note
+               for note in checked.notes)
+    save(tmp_path / 'valid/51_mask.png', labels(0).astype(np.uint8))
+    assert '1 images have no mask' in check_dataset(tmp_path).faults[0]
+
+
+def test_depth_beside_images_is_left_alone(tmp_path):
+    """Of scenes that count anew, with the same number in each kind of file."""
+    for scene in ('scene1', 'scene2'):
+        make(tmp_path, f'{scene}/color/{{}}.png', f'{scene}/instance/{{}}.png', count=3)
+        make(tmp_path, f'{scene}/color/{{}}.png', f'{scene}/label/{{}}.png', count=3)
+        make(tmp_path, f'{scene}/depth/{{}}.png', f'{scene}/label/{{}}.png', count=3)
+    checked = check_dataset(tmp_path)
+    pairs = [item.pair for items in checked.splits.values() for item in items]
+    assert len(pairs) == 6 and not checked.faults
+    assert all(pair.image.parent == pair.mask.parent.parent / 'color' for pair in pairs)
+    assert any('12 files of depth, instance are left alone' in note for note in checked.notes)
+    checked = check_dataset(tmp_path, images='depth')
+    assert {item.pair.image.parent.name for item in checked.splits['train']} == {'depth'}
+
+
+def test_several_images_of_a_mask_are_named(tmp_path):
+    make(tmp_path, 'A/{}.png', 'label/{}.png')
+    make(tmp_path, 'B/{}.png', 'label/{}.png')
+    with pytest.raises(ValueError, match='several images would fit 6 masks, such as label/000'
+                       '.png: A/000.png, B/000.png. .* by --images'):
+        check_dataset(tmp_path)
+    assert len(masks_of(check_dataset(tmp_path, images='B'))) == 6
+
+
+@pytest.mark.parametrize('name, text, said', [
+    ('geojson/1.geojson', '{"type": "FeatureCollection"}', '1.geojson is not read: .*gdal'),
+    ('train.csv', 'ImageId,ClassId,EncodedPixels\n', 'train.csv has masks as run lengths'),
+    ('train_masks.csv', 'img,rle_mask\n', 'train_masks.csv has masks as run lengths'),
+    ('a.xml', '<Annotations><Annotation><Regions><Region><Vertices><Vertex X="1" Y="2"/>'
+     '</Vertices></Region></Regions></Annotation></Annotations>', 'a.xml has regions of A'),
+])
+def test_masks_in_other_formats_are_named(tmp_path, name, text, said):
+    save(tmp_path / 'images/0.png', picture(0))
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=f'no masks found .*{said}'):
+        check_dataset(tmp_path)
 
 
 def test_arrays_are_no_masks(tmp_path):
@@ -186,6 +244,16 @@ def test_arrays_are_no_masks(tmp_path):
     np.save(tmp_path / 'masks/0.npy', labels(0))
     with pytest.raises(ValueError, match='0.npy is not read: save masks as PNG'):
         check_dataset(tmp_path)
+
+
+def test_many_folders_are_taken_for_masks_in_one_line(tmp_path):
+    for number in range(6):
+        save(tmp_path / f'{number}/photo/{number}.png', picture(number))
+        save(tmp_path / f'{number}/lesion/{number}.png', labels(number).astype(np.uint8))
+    checked = check_dataset(tmp_path)
+    assert len(masks_of(checked)) == 6 and not checked.faults
+    assert any(str(Path('2/lesion')) + ' and 3 more: taken for masks' in note
+               for note in checked.notes)
 
 
 def test_a_few_equal_numbers_are_no_pairs(tmp_path):
@@ -207,6 +275,7 @@ def test_a_few_equal_numbers_are_no_pairs(tmp_path):
      'gtFine/{split}/town/{{}}_gtFine_labelIds.png'),
     ('TrainVal_images/{split}_images/{{}}.jpg',
      'TrainVal_parsing_annotations/{split}_segmentations/{{}}.png'),
+    ('images/{split}2017/{{}}.jpg', 'stuffthingmaps/{split}2017/{{}}.png'),
 ])
 def test_splits_of_folders(tmp_path, image, mask):
     for split, (start, count) in dict(train=(0, 4), val=(10, 2), test=(20, 3)).items():
@@ -227,6 +296,20 @@ def test_splits_of_lists(tmp_path):
     assert split_names(checked) == dict(train=['000.jpg', '001.jpg', '002.jpg'],
                                         val=['003.jpg'])
     assert any('2 pairs are in no split and left out' in note for note in checked.notes)
+
+
+def test_lists_of_pascal_context_are_those_of_its_masks(tmp_path):
+    make(tmp_path, 'JPEGImages/{}.jpg', 'SegmentationClassContext/{}.png')
+    make(tmp_path, 'JPEGImages/{}.jpg', 'SegmentationClass/{}.png', count=2)
+    for kind, train, val in (('Segmentation', '000', '001'),
+                             ('SegmentationContext', '001\n002\n004', '000\n003')):
+        lists = tmp_path / 'ImageSets' / kind
+        lists.mkdir(parents=True)
+        (lists / 'train.txt').write_text(train)
+        (lists / 'val.txt').write_text(val)
+    checked = check_dataset(tmp_path, masks='SegmentationClassContext')
+    assert split_names(checked) == dict(train=['001.jpg', '002.jpg', '004.jpg'],
+                                        val=['000.jpg', '003.jpg'])
 
 
 def test_pairs_in_no_list_are_trained_on_where_no_list_is_of_training(tmp_path):
@@ -319,6 +402,11 @@ def test_instances_beside_classes_are_left_alone(tmp_path):
     ('{}_json/label.png', ['{}_json/label_viz.png']),
     ('masks_machine/{}.png', ['masks_human/{}.png']),
     ('SegmentationClassPNG/{}.png', ['SegmentationClassVisualization/{}.jpg']),
+    ('GT_Object/{}.png', ['GT_Edge/{}.png', 'GT_Instance/{}.png']),
+    ('annotations/{}_labelTrainIds.png', ['annotations/{}.png']),
+    ('gt/{}_gt_labelTrainIds.png', ['gt/{}_gt_labelColor.png', 'gt/{}_gt_invIds.png']),
+    ('manual1/{}.tif', ['mask/{}_mask.tif']),  # retinas, and the field of view
+    ('1st_manual/{}_manual1.gif', ['mask/{}_mask.gif']),
 ])
 def test_other_pictures_of_masks_are_left_alone(tmp_path, mask, others):
     make(tmp_path, '{}_json/img.png' if 'json' in mask else 'img/{}.png', mask)
@@ -485,6 +573,8 @@ def test_masks_that_jpeg_has_blurred(tmp_path):
     ('labelmap.txt', '# label:color_rgb:parts:actions\nbackground:0,0,0::\n'
      'sea:0,0,255::\nfire:255,0,0::\n', True, ['background', 'sea', 'fire']),
     ('class_dict.csv', 'name,r,g,b\nbackground,0,0,0\n"sea",0,0,255\nfire,255,0,0\n', True,
+     ['background', 'sea', 'fire']),
+    ('label_colors.txt', '0 0 0\tbackground\n0 0 255\t\tsea\n255 0 0\tfire\n', True,
      ['background', 'sea', 'fire']),
     ('masks/_classes.csv', 'Pixel Value, Class\n0, ground\n1, car\n2, tree\n', False,
      ['ground', 'car', 'tree']),
@@ -690,6 +780,15 @@ def test_colours_of_a_palette_have_names(tmp_path):
     assert 'without a name in labelmap.txt: 0 (3' in check_dataset(tmp_path).faults[0]
 
 
+def test_grey_colours_have_names(tmp_path):
+    spread(tmp_path, FORMATS['grey in rgb'], (0, 255))
+    write_names(tmp_path, 'class_dict.csv', 'name,r,g,b\nroad,255,255,255\nother,0,0,0\n')
+    checked = check_dataset(tmp_path)
+    assert checked.encoding.classes == ['road', 'other'] and not checked.faults
+    for name, item in seen_labels(checked, tmp_path / 'out').items():
+        assert np.array_equal(item['gt_seg_map'], 1 - labels(int(name), (0, 1)))
+
+
 # --- blur ------------------------------------------------------------------------------
 
 
@@ -797,6 +896,16 @@ def test_names_that_fit_twice_make_no_pair(tmp_path):
                'masks/b/x.png. Name the folder' in fault for fault in checked.faults)
     assert {item.pair.image.stem for items in checked.splits.values()
             for item in items} == {'000', '001', '002'}
+
+
+def test_a_mask_that_is_one_of_several_makes_no_pair(tmp_path):
+    """As ultrasound images of two tumours have them; half of the labels would be trained."""
+    make(tmp_path, '{}.png', '{}_mask.png')
+    save(tmp_path / '002_mask_1.png', labels(1).astype(np.uint8))
+    checked = check_dataset(tmp_path)
+    fault, = checked.faults
+    assert 'several masks would fit 1 images, such as 002.png: 002_mask.png, 002_m' in fault
+    assert '002_mask.png' not in masks_of(checked) and len(masks_of(checked)) == 5
 
 
 def test_folders_with_images_and_masks_share_none(tmp_path):

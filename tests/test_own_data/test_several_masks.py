@@ -97,6 +97,20 @@ def test_one_folder_an_image_is_not_read_as_one_class_without_a_word(tmp_path):
         assert np.array_equal(found(named)['cat (1)'], expected(CAT, nothing))
 
 
+def test_coloured_masks_in_folders_of_any_names(tmp_path):
+    """Red on black; names that elsewhere stand for other pictures are classes here."""
+    root = tmp_path / 'data'
+    for number in range(4):
+        picture(root / f'images/{number}.png', number)
+        for name, mask in (('human', CAT), ('edge', DOG)):
+            save(root / f'masks/{name}/{number}.png', np.dstack([mask, 0 * mask, 0 * mask]))
+    checked = check(root, tmp_path / 'drawn')
+    assert checked.encoding.classes == ['background', 'edge', 'human'] and not checked.faults
+    wanted = expected(CAT, DOG)
+    wanted[wanted == 'cat'], wanted[wanted == 'dog'] = 'human', 'edge'
+    assert np.array_equal(found(checked)['0'], wanted)
+
+
 @pytest.mark.parametrize('folders', [['patient1', 'patient2'], ['', ''], ['train', 'val']])
 def test_folders_that_are_no_classes_are_not_mentioned(tmp_path, folders):
     for number in range(4):

@@ -1,0 +1,115 @@
+"""What lies beside images and masks and is neither: instances, depth, formats not read."""
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..utils.names import every_file
+from .roles import NOT_SEEN, OTHERS, REGIONS, split_of, strip_role, words
+
+if TYPE_CHECKING:
+    from .find_pairs import File, Pair
+
+#: Suffixes of files that hold arrays, which some keep masks in, and of regions.
+_NOT_READ = {
+    **dict.fromkeys(('.h5', '.mat', '.npy', '.npz'), 'save masks as PNG'),
+    '.geojson': 'its regions lie on the earth; burn them into masks of the size of the images '
+                '(gdal_rasterize), and save these as PNG'}
+
+
+def not_read(root: Path) -> str:
+    """Of a folder without images or masks: a file that may hold them, and the way out."""
+    for path in every_file(root):
+        suffix = path.suffix.lower()
+        if suffix in _NOT_READ:
+            return f'. {path} is not read: {_NOT_READ[suffix]}'
+        if suffix == '.csv':
+            with open(path, 'rb') as file:
+                header = file.readline(4096).lower()
+            if re.search(rb'encodedpixels|\brle', header):
+                return (f'. {path} has masks as run lengths, which are not read: draw them '
+                        'as PNG')
+        elif suffix == '.xml':
+            with open(path, 'rb') as file:
+                if b'<Vertices>' in file.read(65536):
+                    return (f'. {path} has regions of Aperio ImageScope, which are not read: '
+                            'draw them as PNG, or export them as COCO from another tool')
+    return ''
+
+
+def _folder(file: 'File') -> str:
+    """The deepest folder that is more than a split: of colormaps/train/a.png colormaps."""
+    parts = file.path.parts[:-1]
+    return next((part for part in reversed(parts) if not split_of([part])), '')
+
+
+def without_other_masks(files: 'list[File]', notes: list[str],
+                        by_folder: bool = True) -> 'list[File]':
+    """Leaves out instances, coloured copies, edges and fields of view, where there are masks
+    of classes too.
+
+    Args:
+        files (list[File]): The masks.
+        notes (list[str]): Takes what was left out.
+        by_folder (bool): Whether names of folders say so; not where they are classes.
+            Defaults to True.
+    """
+    trained = {file.path.stem.removesuffix('labelTrainIds').rstrip('_') for file in files
+               if file.path.stem.endswith('labelTrainIds')}
+    stems = {file.stem for file in files}
+    folders = set().union(*(words(_folder(file)) for file in files))
+    # SegmentationObject stands beside SegmentationClass; GT_Object alone has the masks.
+    others = OTHERS if folders & {*words('class'), 'semantic'} else OTHERS - {'object'}
+    by_hand = bool(folders & {'manual', 'manual1'})  # retinas: "mask" is the field of view
+
+    def other(file):
+        if file.path.stem.removesuffix('labelIds').rstrip('_') in trained:  # both are there
+            return True
+        head, _, last = file.stem.rpartition('_')  # x_gtFine_color beside x_gtFine_labelIds
+        if set(words(last)) & others and strip_role(head)[0] in stems:
+            return True
+        if set(words(file.path.stem.removeprefix(file.stem))) & others:
+            return True
+        folder = set(words(_folder(file)))
+        return by_folder and (folder & (others | {'rgb'}) or by_hand and 'mask' in folder)
+    return _kept(files, [file for file in files if not other(file)], notes,
+                 'instances, edges, fields of view or coloured copies of masks')
+
+
+def without_other_images(files: 'list[File]', notes: list[str]) -> 'list[File]':
+    """Leaves out depth, infrared and the like, and instances, where there are other images."""
+    kept = [file for file in files if not (
+        set(words(_folder(file))) & (NOT_SEEN | REGIONS)
+        or set(words(file.stem.rpartition('_')[2])) & REGIONS)]
+    return _kept(files, kept, notes, '--images names the folder of these images, if they are '
+                 'to be trained on')
+
+
+def _kept(files: 'list[File]', kept: 'list[File]', notes: list[str],
+          why: str) -> 'list[File]':
+    if not kept or len(kept) == len(files):
+        return files
+    gone = sorted({_folder(file) for file in set(files) - set(kept)})
+    notes.append(f'{len(files) - len(kept)} files of {", ".join(gone[:3])} are left alone: '
+                 f'{why}')
+    return kept
+
+
+def without_need(lone: 'list[File]', pairs: 'Sequence[Pair]', masks: 'Iterable[File]',
+                 notes: list[str]) -> 'list[File]':
+    """Images that lack a mask, less those of a validation or test split without any.
+
+    Args:
+        lone (list[File]): Images without a mask.
+        pairs (Sequence[Pair]): Those that were found.
+        masks (Iterable[File]): Masks without an image.
+        notes (list[str]): Takes what was left out.
+    """
+    paired = {pair.image.parent for pair in pairs}
+    labelled = {None, 'train', *(pair.split for pair in pairs), *(f.split for f in masks)}
+    left = [f for f in lone if not pairs or f.path.parent in paired or f.split in labelled]
+    if len(left) < len(lone):
+        one = next(f for f in lone if f not in left)
+        notes.append(f'{len(lone) - len(left)} images are left alone: there are no masks of '
+                     f'their split, such as {one.path}')
+    return left
