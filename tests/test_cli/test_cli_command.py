@@ -5,9 +5,11 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tiny_runs import BUILT_IN, ROOT, forget_runs, run_tool, write_config
 
 import fcn_plugin
@@ -192,6 +194,113 @@ def test_wrong_arguments_are_named(monkeypatch, capsys, name, arguments, said):
     code, _, err = fcn(monkeypatch, capsys, name, *arguments.split())
     last = err.strip().splitlines()[-1]
     assert code == 2 and last.startswith(f'fcn {name}: error: ') and said in last
+
+
+# --- what is said is done --------------------------------------------------------------
+
+
+class Reached(Exception):
+    """Carries what a function was called with, in place of its work."""
+
+
+def reached(monkeypatch, where, name, arguments):
+    """The arguments of a function, by their names, when a subcommand comes to it."""
+    module, _, function = where.rpartition('.')
+    module = import_module(f'fcn_plugin.{module}')
+    signature = inspect.signature(getattr(module, function))
+
+    def stop(*given, **named):
+        bound = signature.bind(*given, **named)
+        bound.apply_defaults()
+        raise Reached(bound.arguments)
+
+    monkeypatch.setattr(module, function, stop)
+    with pytest.raises(Reached) as found:
+        command.call(name, [str(each) for each in arguments])
+    return found.value.args[0]
+
+
+@pytest.mark.parametrize('words, where, expected', [
+    ('train {folder} --base B --work-dir D --cfg-options a.b=1 --resume',
+     'own_training.train_folder.train_folder',
+     dict(base='B', work_dir='D', options={'a.b': 1}, resume=True, amp=False,
+          compile_backbone=False)),
+    ('train {folder} --amp', 'own_training.train_folder.train_folder',
+     dict(resume=False, amp=True, compile_backbone=False)),
+    ('train {folder} --compile', 'own_training.train_folder.train_folder',
+     dict(amp=False, compile_backbone=True)),
+    ('test {config} W --tta --original-size --crf --out O --show --show-dir S --wait-time 3 '
+     '--fast --tile 64 --overlap 32', 'engine.test.test',
+     dict(checkpoint='W', tta=True, original_size=True, crf=True, out='O', show=True,
+          show_dir='S', wait_time=3, fast=True, tile=64, overlap=32)),
+    ('tune-crf {config} W --images 3 --split val --trimap 5 --steps 2 --device cpu',
+     'reports.tune_crf.tune_crf',
+     dict(checkpoint='W', images=3, split='val', trimap=5, steps=2, device='cpu')),
+    ('tune-crf {config} W', 'reports.tune_crf.tune_crf', dict(split='train')),
+    ('describe C a=1 --shape 5 6 --device cpu', 'diagnosis.cost.print_cost',
+     dict(config='C', shape=(5, 6), options=dict(a=1), device='cpu')),
+    ('describe R a=1 --stride 4', 'diagnosis.describe.print_backbone',
+     dict(source='R', options=dict(a=1), finest=4)),
+    ('stages {config} --start-from last --cfg-options a=1 --launcher slurm --amp --work-dir D',
+     'engine.staged.train_staged',
+     dict(work_dir='D', arguments=['--launcher', 'slurm', '--amp'], options=['a=1'],
+          start_from='last')),
+    ('export W --web P --config C --backbone vgg16 --img-path I --opset 18 --int8 '
+     '--calibrate D --max-loss 0.1 --overwrite --cfg-options a=1 --onnxruntime-web N',
+     'deployment.web.export_page',
+     dict(weight_path='W', out='P', onnxruntime_web='N', overwrite=True, options=dict(
+         config='C', backbone='vgg16', img_path='I', opset=18, int8=True, calibrate='D',
+         max_loss=0.1, cfg_options=dict(a=1), allow_imports=()))),
+    ('paper-data nyud A M S --out O', 'modalities.nyud_archive.nyud_to_folders',
+     dict(archive='A', mapping='M', splits='S', out_dir='O')),
+    ('paper-data siftflow R T --out O', 'modalities.siftflow.siftflow_to_folders',
+     dict(root='R', test_list='T', out_dir='O')),
+    ('evaluate W {folder} {folder} --config C --device cpu --fast --cfg-options a=1',
+     'reports.evaluate_folder.FCNInferencer',
+     dict(model='C', weights='W', device='cpu', fast=True, cfg_options=dict(a=1))),
+    ('predict {folder} --checkpoint W --config C --backbone vgg16 --device cpu --fast --tile '
+     '64 --overlap 32 --crf --runtime openvino --cfg-options a=1',
+     'inference.predict_files.FCNInferencer',
+     dict(model='C', weights='W', device='cpu', backbone='vgg16', cfg_options=dict(a=1),
+          fast=True, tile=64, overlap=32, crf=True, runtime='openvino')),
+    ('predict {folder} --checkpoint {weights} --out O --format coco --tolerance 2 --min-area '
+     '3 --batch-size 4 --overwrite', 'inference.predict_files.write_proposals',
+     dict(out_dir='O', format='coco', tolerance=2, min_area=3, batch_size=4, overwrite=True)),
+    ('predict 0 --checkpoint {weights} --out O --heatmap ring --opacity 0.25 --video-suffix '
+     '.avi --overwrite', 'inference.predict_files.predict_live',
+     dict(source='0', out_dir='O', opacity=0.25, heatmap='ring', overwrite=True,
+          video_suffix='.avi')),
+])
+def test_options_arrive_where_they_are_used(monkeypatch, trained, tmp_path, words, where,
+                                            expected):
+    Image.new('L', (4, 4)).save(tmp_path / 'a.png')
+    name, *arguments = words.format(folder=tmp_path, config=BUILT_IN,
+                                    weights=trained / 'best.pth').split()
+    found = reached(monkeypatch, where, name, arguments)
+    assert {key: found[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize('name, where', [
+    ('train', 'engine.train.train'), ('test', 'engine.test.test'),
+    ('tune-crf', 'reports.tune_crf.tune_crf')])
+def test_options_of_a_config_arrive(monkeypatch, name, where):
+    given = [] if name == 'train' else ['W']
+    options = ['train_cfg.max_iters=7', 'resume=True']
+    more = {} if name == 'tune-crf' else {'--work-dir': 'D', '--launcher': 'slurm'}
+    config = reached(monkeypatch, where, name, [
+        BUILT_IN, *given, *(each for pair in more.items() for each in pair),
+        '--cfg-options', *options])['config']
+    assert config.train_cfg.max_iters == 7 and config.resume
+    if more:
+        assert (config.work_dir, config.launcher) == ('D', 'slurm')
+
+
+@pytest.mark.parametrize('flag', ['--amp', '--resume', '--compile'])
+def test_each_flag_of_a_training_switches_its_own(monkeypatch, flag):
+    found = reached(monkeypatch, 'engine.train.train', 'train', [BUILT_IN, flag])
+    kind = found['config'].optim_wrapper.get('type', 'OptimWrapper')
+    assert (kind != 'OptimWrapper', found['config'].resume, found['compile_backbone']) == (
+        flag == '--amp', flag == '--resume', flag == '--compile')
 
 
 # --- that it works --------------------------------------------------------------------
