@@ -56,6 +56,8 @@ def test_a_pixel_is_inside_where_its_centre_is():
     assert np.argwhere(inside(barely, 4, 5)).tolist() == [[1, 1]]
     beyond = polygon([(1.51, 1.51), (2.51, 1.51), (2.51, 2.51), (1.51, 2.51)])
     assert np.argwhere(inside(beyond, 4, 5)).tolist() == [[2, 2]]
+    through = polygon([(1.5, 1.5), (2.5, 1.5), (2.5, 2.5), (1.5, 2.5)])  # left and upper in
+    assert np.argwhere(inside(through, 4, 5)).tolist() == [[1, 1]]
 
 
 def test_neighbours_share_no_pixel_and_leave_none_out():
@@ -103,6 +105,14 @@ def test_a_hole_is_cut_out_and_what_leaves_the_image_is_cut_off():
     expected[:6, :9] = True
     expected[2:4, 2:4] = False
     assert (whole == expected).all()
+
+
+def test_shares_of_the_sides_are_those_of_holes_too():
+    region = Region('a', (polygon([(0, 0), (1, 0), (1, 1), (0, 1)]), ),
+                    (polygon([(0.5, 0.25), (1, 0.25), (1, 0.75), (0.5, 0.75)]), ))
+    labels, _ = draw(Annotated('x', None, (region, ), Path('x'), shares=True), (4, 6),
+                     dict(a=1))
+    assert labels.tolist() == [[1] * 6, [1] * 3 + [0] * 3, [1] * 3 + [0] * 3, [1] * 6]
 
 
 def test_a_region_is_all_of_its_outlines():

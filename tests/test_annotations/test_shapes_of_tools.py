@@ -123,6 +123,18 @@ def test_coco_names_its_classes_in_the_order_of_numbers():
     assert found.classes == ['c', 'b', 'a']
 
 
+def test_coco_s_group_of_classes_is_one_where_regions_are_of_it():
+    """Roboflow's first category groups the others."""
+    categories = [dict(id=i, name=name, supercategory=group) for i, (name, group) in enumerate(
+        (('all', 'none'), ('a', 'all'), ('b', 'all')))]
+    image, region = dict(id=1, file_name='x.png', height=30, width=50), dict(
+        id=1, image_id=1, category_id=0, segmentation=[[0, 0, 9, 0, 9, 9]])
+    for regions, classes in (([], ['a', 'b']), ([region], ['all', 'a', 'b'])):
+        found = coco.read(dict(images=[image], annotations=regions, categories=categories),
+                          FILE)
+        assert found.classes == classes
+
+
 # --- whose they are ------------------------------------------------------------------
 
 

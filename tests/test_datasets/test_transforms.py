@@ -152,6 +152,7 @@ def test_a_network_looks_at_another_size_than_it_is_judged_at(tmp_path):
         Image.fromarray(array).save(tmp_path / f'{name}.png')
     config = load_config('fcn-4s_efficientnet-lite2-fpn_1xb12-1700_voc12-320x320_at-224')
     assert config.model.test_cfg.get('rescale', True)
+    settings = dict(config.model.test_cfg)
     given = dict(img_path=str(tmp_path / 'image.png'), label_map=None, seg_fields=[],
                  seg_map_path=str(tmp_path / 'labels.png'), reduce_zero_label=False)
 
@@ -174,3 +175,4 @@ def test_a_network_looks_at_another_size_than_it_is_judged_at(tmp_path):
         assert (found['inputs'].numpy().transpose(1, 2, 0) == seen).all()
         assert sample.ori_shape == (90, 160) and sample.img_shape == (352, 352)
     assert (sample.gt_sem_seg.data[0].numpy() == labels).all()
+    assert config.model.test_cfg == dict(settings, rescale=True)  # its mode as before

@@ -139,6 +139,7 @@ def test_video_there_and_back(tmp_path, suffix):
     for index, frame in frames:
         assert frame.shape == (36, 52, 3) == (*video.size, 3)
         assert np.abs(frame.mean((0, 1)) - (30 * index, 200, 10)).max() < 12  # RGB
+        assert np.abs(frame[-1] - frame[-2].astype(int)).max() < 12  # the row added
 
 
 def test_a_picture_of_another_size_is_brought_to_that_of_the_first(tmp_path):

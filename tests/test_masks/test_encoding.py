@@ -10,10 +10,15 @@ def encoding(label_map, colours=False):
 
 def test_the_nearest_colour_is_that_of_the_shortest_way():
     """Not of the fewest levels in sum: 50 in each of three channels are nearer than 100 in
-    one."""
-    known = encoding({0x323232: 0, 0x000064: 1}, True)
-    assert nearest_labels([0, 0x000063], known) == {0: 0, 0x63: 1}
-    assert to_labels(np.array([[0]]), known).tolist() == [[0]]
+    one. Nor of the fewest in a channel: 60 in each are further."""
+    for level, nearest in ((50, 0), (60, 1)):
+        known = encoding({0x010101 * level: 0, 0x000064: 1}, True)
+        assert nearest_labels([0, 0x000063], known) == {0: nearest, 0x63: 1}
+        assert to_labels(np.array([[0]]), known).tolist() == [[nearest]]
+
+
+def test_colours_are_no_class_numbers_even_where_they_are_the_same_integers():
+    assert encoding({0: 0, 1: 1}).identity and not encoding({0: 0, 1: 1}, True).identity
 
 
 def test_between_two_regions_there_is_no_third():

@@ -8,6 +8,13 @@ CAMERA = Camera(120, 120, 80, 60)
 SIZE = 120, 160
 
 
+def rays():
+    """(H, W, 3), points by their depth."""
+    y, x = np.mgrid[:SIZE[0], :SIZE[1]]
+    return np.stack([(x - CAMERA.cx) / CAMERA.fx, (y - CAMERA.cy) / CAMERA.fy,
+                     np.ones(SIZE)], -1)
+
+
 def scene(pitch, slope=None):
     """A floor 1.4 m below the camera, a wall 4 m ahead and, before it, a ramp 1.2 m wide.
 
@@ -19,25 +26,22 @@ def scene(pitch, slope=None):
         tuple: Depth in metres; which plane is seen (0 floor, 1 wall, 2 slope); the height
         of each pixel above the floor in metres.
     """
-    y, x = np.mgrid[:SIZE[0], :SIZE[1]]
-    rays = np.stack([(x - CAMERA.cx) / CAMERA.fx, (y - CAMERA.cy) / CAMERA.fy,
-                     np.ones(SIZE)], -1)
     t = np.radians(pitch)
     down = np.array([0, np.cos(t), np.sin(t)])
     ahead = np.array([0, -np.sin(t), np.cos(t)])
-    planes = [(down, 1.4), (ahead, 4.)]
+    planes, lines = [(down, 1.4), (ahead, 4.)], rays()
     if slope is not None:
         s = np.radians(slope)
         normal = np.cos(s) * down + np.sin(s) * ahead
         planes.append((normal, normal @ (1.4 * down + 2.2 * ahead)))
     z = []
     for normal, distance in planes:
-        along = rays @ normal
+        along = lines @ normal
         z.append(np.where(along > 1e-6, distance / np.where(along > 1e-6, along, 1), np.inf))
         if len(z) == 3:
-            z[2][np.abs(z[2] * rays[..., 0]) > 0.6] = np.inf
+            z[2][np.abs(z[2] * lines[..., 0]) > 0.6] = np.inf
     seen, z = np.argmin(z, 0), np.min(z, 0)
-    return z, seen, 1.4 - z * (rays @ down)
+    return z, seen, 1.4 - z * (lines @ down)
 
 
 def inside(seen, plane, radius=4):
@@ -79,6 +83,9 @@ def test_a_slope_in_front_of_a_wall(slope):
     where = inside(seen, 2)
     assert where.sum() > 500
     found = hha[..., 2] - 38
+    t = np.radians(12)
+    coarse = normals(100 * z, rays(), np.ones(SIZE, bool), 10)
+    assert np.degrees(np.arccos(gravity(coarse) @ [0, np.cos(t), np.sin(t)])) < 1
     # Gravity is a compromise of all surfaces, so that angles shift a little together.
     for plane, angle in ((0, 0), (1, 90), (2, slope)):
         assert (np.abs(found[inside(seen, plane)] - angle) <= 4).all(), plane
@@ -109,10 +116,7 @@ def test_missing_depth_takes_no_part():
 
 def test_normals_are_exact_on_planes_and_gravity_is_of_length_one():
     z, seen, _ = scene(17)
-    y, x = np.mgrid[:SIZE[0], :SIZE[1]]
-    rays = np.stack([(x - CAMERA.cx) / CAMERA.fx, (y - CAMERA.cy) / CAMERA.fy,
-                     np.ones(SIZE)], -1)
-    found = normals(100 * z, rays, np.ones(SIZE, bool), 3)
+    found = normals(100 * z, rays(), np.ones(SIZE, bool), 3)
     t = np.radians(17)
     np.testing.assert_allclose(found[inside(seen, 0)], [[0, np.cos(t), np.sin(t)]] * int(
         inside(seen, 0).sum()), atol=1e-6)
