@@ -1,5 +1,6 @@
 """Graphs in 8 bits: what computes in them, what they may cost, and what is refused."""
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from tiny_runs import run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.deployment.export import export
-from fcn_plugin.deployment.int8 import quantise
+from fcn_plugin.deployment.int8 import _chosen, quantise
 from fcn_plugin.runtimes.graph import META_KEY
 from fcn_plugin.runtimes.table import open_graph
 
@@ -79,12 +80,41 @@ def test_what_stays_in_float32(files):
     assert meta.key == META_KEY and json.loads(meta.value)['int8'] is True
 
 
-def test_openvino_is_passed_over(files):
-    """It gives wrong labels where sizes are open, without an error."""
+@pytest.mark.parametrize('classes, channels', [(5, 5), (2, 2), (2, 1)])
+def test_of_many_convolutions_the_first_fifth_stays_in_float32(classes, channels):
+    """And the score layer, which may have one channel for two classes."""
+    widths = [8, 8, 8, 8, 8, 8, 8, 8, 8, channels, 1 if classes > 2 else 3, 8]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node('Conv', ['x', f'w{i}'], ['x'], f'c{i}') for i in range(12)],
+        'g', [], [], [onnx.numpy_helper.from_array(np.zeros((width, 8, 1, 1)), f'w{i}')
+                      for i, width in enumerate(widths)])
+    chosen, everything = _chosen(graph, classes)
+    assert chosen == [f'c{i}' for i in (2, 3, 4, 5, 6, 7, 8, 10, 11)]
+    assert everything == [f'c{i}' for i in range(12)]
+
+
+@pytest.mark.parametrize('preprocess', [True, False])
+@pytest.mark.parametrize('fast', [False, True])
+def test_openvino_gives_the_same_labels_at_each_size(files, preprocess, fast):
+    """Where sizes are open it would give others, without an error."""
     pytest.importorskip('openvino')
-    assert type(open_graph(files[True][1], 'cpu')).__name__ == 'OnnxruntimeGraph'
-    with pytest.raises(ValueError, match='8 bits.*wrong labels.*--runtime onnxruntime'):
-        open_graph(files[True][1], 'cpu', 'openvino')
+    small = files[preprocess][1]
+    assert type(open_graph(small, 'cpu')).__name__ == 'OnnxruntimeGraph'
+    # more sizes than compiled graphs are kept, and one that comes again
+    images = [np.kron(np.random.randint(0, 256, (side, 8, 3), dtype=np.uint8),
+                      np.ones((9, 11, 1), np.uint8)) for side in (5, 8, 14, 21, 34, 5, 5)]
+    expected = FCNInferencer(small, device='cpu', runtime='onnxruntime')(
+        images, progress=False)
+    openvino = FCNInferencer(small, device='cpu', runtime='openvino', fast=fast)
+    for batch_size in (1, 7):
+        for ours, theirs in zip(openvino(images, batch_size, progress=False), expected):
+            assert (ours.labels == theirs.labels).mean() > 0.97
+
+
+def test_openvino_alone_runs_it(files, monkeypatch):
+    pytest.importorskip('openvino')
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    assert type(open_graph(files[True][1], 'cpu')).__name__ == 'OpenvinoGraph'
 
 
 def test_too_many_other_labels(trained, folder, files, tmp_path):

@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from PIL import Image
 from tiny_runs import SHAPES, run_tool, write_config
 
-from fcn_plugin.checkpoints.fit import check_checkpoint
+from fcn_plugin.checkpoints.fit import check_checkpoint, stripped
 from fcn_plugin.datasets import ShapesDataset
 from fcn_plugin.engine.explain import check_classes, registered_types
 
@@ -185,6 +185,12 @@ def test_training_starts_from_other_classes(tmp_path):
     check_checkpoint(model, weights, config, whole=False)
     with pytest.raises(ValueError, match='6 entries differ in shape'):
         check_checkpoint(model, weights, config)
+
+
+def test_of_a_name_the_prefix_of_several_processes_alone_is_taken_off():
+    weights = stripped({'module.backbone.module.weight': 1, 'module.auxiliary_head.bias': 2,
+                        'backbone.auxiliary_head.bias': 3})
+    assert weights == {'backbone.module.weight': 1, 'backbone.auxiliary_head.bias': 3}
 
 
 def test_classes_in_another_order(tmp_path):

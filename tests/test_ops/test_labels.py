@@ -92,6 +92,12 @@ def test_all_engines_agree_on_every_pixel(shape):
     assert (expected == 0).all()
 
 
+def test_a_label_on_the_border_of_two_windows_is_of_the_second_alone():
+    axis = sample_axis(4, 2, 8, 4)  # at 1, 3, 5 and 7
+    assert [axis.between(*each) for each in ((0, 3), (3, 7), (7, 8))] == [
+        slice(0, 1), slice(1, 3), slice(3, 4)]
+
+
 def test_threads_share_the_rows(monkeypatch):
     scores, axes, _ = case((7, (30, 40), 8, (240, 320), (240, 320), 0, (True, False)))
     scores = torch.from_numpy(scores)

@@ -8,6 +8,7 @@ from PIL import Image
 from fcn_plugin.masks.encoding import Encoding
 from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.config_text import plan_of
+from fcn_plugin.own_data.findings import labels_of
 from fcn_plugin.own_data.inspect_pairs import (
     ClassShares,
     class_shares,
@@ -47,6 +48,18 @@ def write(root, names, masks=None):
 def items_of(root, **options):
     return [item for items in check_dataset(str(root), **options).splits.values()
             for item in items]
+
+
+def test_a_mask_that_is_wholly_white_among_coloured_ones_is_of_that_colour(tmp_path):
+    """Not of the blue whose 0xRRGGBB is 255."""
+    colours = np.array([[0, 0, 0], [255, 255, 255], [10, 90, 250]], np.uint8)
+    write(tmp_path, 'abc', colours[bands()])
+    save(tmp_path / 'images/d.png', noise(9))
+    save(tmp_path / 'masks/d.png', colours[np.ones_like(bands())])
+    checked = check_dataset(str(tmp_path))
+    white, = (item for items in checked.splits.values() for item in items
+              if item.pair.image.stem == 'd')
+    assert (labels_of(white, checked.encoding) == checked.encoding.label_map[0xffffff]).all()
 
 
 def test_pixels_that_do_not_count_are_beside_no_class(tmp_path):

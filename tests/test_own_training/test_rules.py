@@ -93,6 +93,12 @@ def test_images_are_as_large_as_small_regions_need(side, longest):
     assert rules.longest_side(facts({}, dict(width=side))) == longest
 
 
+def test_a_side_that_suffices_is_not_taken_for_a_pixel_too_short():
+    """16 / (16 / 1500) is more than 1500 where floats round up."""
+    for side in range(1000, 2048):
+        assert rules.wanted_side(facts({}, dict(width=16 / side))) == side
+
+
 def test_fcn_4s_is_for_regions_below_two_cells():
     for side, small in ((0.017, False), (0.015, True)):
         assert rules.is_small(facts({}, dict(width=side)), 1000) is small

@@ -208,6 +208,15 @@ def test_show_dir(folder, tmp_path, monkeypatch, flags):
         assert distance(image) < distance(image[..., ::-1])
 
 
+def test_a_window_stays_as_long_as_is_said(folder, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(SegLocalVisualizer, 'add_datasample', lambda *args, **more:
+                        shown.append((more['show'], more['wait_time'])))
+    succeed('test.py', folder / 'tiny.py', folder / 'random.pth', '--show', '--wait-time', 3,
+            '--work-dir', tmp_path / 'work')
+    assert shown == [(True, 3)] * 3
+
+
 def test_testing_leaves_the_config_of_the_training(folder, tmp_path):
     """In the work dir that both share; and a resumed training can be tested."""
     config = write_config(tmp_path, (folder / 'tiny.py').read_text()

@@ -72,6 +72,9 @@ def test_grid_of_any_sizes(sizes):
     assert (grid == PALETTE[2]).all(-1).any()
     assert not (grid == PALETTE[1]).all(-1).any()
     assert grid.shape[0] < len(sizes) * 1.5 * grid.shape[1] / 3 + 200  # of tall ones, too
+    uncoloured = comparison(rows, ['image', 'truth', 'prediction'], None, ['x', 'y', 'z'],
+                            PALETTE, [0, 2], background=2)
+    assert not (uncoloured == PALETTE[2]).all(-1).any()
     plain = comparison(rows, ['image', 'truth', 'prediction'])
     assert plain.shape[0] < grid.shape[0]
 
