@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..utils.addresses import WEB
 from ..utils.paths import HUB, PathLike
 
 _FOLDER = Path(__file__).resolve().parents[1] / 'weights'
@@ -18,7 +19,8 @@ def is_weights(thing: object) -> bool:
     """Whether that is the path, the address or the name of weights, by how it looks."""
     return isinstance(thing, (str, Path)) and (
         str(thing) in BUNDLED or str(thing).startswith(HUB)
-        or Path(thing).suffix.lower() in SUFFIXES)
+        or Path(thing).suffix.lower() in SUFFIXES or str(thing).startswith(WEB)
+        and Path(thing).suffix.lower() not in ('.py', '.onnx'))
 
 
 def weights_file(checkpoint: PathLike | None) -> PathLike:

@@ -7,6 +7,7 @@ from unittest import mock
 import torch
 from mmengine.runner import CheckpointLoader
 
+from ..utils.addresses import WEB, fetched
 from ..utils.errors import InputError, UserError
 from ..utils.paths import HUB, PathLike
 from .bundled import weights_file
@@ -23,13 +24,19 @@ def load_from_hub(filename: str, map_location: str | None = None) -> dict[str, A
     return load_from_safetensors(str(fetch(filename)))
 
 
+@CheckpointLoader.register_scheme(prefixes=WEB, force=True)
+def load_from_web(filename: str, map_location: str | None = None) -> dict[str, Any]:
+    """Loads a file by its address as one on disk; mmengine's own loader would run its code."""
+    return CheckpointLoader.load_checkpoint(str(fetched(filename)), map_location, 'silent')
+
+
 def read_checkpoint(path: PathLike) -> dict[str, Any]:
     """Loads a checkpoint into main memory: tensors and plain data only.
 
     Args:
         path (str or Path): A file that torch has written, one of safetensors,
-            ``hf://user/name[@revision]``, a URI that mmengine knows, or the name of a model
-            of the package.
+            ``hf://user/name[@revision]``, an address of http or another that mmengine knows,
+            or the name of a model of the package.
 
     Returns:
         dict: With 'state_dict' and 'meta', the latter perhaps empty.
@@ -39,8 +46,8 @@ def read_checkpoint(path: PathLike) -> dict[str, Any]:
         ValueError: If it is damaged, or anything else than tensors and plain data.
     """
     path = weights_file(path)
-    # By this variable torch would unpickle anything.
-    forced = {'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD': '0'}
+    # By the first torch, and without the second mmengine's torchvision:// unpickles anything.
+    forced = {'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD': '0', 'TORCH_FORCE_WEIGHTS_ONLY_LOAD': '1'}
     try:
         with mock.patch.dict(os.environ, forced):
             checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu', 'silent')

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from ..utils.errors import InputError
+from ..utils.paths import IMAGE_SUFFIXES
 from .video import quiet_opencv
 
 #: Seconds in which an address must answer and a camera must open, and between two frames.
@@ -20,10 +21,11 @@ _ADDRESS = re.compile(r'(rtsps?|rtmps?|https?|tcp|udp|srt)://(?:[^/@]*@)?(.+)')
 
 def is_live(source: Any) -> bool:
     """Whether images are named by a camera's number, an address or ``-``, the pipe. A file
-    of such a name is a file."""
+    of such a name is a file, and the address of one image is no stream."""
     text = str(source)
     return isinstance(source, (str, int)) and not os.path.exists(text) and bool(
-        text == '-' or re.fullmatch('[0-9]+', text) or _ADDRESS.fullmatch(text))
+        text == '-' or re.fullmatch('[0-9]+', text) or _ADDRESS.fullmatch(text)
+        and not text.lower().endswith(IMAGE_SUFFIXES))
 
 
 class LiveFrames:

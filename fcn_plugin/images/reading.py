@@ -2,6 +2,7 @@
 import glob
 import io
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,6 +50,9 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
     images = sorted(p for p in found if p.is_file() and p.suffix.lower() in suffixes
                     and not p.name.startswith('.'))  # as macOS leaves beside images
     if not images:
+        if re.match('https?:/', str(pattern)):
+            raise InputError(f"'{pattern}' is an address: download the image, and give its "
+                             'path, or its bytes in Python')
         where = (f"no image in the folder '{pattern}'" if path.is_dir() else
                  f"no image matches '{pattern}'" if glob.has_magic(str(pattern)) else
                  f"no such file or folder: '{pattern}'")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..checkpoints.bundled import is_weights
+from ..utils.addresses import WEB, fetched
 from ..utils.errors import InputError
 from .graph_backend import GraphBackend
 from .table import open_graph
@@ -46,6 +47,10 @@ def open_backend(model, weights, device: str, fast: bool, runtime: str,
 
 
 def path_of(suffixes: Sequence[str], *arguments) -> Path | None:
-    """The first argument that is a path with one of the suffixes."""
-    paths = [Path(one) for one in arguments if isinstance(one, (str, Path))]
-    return next((path for path in paths if path.suffix.lower() in suffixes), None)
+    """The first argument that is a path with one of the suffixes; what has an address is
+    downloaded."""
+    paths = (one for one in arguments if isinstance(one, (str, Path)))
+    found = next((one for one in paths if Path(one).suffix.lower() in suffixes), None)
+    if found is None:
+        return None
+    return fetched(str(found)) if str(found).startswith(WEB) else Path(found)

@@ -82,7 +82,7 @@ def test_what_is_a_stream(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert all(map(is_live, (0, '0', '12', '-', 'rtsp://a/b', 'http://a:80/x.mjpg')))
     assert not any(map(is_live, ('photos', 'a.jpg', '-1', 'hf://a/b', '', None, ['0'],
-                                 tmp_path, 'rtsp://')))
+                                 'https://a/b.jpg', tmp_path, 'rtsp://')))
     (tmp_path / '0').write_bytes(b'a file of that name')
     assert not is_live('0')
 
