@@ -85,6 +85,17 @@ def test_checks_of_data_have_no_objection(tmp_path):
     assert found.fault.startswith(f"{tmp_path / 'a.tga'}: training cannot read it (failed to")
 
 
+@pytest.mark.parametrize('orientation', [1, 6])
+def test_cmyk(tmp_path, orientation):
+    path, exif = tmp_path / 'a.jpg', Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(COLOUR).convert('CMYK').save(path, exif=exif, quality=95)
+    loaded = TRANSFORMS.build(dict(type='LoadImageFromFile'))(dict(img_path=path))
+    seen = read_image(path)
+    assert seen.shape[:2] == loaded['img_shape'] == ((70, 90), (90, 70))[orientation == 6]
+    np.testing.assert_array_equal(loaded['img'][..., ::-1], seen)
+
+
 def test_lab(tmp_path):
     lab(COLOUR).save(tmp_path / 'a.tif')
     loaded = TRANSFORMS.build(dict(type='LoadImageFromFile', to_float32=True))(
