@@ -10,10 +10,6 @@ from ..utils.errors import InputError
 META_KEY = 'fcn_plugin'
 
 
-class UnsuitableError(InputError):
-    """A runtime is known not to serve for a graph: 'auto' passes on without a word."""
-
-
 class Graph:
     """An exported file, opened by a runtime.
 
@@ -28,6 +24,8 @@ class Graph:
     Attributes:
         path (Path): The file.
         text (str, optional): What stands in it under :data:`META_KEY`.
+        one_size (bool): Whether each new size of image costs a second or so, which pays for
+            videos and folders of one size alone.
 
     Raises:
         ImportError: If the runtime is not installed.
@@ -35,6 +33,7 @@ class Graph:
     """
     path: Path
     text: str | None
+    one_size: bool = False
 
     def __init__(self, path: Path, device: str = 'auto', fast: bool = False,
                  threads: int | None = None) -> None:

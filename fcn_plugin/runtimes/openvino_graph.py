@@ -1,7 +1,8 @@
 """OpenVINO runs a graph on a CPU."""
 import platform
 import sys
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -11,19 +12,23 @@ from typing import Any
 import numpy as np
 
 from ..utils.errors import InputError, MissingPackageError
-from .graph import META_KEY, Graph, UnsuitableError, gpu_of
+from .graph import META_KEY, Graph, gpu_of
 from .meta import read_meta
 
 #: Pixels of a side up to which the whole numbers in a graph stay below 2^31: OpenVINO
 #: computes them in 32 bits.
 _LONGEST_SIDE = 32_000
+#: Sizes of images whose compiled graphs are kept, of a file in 8 bits.
+_MOST_SIZES = 4
 
 
 class OpenvinoGraph(Graph):
     """A graph that OpenVINO runs, on the CPU.
 
     It computes in float32, and with ``fast`` in bfloat16 where the CPU has it (AMX,
-    AVX512-BF16). See :class:`Graph`.
+    AVX512-BF16). A file in 8 bits is compiled anew for each size of image, which takes a
+    second or so: OpenVINO (2026.4) gives wrong labels where its sizes are open, without an
+    error. See :class:`Graph`.
 
     Raises:
         ValueError: With ``fast``, if the graph would misplace labels in 16 bits.
@@ -35,25 +40,24 @@ class OpenvinoGraph(Graph):
             raise InputError(f"device '{device}' was asked for, but OpenVINO runs on the CPU "
                              'here: take --runtime onnxruntime, or --device cpu')
         openvino = _import_openvino(path)
-        core = openvino_core()
-        types = {True: openvino.Type.bf16, False: openvino.Type.f32}
+        precision = openvino.Type.bf16 if fast and has_bfloat16() else openvino.Type.f32
+        settings = {'INFERENCE_PRECISION_HINT': precision, 'PERFORMANCE_HINT': 'LATENCY',
+                    'INFERENCE_NUM_THREADS': threads or 0}
         try:
             # as ONNX alone, whatever else it may be; by its path, so that weights in other
             # files are looked for in its folder alone
             reader = openvino.frontend.FrontEndManager().load_by_framework('onnx')
             model = reader.convert(reader.load(str(path)))
-            if any(op.get_type_name() == 'FakeQuantize' for op in model.get_ops()):
-                raise UnsuitableError(f"'{path}' computes in 8 bits, and OpenVINO (2026.4) "
-                                      'gives wrong labels where sizes are open: take '
-                                      '--runtime onnxruntime')
+            self.one_size = any(op.get_type_name() == 'FakeQuantize' for op in model.get_ops())
             has_meta = model.has_rt_info(['framework', META_KEY])
             self.text = model.get_rt_info(['framework', META_KEY]).astype(str) if (
                 has_meta) else None
-            self._compiled = core.compile_model(model, 'CPU', {
-                'INFERENCE_PRECISION_HINT': types[fast and has_bfloat16()],
-                'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_NUM_THREADS': threads or 0})
-        except UnsuitableError:
-            raise
+            self._compiled: Callable[[tuple[int, ...]], Any]
+            if self.one_size:
+                self._compiled = lru_cache(_MOST_SIZES)(partial(_compile, model, settings))
+            else:
+                compiled = _compile(model, settings)
+                self._compiled = lambda shape: compiled
         except Exception as error:  # RuntimeError, and whatever its bindings raise
             lines = [line for line in str(error).splitlines() if line.strip()]
             raise InputError(f"OpenVINO cannot load '{path}' as ONNX: "
@@ -76,8 +80,19 @@ class OpenvinoGraph(Graph):
         if max(batch.shape) > _LONGEST_SIDE:
             raise InputError(f'an image of {batch.shape} is too long for OpenVINO (more than '
                              f'{_LONGEST_SIDE} pixels a side): take --runtime onnxruntime')
+        parts = [image[None] for image in batch] if self.one_size else [batch]
         with self._lock:
-            return list(self._compiled([batch]).values())
+            found = [list(self._compiled(part.shape)([part]).values()) for part in parts]
+        return found[0] if len(found) == 1 else [
+            np.concatenate(each) for each in zip(*found)]
+
+
+def _compile(model: Any, settings: dict, shape: tuple[int, ...] | None = None) -> Any:
+    """Compiles a graph, for inputs of one shape or as it is."""
+    if shape is not None:
+        model = model.clone()
+        model.reshape(shape)
+    return openvino_core().compile_model(model, 'CPU', settings)
 
 
 def has_bfloat16() -> bool:

@@ -3,7 +3,7 @@ import warnings
 from pathlib import Path
 
 from ..utils.errors import InputError, MissingPackageError
-from .graph import Graph, UnsuitableError, gpu_of
+from .graph import Graph, gpu_of
 from .onnxruntime_graph import OnnxruntimeGraph
 from .openvino_graph import OpenvinoGraph
 
@@ -21,7 +21,8 @@ def open_graph(path: Path, device: str = 'auto', runtime: str = 'auto',
         device (str): 'auto' (a GPU where onnxruntime has one), 'cpu', 'cuda' or 'cuda:0'.
             Defaults to 'auto'.
         runtime (str): A key of :data:`RUNTIMES`, or 'auto': OpenVINO on an x86 CPU where
-            it is installed, else onnxruntime. Defaults to 'auto'.
+            it is installed, else, and for a file in 8 bits, onnxruntime. Defaults to
+            'auto'.
         fast (bool): See :class:`Graph`; OpenVINO alone does it. Defaults to False.
 
     Raises:
@@ -39,18 +40,23 @@ def open_graph(path: Path, device: str = 'auto', runtime: str = 'auto',
     if runtime != 'auto':
         return RUNTIMES[runtime](path, device, fast)
     first = chosen(device)
+    if first == 'onnxruntime':
+        return OnnxruntimeGraph(path, device)
+    found: Graph | InputError
     try:
-        return RUNTIMES[first](path, device)
+        found = RUNTIMES[first](path, device)
+        if not found.one_size:
+            return found
     except InputError as error:
-        if first == 'onnxruntime':
-            raise
-        fault = error
+        found = error
     try:
         graph = OnnxruntimeGraph(path, device)
     except MissingPackageError:
-        raise fault
-    if not isinstance(fault, UnsuitableError):
-        warnings.warn(f'{fault}; onnxruntime runs it, which takes longer')
+        if isinstance(found, Graph):
+            return found
+        raise found
+    if isinstance(found, InputError):
+        warnings.warn(f'{found}; onnxruntime runs it, which takes longer')
     return graph
 
 

@@ -1,5 +1,6 @@
 """An image in memory to its labels: our network beside what others would take."""
 import json
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,11 +13,13 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
+from PIL import Image
 from prettytable import PrettyTable
 from torch import nn
 
 from fcn_plugin.deployment.deployed import DeployedSegmentor
 from fcn_plugin.deployment.export import write_onnx
+from fcn_plugin.deployment.int8 import quantise
 from fcn_plugin.diagnosis.cost import peak_of
 from fcn_plugin.models import speed_up
 from fcn_plugin.runtimes.graph import Graph
@@ -70,20 +73,32 @@ class Ours:
         backend = TorchBackend(model, pipeline)
         return lambda image: backend([image]), size
 
-    def by_runtime(self, image: np.ndarray, runtime: type[Graph], fast: bool = False
-                   ) -> tuple[Labels, int]:
+    def by_runtime(self, image: np.ndarray, runtime: type[Graph], fast: bool = False,
+                   int8: bool = False) -> tuple[Labels, int]:
         """The exported file, images as they are read."""
+        file = self.file.with_stem('ours_int8') if int8 else self.file
         if not self.file.exists():
             model = self._model()
             network = DeployedSegmentor(model, preprocess=True).eval()
             meta = dict(model.dataset_meta, preprocess=True, scores=False,
                         channels=network.channels, exact_places=network.exact_places)
             write_onnx(network, self.file, json.dumps(meta), 17)
-        graph = runtime(self.file, 'cpu', fast, threads=torch.get_num_threads())
+        if not file.exists():
+            shutil.copy(self.file, file)
+            quantise(file, self._noise(), max_loss=1.)
+        graph = runtime(file, 'cpu', fast, threads=torch.get_num_threads())
         if fast and not has_bfloat16():
             raise LeftOut('this CPU does not compute in bfloat16')
         backend = GraphBackend(graph)
-        return lambda image: backend([image]), self.file.stat().st_size
+        return lambda image: backend([image]), file.stat().st_size
+
+    def _noise(self) -> list[Path]:
+        """Two small images, as many as ranges can be measured on: for time they serve."""
+        paths = [self.file.with_name(f'{i}.png') for i in range(2)]
+        for i, path in enumerate(paths):
+            pixels = np.random.default_rng(i).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(path)
+        return paths
 
 
 # --- others ----------------------------------------------------------------------------
@@ -219,7 +234,11 @@ def contenders(ours: Ours) -> dict[str, Callable[[np.ndarray], tuple[Labels, int
         'ours, onnxruntime': partial(ours.by_runtime, runtime=OnnxruntimeGraph),
         'ours, OpenVINO': partial(ours.by_runtime, runtime=OpenvinoGraph),
         'ours, OpenVINO --fast (bf16)': partial(ours.by_runtime, runtime=OpenvinoGraph,
-                                                fast=True)}
+                                                fast=True),
+        'ours, int8, onnxruntime': partial(ours.by_runtime, runtime=OnnxruntimeGraph,
+                                           int8=True),
+        'ours, int8, OpenVINO --fast (bf16)': partial(ours.by_runtime, runtime=OpenvinoGraph,
+                                                      fast=True, int8=True)}
     for name, build in {
             'torchvision LRASPP MobileNetV3-L': partial(lraspp, count),
             'SMP FPN EfficientNet-Lite0': partial(smp, 'FPN', count),
