@@ -117,6 +117,13 @@ def test_yolo_by_numbers_and_below_two_folders_of_labels(tmp_path):
     assert found.images[0].name == f'{tmp_path.as_posix()}/labels/old/images/train/x'
 
 
+def test_empty_lines_of_yolo_s_classes_are_none(tmp_path):
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'labels/x.txt').write_text('1 0.2 0.1 0.4 0.1 0.4 0.5\n')
+    (tmp_path / 'classes.txt').write_text('b\n\n a \n')
+    assert yolo.names_in(tmp_path / 'classes.txt') == ['b', 'a']
+
+
 def test_coco_names_its_classes_in_the_order_of_numbers():
     found = coco.read(dict(images=[], annotations=[], categories=[
         dict(id=number, name=name) for number, name in ((10, 'a'), (2, 'b'), (1, 'c'))]), FILE)

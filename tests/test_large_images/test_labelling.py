@@ -203,6 +203,7 @@ def test_tiff_of_labels(tmp_path, size, core):
     with tifffile.TiffFile(path) as file:
         page = file.pages[0]
         assert page.is_tiled and page.compression == 8 and not file.is_bigtiff
+        assert (page.colormap == palette_table(palette).T.astype(int) * 257).all()
     with Image.open(path) as picture:
         assert picture.mode == 'P' and (np.asarray(picture) == labels).all()
         assert (np.asarray(picture.convert('RGB')) == palette_table(palette)[labels]).all()

@@ -256,6 +256,13 @@ def test_many_folders_are_taken_for_masks_in_one_line(tmp_path):
                for note in checked.notes)
 
 
+def test_numbers_agree_however_many_zeros_lead(tmp_path):
+    for number in range(8, 12):
+        save(tmp_path / f'images/frame_{number}.png', picture(number))
+        save(tmp_path / f'masks/m{number:04d}.png', labels(number).astype(np.uint8))
+    assert len(masks_of(check_dataset(tmp_path))) == 4
+
+
 def test_a_few_equal_numbers_are_no_pairs(tmp_path):
     """Two counts of their own: 0, 1, 2, ... and 0, 3, 6, ... meet by chance."""
     for number in range(8):
@@ -276,6 +283,7 @@ def test_a_few_equal_numbers_are_no_pairs(tmp_path):
     ('TrainVal_images/{split}_images/{{}}.jpg',
      'TrainVal_parsing_annotations/{split}_segmentations/{{}}.png'),
     ('images/{split}2017/{{}}.jpg', 'stuffthingmaps/{split}2017/{{}}.png'),
+    ('images/{{}}.jpg', 'masks/{split}/{{}}.png'),
 ])
 def test_splits_of_folders(tmp_path, image, mask):
     for split, (start, count) in dict(train=(0, 4), val=(10, 2), test=(20, 3)).items():

@@ -17,7 +17,7 @@ from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.write_config import parent_of, write_config
 from fcn_plugin.own_training.facts import facts_of, masks_of_all
 from fcn_plugin.own_training.plan import first_plan
-from fcn_plugin.own_training.train_folder import _prepare
+from fcn_plugin.own_training.train_folder import _prepare, train_folder
 from fcn_plugin.utils.config import load_config
 
 SIZE = 40, 56  # H, W
@@ -168,6 +168,19 @@ def test_goes_on_with_the_lists_of_then(run, tmp_path):
     assert (tmp_path / 'work_dirs/data/iter_4.pth').is_file()
     assert (tmp_path / 'work_dirs/data/data/train.txt').read_text() == lists
     assert 'of 4 training images' in done.out
+
+
+def test_mixed_precision_and_compiling_are_those_of_the_run(tmp_path, monkeypatch):
+    write(tmp_path / 'data')
+    monkeypatch.chdir(tmp_path)
+    given = []
+    monkeypatch.setattr('fcn_plugin.own_training.train_folder.train',
+                        lambda *arguments: given.append(arguments))
+    for more in ({}, dict(amp=True), dict(compile_backbone=True)):
+        train_folder('data', TINY[1], options={'train_dataloader.batch_size': 2},
+                     resume=bool(given), **more)
+    assert [(config.optim_wrapper.get('type', 'OptimWrapper') != 'OptimWrapper', compiles)
+            for config, compiles in given] == [(False, False), (True, False), (False, True)]
 
 
 def test_a_work_dir_is_of_one_folder(run, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from fcn_plugin.runtimes.graph import Graph
+from fcn_plugin.runtimes.graph import Graph, gpu_of
 from fcn_plugin.runtimes.graph_backend import GraphBackend
 from fcn_plugin.runtimes.torch_backend import build_pipeline
 
@@ -25,6 +25,10 @@ class Known(Graph):
 
 def pictures(*sizes):
     return [np.full((*size, 3), 10 * i, np.uint8) for i, size in enumerate(sizes)]
+
+
+def test_a_gpu_without_a_number_is_the_first():
+    assert list(map(gpu_of, ('auto', 'cpu', 'cuda', 'cuda:1'))) == [None, None, 0, 1]
 
 
 @pytest.mark.parametrize('to_rgb', [True, False])
