@@ -117,6 +117,25 @@ def test_yolo_by_numbers_and_below_two_folders_of_labels(tmp_path):
     assert found.images[0].name == f'{tmp_path.as_posix()}/labels/old/images/train/x'
 
 
+def test_labelme_names_its_image_as_seen_from_the_file_and_says_its_size():
+    found, = labelme.read(dict(imagePath='..\\img\\x.png', imageHeight=30, imageWidth=50,
+                               shapes=[]), Path('d/ann/x.json')).images
+    assert (found.name, found.size) == ('d/img/x.png', (30, 50))
+
+
+def test_label_studio_s_first_label_of_several_is_the_region_s():
+    value = dict(x=0, y=0, width=10, height=100, rectanglelabels=['b', 'a'])
+    found, = of_label_studio(('rectangle', value, {})).images
+    assert [region.name for region in found.regions] == ['b'] and found.size == SIZE
+
+
+def test_numbers_of_yolo_s_classes_begin_with_0(tmp_path):
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'data.yaml').write_text('names: {1: a, 2: b}\n')
+    with pytest.raises(ValueError, match='numbered from 0 on'):
+        yolo.names_in(tmp_path / 'data.yaml')
+
+
 def test_empty_lines_of_yolo_s_classes_are_none(tmp_path):
     (tmp_path / 'labels').mkdir()
     (tmp_path / 'labels/x.txt').write_text('1 0.2 0.1 0.4 0.1 0.4 0.5\n')

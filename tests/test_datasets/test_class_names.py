@@ -14,6 +14,7 @@ def read(root, name, text, encoding='utf-8'):
 @pytest.mark.parametrize('text, names', [
     ('road\ncar\n', ['road', 'car']),
     ('road\r\ncar\r\n\r\n', ['road', 'car']),
+    ('road\rcar\r', ['road', 'car']),
     ('# mine\n\nroad\n   \n  car  \n', ['road', 'car']),
     ('a, b\n"c": d\n道路\n🚗\nStraße\n', ['a, b', '"c": d', '道路', '🚗', 'Straße']),
     ('__ignore__\n_background_\ncar\n', ['_background_', 'car']),
@@ -52,6 +53,7 @@ def test_colours(tmp_path, text, names):
     ('0, a, b\n1, 道路', {0: 'a, b', 1: '道路'}),
     ('value,name,r,g,b\n0,road,128,64,128\n', {0: 'road'}),
     ('0,road,128,64,128\n', {0: 'road'}),
+    ('value,name,note\n0,road,of any kind\n', {0: 'road'}),
 ])
 def test_values(tmp_path, text, names):
     found, notes = read(tmp_path, 'train/_classes.csv', text, 'utf-8-sig')

@@ -16,8 +16,9 @@ from tiny_runs import ROOT, run_tool
 from tiny_trained import CLASSES
 
 from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.checkpoints.bundled import BUNDLED
 from fcn_plugin.deployment import onnxruntime_web
-from fcn_plugin.deployment.web import _page, export_page
+from fcn_plugin.deployment.web import _MODEL, _page, _settings, export_page
 from fcn_plugin.utils.errors import MissingPackageError
 
 pytest.importorskip('onnx', reason="the extra 'export' is not installed")
@@ -112,10 +113,19 @@ def test_a_folder_is_complete_and_a_name_cannot_break_out(trained, tmp_path, sta
     text = (page / 'index.html').read_text(encoding='utf-8')
     settings = json.loads(re.search(r'<script id="settings".*?>(.*?)</script>', text)[1])
     assert settings['resize'] == [999, 64] and settings['keep_ratio'] is True
+    assert (settings['heat'][:6], settings['heat'][-6:]) == ('440154', 'fde724')  # viridis
     assert settings['terms'] is None and '<h1>a&amp;b</h1>' in text
     assert f'python -m http.server -d {page}' in capsys.readouterr().out
     evil = '</script><script>alert(1)</script>'
     assert evil not in _page(dict(settings, classes=[evil], name=evil), {})
+
+
+def test_the_terms_of_a_model_of_the_package_go_with_it(tmp_path):
+    for name in (*onnxruntime_web.WASM.values(), _MODEL):
+        (tmp_path / name).touch()
+    for name, weights in BUNDLED.items():
+        assert _settings({}, name, {}, tmp_path, False)['terms'] == weights.with_name(
+            'LICENSE').read_text('utf-8')
 
 
 # --- in a browser -------------------------------------------------------------------------

@@ -52,6 +52,12 @@ def test_factor(factor):
         coarsen_labels(np.zeros((4, 4), np.uint8), factor)
 
 
+def test_255_is_a_class_where_another_label_does_not_count():
+    labels = np.array([[0, 255, 11]], np.uint8)
+    found = stride_ceiling([('a', labels)], [1], ignore_index=11)[1]
+    assert found['aAcc'] == 1 and found['IoU'][[0, 255]].tolist() == [1, 1]
+
+
 def test_ceiling_by_hand():
     """A stripe one pixel wide, found by cells of 2 only where it is in the middle."""
     labels = np.zeros((4, 8), np.uint8)

@@ -68,6 +68,26 @@ def test_weights_of_another_model(trained, tmp_path):
         assert words in str(caught.value)
 
 
+def test_a_backbone_of_another_depth_is_not_that_named():
+    config = Config(dict(model=dict(backbone=dict(type='mmpretrain.ResNet', depth=101))))
+    with pytest.raises(ValueError, match='resnet50 contradicts the config given.*depth 101'):
+        loading.find_config(config, {}, 'resnet50')
+
+
+def test_a_config_in_memory_stays_as_it_is(trained):
+    config = Config.fromfile(trained / 'config.py')
+    before = config.to_dict()
+    for overlap, expected in ((0, 0), (None, 128)):  # 0 is given, too
+        model = loading.load_model(config, trained / 'best.pth', 'cpu', tile=320,
+                                   overlap=overlap)
+        assert config.to_dict() == before and model.test_cfg.overlap == expected
+
+
+def test_classes_that_have_no_name_are_numbered():
+    with pytest.warns(UserWarning, match='2 class names for a model of 4 classes'):
+        assert loading._names(['a', 'b'], 4) == ('a', 'b', 'class 2', 'class 3')
+
+
 @pytest.mark.parametrize('backbone', loading.DEFAULT_CONFIGS)
 def test_default_configs(backbone):
     config, source = loading.find_config(None, {}, backbone)  # checks the backbone
@@ -125,6 +145,16 @@ def test_dataset_meta_of_checkpoint_and_config(trained, model):
     assert bare.dataset_meta['palette'][1] == [230, 25, 75]
     for (key, a), b in zip(model.state_dict().items(), bare.state_dict().values()):
         assert torch.equal(a, b), key
+
+
+def test_names_and_colours_in_a_checkpoint_of_mmseg_0(trained, tmp_path):
+    content = torch.load(trained / 'best.pth', weights_only=True)
+    known = content['meta'].pop('dataset_meta')
+    content['meta'].update(CLASSES=known['classes'][::-1], PALETTE=known['palette'][::-1])
+    torch.save(content, tmp_path / 'old.pth')
+    meta = loading.load_model(None, tmp_path / 'old.pth', 'cpu').dataset_meta
+    assert meta['classes'] == CLASSES[::-1] and meta['background'] == 8
+    assert meta['palette'] == known['palette'][::-1]
 
 
 def test_cfg_options(trained):

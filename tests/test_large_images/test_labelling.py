@@ -17,7 +17,7 @@ from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.deployment.export import export
 from fcn_plugin.images.inputs import open_inputs
 from fcn_plugin.inference.predict_files import predict_to_files
-from fcn_plugin.large_images import label_tiff
+from fcn_plugin.large_images import label_tiff, labelling
 from fcn_plugin.large_images.inputs import LargeInput, with_large
 from fcn_plugin.large_images.label_tiff import LabelledWindow, write_label_tiff
 from fcn_plugin.large_images.overview import Overview
@@ -191,7 +191,25 @@ def in_windows(labels, core):
                                  slice(left, left + part.shape[1]), part[..., None], part)
 
 
-@pytest.mark.parametrize('size', [(1, 1), (512, 512), (700, 1100), (1300, 20)])
+def test_by_default_windows_see_what_lies_around_them(trained):
+    whole = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options=NATIVE)
+    core, overlap = labelling.tiling_of(whole._backend)
+    assert (core + 2 * overlap, overlap) == (1024, 128)
+
+
+def test_colours_are_as_thick_as_is_said(segment, tmp_path):
+    tifffile.imwrite(tmp_path / 'a.tif', noise(110, 120), **RGB)
+    colours = []
+    for opacity in (0., 1.):
+        files = {kind: tmp_path / f'{opacity}_{kind}{suffix}'
+                 for kind, suffix in (('labels', '.tif'), ('overlay', '.png'))}
+        LargeInput(tmp_path / 'a.tif', segment._backend).save(files, opacity, False)
+        picture = np.asarray(Image.open(files['overlay'])).reshape(-1, 3)
+        colours.append(len(np.unique(picture, axis=0)))
+    assert colours[0] > 1.1 * colours[1]
+
+
+@pytest.mark.parametrize('size', [(1, 1), (512, 512), (700, 1100), (1300, 20), (97, 130)])
 @pytest.mark.parametrize('core', [96, 400, 1024])
 def test_tiff_of_labels(tmp_path, size, core):
     """Read by tifffile and by Pillow; tiled, packed, in the classes' colours."""

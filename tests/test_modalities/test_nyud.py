@@ -112,6 +112,13 @@ def test_one_input_alone(archive, tmp_path):
         assert build(tmp_path / 'out', inputs, 'test')[0]['img'].shape[2] == channels
 
 
+def test_channels_are_in_the_order_of_the_inputs(archive, tmp_path):
+    nyud_to_folders(*archive[2], tmp_path / 'out')
+    one, other = (build(tmp_path / 'out', inputs, 'test')[0]['img']
+                  for inputs in (('colour', 'depth'), ('depth', 'colour')))
+    np.testing.assert_array_equal(one[..., [3, 0, 1, 2]], other)
+
+
 def test_a_single_image_is_not_enough():
     """Depth and HHA lie in files of their own, which a path to an image does not name."""
     def pipeline(*inputs):

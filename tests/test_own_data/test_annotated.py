@@ -366,11 +366,12 @@ def test_what_lies_in_no_region(tmp_path):
         config, found = labels_in(tmp_path / 'out')
         assert list(config.classes) == classes
         assert set(found['1.png'][:, 63]) == {outside}
-    one_coco(tmp_path / 'data', [rectangle(0, 0, 30, 48, category_id=1)], (
-        'x', 'background'))
-    check(tmp_path / 'data', tmp_path / 'out', '--overwrite')
-    config, found = labels_in(tmp_path / 'out')
-    assert list(config.classes) == ['background', 'x'] and not found['0.png'].any()
+    for right in (30, 63):  # a class of that name is what lies outside, however little
+        one_coco(tmp_path / 'data', [rectangle(0, 0, right, 48, category_id=1)], (
+            'x', 'background'))
+        check(tmp_path / 'data', tmp_path / 'out', '--overwrite')
+        config, found = labels_in(tmp_path / 'out')
+        assert list(config.classes) == ['background', 'x'] and not found['0.png'].any()
 
 
 def test_classes_and_ignore_say_what_is_trained(tmp_path):

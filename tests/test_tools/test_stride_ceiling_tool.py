@@ -49,6 +49,12 @@ def test_factors_and_classes(masks):
     assert done.code == 2 and 'a.png: the truth holds the labels [5]' in done.err
 
 
+def test_of_a_folder_every_label_of_8_bits_may_be_a_class(tmp_path):
+    Image.fromarray(np.array([[0, 255]], np.uint8)).save(tmp_path / 'a.png')
+    printed = succeed(TOOL, tmp_path, '--factors', 1, '--ignore-index', 7)
+    assert rows(printed)[1] == (100, 100, '-')
+
+
 def test_config(tmp_path):
     config = write_config(tmp_path, f"_base_ = '{CONFIGS}/_base_/datasets/shapes.py'\n"
                           'val_dataloader = dict(dataset=dict(length=3))\n')
