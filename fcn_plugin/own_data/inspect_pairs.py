@@ -234,11 +234,12 @@ def class_shares(found: Sequence[Inspected], encoding: Encoding) -> ClassShares:
 
 
 def median_frequency_weights(shares: ClassShares) -> list[float]:
-    """Weights that make rare classes count more (Eigen and Fergus, ICCV 2015).
+    """Weights that make rare classes count more: the roots of those of Eigen and Fergus (ICCV
+    2015), which find rare classes where they are not.
 
-    A weight is the median of all classes' frequencies divided by the class's own, and is
-    kept between 0.1 and 10. The frequency of a class is its share of the pixels of those
-    images that have it.
+    Theirs is the median of all classes' frequencies divided by the class's own. The frequency
+    of a class is its share of the pixels of those images that have it. The root is kept
+    between 0.1 and 10.
 
     Args:
         shares (ClassShares): Of the training images. Classes that do not occur get 1.
@@ -247,7 +248,7 @@ def median_frequency_weights(shares: ClassShares) -> list[float]:
     frequency = shares.pixels[occurs] / shares.beside[occurs]
     weights = np.ones(len(shares.pixels))
     if occurs.any():
-        weights[occurs] = np.clip(np.median(frequency) / frequency, 0.1, 10)
+        weights[occurs] = np.clip(np.sqrt(np.median(frequency) / frequency), 0.1, 10)
     return [round(float(weight), 2) for weight in weights]
 
 

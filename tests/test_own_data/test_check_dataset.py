@@ -1122,7 +1122,7 @@ def test_labels_and_colours_mixed(tmp_path):
 
 
 def test_shares_and_weights(tmp_path):
-    """Against median frequency balancing by hand."""
+    """Against the roots of median frequency balancing by hand."""
     for number, rows in enumerate((10, 20, 10, 20)):  # of class 1; class 2 in one image
         array = np.zeros(SIZE, np.uint8)
         array[:rows] = 1
@@ -1133,7 +1133,8 @@ def test_shares_and_weights(tmp_path):
     make(tmp_path, 'val/images/{}.png', 'val/masks/{}.png', 2, 10)
     checked = check_dataset(tmp_path)
     frequency = np.array([(30 + 20 + 30 + 16) / 160, 60 / 160, 4 / 40])
-    assert checked.weights == pytest.approx(np.median(frequency) / frequency, abs=0.006)
+    assert checked.weights == pytest.approx((np.median(frequency) / frequency) ** 0.5,
+                                            abs=0.006)
     row = next(line for line in report(checked).splitlines() if 'class 2' in line)
     assert [cell.strip() for cell in row.split('|')][4] == f'{100 * 4 / 160:.2f}'
 

@@ -75,8 +75,10 @@ def test_pixels_that_do_not_count_are_beside_no_class(tmp_path):
 
 def test_weights_lie_within_a_tenth_and_ten():
     shares = ClassShares(*(np.array(each) for each in (
-        [10000, 100, 1, 0], [1, 1, 1, 0], [10000, 10000, 10000, 0])))
-    assert median_frequency_weights(shares) == [0.1, 1, 10, 1]
+        [40000, 100, 25, 1., 0], [1, 1, 1, 1, 0], [10000, 10000, 10000, 10000, 0])))
+    assert median_frequency_weights(shares) == [0.1, 0.79, 1.58, 7.91, 1]
+    shares.pixels[3] = 0.1
+    assert median_frequency_weights(shares)[3] == 10
 
 
 def test_pictures_of_equal_indices_in_other_colours_are_no_doubles(tmp_path):
