@@ -12,7 +12,7 @@ from ..utils.files import decoded_text
 from ..utils.names import NamedFiles, every_file, plain
 from ..utils.paths import IMAGE_SUFFIXES
 from .other_files import not_read, without_need, without_other_images, without_other_masks
-from .roles import SPLITS, role_of, split_of, strip_role, without_ends, words
+from .roles import OTHERS, SPLITS, role_of, split_of, strip_role, without_ends, words
 
 
 class Pair(NamedTuple):
@@ -175,17 +175,22 @@ def sort_out(root: Path, images: str | None, masks: str | None,
     named = dict(image=images, mask=masks)
     inside = {role: lies_in(root, named[role]) for role in ('mask', 'image')}
     twins = Counter((path.parent, path.stem) for path in files)
+    homes: dict[str, set[Path]] = defaultdict(set)
+    for path in files:
+        homes[path.stem].add(path.parent)
     # A folder of all pictures says of none what it is.
     above = len(Path(os.path.commonpath(p.parent for p in files)).parts) if files else 0
-    said = {(path.parent, role_of(path.stem)) for path in files}
+    spoken = {(path.parent, role_of(path.stem)) for path in files}
     undecided = defaultdict(list)
     for path in files:
         parents = path.parts[max(above, len(root.parts)):-1]
         role = next((r for r in map(role_of, reversed(parents)) if r), None)
         own = strip_role(path.stem)[1]
+        if own == 'image' and len(homes[path.stem]) > 1:  # photos/IMG_1.jpg and lab/IMG_1.png
+            own = None
         if role is None or (own == 'mask' and role == 'image' and masks is None):
             role = own or role
-        if {(path.parent, 'image'), (path.parent, 'mask')} <= said:
+        if {(path.parent, 'image'), (path.parent, 'mask')} <= spoken:
             role = role or role_of(path.stem)  # image.png and mask.png
         twin = twins[path.parent, path.stem] > 1  # a.jpg and a.png
         given = [role for role, lies in inside.items() if lies(path)]
@@ -197,20 +202,30 @@ def sort_out(root: Path, images: str | None, masks: str | None,
         else:
             undecided[path.parent, path.suffix.lower() if twin else ''].append(path)
     looks = {place: looks_like_masks(paths) for place, paths in undecided.items()}
-    beside_masks = bool(roles['mask']) or (
+    # Where the names speak of edges or coloured copies alone, others have the masks.
+    known = any(not OTHERS & {word for part in path.parts[above:-1] for word in words(part)}
+                for path in roles['mask'])
+    both = known and bool(roles['image'])
+    beside_masks = known or (
         images is None and not roles['image'] and len(set(looks.values())) == 1)
     taken: dict[str, list[str]] = {}
+    left: list[str] = []
     for place, paths in undecided.items():
         # Beside masks known by name, pictures without the name of a role are images.
         role = 'mask' if looks[place] and not beside_masks else 'image'
-        if named[role] is None:
+        if named[role] is None and (looks[place] and both):
+            left.append(str(place[0].relative_to(root)))
+        elif named[role] is None:
             roles[role] += paths
             if not beside_masks:
                 shown = place[0].relative_to(root) / (f'*{place[1]}' if place[1] else '')
                 taken.setdefault(role, []).append(str(shown))
-    for role, places in taken.items():
+    said = {f'taken for {role}s, by what is in them': places for role, places in taken.items()}
+    said['left alone: pictures of few values beside images and masks'] = left
+    for what, places in said.items():
         more = f' and {len(places) - 3} more' if len(places) > 3 else ''
-        notes.append(f'{", ".join(places[:3])}{more}: taken for {role}s, by what is in them')
+        if places:
+            notes.append(f'{", ".join(places[:3])}{more}: {what}')
     return roles
 
 
@@ -228,24 +243,30 @@ def match(images: list[File], masks: list[File],
     """Pairs by equal names, else by names that differ in one prefix or suffix all
     through, else in capitals, else by numbers. Two folders that each have images and masks
     share none."""
-    of_images, of_masks = {f.place for f in images}, {f.place for f in masks}
     usual = {name for files in (images, masks) for name in set.intersection(
         *(set(f.place) for f in files))}  # 1/color/a.jpg and 1/label/a.png
 
+    def place(file):
+        return tuple(name for name in file.place if name not in usual)
+    of_images, of_masks = set(map(place, images)), set(map(place, masks))
+
     def apart(image, mask):
-        return image.place != mask.place and (
-            image.place in of_masks and mask.place in of_images)
+        one, other = place(image), place(mask)
+        return one != other and one in of_masks and other in of_images or (
+            None is not image.split != mask.split is not None)
     found: list[tuple[File, File]] = []
-    ways: list[tuple[str, Callable | None]] = [
-        ('', lambda f: (f.split, f.place, f.stem)),
-        ('', lambda f: (f.place, f.stem)),
-        ('', lambda f: (f.split, tuple(n for n in f.place if n not in usual), f.stem)),
-        ('', lambda f: f.stem),
-        ('names differ in capitals', lambda f: f.stem.lower()),
+    ways: list[tuple[str, Callable, tuple[str, str] | None]] = [
+        ('', lambda f: (f.split, f.place, f.stem), None),
+        ('', lambda f: (f.place, f.stem), None),
+        ('', lambda f: (f.split, place(f), f.stem), None),
+        ('', lambda f: f.stem, None),
+        ('names differ in capitals', lambda f: f.stem.lower(), None),
     ]
     affix = _common_affix([f.stem for f in images], [f.stem for f in masks])
     if affix:
-        ways.insert(4, (f"masks are called '{affix[0]}NAME{affix[1]}'", None))
+        called = f"masks are called '{affix[0]}NAME{affix[1]}'"
+        ways[4:4] = [(called, lambda f: (f.split, place(f), f.stem), affix),
+                     (called, lambda f: (f.split, f.stem), affix)]
     inner: dict[Path, str] = {}
     folders = defaultdict(list)
     for file in (*images, *masks):
@@ -253,20 +274,19 @@ def match(images: list[File], masks: list[File],
     for files in folders.values():
         inner.update(zip((f.path for f in files), without_ends([f.stem for f in files])))
     ends = 'names differ in what all have at their ends'
-    ways.append((ends, lambda f: (f.split, inner[f.path])))
+    ways.append((ends, lambda f: (f.split, inner[f.path]), None))
     ways.append(('', lambda f: (f.path.parent,  # image.png and mask.png
-                                not (f.stem.isalpha() and role_of(f.stem)) and f.stem)))
+                                not (f.stem.isalpha() and role_of(f.stem)) and f.stem), None))
     numbers = 'names agree in their numbers alone'
     ways.append((numbers, lambda f: tuple(int(n) for n in re.findall(r'\d+', f.stem))
-                 or f.stem))
-    for note, key in ways:
+                 or f.stem, None))
+    for note, key, around in ways:
         taken = {file for pair in found for file in pair}
         left = [f for f in images if f not in taken]
         lone = [f for f in masks if f not in taken]
         if not left or not lone:
             break
-        new = _by_key(left, lone, key or (lambda f: (f.split, f.stem)),
-                      None if key else affix)
+        new = _by_key(left, lone, key, around)
         new = [pair for pair in new if not apart(*pair)]
         if note in (numbers, ends) and 2 * len(new) <= min(len(left), len(lone)):
             continue  # two numberings that run apart agree in a few numbers by chance

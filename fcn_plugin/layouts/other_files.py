@@ -37,10 +37,15 @@ def not_read(root: Path) -> str:
     return ''
 
 
-def _folder(file: 'File') -> str:
-    """The deepest folder that is more than a split: of colormaps/train/a.png colormaps."""
-    parts = file.path.parts[:-1]
-    return next((part for part in reversed(parts) if not split_of([part])), '')
+def _folders(files: 'list[File]') -> 'dict[File, tuple[str, ...]]':
+    """Of each file the folders that not all have, the deepest first, without splits."""
+    shared = set.intersection(*(set(file.path.parts[:-1]) for file in files)) if files else ()
+    return {file: tuple(part for part in reversed(file.path.parts[:-1])
+                        if part not in shared and not split_of([part])) for file in files}
+
+
+def _words(names: Iterable[str]) -> set[str]:
+    return {word for name in names for word in words(name)}
 
 
 def without_other_masks(files: 'list[File]', notes: list[str],
@@ -57,12 +62,10 @@ def without_other_masks(files: 'list[File]', notes: list[str],
     trained = {file.path.stem.removesuffix('labelTrainIds').rstrip('_') for file in files
                if file.path.stem.endswith('labelTrainIds')}
     stems = {file.stem for file in files}
-    folders = set().union(*(words(_folder(file)) for file in files))
-    # SegmentationObject stands beside SegmentationClass; GT_Object alone has the masks.
-    others = OTHERS if folders & {*words('class'), 'semantic'} else OTHERS - {'object'}
-    by_hand = bool(folders & {'manual', 'manual1'})  # retinas: "mask" is the field of view
+    folders = {file: _words(names) for file, names in _folders(files).items()}
+    by_hand = any({'manual', 'manual1'} & found for found in folders.values())
 
-    def other(file):
+    def other(file, others):
         if file.path.stem.removesuffix('labelIds').rstrip('_') in trained:  # both are there
             return True
         head, _, last = file.stem.rpartition('_')  # x_gtFine_color beside x_gtFine_labelIds
@@ -70,17 +73,19 @@ def without_other_masks(files: 'list[File]', notes: list[str],
             return True
         if set(words(file.path.stem.removeprefix(file.stem))) & others:
             return True
-        folder = set(words(_folder(file)))
+        folder = folders[file]  # of retinas, "mask" is the field of view
         return by_folder and (folder & (others | {'rgb'}) or by_hand and 'mask' in folder)
-    return _kept(files, [file for file in files if not other(file)], notes,
+    # SegmentationObject stands beside masks of classes; GT_Object beside edges has the masks.
+    kept = [file for file in files if not other(file, OTHERS)] or [
+        file for file in files if not other(file, OTHERS - {'object'})]
+    return _kept(files, kept, notes,
                  'instances, edges, fields of view or coloured copies of masks')
 
 
 def without_other_images(files: 'list[File]', notes: list[str]) -> 'list[File]':
     """Leaves out depth, infrared and the like, and instances, where there are other images."""
-    kept = [file for file in files if not (
-        set(words(_folder(file))) & (NOT_SEEN | REGIONS)
-        or set(words(file.stem.rpartition('_')[2])) & REGIONS)]
+    kept = [file for file, names in _folders(files).items() if not (
+        _words(names) & NOT_SEEN or _words([file.stem.rpartition('_')[2]]) & REGIONS)]
     return _kept(files, kept, notes, '--images names the folder of these images, if they are '
                  'to be trained on')
 
@@ -89,7 +94,8 @@ def _kept(files: 'list[File]', kept: 'list[File]', notes: list[str],
           why: str) -> 'list[File]':
     if not kept or len(kept) == len(files):
         return files
-    gone = sorted({_folder(file) for file in set(files) - set(kept)})
+    out = _folders(files)
+    gone = sorted({(*out[file], file.path.parent.name)[0] for file in set(files) - set(kept)})
     notes.append(f'{len(files) - len(kept)} files of {", ".join(gone[:3])} are left alone: '
                  f'{why}')
     return kept

@@ -18,8 +18,9 @@ OTHERS = REGIONS | {
     'object', 'color', 'colour', 'colormap', 'overlay', 'vis', 'viz', 'visualization',
     'visualisation', 'polygon', 'human', 'edge', 'contour', 'inv'}
 #: Words in the names of folders of images that no camera for colours has taken.
-NOT_SEEN = {'depth', 'disparity', 'dsm', 'ndsm', 'dem', 'nir', 'infrared', 'thermal', 'hha',
-            'ndvi', 'lidar'}
+NOT_SEEN = REGIONS | {
+    'depth', 'disparity', 'dsm', 'ndsm', 'dem', 'nir', 'infrared', 'thermal', 'hha', 'ndvi',
+    'lidar', 'edge', 'contour', 'overlay', 'visualization', 'visualisation'}
 
 
 def words(name: str) -> list[str]:

@@ -259,7 +259,8 @@ def _faults_of_names(pairing: Pairing, root: Path) -> list[str]:
                                  '--class-folders' if one == 'masks' else ''))
     elif faults and not pairing.pairs:
         faults.append('call a mask like its image, or NAME_mask.png, or name the folders by '
-                      '--images and --masks; if each folder has an image and a mask of each '
+                      '--images and --masks; if masks lie in folders of their classes, give '
+                      '--class-folders; if each folder has an image and a mask of each '
                       'object, give --instances')
     return faults
 

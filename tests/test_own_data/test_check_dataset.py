@@ -129,6 +129,7 @@ def test_nothing_to_use(tmp_path):
     ('train_img/{}.jpg', 'train_lab/{}.png'),
     ('{}.bmp', '{}_anno.bmp'),
     ('data_with_gt/{}.png', 'data_with_gt/{}_mask.png'),
+    ('camera/IMG_{}.jpg', 'lab/IMG_{}.png'),
 ])
 def test_layouts(tmp_path, image, mask):
     checked = check_dataset(make(tmp_path, image, mask))
@@ -181,7 +182,8 @@ def test_pictures_that_need_no_mask_are_no_fault(tmp_path):
         save(tmp_path / f'testing/images/{number:03d}.jpg', picture(50 + number))
     checked = check_dataset(tmp_path)
     assert not checked.faults and len(masks_of(checked)) == 6
-    assert any('12 files of instances, panoptic are left' in note for note in checked.notes)
+    assert any('6 files of instances are left alone' in note for note in checked.notes)
+    assert any('training/panoptic: left alone' in note for note in checked.notes)
     assert any('3 images are left alone' in note for note in checked.notes)
     save(tmp_path / 'testing/labels/000.png', labels(0).astype(np.uint8))
     assert '2 images have no mask' in check_dataset(tmp_path).faults[0]
@@ -415,6 +417,8 @@ def test_instances_beside_classes_are_left_alone(tmp_path):
     ('gt/{}_gt_labelTrainIds.png', ['gt/{}_gt_labelColor.png', 'gt/{}_gt_invIds.png']),
     ('manual1/{}.tif', ['mask/{}_mask.tif']),  # retinas, and the field of view
     ('1st_manual/{}_manual1.gif', ['mask/{}_mask.gif']),
+    ('gt/a/{}.png', ['SegmentationObject/a/{}.png', 'masks_color/a/{}.png']),
+    ('masks/{}.png', ['edges/{}.png', 'depth/{}.png']),
 ])
 def test_other_pictures_of_masks_are_left_alone(tmp_path, mask, others):
     make(tmp_path, '{}_json/img.png' if 'json' in mask else 'img/{}.png', mask)
@@ -931,6 +935,42 @@ def test_folders_with_images_and_masks_share_none(tmp_path):
     for pair in pairs:
         assert pair.image.parts[-3] == pair.mask.parts[-3]
     assert sum('000003' in fault for fault in checked.faults) == 2
+
+
+@pytest.mark.parametrize('image, mask', [
+    ('{}/photo/{}.jpg', '{}/masks/{}.png'), ('{}/x/{}.jpg', '{}/maps/{}_L.png'),
+    ('images/{}/{}.jpg', 'labels/{}/{}_L.png')])
+@pytest.mark.parametrize('places', [['a', 'b', 'c'], ['train', 'val']])
+def test_scenes_that_count_anew_share_nothing(tmp_path, image, mask, places):
+    """Of some images the mask is missing, and of some masks the image."""
+    wanted = set()
+    for place in places:
+        for number in range(5):
+            number_of = 10 * places.index(place) + number
+            files = (tmp_path / image.format(place, number),
+                     tmp_path / mask.format(place, number))
+            if (place, number) not in (('a', 1), ('train', 1)):
+                save(files[0], picture(number_of))
+            if (place, number) not in (('b', 1), ('val', 1)):
+                save(files[1], labels(number).astype(np.uint8))
+            if all(file.is_file() for file in files):
+                wanted.add(files)
+    checked = check_dataset(tmp_path)
+    assert {item.pair[:2] for items in checked.splits.values() for item in items} == wanted
+    assert '1 images have no mask' in checked.faults[0]
+
+
+def test_pictures_of_few_values_beside_images_and_masks_are_neither(tmp_path):
+    """They stood for the image of a mask that has none."""
+    make(tmp_path, 'rgb/{}_rgb.jpg', 'label/{}_label.png')
+    make(tmp_path, 'something/{}.png', 'label/{}_label.png')
+    (tmp_path / 'rgb/003_rgb.jpg').unlink()
+    for number in range(6):
+        save(tmp_path / f'something/{number:03d}.png', labels(number).astype(np.uint8))
+    checked = check_dataset(tmp_path)
+    assert {item.pair.image.parent.name for items in checked.splits.values()
+            for item in items} == {'rgb'}
+    assert any(note.startswith('something: left alone') for note in checked.notes)
 
 
 def test_the_same_name_in_several_folders(tmp_path):
