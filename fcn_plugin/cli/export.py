@@ -25,23 +25,23 @@ def parse(parser: ToolParser) -> dict[str, Any]:
                         help="for --web: npm's package of that name, unpacked (default: npm "
                         'fetches it)')
     parser.add_shared('--config', '--backbone')
-    parser.add_argument('--scores', action='store_true',
-                        help='also return the probabilities of all classes')
-    parser.add_argument('--preprocess', action='store_true',
-                        help='take images as they are read, uint8 RGB: resizing and '
-                        'normalisation become part of the graph')
-    parser.add_argument('--img-path', metavar='PATH|DIR|GLOB',
-                        help='images to check and time with (default: drawn ones)')
-    parser.add_argument('--opset', type=int, default=17, metavar='N',
-                        help="ONNX's operator set (default: %(default)s)")
-    parser.add_argument('--int8', action='store_true',
-                        help='compute convolutions in 8 bits; needs --calibrate')
-    parser.add_argument('--calibrate', metavar='PATH|DIR|GLOB',
-                        help='images like those to be segmented, better 20 or more: ranges '
-                        'are measured on three quarters, labels compared on the rest')
-    parser.add_argument('--max-loss', type=float, default=0.01, metavar='SHARE',
-                        help='of the labels that --int8 may change, 0 to 1 (default: '
-                        '%(default)s)')
+    add = parser.add_argument
+    add('--scores', action='store_true', help='also return the probabilities of all classes')
+    add('--preprocess', action='store_true', help='take images as they are read, uint8 RGB: '
+        'resizing and normalisation become part of the graph')
+    add('--img-path', metavar='PATH|DIR|GLOB',
+        help='images to check and time with (default: drawn ones)')
+    add('--opset', type=int, default=17, metavar='N', help="ONNX's operator set (default: 17)")
+    add('--int8', action='store_true', help='convolutions in 8 bits; needs --calibrate')
+    add('--calibrate', metavar='PATH|DIR|GLOB', help='images like those to be segmented, '
+        'better 20 or more: ranges are measured on three quarters, labels compared on the rest')
+    add('--labels', metavar='DIR', help='masks of --calibrate, as for evaluate: mean IoU '
+        'before and after is told')
+    add('--ignore', type=int, nargs='+', default=[255], metavar='LABEL',
+        help='of --labels: pixels that do not count (default: 255)')
+    add('--max-loss', type=float, metavar='SHARE',
+        help='of the labels that --int8 may change, 0 to 1 (default: 0.01); with --labels of '
+        'mean IoU that it may lose (default: 0.005)')
     parser.add_shared('--overwrite', '--cfg-options', '--allow-imports')
     return parser.parse()
 

@@ -45,7 +45,8 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
            opset: int = 17, overwrite: bool = False,
            cfg_options: dict | None = None,
            allow_imports: Sequence[str] = (), int8: bool = False,
-           calibrate: PathLike | None = None, max_loss: float = 0.01,
+           calibrate: PathLike | None = None, max_loss: float | None = None,
+           labels: PathLike | None = None, ignore: Sequence[int] = (255, ),
            shown: str | None = None) -> dict[str, float]:
     """Writes a network as one file, checked against PyTorch, and times both.
 
@@ -72,13 +73,14 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
         int8 (bool): Whether convolutions compute in 8 bits, see
             :func:`~fcn_plugin.deployment.int8.quantise`. Defaults to False.
         calibrate (str or Path, optional): Images for ``int8``, see :func:`list_images`.
-        max_loss (float): Share of labels that ``int8`` may change. Defaults to 0.01.
+        max_loss, labels, ignore: What ``int8`` may lose, and masks of its images, see there.
         shown (str, optional): What is printed as the file's name. Defaults to None: ``out``.
 
     Returns:
         dict[str, float]: 'equal', the share of equal labels; 'gap', how far a label's
         probability lies below PyTorch's best at most; 'torch_ms' and 'graph_ms'; with
-        ``int8`` 'int8_equal', the share of labels that it leaves as they were.
+        ``int8`` 'int8_equal', the share of labels that it leaves as they were, and with
+        ``labels`` 'mIoU' and 'int8_mIoU', 0 to 1.
 
     Raises:
         ValueError: If the network cannot be exported, or the graph computes something
@@ -91,8 +93,11 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
     if int8 != (calibrate is not None):
         raise InputError('int8 (--int8) and images to calibrate it with (--calibrate FOLDER) '
                          'need one another')
-    if not 0 <= max_loss <= 1:
-        raise InputError(f'max_loss is a share of pixels, 0 to 1, but is {max_loss}')
+    if labels is not None and not int8:
+        raise InputError('labels (--labels) judge int8 (--int8), which was not asked for')
+    if max_loss is not None and not 0 <= max_loss <= 1:
+        raise InputError('max_loss is a share of pixels, or with --labels of mean IoU, 0 to '
+                         f'1, but is {max_loss}')
     calibration = list_images(calibrate) if calibrate is not None else []
     paths = None if img_path is None else list_images(img_path)
     model = load_model(config, weight_path, 'cpu', backbone, cfg_options,
@@ -112,14 +117,13 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
         tolerance = _TOLERANCE if resize is None else _TOLERANCE_RESIZED
         threshold = network.threshold if network.model.decode_head.out_channels == 1 else None
         found = compare_backends(reference, graph, images, tolerance, threshold)
-        quantised = quantise(beside, calibration, max_loss) if int8 else None
+        quantised = quantise(beside, calibration, max_loss, labels, ignore) if int8 else None
     _print(out, shown or str(out), network, model, images, found)
     if quantised is not None:
         found['int8_equal'] = quantised.equal
-        print(f'int8    {quantised.layers[0]} of {quantised.layers[1]} convolutions; '
-              f'{quantised.held_back} images held back: {100 * quantised.equal:.2f} % of '
-              'labels as in float32; onnxruntime {:.0f} ms, int8 {:.0f} ms'.format(
-                  *quantised.milliseconds))
+        if quantised.mean_iou is not None:
+            found['mIoU'], found['int8_mIoU'] = quantised.mean_iou
+        print(quantised)
     return found
 
 

@@ -3,21 +3,28 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
+from ..evaluation.confusion import confusion_matrix, segmentation_metrics
 from ..images.reading import to_channels
 from ..inference.predict import spread
+from ..masks.truth import read_truth, with_masks
 from ..runtimes.graph import META_KEY
 from ..runtimes.graph_backend import GraphBackend
 from ..runtimes.onnxruntime_graph import OnnxruntimeGraph
 from ..utils.errors import InputError, MissingPackageError
+from ..utils.paths import PathLike
 
-#: Images that ranges are measured on at most, and that labels are compared on.
-_MOST_MEASURED, _MOST_HELD_BACK = 32, 16
+#: Images that ranges are measured on at most, that labels are compared on, and that are
+#: judged by masks.
+_MOST_MEASURED, _MOST_HELD_BACK, _MOST_JUDGED = 32, 16, 100
+#: What may be lost: of labels as a share of pixels, and of mean IoU, 0 to 1.
+MOST_OTHERS, MOST_LOST = 0.01, 0.005
 
 
 class Quantised(NamedTuple):
@@ -26,19 +33,32 @@ class Quantised(NamedTuple):
     Attributes:
         equal (float): The share of pixels whose label is that of the float32 graph, in
             the images held back.
+        milliseconds (tuple[float, float]): Of one image in float32 and in 8 bits.
+        mean_iou (tuple[float, float], optional): Of the images held back, 0 to 1, in float32
+            and in 8 bits, where there are masks.
         measured (int): How many images ranges of values were measured on.
         held_back (int): How many others labels were compared on.
-        milliseconds (tuple[float, float]): Of one image in float32 and in 8 bits.
         layers (tuple[int, int]): Convolutions in 8 bits, and all.
     """
     equal: float
+    milliseconds: tuple[float, float]
+    mean_iou: tuple[float, float] | None
     measured: int
     held_back: int
-    milliseconds: tuple[float, float]
     layers: tuple[int, int]
 
+    def __str__(self) -> str:
+        judged = '' if self.mean_iou is None else (
+            ', mean IoU {:.2f} in place of {:.2f}'.format(*(
+                100 * value for value in reversed(self.mean_iou))))
+        return ('int8    {} of {} convolutions; '.format(*self.layers)
+                + f'{self.held_back} images held back: {100 * self.equal:.2f} % of labels as '
+                'in float32' + judged + '; onnxruntime {:.0f} ms, int8 {:.0f} ms'.format(
+                    *self.milliseconds))
 
-def quantise(file: Path, images: Sequence[Path], max_loss: float = 0.01) -> Quantised:
+
+def quantise(file: Path, images: Sequence[Path], max_loss: float | None = None,
+             labels: PathLike | None = None, ignore: Sequence[int] = (255, )) -> Quantised:
     """Has the convolutions of an exported file compute in 8 bits, in place.
 
     By onnxruntime's static quantiser: weights of 7 bits for each channel, so that sums of
@@ -51,13 +71,19 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float = 0.01) -> Quan
         file (Path): What :func:`~fcn_plugin.deployment.export.export` has written, in
             float32. It is replaced.
         images (Sequence[Path]): Like those that the network will see. Every fourth is held
-            back to compare labels on; of the others 32 are measured at most.
-        max_loss (float): The share of pixels of the images held back, 0 to 1, whose label may
-            become another. Defaults to 0.01.
+            back to compare labels on, 16 at most, with masks 100; of the others 32 are
+            measured at most.
+        max_loss (float, optional): The share of pixels of the images held back, 0 to 1, whose
+            label may become another; with masks what mean IoU may lose, 0 to 1. Defaults to
+            None: 0.01, with masks 0.005.
+        labels (str or Path, optional): Folder of masks by the images' names, see
+            :func:`~fcn_plugin.masks.truth.with_masks`. Defaults to None: labels are compared
+            with those of float32 alone.
+        ignore (Sequence[int]): Labels in masks whose pixels do not count. Defaults to (255, ).
 
     Raises:
-        ValueError: If more labels become others, or there are fewer than two images; then
-            the file is as it was.
+        ValueError: If more is lost, there are fewer than two images, or a mask is missing or
+            does not fit; then the file is as it was.
         ImportError: If the extra ``export`` is not installed.
     """
     try:
@@ -68,12 +94,14 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float = 0.01) -> Quan
         raise MissingPackageError("int8 needs more than is installed: pip install "
                                   "'mmseg-fcn-plugin[export]'") from error
     held_back, measured = images[::4], [path for i, path in enumerate(images) if i % 4]
-    held_back = [held_back[i] for i in spread(len(held_back), _MOST_HELD_BACK)]
+    most = _MOST_HELD_BACK if labels is None else _MOST_JUDGED
+    held_back = [held_back[i] for i in spread(len(held_back), most)]
     measured = [measured[i] for i in spread(len(measured), _MOST_MEASURED)]
     if not measured:
         raise InputError(f'int8 needs two images or more (--calibrate), better 20, but there '
                          f'is {len(images)}: ranges are measured on some, and labels '
                          'compared on others')
+    masks = None if labels is None else dict(with_masks(held_back, labels))
     backend = GraphBackend(OnnxruntimeGraph(file, 'cpu'))
 
     class Reader(q.CalibrationDataReader):
@@ -110,17 +138,28 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float = 0.01) -> Quan
             written.graph.initializer.remove(weight)  # of each, onnxruntime would warn
         onnx.save(written, str(small))
         quantised = GraphBackend(OnnxruntimeGraph(small, 'cpu'))
-        equal, milliseconds = _compare(backend, quantised, held_back)
-        if 1 - equal > max_loss:
-            raise InputError(
-                f'int8 changes {100 * (1 - equal):.2f} % of the labels of {len(held_back)} '
-                f'images held back, where {100 * max_loss:g} % are allowed: calibrate with '
-                'more images like those that will be segmented, allow more (--max-loss), or '
-                'leave int8 out. No file is written')
+        count = sum(name in set(nodes) for name in convolutions)
+        found = Quantised(*_compare(backend, quantised, held_back, masks, ignore),
+                          len(measured), len(held_back), (count, len(convolutions)))
+        _check_loss(found, max_loss)
         file.write_bytes(small.read_bytes())
-    count = sum(name in set(nodes) for name in convolutions)
-    return Quantised(equal, len(measured), len(held_back), milliseconds,
-                     (count, len(convolutions)))
+    return found
+
+
+def _check_loss(found: Quantised, max_loss: float | None) -> None:
+    """Raises ValueError if more is lost than may be."""
+    if found.mean_iou is None:
+        lost, most = 1 - found.equal, MOST_OTHERS if max_loss is None else max_loss
+        what = f'changes {100 * lost:.2f} % of the labels'
+    else:
+        lost, most = (found.mean_iou[0] - found.mean_iou[1],
+                      MOST_LOST if max_loss is None else max_loss)
+        what = f'takes {100 * lost:.2f} % from the mean IoU'
+    if not lost <= most:
+        raise InputError(
+            f'int8 {what} of {found.held_back} images held back, where {100 * most:g} % are '
+            'allowed: calibrate with more images like those that will be segmented, allow '
+            'more (--max-loss), or leave int8 out. No file is written')
 
 
 def _chosen(graph, num_classes: int) -> tuple[list[str], list[str]]:
@@ -149,11 +188,14 @@ def _inputs(graph) -> Iterator[str]:
                 yield from _inputs(attribute.g)
 
 
-def _compare(plain: GraphBackend, quantised: GraphBackend, paths: Sequence[Path]
-             ) -> tuple[float, tuple[float, float]]:
-    """The share of equal labels, and the median milliseconds of both."""
+def _compare(plain: GraphBackend, quantised: GraphBackend, paths: Sequence[Path],
+             masks: Mapping[Path, Path] | None, ignore: Sequence[int]
+             ) -> tuple[float, tuple[float, float], tuple[float, float] | None]:
+    """The share of equal labels, the median milliseconds of both, and their mean IoU."""
     equal = pixels = 0
     times: tuple[list[float], list[float]] = [], []
+    classes = len(plain.meta['classes'])
+    matrices = torch.zeros(2, classes, classes, dtype=torch.int64)
     for path in paths:
         image, found = to_channels(path, plain.channels), []
         for backend, seconds in zip((plain, quantised), times):
@@ -164,5 +206,11 @@ def _compare(plain: GraphBackend, quantised: GraphBackend, paths: Sequence[Path]
         for one, two in zip(*([each, *each.tasks.values()] for each in found), strict=True):
             equal += int((one.labels == two.labels).sum())
             pixels += one.labels.size
+        if masks is not None:
+            truth = torch.from_numpy(read_truth(masks[path], image.shape[:2], classes, ignore))
+            for matrix, each in zip(matrices, found):
+                matrix += confusion_matrix(torch.from_numpy(each.labels.astype(np.int64)),
+                                           truth, classes)
+    before, after = (float(segmentation_metrics(matrix)['mIoU']) for matrix in matrices)
     first, second = (1000 * statistics.median(each) for each in times)
-    return equal / pixels, (first, second)
+    return equal / pixels, (first, second), None if masks is None else (before, after)

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from prettytable import PrettyTable
 from rich.progress import track
 
@@ -15,10 +14,9 @@ from ..images.reading import list_images, to_channels
 from ..inference.inferencer import FCNInferencer, check_batch_size
 from ..inference.predict import pages, save_pages
 from ..inference.result import Result
-from ..masks.reading import label_pngs, read_label_png
+from ..masks.truth import read_truth, with_masks
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder, write_text
-from ..utils.names import plain
 from ..utils.paths import PathLike
 from ..visualization import default_palette
 from .judge import Evaluation, choose_images, evaluate
@@ -69,7 +67,9 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
     if pictures < 0 or (max_images is not None and max_images < 1):
         raise InputError('--pictures must be at least 0 and --max-images at least 1, but '
                          f'are {pictures} and {max_images}')
-    pairs = _pairs(images, labels, max_images)
+    pairs = with_masks(list_images(images), labels)
+    if max_images is not None and max_images < len(pairs):
+        pairs = [pairs[i * len(pairs) // max_images] for i in range(max_images)]
     files: list[Path] = []
     if out_dir is not None:
         out_dir = output_folder(out_dir)
@@ -108,20 +108,6 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
     return found
 
 
-def _pairs(images: PathLike, labels: PathLike, most: int | None
-           ) -> list[tuple[Path, Path]]:
-    masks = {plain(path.stem): path for path in label_pngs(labels)}
-    paths = list_images(images)
-    missing = [path.name for path in paths if plain(path.stem) not in masks]
-    if missing:
-        more = f' (nor have {len(missing) - 1} others)' if len(missing) > 1 else ''
-        raise InputError(f"'{missing[0]}' has no mask{more}: '{labels}' was searched for "
-                         f"'{Path(missing[0]).stem}.png'")
-    if most is not None and most < len(paths):
-        paths = [paths[i * len(paths) // most] for i in range(most)]
-    return [(path, masks[plain(path.stem)]) for path in paths]
-
-
 def _predict(segment: FCNInferencer, pairs: Sequence[tuple[Path, Path]], change,
              ignore: Sequence[int], batch_size: int, name: str, task: str | None,
              meta: dict[str, Any]) -> Iterator[Result]:
@@ -135,24 +121,9 @@ def _predict(segment: FCNInferencer, pairs: Sequence[tuple[Path, Path]], change,
                 result = replace(result, labels=result.tasks[task],
                                  class_names=meta['classes'], palette=meta['palette'],
                                  background=meta['background'])
-            result.truth = _read_truth(mask, ignore, result)
+            result.truth = read_truth(mask, result.labels.shape, len(result.class_names),
+                                      ignore, result.ignore_index)
             yield result
-
-
-def _read_truth(path: Path, ignore: Sequence[int], result: Result) -> np.ndarray:
-    labels = read_label_png(path).astype(np.int64)
-    if labels.shape != result.labels.shape:
-        (h, w), (height, width) = labels.shape, result.labels.shape
-        raise InputError(f"'{path}' is {w}x{h}, but its image is {width}x{height}: masks "
-                         'must have the sizes of their images')
-    labels[np.isin(labels, ignore)] = result.ignore_index
-    classes = len(result.class_names)
-    beyond = labels[(labels >= classes) & (labels != result.ignore_index)]
-    if beyond.size:
-        raise InputError(f"'{path}' holds the label {beyond.max()}, but the model has the "
-                         f'classes 0 to {classes - 1}: give --ignore {beyond.max()} if its '
-                         'pixels are not to count')
-    return labels
 
 
 def _tables(found: dict[str, Evaluation], classes: Sequence[str]) -> str:

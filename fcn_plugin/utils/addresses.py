@@ -6,8 +6,6 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import torch
-
 from .errors import InputError
 
 #: How the addresses of files begin.
@@ -31,6 +29,7 @@ def fetched(address: str) -> Path:
     Raises:
         ValueError: If it cannot be downloaded.
     """
+    import torch  # takes longer than to run an exported file, which needs none
     name = Path(urlsplit(address).path).name.lstrip('.') or 'file'
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
     try:

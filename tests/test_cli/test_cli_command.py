@@ -246,11 +246,13 @@ def reached(monkeypatch, where, name, arguments):
      dict(work_dir='D', arguments=['--launcher', 'slurm', '--amp'], options=['a=1'],
           start_from='last')),
     ('export W --web P --config C --backbone vgg16 --img-path I --opset 18 --int8 '
-     '--calibrate D --max-loss 0.1 --overwrite --cfg-options a=1 --onnxruntime-web N',
+     '--calibrate D --labels L --ignore 9 11 --max-loss 0.1 '
+     '--overwrite --cfg-options a=1 --onnxruntime-web N',
      'deployment.web.export_page',
      dict(weight_path='W', out='P', onnxruntime_web='N', overwrite=True, options=dict(
          config='C', backbone='vgg16', img_path='I', opset=18, int8=True, calibrate='D',
-         max_loss=0.1, cfg_options=dict(a=1), allow_imports=()))),
+         labels='L', ignore=[9, 11], max_loss=0.1, cfg_options=dict(a=1),
+         allow_imports=()))),
     ('paper-data nyud A M S --out O', 'modalities.nyud_archive.nyud_to_folders',
      dict(archive='A', mapping='M', splits='S', out_dir='O')),
     ('paper-data siftflow R T --out O', 'modalities.siftflow.siftflow_to_folders',

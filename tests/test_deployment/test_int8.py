@@ -130,12 +130,45 @@ def test_too_many_other_labels(trained, folder, files, tmp_path):
     assert out.read_bytes() == files[True][0].read_bytes()
 
 
+def test_mean_iou_before_and_after(trained, folder, files, tmp_path):
+    """Of the two images held back, by masks whose lower part is right in float32."""
+    out, plain, small = tmp_path / 'net.onnx', *(
+        FCNInferencer(file, device='cpu', runtime='onnxruntime') for file in files[True][:2])
+    (tmp_path / 'masks').mkdir()
+    counts = np.zeros((2, 2, 9))  # pixels of intersection and union by class
+    for path in sorted(folder.iterdir()):
+        labels, others = plain(path).labels, small(path).labels
+        truth = labels.copy()
+        truth[:9] = 8 - truth[:9]
+        truth[:, :9] = 77
+        Image.fromarray(truth).save(tmp_path / 'masks' / path.name)
+        if path.stem in '04':
+            for found, count in zip((labels, others), counts):
+                for label in range(9):
+                    true, seen = truth == label, (found == label) & (truth != 77)
+                    count[:, label] += (true & seen).sum(), (true | seen).sum()
+    with np.errstate(invalid='ignore'):
+        before, after = np.nanmean(counts[:, 0] / counts[:, 1], 1)
+    given = dict(preprocess=True, int8=True, calibrate=folder, labels=tmp_path / 'masks',
+                 ignore=[255, 77], cfg_options=NATIVE)
+    found = export(trained / 'best.pth', out, max_loss=1, **given)
+    assert found['mIoU'] == pytest.approx(before, abs=1e-6)
+    assert found['int8_mIoU'] == pytest.approx(after, abs=1e-6) and 0 < after < before < 1
+    words = f'takes {100 * (before - after):.2f} % from the mean IoU of 2 images held back, '
+    with pytest.raises(ValueError, match=f'{words}where 0.5 % are allowed'):
+        export(trained / 'best.pth', out, overwrite=True, **given)
+    with pytest.raises(ValueError, match='holds the label 77, .*--ignore 77'):
+        export(trained / 'best.pth', out, overwrite=True, **dict(given, ignore=[255]))
+
+
 @pytest.mark.parametrize('given, words', [
+    (dict(labels='{folder}'), r'labels \(--labels\) judge int8 \(--int8\)'),
+    (dict(int8=True, calibrate='{folder}/[03].png', labels='{folder}/none'), 'no .png file'),
     (dict(int8=True), r'int8 \(--int8\) and images .*--calibrate'),
     (dict(calibrate='{folder}'), r'int8 \(--int8\) and images'),
     (dict(int8=True, calibrate='{folder}/0.png'), 'two images or more .*there is 1'),
     (dict(int8=True, calibrate='{folder}/none'), 'no such file or folder'),
-    (dict(int8=True, calibrate='{folder}', max_loss=2), 'share of pixels.*is 2')])
+    (dict(int8=True, calibrate='{folder}', max_loss=2), 'share of pixels, .*is 2')])
 def test_bad_arguments(trained, folder, tmp_path, given, words):
     given = {key: value.format(folder=folder) if isinstance(value, str) else value
              for key, value in given.items()}
