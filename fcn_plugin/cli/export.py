@@ -34,7 +34,7 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     add('--opset', type=int, default=17, metavar='N', help="ONNX's operator set (default: 17)")
     add('--int8', action='store_true', help='convolutions in 8 bits; needs --calibrate')
     add('--calibrate', metavar='PATH|DIR|GLOB', help='images like those to be segmented, '
-        'better 20 or more: ranges are measured on three quarters, labels compared on the rest')
+        '20 or more: ranges are measured on three quarters, labels compared on the rest')
     add('--labels', metavar='DIR', help='masks of --calibrate, as for evaluate: mean IoU '
         'before and after is told')
     add('--ignore', type=int, nargs='+', default=[255], metavar='LABEL',
