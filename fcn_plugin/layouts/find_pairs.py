@@ -136,7 +136,7 @@ def files_of_roles(root: Path, images: str | None, masks: str | None, notes: lis
     pictures = [_file(root, path, images) for path in roles['image']]
     labels = [_file(root, path, masks) for path in roles['mask']]
     return (pictures if images else without_other_images(pictures, notes),
-            without_other_masks(labels, notes, not class_folders))
+            labels if class_folders else without_other_masks(labels, notes))
 
 
 def files_below(root: Path) -> Iterator[Path]:

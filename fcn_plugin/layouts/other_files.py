@@ -48,17 +48,9 @@ def _words(names: Iterable[str]) -> set[str]:
     return {word for name in names for word in words(name)}
 
 
-def without_other_masks(files: 'list[File]', notes: list[str],
-                        by_folder: bool = True) -> 'list[File]':
+def without_other_masks(files: 'list[File]', notes: list[str]) -> 'list[File]':
     """Leaves out instances, coloured copies, edges and fields of view, where there are masks
-    of classes too.
-
-    Args:
-        files (list[File]): The masks.
-        notes (list[str]): Takes what was left out.
-        by_folder (bool): Whether names of folders say so; not where they are classes.
-            Defaults to True.
-    """
+    of classes too."""
     trained = {file.path.stem.removesuffix('labelTrainIds').rstrip('_') for file in files
                if file.path.stem.endswith('labelTrainIds')}
     stems = {file.stem for file in files}
@@ -74,7 +66,7 @@ def without_other_masks(files: 'list[File]', notes: list[str],
         if set(words(file.path.stem.removeprefix(file.stem))) & others:
             return True
         folder = folders[file]  # of retinas, "mask" is the field of view
-        return by_folder and (folder & (others | {'rgb'}) or by_hand and 'mask' in folder)
+        return folder & (others | {'rgb'}) or by_hand and 'mask' in folder
     # SegmentationObject stands beside masks of classes; GT_Object beside edges has the masks.
     kept = [file for file in files if not other(file, OTHERS)] or [
         file for file in files if not other(file, OTHERS - {'object'})]

@@ -1,6 +1,6 @@
 """Several masks an image, of classes or of objects: which are whose."""
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,8 @@ class SeveralMasks(NamedTuple):
     classes: list[str]
 
 
-def class_of(path: Path, root: Path, named: str | None = None) -> str | None:
+def class_of(path: Path, root: Path, named: str | None = None,
+             besides: Collection[str] = ()) -> str | None:
     """The class that a mask's folders say: the deepest that says more than a role or a split,
     less the word of its role ('cat' of ``cat_masks``).
 
@@ -33,10 +34,11 @@ def class_of(path: Path, root: Path, named: str | None = None) -> str | None:
         path (Path): The mask.
         root (Path): The data set.
         named (str, optional): The folder of masks, as the user names it.
+        besides (Collection[str]): Folders that say no class. Defaults to none.
     """
     ours = Path(named).parts if named else ()
     names = (strip_role(part)[0] for part in reversed(path.relative_to(root).parts[:-1])
-             if part not in ours)
+             if part not in ours and part not in besides)
     return next((name for name in names if not role_of(name) and not split_of([name])), None)
 
 
@@ -66,8 +68,18 @@ def find_class_masks(root: Path, images: str | None = None,
     notes: list[str] = []
     pictures, labels = files_of_roles(root, images, masks, notes, class_folders=True)
     by_class = defaultdict(list)
-    for file in labels:
-        name = class_of(file.path, root, masks)
+    # Of masks/cat/seq1/a.png beside images/seq1/a.jpg the class is cat.
+    scenes = {part for file in pictures for part in file.path.relative_to(root).parts[:-1]}
+    named = {file: class_of(file.path, root, masks, scenes) for file in labels}
+    if not any(named.values()):  # cat/a.jpg and cat/a_mask.png
+        named = {file: class_of(file.path, root, masks) for file in labels}
+    homes = {folder.parent for file, name in named.items() for folder in file.path.parents
+             if name and strip_role(folder.name)[0] == name}
+    for file, name in named.items():
+        folder = next((each for each in file.path.parents if each.parent in homes), None)
+        if name is None and folder:  # beside masks/bus, masks/train is no split
+            name = folder.name
+            file = file._replace(split=split_of(folder.parent.relative_to(root).parts))
         if name is None:
             raise InputError(f'{file.path}: --class-folders expects each mask in a folder '
                              'called like its class, such as masks/cat/NAME.png')

@@ -97,13 +97,55 @@ def test_one_folder_an_image_is_not_read_as_one_class_without_a_word(tmp_path):
         assert np.array_equal(found(named)['cat (1)'], expected(CAT, nothing))
 
 
+@pytest.mark.parametrize('mask', ['masks/{}/{}/{}.png', '{}/masks/{}/{}.png'])
+def test_folders_that_images_have_are_no_classes(tmp_path, mask):
+    """Scenes that count anew."""
+    root = tmp_path / 'data'
+    for scene in (1, 2):
+        for number in range(3):
+            picture(root / f'images/seq{scene}/{number}.png', 3 * scene + number)
+            save(root / mask.format('cat', f'seq{scene}', number), np.roll(CAT, scene, 1))
+            if number:
+                save(root / mask.format('dog', f'seq{scene}', number), np.roll(DOG, number, 0))
+    checked = check(root, tmp_path / 'drawn')
+    assert checked.encoding.classes == ['background', 'cat', 'dog'] and not checked.faults
+    items = [item for part in checked.splits.values() for item in part]
+    assert len(items) == 6
+    for item in items:
+        scene, number = int(item.pair.image.parent.name[3:]), int(item.pair.image.stem)
+        dog = np.roll(DOG, number, 0) if number else 0 * DOG
+        wanted = expected(np.roll(CAT, scene, 1), dog)
+        names = dict(enumerate(checked.encoding.classes)) | {255: None}
+        seen = np.vectorize(names.get, [object])(labels_of(item, checked.encoding))
+        assert np.array_equal(seen, wanted)
+
+
+@pytest.mark.parametrize('scene', ['', 'seq1/'])
+@pytest.mark.parametrize('split', ['', 'val/'])
+def test_a_class_may_be_called_train(tmp_path, split, scene):
+    root = tmp_path / 'data'
+    for number in range(4):
+        place = split if number > 1 else split and 'train/'
+        picture(root / f'{place}images/{scene}{number}.png', number)
+        save(root / f'{place}masks/bus/{scene}{number}.png', CAT)
+        if number % 2:
+            save(root / f'{place}masks/train/{scene}{number}.png', DOG)
+    checked = check(root, tmp_path / 'drawn')
+    assert checked.encoding.classes == ['background', 'bus', 'train'] and not checked.faults
+    wanted = expected(CAT, DOG)
+    wanted[wanted == 'cat'], wanted[wanted == 'dog'] = 'bus', 'train'
+    assert np.array_equal(found(checked)['3'], wanted)
+    assert len(checked.splits['val']) == (2 if split else 1)
+
+
 def test_coloured_masks_in_folders_of_any_names(tmp_path):
     """Red on black; names that elsewhere stand for other pictures are classes here."""
     root = tmp_path / 'data'
     for number in range(4):
         picture(root / f'images/{number}.png', number)
         for name, mask in (('human', CAT), ('edge', DOG)):
-            save(root / f'masks/{name}/{number}.png', np.dstack([mask, 0 * mask, 0 * mask]))
+            save(root / f'masks/{name}/{number}_{name}.png',
+                 np.dstack([mask, 0 * mask, 0 * mask]))
     checked = check(root, tmp_path / 'drawn')
     assert checked.encoding.classes == ['background', 'edge', 'human'] and not checked.faults
     wanted = expected(CAT, DOG)
