@@ -107,6 +107,13 @@ def test_a_hole_is_cut_out_and_what_leaves_the_image_is_cut_off():
     assert (whole == expected).all()
 
 
+def test_what_of_a_hole_lies_beyond_the_outline_is_in_no_region():
+    region = Region('a', (polygon([(0, 0), (2, 0), (2, 4), (0, 4)]), polygon(
+        [(3, 0), (4, 0), (4, 4), (3, 4)])), (polygon([(1, 1), (3, 1), (3, 3), (1, 3)]), ))
+    assert pixels_of(region, 4, 4).pixels.astype(int).tolist() == [
+        [1, 1, 0, 1], [1, 0, 0, 1], [1, 0, 0, 1], [1, 1, 0, 1]]
+
+
 def test_shares_of_the_sides_are_those_of_holes_too():
     region = Region('a', (polygon([(0, 0), (1, 0), (1, 1), (0, 1)]), ),
                     (polygon([(0.5, 0.25), (1, 0.25), (1, 0.75), (0.5, 0.75)]), ))

@@ -129,6 +129,23 @@ def test_label_studio_s_first_label_of_several_is_the_region_s():
     assert [region.name for region in found.regions] == ['b'] and found.size == SIZE
 
 
+def test_of_several_shapes_that_are_wrong_the_first_is_named():
+    found, = labelme.read(dict(imagePath='x.png', shapes=[
+        dict(label='a', shape_type=kind, points=[]) for kind in ('moon', 'polygon')]),
+        FILE).images
+    assert 'shape 1: ' in found.fault and "'moon'" in found.fault
+
+
+def test_what_nobody_has_labelled_is_told_from_what_has_nothing():
+    def task(annotations):
+        return label_studio.read([dict(data=dict(image='x.png'), annotations=annotations)],
+                                 FILE).images[0].labelled
+    assert [task([dict(result=[])]), task([])] == [True, False]
+    empty = supervisely.read(dict(size=dict(height=30, width=50), objects=[]),
+                             Path('d/ann/x.png.json'))
+    assert not empty.images[0].labelled
+
+
 def test_numbers_of_yolo_s_classes_begin_with_0(tmp_path):
     (tmp_path / 'labels').mkdir()
     (tmp_path / 'data.yaml').write_text('names: {1: a, 2: b}\n')

@@ -265,6 +265,10 @@ def reached(monkeypatch, where, name, arguments):
      'inference.predict_files.FCNInferencer',
      dict(model='C', weights='W', device='cpu', backbone='vgg16', cfg_options=dict(a=1),
           fast=True, tile=64, overlap=32, crf=True, runtime='openvino')),
+    ('evaluate W {folder} {folder}', 'reports.evaluate_folder.evaluate_folder',
+     dict(ignore=[255], conditions=['as taken'], max_images=None, batch_size=1, fast=False)),
+    ('predict {folder}', 'inference.predict_files.predict_to_files',
+     dict(opacity=0.5, batch_size=1, format=None, tolerance=None, min_area=0, fast=False)),
     ('predict {folder} --checkpoint {weights} --out O --format coco --tolerance 2 --min-area '
      '3 --batch-size 4 --overwrite', 'inference.predict_files.write_proposals',
      dict(out_dir='O', format='coco', tolerance=2, min_area=3, batch_size=4, overwrite=True)),
@@ -295,6 +299,13 @@ def test_options_of_a_config_arrive(monkeypatch, name, where):
     assert config.train_cfg.max_iters == 7 and config.resume
     if more:
         assert (config.work_dir, config.launcher) == ('D', 'slurm')
+
+
+def test_shapes_are_drawn_of_two_splits(monkeypatch):
+    found = reached(monkeypatch, 'datasets.voc_layout.write_voc', 'shapes2voc', [
+        '--out', 'O', '--train', 3, '--val', 2, '--seed', 5])['subsets']
+    assert {name: (len(each), each.split, each.seed) for name, each in found.items()} == dict(
+        train=(3, 'train', 5), val=(2, 'val', 5))
 
 
 @pytest.mark.parametrize('flag', ['--amp', '--resume', '--compile'])

@@ -61,7 +61,8 @@ def test_resizing_inside(trained, tmp_path, options):
         graph(image, scores=True)
 
 
-@pytest.mark.parametrize('options', [None, SHORT_SIDE])
+@pytest.mark.parametrize('options', [
+    None, SHORT_SIDE, {'model.data_preprocessor.bgr_to_rgb': False}])
 def test_resizing_outside(trained, tmp_path, options):
     """The file keeps the pipeline, which the inferencer runs."""
     export(trained / 'best.pth', tmp_path / 'net.onnx', scores=True, cfg_options=options)

@@ -136,7 +136,12 @@ def test_label_studio_serves_the_images_below_its_root(trained, scenes, tmp_path
     files = [scenes / 'b.png', scenes / 'a/Größe 道.jpg']
     predict_to_files(files, trained / 'best.pth', out_dir=tmp_path / 'out',
                      format='labelstudio', device='cpu')
-    addresses = [task['data']['image'] for task in read_json(tmp_path / 'out/tasks.json')]
+    tasks = read_json(tmp_path / 'out/tasks.json')
+    for task in tasks:
+        whole, = task['predictions']
+        assert whole['score'] == pytest.approx(
+            np.mean([each['score'] for each in whole['result']]), abs=1e-3)
+    addresses = [task['data']['image'] for task in tasks]
     assert [scenes.parent / unquote(address.partition('?d=')[2])
             for address in addresses] == files
 

@@ -112,8 +112,9 @@ def test_exported_files_and_heat_maps(trained, segment, tmp_path):
     exported = FCNInferencer(tmp_path / 'net.onnx')
     with pytest.raises(InputError, match='an exported file labels an image as a whole: give'):
         exported.save(tmp_path / 'a.tif', tmp_path / 'out', progress=False)
-    with pytest.raises(InputError, match='leave the heat map out'):
-        segment.save(tmp_path / 'a.tif', tmp_path / 'out', heatmap='bar', progress=False)
+    for name in ('bar', 0):
+        with pytest.raises(InputError, match='leave the heat map out'):
+            segment.save(tmp_path / 'a.tif', tmp_path / 'out', heatmap=name, progress=False)
     assert not any((tmp_path / 'out').iterdir())
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.structures import PixelData
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 from PIL import Image
 from scipy.io import savemat
@@ -240,3 +240,13 @@ default_hooks = dict(
     assert (rows['labels'][0] == found.labels).all()
     assert (rows['labels_geometric'][0] == found.tasks['geometric']).all()
     assert (found.tasks['geometric'] != found.labels).any()
+
+
+def test_labels_of_all_tasks_count_alike(tmp_path):
+    for name in ('first', 'second'):
+        Image.fromarray(np.array([[0, 1], [2, 0]], np.uint8)).save(tmp_path / f'{name}.png')
+    for reduce, expected in ((True, [[255, 0], [1, 255]]), (False, [[0, 1], [2, 0]])):
+        found = TRANSFORMS.build(dict(type='LoadTasks', reduce_zero_label=reduce))(dict(
+            seg_map_path=str(tmp_path / 'first.png'), seg_fields=[], label_map=None,
+            task_paths=dict(height=str(tmp_path / 'second.png')), reduce_zero_label=reduce))
+        assert found['gt_seg_map'].tolist() == found['gt_height'].tolist() == expected

@@ -65,6 +65,19 @@ def test_the_four_metrics_under_all_conditions(trained, folders, tmp_path):
     assert '| dusk ' in (tmp_path / 'out/evaluation.md').read_text()
 
 
+def test_pictures_are_as_the_first_condition_has_them(trained, folders, tmp_path,
+                                                      monkeypatch):
+    shown = []
+    monkeypatch.setattr('fcn_plugin.reports.evaluate_folder.save_pages',
+                        lambda files, rows, meta: shown.extend(rows))
+    found = evaluate_folder(trained / 'best.pth', folders / 'images', folders / 'masks',
+                            out_dir=tmp_path / 'out', ignore=[9], pictures=2,
+                            conditions=['dark', 'cold'], device='cpu')
+    assert [int(row.path.stem) for row in shown] == choose_images(found['dark'], 2)
+    for row in shown:
+        assert (row.image == CONDITIONS['dark'](np.asarray(Image.open(row.path)))).all()
+
+
 def test_names_in_capitals_and_taken_apart(trained, folders, tmp_path):
     """PNG on a Windows disk; names with umlauts as macOS stores them."""
     for kind, form, suffix in (('images', 'NFC', '.JPG'), ('masks', 'NFD', '.PNG')):
