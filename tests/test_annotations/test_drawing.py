@@ -222,7 +222,7 @@ def test_masks_in_png_of_every_kind():
     two = Image.fromarray(mask.astype(np.uint8))
     two.putpalette([0, 0, 0, 255, 255, 255])
     clear = Image.fromarray(np.dstack([np.zeros((*SIZE, 3), np.uint8),
-                                       mask.astype(np.uint8) * 255]))
+                                       mask.astype(np.uint8) * 9]))  # hardly seen
     blue = Image.fromarray(np.multiply.outer(mask, [0, 0, 200]).astype(np.uint8))
     for data in (png(bit), png(two), png(two, transparency=0), png(clear), png(blue),
                  png(Image.fromarray(mask.astype(np.uint8) * 255))):

@@ -9,7 +9,8 @@ from label_studio_brush import brushed
 
 from fcn_plugin.annotations import coco, cvat, label_studio, labelme, supervisely, yolo
 from fcn_plugin.annotations.drawing import draw
-from fcn_plugin.annotations.matching import match
+from fcn_plugin.annotations.formats import read_files
+from fcn_plugin.annotations.matching import match, merged
 from fcn_plugin.annotations.regions import Annotated, Region, polygon
 
 SIZE = 30, 50  # H, W
@@ -153,6 +154,15 @@ def test_numbers_of_yolo_s_classes_begin_with_0(tmp_path):
         yolo.names_in(tmp_path / 'data.yaml')
 
 
+def test_of_yolo_s_two_files_of_names_data_yaml_counts(tmp_path):
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'labels/x.txt').write_text('1 0.2 0.1 0.4 0.1 0.4 0.5\n')
+    (tmp_path / 'classes.txt').write_text('c\nd\n')
+    (tmp_path / 'data.yaml').write_text('names: [a, b]\n')
+    ((_, export), ), broken = read_files(tmp_path.iterdir())
+    assert export.classes == ['a', 'b'] and not broken
+
+
 def test_empty_lines_of_yolo_s_classes_are_none(tmp_path):
     (tmp_path / 'labels').mkdir()
     (tmp_path / 'labels/x.txt').write_text('1 0.2 0.1 0.4 0.1 0.4 0.5\n')
@@ -191,6 +201,12 @@ def matched(files, *names):
         faults)
     return {path.relative_to(root).as_posix(): [one.name for one in ones]
             for path, ones in found.items()}, faults
+
+
+def test_pixels_and_shares_of_one_image_are_not_mixed():
+    one = Annotated('x', None, (), FILE)
+    assert merged([one, one]).fault is None
+    assert 'two sizes' in merged([one, one._replace(shares=True)]).fault
 
 
 def test_names_agree_however_accents_are_stored():

@@ -56,6 +56,7 @@ def test_it_loads_as_a_model(of_a_run, tmp_path):
     model = load_model(None, publish(of_a_run, tmp_path / 'small.pth'), 'cpu')
     assert {value.dtype for value in model.parameters()} == {torch.float32}
     assert model.dataset_meta['classes'][1] == 'bar'
+    assert model.dataset_meta['palette'][2] == [2, 4, 6]
 
 
 def test_the_mean_of_stages(of_a_run, tmp_path):

@@ -150,10 +150,11 @@ def test_dataset_meta_of_checkpoint_and_config(trained, model):
 def test_names_and_colours_in_a_checkpoint_of_mmseg_0(trained, tmp_path):
     content = torch.load(trained / 'best.pth', weights_only=True)
     known = content['meta'].pop('dataset_meta')
-    content['meta'].update(CLASSES=known['classes'][::-1], PALETTE=known['palette'][::-1])
+    classes = (*known['classes'][:0:-1], '_background_')  # labelme's
+    content['meta'].update(CLASSES=classes, PALETTE=known['palette'][::-1])
     torch.save(content, tmp_path / 'old.pth')
     meta = loading.load_model(None, tmp_path / 'old.pth', 'cpu').dataset_meta
-    assert meta['classes'] == CLASSES[::-1] and meta['background'] == 8
+    assert meta['classes'] == classes and meta['background'] == 8
     assert meta['palette'] == known['palette'][::-1]
 
 
