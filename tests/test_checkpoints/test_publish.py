@@ -85,12 +85,13 @@ def test_the_mean_of_stages(of_a_run, tmp_path):
     publish(tmp_path / 'half.pth', tmp_path / 'of_half.pth', average=[tmp_path / 'half.pth'])
     assert (read_checkpoint(tmp_path / 'of_half.pth')['state_dict'][key] == 4e4).all()
     # whose shapes differ, or whose layers
-    for change in (lambda state: state.update({key: state[key][:1]}),
-                   lambda state: state.pop(key)):
+    for change, named in ((lambda state: state.update({key: state[key][:1]}), key),
+                          (lambda state: state.pop(key), key),
+                          (lambda state: state.update(more=state[key]), 'more')):
         other = dict(found, state_dict=dict(found['state_dict']))
         change(other['state_dict'])
         torch.save(other, tmp_path / 'other.pth')
-        with pytest.raises(InputError, match=f"other.pth' cannot be averaged.*'{key}'"):
+        with pytest.raises(InputError, match=f"other.pth' cannot be averaged.*'{named}'"):
             publish(of_a_run, tmp_path / 'bad.pth', average=[tmp_path / 'other.pth'])
         assert not (tmp_path / 'bad.pth').exists()
 
