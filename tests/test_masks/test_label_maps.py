@@ -10,6 +10,7 @@ from fcn_plugin.masks.label_maps import (
     label_maps_of_folder,
     read_label_png,
 )
+from fcn_plugin.masks.reading import read_mask
 from fcn_plugin.visualization import save_label_png
 
 LABELS = np.random.default_rng(0).choice([0, 1, 20, 255], (6, 9)).astype(np.uint8)
@@ -117,6 +118,14 @@ def test_grey_in_three_channels_is_an_image(tmp_path):
     Image.fromarray(np.ones((2, 3, 3), np.uint8)).save(tmp_path / 'a.png')
     with pytest.raises(ValueError, match='image of mode grey in 3 channels, expected'):
         read_label_png(tmp_path / 'a.png')
+
+
+def test_real_numbers_are_labels_where_they_are_whole(tmp_path):
+    for name, last in (('whole', 2.), ('half', 2.5)):
+        Image.fromarray(np.array([[0, 1, last]], np.float32)).save(tmp_path / f'{name}.tif')
+    assert read_mask(tmp_path / 'whole.tif').values.tolist() == [[0, 1, 2]]
+    with pytest.raises(ValueError, match='fractions, not labels'):
+        read_mask(tmp_path / 'half.tif')
 
 
 def test_labels_of_all_16_bits_stay(tmp_path):

@@ -41,6 +41,12 @@ def test_channels_are_in_their_order_and_normalised(to_rgb):
     np.testing.assert_allclose(found[:, 1, 2], (pixel - [1, 2, 3]) / [4, 5, 8], rtol=1e-6)
 
 
+def test_of_more_than_three_channels_the_order_is_the_file_s():
+    backend = GraphBackend(Known(dict(PLAIN, channels=5, mean=[0], std=[1])))
+    image = np.tile(np.arange(5, dtype=np.uint8), (2, 4, 1))
+    assert backend.prepare(image)[:, 1, 2].tolist() == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize('wanted', [True, False])
 def test_each_task_has_its_labels_and_scores(wanted):
     def run(batch):
