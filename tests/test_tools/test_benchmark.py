@@ -125,7 +125,8 @@ def test_peers_that_are_here_take_part_and_the_others_are_named(config, tmp_path
     for name in peers.contenders(peers.Ours(None, 9, tmp_path)):
         assert (name in rows) != (f'left out: {name} (' in printed), name
     assert {'ours, PyTorch', 'ours, PyTorch --fast', 'mmseg PIDNet-S'} <= set(rows)
-    assert all(row['milliseconds'] > 0 and row['bytes'] > 1e4 and row['size'] == 70
+    assert all(row['milliseconds'] > 0 and row['load'] > 0 and row['bytes'] > 1e4
+               and row['size'] == 70
                and row['classes'] == 9 for row in rows.values())
     assert 'file MB' in (out / 'peers.md').read_text() and ' 1 threads' in printed
 

@@ -2,6 +2,7 @@
 import json
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -277,8 +278,8 @@ def run_peers(config: Config, sizes: Sequence[int], classes: int | None = None,
             found, left_out = _at(size, ours, rounds)
             rows += found
             tables.append(_table(size, found, left_out))
-    text = '\n\n'.join([*tables, 'Peak memory: from before a contender is built to its first '
-                        'labels, libraries apart.', machine('cpu')])
+    text = '\n\n'.join([*tables, 'Load and peak memory: from before a contender is built to '
+                        'its first labels, libraries apart.', machine('cpu')])
     print(text)
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
@@ -290,11 +291,13 @@ def run_peers(config: Config, sizes: Sequence[int], classes: int | None = None,
 def _at(size: int, ours: Ours, rounds: int) -> tuple[list[dict], dict[str, str]]:
     """A row for each that can take part, and the reasons of the others."""
     image = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
-    calls, bytes_of, peaks, left_out = {}, {}, {}, {}
+    calls, bytes_of, loads, peaks, left_out = {}, {}, {}, {}, {}
     for name, build in contenders(ours).items():
         def first_labels(name=name, build=build) -> None:
+            begin = time.perf_counter()
             labels, bytes_of[name] = build(image)
             labels(image)
+            loads[name] = time.perf_counter() - begin
             calls[name] = lambda: labels(image)
 
         try:
@@ -306,17 +309,18 @@ def _at(size: int, ours: Ours, rounds: int) -> tuple[list[dict], dict[str, str]]
             left_out[name] = str(error)
     return [dict(contender=name, size=size, classes=ours.classes, bytes=bytes_of[name],
                  milliseconds=1e3 * timing.median, fastest=1e3 * min(timing.seconds),
-                 slowest=1e3 * max(timing.seconds), memory=peaks[name])
+                 slowest=1e3 * max(timing.seconds), load=loads[name], memory=peaks[name])
             for name, timing in measure(calls, rounds).items()], left_out
 
 
 def _table(size: int, rows: list[dict], left_out: dict[str, str]) -> str:
-    table = PrettyTable(['', 'ms', 'fastest', 'slowest', 'file MB', 'peak MB'])
+    table = PrettyTable(['', 'ms', 'fastest', 'slowest', 'load s', 'file MB', 'peak MB'])
     table.align = 'r'
     table.align[''] = 'l'
     for row in rows:
         table.add_row([row['contender'], f"{row['milliseconds']:.1f}", f"{row['fastest']:.1f}",
-                       f"{row['slowest']:.1f}", f"{row['bytes'] / 1e6:.1f}",
+                       f"{row['slowest']:.1f}", f"{row['load']:.1f}",
+                       f"{row['bytes'] / 1e6:.1f}",
                        '-' if row['memory'] is None else f"{row['memory'] / 1e6:.0f}"])
     return '\n'.join([f'image in memory to labels, {size}x{size}', str(table),
                       *(f'left out: {name} ({why})' for name, why in left_out.items())])
