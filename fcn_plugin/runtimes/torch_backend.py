@@ -58,15 +58,19 @@ def run_pipeline(pipeline: Compose, image: np.ndarray) -> dict:
 
     Raises:
         ValueError: If it cannot take an image of that size, such as 1x500 pixels whose
-            ratio is kept in a size of 224.
+            ratio is kept in a size of 224; or does not pack what it makes.
     """
     try:
-        return pipeline(dict(img=np.ascontiguousarray(image[..., turned(image.shape[2])])))
+        found = pipeline(dict(img=np.ascontiguousarray(image[..., turned(image.shape[2])])))
     except cv2.error as error:
         reason = 'resized, its shorter side would have no pixel left' if (
             error.func == 'resize') else error
         raise InputError("the config's test pipeline cannot take an image of "
                          f'{image.shape[1]}x{image.shape[0]} pixels: {reason}') from error
+    if not found or 'inputs' not in found:
+        raise InputError("the config's test pipeline gives no 'inputs': it must end with "
+                         'PackSegInputs')
+    return found
 
 
 class TorchBackend:

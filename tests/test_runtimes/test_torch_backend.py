@@ -1,5 +1,6 @@
 """From images to what a segmentor is given, and from what it returns to predictions."""
 import numpy as np
+import pytest
 import torch
 from mmengine.config import Config
 from mmengine.structures import PixelData
@@ -7,6 +8,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from fcn_plugin.runtimes.torch_backend import TorchBackend, build_pipeline, run_pipeline
+from fcn_plugin.utils.errors import InputError
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
 
@@ -72,3 +74,8 @@ def test_images_of_one_size_are_run_at_once_and_keep_their_order():
     found = TorchBackend(model, pipeline())([noise(4, 5), noise(6, 7), noise(4, 5)])
     assert [len(each['inputs']) for each in model.given] == [2, 1]
     assert [one.labels.shape for one in found] == [(4, 5), (6, 7), (4, 5)]
+
+
+def test_a_pipeline_that_packs_nothing():
+    with pytest.raises(InputError, match="no 'inputs': it must end with PackSegInputs"):
+        run_pipeline(pipeline(PIPELINE[:1]), noise(4, 5))
