@@ -17,7 +17,7 @@ from ..evaluation import FIGURES
 from ..inference.predict import compare, predict_dataset, spread
 from ..utils.config import pretrained_weights
 from ..utils.distributed import explain_lost_processes
-from ..utils.errors import InputError
+from ..utils.errors import DownloadError, InputError
 from ..utils.files import check_writable, naming_disk
 from ..utils.paths import shown, tool_command
 from ..utils.wrappers import unwrapped
@@ -120,11 +120,12 @@ def explain_missing_weights(config: Config):
     """Turns a failed download of pretrained weights into a way out."""
     try:
         yield
-    except URLError as error:
+    except (DownloadError, URLError) as error:
         weights = [(path, init['checkpoint'])
                    for path, init in pretrained_weights(config.model)]
-        if not weights:  # it was something else that was downloaded, load_from say
-            raise
+        addresses = [address for _, address in weights]
+        if getattr(error, 'address', None) not in (*addresses, None) or not weights:
+            raise  # it was something else that was downloaded, load_from say
         listed = ', '.join(f'{checkpoint} (model.{path})' for path, checkpoint in weights)
         options = ' '.join(f'model.{path}.checkpoint=FILE' for path, _ in weights)
         raise ConnectionError(

@@ -252,8 +252,8 @@ def match(images: list[File], masks: list[File],
 
     def apart(image, mask):
         one, other = place(image), place(mask)
-        return one != other and one in of_masks and other in of_images or (
-            None is not image.split != mask.split is not None)
+        split = bool(image.split and mask.split and image.split != mask.split)
+        return split or one != other and one in of_masks and other in of_images
     found: list[tuple[File, File]] = []
     ways: list[tuple[str, Callable, tuple[str, str] | None]] = [
         ('', lambda f: (f.split, f.place, f.stem), None),

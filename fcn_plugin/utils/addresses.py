@@ -6,7 +6,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .errors import InputError
+from .errors import DownloadError
 
 #: How the addresses of files begin.
 WEB = ('http://', 'https://')
@@ -42,7 +42,5 @@ def fetched(address: str) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(address, str(folder / name), progress=False)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = getattr(error, 'reason', error)
-        raise InputError(f"'{address}' cannot be downloaded: {reason}. Download it by other "
-                         'means, and give its path') from None
+        raise DownloadError(address, getattr(error, 'reason', error)) from None
     return folder / name

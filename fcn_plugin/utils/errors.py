@@ -21,6 +21,15 @@ class LeftOutError(InputError):
     """Some of many inputs could not be used; what there is of the others is done."""
 
 
+class DownloadError(InputError):
+    """A file cannot be downloaded: ``address``, and ``reason`` in a few words."""
+
+    def __init__(self, address: str, reason: object) -> None:
+        super().__init__(f"'{address}' cannot be downloaded: {reason}. Download it by other "
+                         'means, and give its path')
+        self.address, self.reason = address, reason
+
+
 class InputTypeError(UserError, TypeError):
     """A setting is of another type than expected."""
 

@@ -25,6 +25,7 @@ from fcn_plugin.engine import CPUAmpOptimWrapper, FCNLoggerHook
 from fcn_plugin.engine.train import explain_missing_weights, use_amp, use_fused_optimizer
 from fcn_plugin.evaluation import FCNMetric
 from fcn_plugin.utils.config import load_config
+from fcn_plugin.utils.errors import DownloadError
 
 PRETRAINED = SHAPES.replace(TINY_BACKBONE, TINY_BACKBONE.replace('None', """dict(
         _delete_=True, type='Pretrained', prefix='backbone.',
@@ -61,11 +62,11 @@ def offline(monkeypatch):
     """Every download fails; the addresses that were tried."""
     tried = []
 
-    def load_url(url, **kwargs):
+    def urlopen(url, **kwargs):
         tried.append(url)
         raise URLError('[Errno -2] Name or service not known')
 
-    monkeypatch.setattr('mmengine.runner.checkpoint.load_url', load_url)
+    monkeypatch.setattr('urllib.request.urlopen', urlopen)
     return tried
 
 
@@ -250,6 +251,10 @@ def test_every_part_with_weights_is_named():
 
 
 def test_other_failed_downloads_are_not_explained_as_weights():
+    weights = dict(init_cfg=dict(type='Pretrained', checkpoint='http://a'))
+    with pytest.raises(DownloadError, match="'http://b' cannot be downloaded: none"), (
+            explain_missing_weights(Config(dict(model=weights)))):
+        raise DownloadError('http://b', 'none')  # of load_from
     with pytest.raises(URLError), explain_missing_weights(Config(dict(model=dict()))):
         raise URLError('no route')
 
