@@ -2,6 +2,7 @@
 import hashlib
 import http.client
 import re
+import sys
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,7 +41,8 @@ def fetched(address: str) -> Path:
             folder /= hashlib.sha256(repr((address, said)).encode()).hexdigest()[:16]
         if not (folder / name).is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(address, str(folder / name), progress=False)
+            torch.hub.download_url_to_file(address, str(folder / name),
+                                           progress=sys.stderr.isatty())
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise DownloadError(address, getattr(error, 'reason', error)) from None
     return folder / name

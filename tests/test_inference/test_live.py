@@ -22,6 +22,14 @@ from fcn_plugin.inference import live
 from fcn_plugin.inference.predict_files import predict_to_files
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Ctrl-C interrupts, also where what has started the tests had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope='module')
 def segment(trained):
     return FCNInferencer(weights=trained / 'best.pth', device='cpu')
