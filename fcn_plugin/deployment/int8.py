@@ -211,6 +211,9 @@ def _compare(plain: GraphBackend, quantised: GraphBackend, paths: Sequence[Path]
             for matrix, each in zip(matrices, found):
                 matrix += confusion_matrix(torch.from_numpy(each.labels.astype(np.int64)),
                                            truth, classes)
-    before, after = (float(segmentation_metrics(matrix)['mIoU']) for matrix in matrices)
+    mean_iou = None
+    if masks is not None:
+        before, after = (float(segmentation_metrics(matrix)['mIoU']) for matrix in matrices)
+        mean_iou = before, after
     first, second = (1000 * statistics.median(each) for each in times)
-    return equal / pixels, (first, second), None if masks is None else (before, after)
+    return equal / pixels, (first, second), mean_iou

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import visualization as vis
+from ..masks.reading import LOSSY
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
 from ..utils.paths import IMAGE_SUFFIXES, PathLike
@@ -210,7 +211,7 @@ def output_files(out_dir: Path, stem: str, source: Path | None,
     Returns:
         dict[str, Path]: 'overlay'; of an image 'labels' and 'labels_<task>'; 'heatmap'.
     """
-    lossy = source is not None and source.suffix.lower() in ('.jpg', '.jpeg')
+    lossy = source is not None and source.suffix.lower() in LOSSY
     files = dict(
         overlay=out_dir / f'{stem}_overlay{video or (".jpg" if lossy else ".png")}')
     if not video:

@@ -234,12 +234,11 @@ def class_shares(found: Sequence[Inspected], encoding: Encoding) -> ClassShares:
 
 
 def median_frequency_weights(shares: ClassShares) -> list[float]:
-    """Weights that make rare classes count more: the roots of those of Eigen and Fergus (ICCV
-    2015), which find rare classes where they are not.
+    """Weights that make rare classes count more: roots of those of Eigen and Fergus (2015).
 
-    Theirs is the median of all classes' frequencies divided by the class's own. The frequency
-    of a class is its share of the pixels of those images that have it. The root is kept
-    between 0.1 and 10.
+    Without the root, rare classes are found where they are not. Theirs (ICCV) is the median of
+    all classes' frequencies divided by the class's own. The frequency of a class is its share
+    of the pixels of those images that have it. The root is kept between 0.1 and 10.
 
     Args:
         shares (ClassShares): Of the training images. Classes that do not occur get 1.
