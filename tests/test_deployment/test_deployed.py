@@ -65,6 +65,23 @@ def test_as_the_segmentor_predicts(name, size):
     assert (labels[0] == sample.pred_sem_seg.data[0]).float().mean() > 0.999
 
 
+@torch.no_grad()
+def test_labels_of_a_further_task_of_many_classes():
+    """300 do not fit into 8 bits, which would do for the first task's five."""
+    model = build(backbone=NARROW, decode_head=dict(HEAD, other_tasks=dict(part=300)))
+    model.decode_head.score.stride32.bias[-40:] += 5
+    network = DeployedSegmentor(model, preprocess=True)
+    size = (64, 96)
+    image = torch.randint(0, 256, (3, *size), dtype=torch.uint8)
+    sample, = model.test_step(dict(inputs=[image.clone()], data_samples=[SegDataSample(
+        metainfo=dict(ori_shape=size, img_shape=size))]))
+    found = dict(zip(network.outputs, network(image.flip(0).permute(1, 2, 0)[None])))
+    expected = sample.get('pred_part').data
+    assert (expected > 255).float().mean() > 0.5 and expected.dtype == torch.int16
+    assert (found['labels_part'] == expected).float().mean() > 0.999
+    assert (found['labels'] == sample.pred_sem_seg.data).float().mean() > 0.999
+
+
 @pytest.mark.parametrize('stride, start, size, out', [
     (8, 0., 61, 61), (8, 27., 61, 61), (1, 0., 40, 17), (32, 16., 20, 55),
     (8, 0., 64, 200)])

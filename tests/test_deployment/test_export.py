@@ -11,6 +11,7 @@ from PIL import Image
 from tiny_runs import CONFIGS, run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.deployment.deployed import normalise
 from fcn_plugin.deployment.export import compare_backends, export, resize_of
 from fcn_plugin.runtimes.backend import Prediction
 
@@ -105,11 +106,14 @@ def test_overlays_from_onnx(exported, photos, tmp_path):
 class Answers:
     """A backend that says what it was told, alone and in a batch."""
 
-    def __init__(self, probabilities, labels=None, in_batch=None, scores=False):
+    def __init__(self, probabilities, labels=None, in_batch=None, scores=False, task=None):
         self.meta = dict(scores=scores)
         labels = probabilities.argmax(0) if labels is None else labels
         self.alone = Prediction(labels, probabilities)
         self.in_batch = Prediction(labels if in_batch is None else in_batch, probabilities)
+        if task is not None:
+            self.alone, self.in_batch = (each._replace(tasks=dict(part=Prediction(
+                task, probabilities))) for each in (self.alone, self.in_batch))
 
     def __call__(self, images, scores=False):
         found = self.alone if len(images) == 1 else self.in_batch
@@ -132,6 +136,14 @@ NAN = np.where(SURE > 2, SURE, np.nan).astype(np.float32)
 def test_a_graph_that_computes_something_else(graph):
     with pytest.raises(ValueError, match='does not compute what PyTorch does'):
         compare_backends(Answers(SURE), graph, [IMAGE], 1e-3)
+
+
+def test_a_graph_whose_labels_of_a_further_task_are_others():
+    reference = Answers(SURE, task=LABELS)
+    found = compare_backends(reference, Answers(SURE, task=LABELS), [IMAGE], 1e-3)
+    assert found['equal'] == 1 and found['gap'] == 0
+    with pytest.raises(ValueError, match='differs by 0.8, where 0.001 .* 12.50 % of the lab'):
+        compare_backends(reference, Answers(SURE, task=WRONG), [IMAGE], 1e-3)
 
 
 def test_one_label_far_off_is_not_made_up_for_by_others():
@@ -186,6 +198,20 @@ def test_a_graph_that_computes_something_else_is_refused(trained, tmp_path, monk
         export(trained / 'best.pth', tmp_path / 'net.onnx', preprocess=True,
                cfg_options=NATIVE)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('options', [NATIVE, None])
+def test_what_may_differ(trained, tmp_path, monkeypatch, options):
+    """A quarter where the graph resizes, which rounds; else a thousandth."""
+    monkeypatch.setattr('fcn_plugin.deployment.deployed.normalise', lambda *given:
+                        normalise(*given) + 0.003)
+    given = dict(preprocess=True, scores=True, cfg_options=options)
+    if options:
+        with pytest.raises(ValueError, match='differs by 0.0.*, where 0.001 is allowed'):
+            export(trained / 'best.pth', tmp_path / 'net.onnx', **given)
+        assert not list(tmp_path.iterdir())
+    else:
+        assert 1e-3 < export(trained / 'best.pth', tmp_path / 'net.onnx', **given)['gap'] < 0.2
 
 
 def test_files_that_are_none(exported, tmp_path):

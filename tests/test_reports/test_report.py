@@ -15,7 +15,7 @@ import pytest
 import torch
 from chromium import chromium
 from PIL import Image
-from tiny_runs import SHAPES, run_tool, succeed, write_config
+from tiny_runs import HERE, SHAPES, run_tool, succeed, write_config
 
 from fcn_plugin import visualization as vis
 from fcn_plugin.checkpoints.bundled import BUNDLED
@@ -305,6 +305,27 @@ def test_figures_are_those_of_the_test_tool(work_dir, page):
     log, = (work_dir / 'test').glob('*/*.json')
     metrics = json.loads(log.read_text())
     shown = re.findall(r'<b>([\d.]+)</b>', page)
+    assert shown == [f'{metrics[name]:.2f}' for name in ('mIoU', 'aAcc', 'mAcc', 'fwIoU')]
+
+
+def test_judged_at_the_size_at_which_validation_judges(trained, tmp_path):
+    """That of the pipeline, where the config says rescale=False: not at the image's own and
+    then at that one."""
+    loader = f"""dict(batch_size=2, {HERE}, sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='ShapesDataset', length=3, split='val', image_size=(40, 70), pipeline=[
+        dict(type='Resize', scale=(96, 80)), dict(type='PackSegInputs')]))"""
+    config = write_config(tmp_path, f"""
+_base_ = '{trained}/config.py'
+val_dataloader = dict(_delete_=True, **{loader})
+test_dataloader = {loader}
+val_evaluator = test_evaluator = dict(type='FCNMetric')
+val_cfg, test_cfg = dict(type='ValLoop'), dict(type='TestLoop')
+""")
+    page = report(tmp_path, config=config, weight_path=trained / 'best.pth', device='cpu')
+    succeed('test.py', config, trained / 'best.pth', '--work-dir', tmp_path / 'test')
+    log, = (tmp_path / 'test').glob('*/*.json')
+    metrics = json.loads(log.read_text())
+    shown = re.findall(r'<b>([\d.]+)</b>', page.read_text())
     assert shown == [f'{metrics[name]:.2f}' for name in ('mIoU', 'aAcc', 'mAcc', 'fwIoU')]
 
 

@@ -2,10 +2,19 @@
 import numpy as np
 import pytest
 import torch
-from caffe_nets import FC, WIDTHS, encode, narrow_trunk, paper_net, port_net
+from caffe_nets import (
+    FC,
+    WIDTHS,
+    encode,
+    narrow_trunk,
+    paper_net,
+    port_net,
+    two_task_net,
+)
 from mmseg.datasets import PascalContextDataset, PascalContextDataset59, PascalVOCDataset
 from tiny_runs import run_tool, succeed
 
+from fcn_plugin.modalities import SIFTFlowDataset
 from fcn_plugin.models.converters import our_net
 
 CAFFE2FCN, FCN2PORT = ('model_converters/caffe2fcn.py', 'model_converters/fcn2port.py')
@@ -92,6 +101,42 @@ def test_pascal_context_takes_mmsegs_order(caffemodel, tmp_path, classes, data_s
     again = torch.load(again, weights_only=True)['state_dict']
     assert all(torch.equal(value, again[key])
                for key, value in loaded['state_dict'].items())
+
+
+@pytest.mark.parametrize('classes', [33, 5])
+def test_two_tasks_there_and_back(tmp_path, classes):
+    """Of as many classes as SIFT Flow has, its names of both tasks are kept."""
+    source, checkpoint, port = (tmp_path / name for name in (
+        'net.caffemodel', 'fcn.pth', 'port.pth'))
+    net = two_task_net('16s', classes)
+    source.write_bytes(encode(net))
+    succeed(CAFFE2FCN, source, checkpoint)
+    loaded = torch.load(checkpoint, weights_only=True)
+    meta, info = loaded['meta'], SIFTFlowDataset.METAINFO
+    assert meta['decode_head']['other_tasks'] == dict(geometric=3)
+    if classes == 33:
+        assert meta['dataset_meta']['classes'] == info['classes']
+        assert meta['dataset_meta']['tasks'] == info['tasks']
+        del meta['decode_head']  # as a training writes it
+        torch.save(loaded, checkpoint)
+    else:
+        assert 'dataset_meta' not in meta
+    succeed(FCN2PORT, checkpoint, port)
+    written = torch.load(port, weights_only=True)
+    assert written.keys() == {f'{name}.{kind}' for name, (_, arrays) in net.items()
+                              for kind, _ in zip(('weight', 'bias'), arrays)}
+    for name in ('score_fr', 'score_pool4'):
+        for task in ('sem', 'geo'):
+            assert torch.equal(written[f'{name}_{task}.weight'],
+                               torch.from_numpy(net[f'{name}_{task}'][1][0]))
+
+
+@pytest.mark.parametrize('net', [paper_net('16s', 33), two_task_net('16s', 33, 4)])
+def test_as_many_classes_as_siftflow_has_but_other_tasks(tmp_path, net):
+    (tmp_path / 'net.caffemodel').write_bytes(encode(net))
+    succeed(CAFFE2FCN, tmp_path / 'net.caffemodel', tmp_path / 'fcn.pth')
+    loaded = torch.load(tmp_path / 'fcn.pth', weights_only=True)
+    assert 'tasks' not in loaded['meta']['dataset_meta']
 
 
 def test_learned_kernels_of_pascal_context_are_reordered_in_both_axes(tmp_path):
