@@ -1,8 +1,12 @@
-"""How cameras say that a picture is turned."""
+"""What files say of a picture: how cameras have turned it, and how many pages it has."""
+import contextlib
+
 from PIL import Image
 
 #: Orientations that exchange height and width.
 EXCHANGING_SIDES = (5, 6, 7, 8)
+#: Tag of TIFF for the kind of a page, and its bits for a smaller copy and for transparency.
+_KIND_OF_PAGE, _COPY, _TRANSPARENCY = 254, 1, 4
 
 
 def orientation_of(picture: Image.Image) -> int:
@@ -14,3 +18,22 @@ def orientation_of(picture: Image.Image) -> int:
         return 1
     found = picture.getexif().get(0x0112, 1)
     return int(found) if found in range(2, 9) else 1
+
+
+def pages_of(image: Image.Image) -> int:
+    """How many pages of its size an open file has, of which readers take the first.
+
+    Smaller copies and masks of transparency in a TIFF do not count, nor does what phones add
+    to a JPEG.
+    """
+    count = 1
+    if image.format == 'MPO':
+        return count
+    size = image.size
+    with contextlib.suppress(Exception):  # a damaged page behind the first hurts nobody
+        for place in range(1, getattr(image, 'n_frames', 1)):
+            image.seek(place)
+            kind = getattr(image, 'tag_v2', {}).get(_KIND_OF_PAGE, 0)
+            count += image.size == size and not kind & (_COPY | _TRANSPARENCY)
+    image.seek(0)
+    return count

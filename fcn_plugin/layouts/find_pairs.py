@@ -11,7 +11,13 @@ from ..utils.errors import InputError
 from ..utils.files import decoded_text
 from ..utils.names import NamedFiles, every_file, plain
 from ..utils.paths import IMAGE_SUFFIXES
-from .other_files import not_read, without_need, without_other_images, without_other_masks
+from .other_files import (
+    not_read,
+    split_predictions,
+    without_need,
+    without_other_images,
+    without_other_masks,
+)
 from .roles import OTHERS, SPLITS, role_of, split_of, strip_role, without_ends, words
 
 
@@ -122,6 +128,13 @@ def files_of_roles(root: Path, images: str | None, masks: str | None, notes: lis
                 map(lies_in(root, named), files_below(root))):
             raise NotADirectoryError(f'{root / named}: no such folder')
     roles = sort_out(root, images, masks, notes)
+    predicted = roles.pop('predicted')
+    if predicted and masks is None:
+        one = predicted[0].relative_to(root)
+        what = f'{len(predicted)} label maps, such as {one}, are what fcn predict has written'
+        notes.append(f'{what}, and left alone' if roles['mask'] else (
+            f'{what}, and taken for masks, as there are no others: look at them first'))
+        roles['mask'] = roles['mask'] or predicted
     if not roles['image'] or not roles['mask']:
         seen = sorted({str(p.parent.relative_to(root)) for files in roles.values()
                        for p in files})
@@ -167,13 +180,15 @@ def lies_in(root: Path, named: str | None) -> Callable[[Path], bool]:
 
 def sort_out(root: Path, images: str | None, masks: str | None,
               notes: list[str]) -> dict[str, list[Path]]:
-    """Every picture below a folder, by role."""
+    """Every picture below a folder, by role: 'image', 'mask', or 'predicted', which are labels
+    that ``fcn predict`` has written there and no image needs."""
     files = sorted(path for path in files_below(root)
                    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
                    and not any(part.startswith('.') for part in path.relative_to(root).parts))
     roles: dict[str, list[Path]] = dict(image=[], mask=[])
     named = dict(image=images, mask=masks)
     inside = {role: lies_in(root, named[role]) for role in ('mask', 'image')}
+    files, roles['predicted'] = split_predictions(files, inside['mask'])
     twins = Counter((path.parent, path.stem) for path in files)
     homes: dict[str, set[Path]] = defaultdict(set)
     for path in files:

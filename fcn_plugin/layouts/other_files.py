@@ -1,6 +1,6 @@
 """What lies beside images and masks and is neither: instances, depth, formats not read."""
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,30 @@ def not_read(root: Path) -> str:
                     return (f'. {path} has regions of Aperio ImageScope, which are not read: '
                             'draw them as PNG, or export them as COCO from another tool')
     return ''
+
+
+def split_predictions(files: Sequence[Path], wanted: Callable[[Path], bool]
+                      ) -> tuple[list[Path], list[Path]]:
+    """Pictures, and label maps that ``fcn predict`` has written beside them.
+
+    Its label maps are known by the overlays beside them: NAME_labels.png, NAME_overlay.jpg.
+    Overlays and heat maps are left out.
+
+    Args:
+        files (Sequence[Path]): All pictures.
+        wanted (Callable): Says of a label map whether it stays among the pictures.
+    """
+    def names(kind):
+        return {(file.parent, file.stem.rpartition(kind)[0]) for file in files
+                if file.stem.endswith(kind)}
+
+    both = names('_overlay') & names('_labels')
+    written = {file for file in files for kind in ('_overlay', '_labels', '_heatmap_')
+               if (file.parent, file.stem.rpartition(kind)[0]) in both}
+    maps = [file for file in files if file in written and file.stem.endswith('_labels')]
+    kept = set(filter(wanted, maps))
+    return ([file for file in files if file not in written or file in kept],
+            [file for file in maps if file not in kept])
 
 
 def _folders(files: 'list[File]') -> 'dict[File, tuple[str, ...]]':

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..images.exif import EXCHANGING_SIDES, orientation_of
+from ..images.exif import EXCHANGING_SIDES, orientation_of, pages_of
 from ..utils.errors import InputError
 
 #: How files end whose compression changes values.
@@ -39,13 +39,13 @@ def read_mask(path: Path) -> Mask:
             as black.
 
     Raises:
-        ValueError: If the file is empty or cannot be read.
+        ValueError: If the file is empty, cannot be read or has several pages.
     """
     if path.stat().st_size == 0:
         raise InputError('the file is empty (0 bytes)')
     try:
         with open(path, 'rb') as content, Image.open(content) as file:  # as in read_image
-            mode = file.mode
+            pages, mode = pages_of(file), file.mode
             turned = orientation_of(file) != 1
             image = ImageOps.exif_transpose(file) if turned else file
             if mode in ('PA', 'LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
@@ -53,6 +53,9 @@ def read_mask(path: Path) -> Mask:
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
     except Exception as error:  # Pillow answers damaged files with almost any error
         raise InputError(f'it cannot be read: {error}') from None
+    if pages > 1:  # one a class, say, or one a layer of a volume
+        raise InputError(f'it has {pages} pages, expected one whose values are the classes; '
+                         'save that as PNG')
     if pixels.ndim == 2:
         if pixels.dtype.kind == 'f' and not (pixels == np.rint(pixels)).all():
             raise InputError('its pixels are fractions, not labels')

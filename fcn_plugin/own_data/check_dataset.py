@@ -27,6 +27,9 @@ from .inspect_pairs import (
 )
 from .several_masks import draw_class_masks, draw_objects, may_number_objects
 
+#: Images of 16 bits whose values are all below have 16 of the 256 levels of 8 bits.
+_DARK = 4096
+
 
 def check_dataset(root: str, images: str | None = None, masks: str | None = None,
                   classes: Sequence[str] | None = None,
@@ -341,6 +344,20 @@ def _note_kinds(found: list[Inspected], notes: list[str]) -> None:
     if deep:
         notes.append(f'{len(deep)} images have 16 bits or more a channel, such as '
                      f'{deep[0].pair.image}; they are read as 8 bits')
+    real = [item for item in deep if item.image_mode.startswith('F')]
+    for items, what, limit in (
+            ([item for item in deep if item not in real and 256 <= item.most < _DARK],
+             'of 16 bits are nearly black as 8 bits', 'of 65535'),
+            ([item for item in real if item.most > 255],
+             'of real numbers have values above 255, which are cut off', 'of 255')):
+        if items:
+            notes.append(f'{len(items)} images {what}, such as {items[0].pair.image}, whose '
+                         f'largest value is {items[0].most:g} {limit}: scale the values of '
+                         'all by one factor first')
+    paged = [item for item in found if item.pages > 1]
+    if paged:
+        notes.append(f'{len(paged)} images have several pages, of which the first is seen, '
+                     f'such as {paged[0].pair.image} ({paged[0].pages})')
     lossy = [item for item in found if _is_lossy(item)]
     if lossy:
         notes.append(f'{len(lossy)} masks are JPEG, which changes labels: save masks as PNG')

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from ..images.exif import EXCHANGING_SIDES, orientation_of
+from ..images.exif import EXCHANGING_SIDES, orientation_of, pages_of
 from ..layouts.find_pairs import Pair, Pairing
 from ..masks.encoding import IGNORE, Encoding, nearest_labels
 from ..masks.mask_blur import MOST_KEPT, Surroundings, count_values, look_around
@@ -32,6 +32,8 @@ class Inspected(NamedTuple):
             turned like the image.
         unsure (bool): Whether the sizes leave that open.
         image_mode (str): PIL's mode of the image.
+        pages (int): Of the image, of which the first is seen.
+        most (float): The largest value of an image of 16 bits or more in one channel, else 0.
         mask_mode (str): What the mask is, in words.
         digest (str): Of the image's pixels.
         counts (dict[int, int]): Pixels of each value of the mask; ``None`` stands for the
@@ -48,6 +50,8 @@ class Inspected(NamedTuple):
     turned: bool = False
     unsure: bool = False
     image_mode: str = ''
+    pages: int = 1
+    most: float = 0
     mask_mode: str = ''
     digest: str = ''
     counts: dict[int | None, int] = {}
@@ -105,7 +109,10 @@ def _inspect(pair: Pair) -> Inspected:
         return Inspected(pair, f'{pair.image}: the file is empty (0 bytes)')
     try:
         with open(pair.image, 'rb') as content, Image.open(content) as image:  # see read_image
+            pages = pages_of(image)
             image.load()
+            deep = image.mode.startswith(('I', 'F'))
+            most = image.getextrema()[1] if deep else 0
             mode, size, kind = image.mode, image.size[::-1], image.format
             orientation = orientation_of(image)
             pixels = image.tobytes() + bytes(image.getpalette() or ())
@@ -134,8 +141,8 @@ def _inspect(pair: Pair) -> Inspected:
         counts[None] = rest
     around = look_around(mask.values, counts, mask.colours) if len(counts) > 2 else None
     unsure = orientation != 1 and size == shown and not mask.turned
-    return Inspected(pair, fault, shown, orientation, turned, unsure, mode, mask.mode, digest,
-                     counts, around, mask.colours, mask.plain)
+    return Inspected(pair, fault, shown, orientation, turned, unsure, mode, pages, most,
+                     mask.mode, digest, counts, around, mask.colours, mask.plain)
 
 
 def _fault_in_training(image: Path, shown: tuple[int, int]) -> str | None:

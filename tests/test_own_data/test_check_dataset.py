@@ -394,6 +394,39 @@ def test_names_that_macos_has_taken_apart(tmp_path):
     assert split_names(checked)['val'] == [normalize('NFC', 'Büro.jpg')]
 
 
+def test_masks_of_several_pages_are_faults(tmp_path):
+    """One a class, say: the first alone would be learned. Smaller copies are no pages."""
+    for number in range(6):
+        save(tmp_path / f'images/{number}.png', picture(number))
+        pages = [Image.fromarray(np.uint8(255 * (labels(number) == i))) for i in range(3)]
+        if number < 4:
+            pages = [pages[0], pages[0].resize((SIZE[1] // 2, SIZE[0] // 2))]
+        (tmp_path / 'masks').mkdir(exist_ok=True)
+        pages[0].save(tmp_path / f'masks/{number}.tif', save_all=True,
+                      append_images=pages[1:])
+    checked = check_dataset(tmp_path)
+    assert sum(map(len, checked.splits.values())) == 4
+    assert len(checked.faults) == 1 and '4.tif: it has 3 pages' in checked.faults[0]
+
+
+def test_what_is_not_seen_of_images_is_told(tmp_path):
+    """Further pages, and what 8 bits leave of 12 bits in 16 and of large real numbers."""
+    grey = picture(0)[..., 0]
+    for number, values in enumerate((np.uint16(grey) * 16, np.uint16(grey) * 257,
+                                     np.float32(grey) * 4, np.float32(grey) / 255)):
+        save(tmp_path / f'images/{number}.tif', values)
+        save(tmp_path / f'masks/{number}.png', labels(number).astype(np.uint8))
+    pages = [Image.fromarray(picture(number)) for number in range(3)]
+    pages[0].save(tmp_path / 'images/9.tif', save_all=True, append_images=pages[1:])
+    save(tmp_path / 'masks/9.png', labels(0).astype(np.uint8))
+    checked = check_dataset(tmp_path)
+    said = '\n'.join(checked.notes)
+    assert not checked.faults and sum(map(len, checked.splits.values())) == 5
+    assert re.search(r'1 images of 16 bits are nearly black .*0\.tif, .* 4080 of 65535', said)
+    assert re.search(r'1 images of real numbers .*2\.tif, .* 1020 of 255', said)
+    assert re.search(r'1 images have several pages, .*9\.tif \(3\)', said)
+
+
 def test_instances_beside_classes_are_left_alone(tmp_path):
     make(tmp_path, 'JPEGImages/{}.jpg', 'SegmentationClass/{}.png')
     make(tmp_path, 'JPEGImages/{}.jpg', 'SegmentationObject/{}.png')
@@ -1198,6 +1231,35 @@ def test_what_was_written_into_the_folder_is_no_data(tmp_path):
     said = succeed(TOOL, root, '--out', root / 'fcn', '--seed', '2', '--overwrite')
     assert '4 pairs to use' in said and 'is the list of' not in said
     assert first == split_names(check_dataset(root, seed=2))
+
+
+@pytest.mark.parametrize('mask', ['masks/{}.png', 'images/{}_mask.png', 'images/{}.png'])
+@pytest.mark.parametrize('where', ['images', 'predicted'])
+def test_what_was_predicted_into_the_folder_is_no_mask(tmp_path, mask, where):
+    """``fcn predict images --out images`` leaves labels there, not to be learned from."""
+    make(tmp_path, mask=mask)
+    for number in range(6):
+        for kind in ('labels', 'overlay', 'heatmap_car'):
+            save(tmp_path / f'{where}/{number:03d}_{kind}.png',
+                 labels(number + 1).astype(np.uint8))
+    checked = check_dataset(tmp_path)
+    assert not checked.faults and any('6 label maps' in note and 'left alone' in note
+                                      for note in checked.notes)
+    pairs = [item.pair for items in checked.splits.values() for item in items]
+    assert {pair.mask.relative_to(tmp_path).as_posix() for pair in pairs} == {
+        mask.format(f'{number:03d}') for number in range(6)}
+    assert all(pair.mask.stem[:3] == pair.image.stem for pair in pairs)
+
+
+@pytest.mark.parametrize('where, options', [('images', {}), ('out', {}),
+                                            ('out', dict(masks='out'))])
+def test_predictions_are_masks_where_there_are_no_others(tmp_path, where, options):
+    make(tmp_path, mask=where + '/{}_labels.png')
+    for number in range(6):
+        save(tmp_path / f'{where}/{number:03d}_overlay.jpg', picture(number + 9))
+    checked = check_dataset(tmp_path, **options)
+    assert not checked.faults and len(checked.splits['train']) == 5
+    assert options or any('what fcn predict has written' in note for note in checked.notes)
 
 
 def test_what_a_training_wrote_into_the_folder_is_no_data(tmp_path, monkeypatch):

@@ -108,6 +108,14 @@ def test_images_with_masks_are_labelled(tmp_path):
         by_labels(tmp_path)
 
 
+def test_images_that_a_network_has_labelled_are_not(tmp_path):
+    """Labels that ``fcn predict`` has written beside them are no masks."""
+    for name in ('1.jpg', '1_labels.png', '1_overlay.jpg', '2.jpg'):
+        Image.new('RGB', (8, 8)).save(tmp_path / name)
+    images, labelled = by_labels(tmp_path)
+    assert [path.name for path in images] == ['1.jpg', '2.jpg'] and not labelled
+
+
 def test_what_is_seen_is_the_mean_of_the_deepest_map(trained, folder):
     backend = TorchBackend(load_model(None, trained / 'best.pth', 'cpu'))
     _, feature = look_at(backend, np.asarray(Image.open(folder / 'c.png')))
