@@ -2,10 +2,13 @@
 import json
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from fcn_plugin.checkpoints.work_dir import (
+    is_finished,
     keep_settings,
+    of_last_run,
     other_settings,
     read_log,
     settings_of,
@@ -63,6 +66,43 @@ def test_whether_a_run_ends_with_a_validation(begin, judged):
     config = Config(dict(train_cfg=dict(max_iters=4, val_begin=begin),
                          val_cfg=dict(type='ValLoop')))
     assert validates_at_its_end(config) is judged
+
+
+@pytest.mark.parametrize('done, validated, logged, finished', [
+    (3, 3, [], False),  # cut off before its last step
+    (4, 4, [dict(loss=1., step=4)], True),  # the checkpoint says so, whatever was logged
+    (4, 2, [dict(loss=1., step=4), dict(mIoU=1., step=2)], False),  # cut off in validation
+    (4, None, [dict(loss=1., step=4), dict(mIoU=1., step=4)], True),
+    (4, None, [dict(loss=1., step=4)], False),
+    (4, None, [], True)])  # nothing was logged
+def test_a_run_is_finished_with_its_last_validation(tmp_path, done, validated, logged,
+                                                    finished):
+    known = {} if validated is None else dict(validated_iter=validated)
+    torch.save(dict(meta=dict(iter=done), message_hub=dict(runtime_info=known)),
+               tmp_path / f'iter_{done}.pth')
+    (tmp_path / 'last_checkpoint').write_text(f'iter_{done}.pth')
+    start = tmp_path / '20260101_000000' / 'vis_data'
+    start.mkdir(parents=True)
+    (start / 'scalars.json').write_text(''.join(json.dumps(line) + '\n' for line in logged))
+    config = Config(dict(train_cfg=dict(max_iters=4), val_cfg=dict(type='ValLoop')))
+    assert is_finished(tmp_path, config) is finished
+    config.val_cfg = None
+    assert is_finished(tmp_path, config) is (done == 4)
+
+
+def test_a_checkpoint_of_the_run_before(tmp_path):
+    """It was written before the run that was begun last; one without a time may be any."""
+    for name, resume in (('20260101_000000', False), ('20260103_000000', False),
+                         ('20260105_000000', True)):
+        start = tmp_path / name / 'vis_data'
+        start.mkdir(parents=True)
+        (start / 'config.py').write_text(f'resume = {resume}\n')
+        (start / 'scalars.json').write_text('{"loss": 1, "step": 1}\n')
+    for time, own in (('20260102_000000', False), ('20260104_000000', True),
+                      ('20260106_000000', True), (None, True)):
+        path = tmp_path / 'iter_4.pth'
+        torch.save(dict(meta=dict(iter=4) | ({} if time is None else dict(time=time))), path)
+        assert of_last_run(path) is own
 
 
 @pytest.mark.parametrize('first', [[1, 2, 3, 4], [1, 2, 3, 4, (4, 50.)], [1, 2, 3, 4, 5]])

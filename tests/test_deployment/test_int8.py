@@ -8,8 +8,10 @@ from PIL import Image
 from tiny_runs import run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.deployment import int8
 from fcn_plugin.deployment.export import export
 from fcn_plugin.deployment.int8 import _chosen, quantise
+from fcn_plugin.images.reading import to_channels
 from fcn_plugin.runtimes.graph import META_KEY
 from fcn_plugin.runtimes.table import open_graph
 
@@ -58,6 +60,31 @@ def test_labels_and_size(files, folder, preprocess):
     image = np.kron(np.random.randint(0, 256, (9, 4, 3), dtype=np.uint8),
                     np.ones((11, 13, 1), np.uint8))
     assert (ours(image).labels == theirs(image).labels).mean() > 0.7
+
+
+@pytest.mark.parametrize('with_masks', [False, True])
+def test_which_images_are_measured_and_which_held_back(files, tmp_path, monkeypatch,
+                                                       with_masks):
+    """Every fourth is held back; of more than 32 and 16 those are taken that are spread over
+    all."""
+    paths, masks = [tmp_path / f'{i}.png' for i in range(72)], tmp_path / 'masks'
+    masks.mkdir()
+    for path in paths:
+        Image.fromarray(np.random.randint(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(masks / path.name)
+    seen: list[int] = []
+    monkeypatch.setattr(int8, 'to_channels', lambda path, channels: seen.append(
+        int(path.stem)) or to_channels(path, channels))
+    file = tmp_path / 'net.onnx'
+    file.write_bytes(files[True][0].read_bytes())
+    found = quantise(file, paths, 1, masks if with_masks else None)
+    measured, held_back = np.array(seen[:32]), np.array(seen[32:])
+    assert (measured % 4).all() and not (held_back % 4).any()
+    assert (measured[0], measured[-1], held_back[0], held_back[-1]) == (1, 71, 0, 68)
+    assert 0 < np.diff(measured).min() and np.diff(measured).max() <= 4
+    assert 0 < np.diff(held_back).min() and np.diff(held_back).max() <= 8
+    assert (found.measured, found.held_back) == (32, len(held_back))
+    assert len(held_back) == (18 if with_masks else 16)
 
 
 def test_what_stays_in_float32(files):

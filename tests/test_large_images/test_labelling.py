@@ -167,7 +167,7 @@ def test_other_heads(tmp_path, changes):
     assert len(np.unique(expected)) > 1 and (labels == expected).all()
 
 
-def test_other_channels(tmp_path):
+def test_other_channels(tmp_path, small_is_large):
     net = trained_as(tmp_path, **{
         'depth=18,': 'depth=18, in_channels=4,', 'mean=[123.675, 116.28, 103.53]':
         'mean=[3e4] * 4', 'std=[58.395, 57.12, 57.375]': 'std=[2e4] * 4'})
@@ -175,6 +175,9 @@ def test_other_channels(tmp_path):
     image = noise(203, 217, 4, np.uint16)
     tifffile.imwrite(tmp_path / 'x.tif', image, photometric='minisblack',
                      planarconfig='contig')
+    # which a network of three channels could not be given
+    opened = open_inputs(tmp_path / 'x.tif', infer.channels)[0]
+    assert isinstance(with_large(opened, infer._backend)[0], LargeInput)
     labels, picture = labelled(infer, tmp_path / 'x.tif', tmp_path)
     expected = infer(image)
     assert len(np.unique(labels)) > 1 and (labels == expected.labels).all()

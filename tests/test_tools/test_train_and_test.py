@@ -16,11 +16,22 @@ from mmseg.registry import MODELS
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 from process_runs import environment, have_left, noting_ends
-from tiny_runs import CONFIGS, HERE, ROOT, TINY_BACKBONE, run_tool, succeed, write_config
+from tiny_runs import (
+    CONFIGS,
+    HERE,
+    ROOT,
+    TINY_BACKBONE,
+    forget_runs,
+    run_tool,
+    succeed,
+    write_config,
+)
 
 from fcn_plugin.datasets.shapes import ShapesDataset
 from fcn_plugin.datasets.voc_layout import write_voc
+from fcn_plugin.engine.test import test as evaluate
 from fcn_plugin.evaluation import FCNMetric
+from fcn_plugin.utils.config import load_config
 
 METRICS = ('aAcc', 'mAcc', 'mIoU', 'fwIoU')
 # A user's own data: VOC's config with another folder and other classes.
@@ -151,6 +162,23 @@ def test_sizes_that_are_judged(folder, sizes, judged, tmp_path, flag):
     assert {name: labels.shape for name, labels in written.items()} == expected
     assert len({label for labels in written.values() for label in labels.flat}) > 1
     assert all(0 < metrics(tmp_path / 'work')[name] < 100 for name in METRICS)
+
+
+@pytest.mark.parametrize('given, kept', [
+    ({}, {}), (dict(tile=320), dict(mode='tile', tile=320, overlap=128))])
+def test_what_is_not_given_in_python_is_as_the_tool_has_it(folder, judged, tmp_path, given,
+                                                           kept):
+    """At the config's sizes, whole, or in tiles that see 128 pixels of one another."""
+    succeed('test.py', folder / 'tiny.py', folder / 'random.pth', '--work-dir',
+            tmp_path / 'work')
+    before = dict(judged)
+    forget_runs()
+    config = load_config(str(folder / 'tiny.py'), work_dir=str(tmp_path / 'work'))
+    settings = dict(config.model.test_cfg)
+    found = evaluate(config, str(folder / 'random.pth'), **given)
+    assert config.model.test_cfg == dict(settings, **kept) and judged == before
+    assert found == metrics(tmp_path / 'work')
+    assert len(list((tmp_path / 'work').glob('*/*.json'))) == 2
 
 
 def test_tta_of_one_view_is_the_plain_test(folder, tmp_path):
