@@ -121,3 +121,17 @@ def test_what_a_resumed_run_did_again_counts_once(tmp_path, first):
     assert [(each['step'], each['loss']) for each in train] == [
         (1, 0), (2, 0), (3, 0), (4, 0), (5, 10), (6, 10)]
     assert [(each['step'], each['mIoU']) for each in val] == [(4, 60), (6, 70)]
+
+
+def test_a_start_that_was_cut_off_behind_its_first_validation(tmp_path):
+    """What was logged beyond the step that it judged is not of its weights."""
+    for number, lines in enumerate([[1, 2, 3, 4, 5], [(4, 60.)]]):
+        start = tmp_path / f'2026010{number}_000000' / 'vis_data'
+        start.mkdir(parents=True)
+        (start / 'config.py').write_text(f'resume = {number == 1}\n')
+        (start / 'scalars.json').write_text(''.join(json.dumps(
+            dict(step=line[0], mIoU=line[1]) if isinstance(line, tuple)
+            else dict(step=line, loss=1.)) + '\n' for line in lines))
+    train, val = read_log(tmp_path)
+    assert [each['step'] for each in train] == [1, 2, 3, 4]
+    assert [each['step'] for each in val] == [4]

@@ -81,8 +81,8 @@ def test_which_images_are_measured_and_which_held_back(files, tmp_path, monkeypa
     measured, held_back = np.array(seen[:32]), np.array(seen[32:])
     assert (measured % 4).all() and not (held_back % 4).any()
     assert (measured[0], measured[-1], held_back[0], held_back[-1]) == (1, 71, 0, 68)
-    assert 0 < np.diff(measured).min() and np.diff(measured).max() <= 4
-    assert 0 < np.diff(held_back).min() and np.diff(held_back).max() <= 8
+    assert np.diff(measured).min() > 0 and np.diff(measured).max() <= 4
+    assert np.diff(held_back).min() > 0 and np.diff(held_back).max() <= 8
     assert (found.measured, found.held_back) == (32, len(held_back))
     assert len(held_back) == (18 if with_masks else 16)
 

@@ -162,8 +162,10 @@ def test_two_tasks_are_two_nets_on_one_trunk():
         assert all(part.any() for part in parameter.grad.split([SEMANTIC, GEOMETRIC]))
 
 
-def test_tasks_of_images_of_two_sizes_are_padded_alike():
-    model = filled(build(other_tasks=dict(geometric=SEMANTIC)))
+@pytest.mark.parametrize('ignored', [255, 250])
+def test_tasks_of_images_of_two_sizes_are_padded_alike(ignored):
+    model = filled(build(other_tasks=dict(geometric=SEMANTIC), ignore_index=ignored))
+    model.data_preprocessor.seg_pad_val = ignored
     for name, value in model.state_dict().items():
         if '.score.' in name:
             value[SEMANTIC:] = value[:SEMANTIC]
