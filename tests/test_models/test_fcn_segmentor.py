@@ -7,6 +7,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from fcn_plugin.models import describe_backbone, speed_up
+from fcn_plugin.models.geometry import windows_of
 from fcn_plugin.models.speed_up import PackedConv2d, _change_backbone
 
 RESNET = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
@@ -153,7 +154,7 @@ def test_predictions_do_not_depend_on_the_rest_of_the_batch():
             assert sample.gt_sem_seg.shape == sizes[i]
 
 
-@pytest.mark.parametrize('ignored', [255, 3])
+@pytest.mark.parametrize('ignored', [255, 3, 0])
 def test_padded_pixels_do_not_count_in_the_loss(ignored):
     """The loss of a 40x50 image is that over its own 2000 pixels."""
     model = build(head=dict(RESNET_HEAD, ignore_index=ignored))
@@ -361,6 +362,8 @@ def test_a_small_overlap_only_matters_near_the_borders_of_tiles():
 
 def test_tiles_are_multiples_of_the_stride_and_see_no_less_than_asked():
     assert build().tiling_of(370, 130) == (352 - 2 * 160, 160)
+    assert windows_of(180, 64, 32) == [(0, 64, 0, 96), (64, 128, 32, 160),
+                                       (128, 180, 96, 180)]
 
 
 @pytest.mark.parametrize('test_cfg, message', [
