@@ -119,6 +119,9 @@ def test_maps_that_do_not_meet():
         Grid(8, 0).offset_of(Grid(8, 4))
     with pytest.raises(ValueError, match='cannot crop 3x3 at 2 from a map of 4x4'):
         crop_at(torch.zeros(1, 1, 4, 4), 2, (3, 3))
+    for size in ((4, 5), (5, 4)):  # too small along one axis
+        with pytest.raises(ValueError, match=f'from a map of {size[0]}x{size[1]}'):
+            crop_at(torch.zeros(1, 1, *size), 2, (3, 3))
 
 
 # --- values ------------------------------------------------------------------

@@ -55,9 +55,15 @@ def test_deconv_fades_at_the_border():
     assert upsampled[0, 0, 0, 0] == pytest.approx((1 - 1.5 / 4)**2)
 
 
+def test_scores_keep_their_type():
+    for dtype in (torch.float64, torch.bfloat16):
+        assert BilinearDeconv(2, 2)(torch.rand(1, 2, 3, 3, dtype=dtype)).dtype == dtype
+
+
 def test_full_kernel_starts_without_crosstalk():
     weight = BilinearDeconv(3, 2, learnable=True, per_class=False).weight
     assert weight.shape == (3, 3, 4, 4)
+    assert BilinearDeconv(3, 2, learnable=True).weight.shape == (3, 1, 4, 4)
     assert (weight[~torch.eye(3, dtype=torch.bool)] == 0).all()
 
 
