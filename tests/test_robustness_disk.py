@@ -23,7 +23,7 @@ TINY = [
     'default_hooks.checkpoint.interval=2', *(
         f'{loader}_dataloader.{key}' for loader in ('train', 'val', 'test')
         for key in ('num_workers=0', 'persistent_workers=False'))]
-SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, *range(2, 8)))]
+SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, 2, 3, 4, 5, 7, 8))]
 
 
 @pytest.fixture(scope='module')

@@ -19,6 +19,7 @@ from ..utils.config import pretrained_weights
 from ..utils.distributed import explain_lost_processes
 from ..utils.errors import DownloadError, InputError
 from ..utils.files import check_writable, naming_disk
+from ..utils.locks import alone_in
 from ..utils.paths import shown, tool_command
 from ..utils.wrappers import unwrapped
 from ..visualization import save_picture
@@ -106,7 +107,8 @@ def train(config: Config, compile_backbone: bool = False) -> None:
     check_classes(config)
     use_fused_optimizer(config)
     with explain_errors(config), explain_lost_processes(_GO_ON), naming_disk(
-            f'. {_GO_ON}', config.work_dir):
+            f'. {_GO_ON}', config.work_dir), alone_in(
+                Path(config.work_dir), config.get('launcher')):
         runner = build_runner(config)
         if compile_backbone:
             compat.compile_for_any_size(unwrapped(runner.model).backbone)
