@@ -34,7 +34,7 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     add('--outside', choices=['background', 'ignore'],
         help='what pixels in no region are (default: background, unless nearly all are)')
     add('--class-folders', action='store_true',
-        help='masks have two values and lie in folders of their classes: masks/cat/a.png')
+        help='masks have two values, one a class: masks/cat/a.png, or masks/a_cat.png')
     add('--instances', action='store_true',
         help='masks number the objects of one class, or hold one object each')
     add('--blurred', action='store_true',

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from ..utils.errors import InputError
 from ..utils.paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES, PathLike
-from .multichannel import check_channels, read_channels
+from .multichannel import TIFF_MAGIC, check_channels, read_channels
 
 _IN_MEMORY = (bytes, bytearray, memoryview)
 #: Pixels above which Pillow refuses an image, as a small file could fill the memory.
@@ -97,9 +97,27 @@ def read_image(source: PathLike | bytes) -> np.ndarray:
             reason = (f'it has more than {MOST_WHOLE / 1e6:.0f} megapixels, which are not '
                       'read whole; FCNInferencer.save and fcn predict label a TIFF in tiles '
                       "read from the file, with pip install 'mmseg-fcn-plugin[large]'")
-        if in_memory and isinstance(error, Image.UnidentifiedImageError):
-            reason = 'they are no image file that Pillow knows'
+        if isinstance(error, Image.UnidentifiedImageError):
+            reason = ('they are no image file that Pillow knows' if in_memory else
+                      why_unknown(Path(source)))
         raise InputError(f'cannot read the image {named}: {reason}') from error
+
+
+def why_unknown(path: Path) -> str:
+    """What may be wrong with a file that Pillow knows no picture in, and the way out.
+
+    Args:
+        path (Path): The file, which is there.
+    """
+    with open(path, 'rb') as file:
+        start = file.read(4)
+    if not start:
+        return 'the file is empty (0 bytes)'
+    if start in TIFF_MAGIC:
+        return ('a TIFF of such channels is not read as colours: save three channels of 8 or '
+                '16 bits, or train a network that takes channels as they are (docs/faq.md)')
+    return ('it is no picture of a kind that is read: save it as JPEG, PNG, TIFF, WebP or '
+            'BMP, or get the file anew')
 
 
 def _pil_to_rgb(picture: Image.Image) -> np.ndarray:

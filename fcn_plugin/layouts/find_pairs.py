@@ -19,6 +19,7 @@ from .other_files import (
     without_other_masks,
 )
 from .roles import OTHERS, SPLITS, role_of, split_of, strip_role, without_ends, words
+from .unclear import of_classes, parts, several_fit
 
 
 class Pair(NamedTuple):
@@ -78,37 +79,18 @@ def find_pairs(root: Path, images: str | None = None,
     notes: list[str] = []
     pictures, labels = files_of_roles(root, images, masks, notes)
     matched = match(pictures, labels, notes)
+    several = of_classes(matched, labels)
     pairs = [Pair(image.path, mask.path, image.split or mask.split)
              for image, mask in matched]
     pairs = splits_of_lists(root, sorted(pairs), notes)
     paired = {path for pair in pairs for path in pair[:2]}
+    paired |= {path for files in several for path in files}
     lone_masks = [f for f in labels if f.path not in paired]
     lone = without_need([f for f in pictures if f.path not in paired], pairs, lone_masks,
                         notes)
-    unclear = _several_fit(lone, lone_masks) + _parts(pairs, lone)
-    unclear += [] if unclear else _several_fit(lone_masks, lone)
+    unclear = several + several_fit(lone, lone_masks) + parts(pairs, lone)
+    unclear += [] if unclear else several_fit(lone_masks, lone)
     return Pairing(pairs, [f.path for f in lone], [f.path for f in lone_masks], notes, unclear)
-
-
-def _several_fit(files: list[File], others: list[File]) -> list[list[Path]]:
-    of_stem = defaultdict(list)
-    for file in others:
-        of_stem[file.stem].append(file.path)
-    return [[f.path, *of_stem[f.stem]] for f in files if len(of_stem[f.stem]) > 1]
-
-
-def _parts(pairs: list[Pair], lone: list[File]) -> list[list[Path]]:
-    """Takes out pairs whose mask is one of several: a_mask.png beside a_mask_1.png."""
-    of_mask = {pair.mask.with_suffix(''): pair for pair in pairs
-               if strip_role(pair.mask.stem)[1] == 'mask'}
-    found: dict[Pair, list[Path]] = {}
-    for file in list(lone):
-        pair = of_mask.get(file.path.with_name(re.sub(r'[_-]\d+$', '', file.path.stem)))
-        if pair:
-            found.setdefault(pair, [pair.image, pair.mask]).append(file.path)
-            lone.remove(file)
-    pairs[:] = [pair for pair in pairs if pair not in found]
-    return list(found.values())
 
 
 def files_of_roles(root: Path, images: str | None, masks: str | None, notes: list[str],

@@ -10,8 +10,10 @@ from .roles import NOT_SEEN, OTHERS, REGIONS, split_of, strip_role, words
 if TYPE_CHECKING:
     from .find_pairs import File, Pair
 
-#: Suffixes of files that hold arrays, which some keep masks in, and of regions.
+#: Suffixes of files that hold arrays, which some keep masks in, of pictures and of regions.
 _NOT_READ = {
+    **dict.fromkeys(('.avif', '.heic', '.heif', '.jp2', '.jxl', '.cr2', '.cr3', '.dng', '.nef',
+                     '.arw', '.dcm', '.svs'), 'save such pictures as JPEG, PNG or TIFF'),
     **dict.fromkeys(('.h5', '.mat', '.npy', '.npz'), 'save masks as PNG'),
     '.geojson': 'its regions lie on the earth; burn them into masks of the size of the images '
                 '(gdal_rasterize), and save these as PNG'}

@@ -1,4 +1,5 @@
 """Several masks an image, of classes or of objects: which are whose."""
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -56,38 +57,75 @@ def find_class_masks(root: Path, images: str | None = None,
 
     Layouts are those of :func:`~fcn_plugin.layouts.find_pairs.find_pairs`, with a folder of
     the class above or below that of the masks: ``masks/cat/a.png``, ``cat/masks/a.png``, or
-    ``cat/a.jpg`` and ``cat/a_mask.png``.
+    ``cat/a.jpg`` and ``cat/a_mask.png``. Or the class is the end of the name:
+    ``masks/a_cat.png``.
 
     Args:
         root, images, masks: As there.
 
     Raises:
         NotADirectoryError: If one of them is no folder.
-        ValueError: If there are no images or no masks, or a mask lies in no folder of a class.
+        ValueError: If there are no images or no masks, or a mask is of no class.
     """
     notes: list[str] = []
     pictures, labels = files_of_roles(root, images, masks, notes, class_folders=True)
-    by_class = defaultdict(list)
+    by_class: dict[str, list[File]] = defaultdict(list)
+    homeless: list[File] = []
+    for file, named in _named_by_folders(root, pictures, labels, masks):
+        (by_class[named] if named else homeless).append(file)
+    ends = _named_by_ends(pictures, labels)
+    if homeless and len(ends) < len(labels):
+        raise InputError(f'{homeless[0].path}: --class-folders expects each mask in a folder '
+                         'called like its class, such as masks/cat/NAME.png, or NAME_cat.png; '
+                         'if others have the classes, --masks FOLDER names theirs')
+    said: list[str] = []
+    matched = [(image, mask, name) for name, files in sorted(by_class.items())
+               for image, mask in match(pictures, files, said)]
+    if homeless or len(ends) > len(matched):
+        image, mask, end = ends[0]
+        matched, said = ends, ['classes are at the ends of names: '
+                               f"{mask.path.name} is '{end}' of {image.path.name}"]
+    return _several(root, pictures, labels, matched, notes + said)
+
+
+def _named_by_folders(root: Path, pictures: Iterable[File], labels: Sequence[File],
+                      masks: str | None) -> list[tuple[File, str | None]]:
+    """Masks and the classes that their folders say."""
     # Of masks/cat/seq1/a.png beside images/seq1/a.jpg the class is cat.
     scenes = {part for file in pictures for part in file.path.relative_to(root).parts[:-1]}
-    named = {file: class_of(file.path, root, masks, scenes) for file in labels}
-    if not any(named.values()):  # cat/a.jpg and cat/a_mask.png
-        named = {file: class_of(file.path, root, masks) for file in labels}
-    homes = {folder.parent for file, name in named.items() for folder in file.path.parents
+    named = [(file, class_of(file.path, root, masks, scenes)) for file in labels]
+    if not any(name for _, name in named):  # cat/a.jpg and cat/a_mask.png
+        named = [(file, class_of(file.path, root, masks)) for file in labels]
+    homes = {folder.parent for file, name in named for folder in file.path.parents
              if name and strip_role(folder.name)[0] == name}
-    for file, name in named.items():
+    for place, (file, name) in enumerate(named):
         folder = next((each for each in file.path.parents if each.parent in homes), None)
         if name is None and folder:  # beside masks/bus, masks/train is no split
-            name = folder.name
-            file = file._replace(split=split_of(folder.parent.relative_to(root).parts))
-        if name is None:
-            raise InputError(f'{file.path}: --class-folders expects each mask in a folder '
-                             'called like its class, such as masks/cat/NAME.png')
-        by_class[name].append(file)
-    matched = []
-    for name, files in sorted(by_class.items()):
-        matched += [(image, mask, name) for image, mask in match(pictures, files, notes)]
-    return _several(root, pictures, labels, matched, notes)
+            split = split_of(folder.parent.relative_to(root).parts)
+            named[place] = file._replace(split=split), folder.name
+    return named
+
+
+def _named_by_ends(pictures: Iterable[File], labels: Iterable[File]
+                   ) -> list[tuple[File, File, str]]:
+    """Images, masks and classes, where the name of a mask is that of its image and the class:
+    7.jpg and 00007_cat.png."""
+    def key(name: str) -> str | int:
+        return int(name) if name.isdecimal() else name
+    of_name = defaultdict(list)
+    for picture in pictures:
+        for split in {picture.split, None}:
+            of_name[split, key(picture.stem)].append(picture)
+    found = []
+    for mask in labels:
+        for end in reversed(list(re.finditer('[_. -]+', mask.stem))):
+            head, rest = key(mask.stem[:end.start()]), strip_role(mask.stem[end.end():])[0]
+            ours = of_name.get((mask.split, head)) or [
+                picture for picture in of_name.get((None, head), []) if not picture.split]
+            if len(ours) == 1 and re.search('[^0-9]', rest):
+                found.append((ours[0], mask, rest))
+                break
+    return found
 
 
 def find_object_masks(root: Path, images: str | None = None,
@@ -102,7 +140,7 @@ def find_object_masks(root: Path, images: str | None = None,
 
     Raises:
         NotADirectoryError: If one of them is no folder.
-        ValueError: If there are no images or no masks.
+        ValueError: If there are no images or no masks, or none fit one another.
     """
     notes: list[str] = []
     pictures, labels = files_of_roles(root, images, masks, notes)
@@ -120,6 +158,10 @@ def find_object_masks(root: Path, images: str | None = None,
 
 def _several(root: Path, pictures: Sequence[File], labels: Sequence[File],
              matched: Sequence[tuple[File, File, str]], notes: list[str]) -> SeveralMasks:
+    if not matched:
+        raise InputError(f'{root}: no mask has the name of one image alone. There are images '
+                         f'such as {pictures[0].path}, and masks such as {labels[0].path}; '
+                         '--images FOLDER and --masks FOLDER say which they are')
     of_image: dict[Path, list[tuple[str, Path]]] = defaultdict(list)
     split = {}
     for image, mask, name in matched:

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..images.exif import EXCHANGING_SIDES, orientation_of, pages_of
+from ..images.reading import why_unknown
 from ..utils.errors import InputError
 
 #: How files end whose compression changes values.
@@ -41,8 +42,6 @@ def read_mask(path: Path) -> Mask:
     Raises:
         ValueError: If the file is empty, cannot be read or has several pages.
     """
-    if path.stat().st_size == 0:
-        raise InputError('the file is empty (0 bytes)')
     try:
         with open(path, 'rb') as content, Image.open(content) as file:  # as in read_image
             pages, mode = pages_of(file), file.mode
@@ -51,6 +50,8 @@ def read_mask(path: Path) -> Mask:
             if mode in ('PA', 'LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
                 mode = 'RGBA'
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
+    except Image.UnidentifiedImageError:
+        raise InputError(why_unknown(path)) from None
     except Exception as error:  # Pillow answers damaged files with almost any error
         raise InputError(f'it cannot be read: {error}') from None
     if pages > 1:  # one a class, say, or one a layer of a volume

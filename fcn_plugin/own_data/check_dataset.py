@@ -96,7 +96,8 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
     usable = [item for item in found if not item.fault]
     if len({item.digest for item in usable}) < 2:
         raise InputError(f'{root}: {len(usable)} pairs of an image and a mask can be used, '
-                         'expected at least 2 different ones. ' + '; '.join(faults[:4]))
+                         'expected at least 2 different ones. ' + '; '.join(
+                             _named(faults[:4], drawn)))
     usable, kind_faults = _of_one_kind(usable)
     faults += kind_faults
     counts: Counter = Counter()
@@ -153,14 +154,17 @@ def _drawing(root: Path, folder: Path, images: str | None, classes: Sequence[str
 
 def _with_drawing(checked: Checked, drawing: Drawn, folder: Path) -> Checked:
     """What was found of masks that were drawn; they are named as their images are."""
-    def named(lines):
-        return [line.replace(f'{folder}{os.sep}', 'what is drawn for ') for line in lines]
-    notes = named(checked.notes)
+    notes = _named(checked.notes, folder)
     if drawing.unlabelled:
         notes.append('to be labelled: '
                      + note_of_unlabelled(drawing.unlabelled, checked.root))
     return checked._replace(convert=True, drawn=folder, source=drawing.source, notes=notes,
-                            faults=named(checked.faults), unlabelled=drawing.unlabelled)
+                            faults=_named(checked.faults, folder),
+                            unlabelled=drawing.unlabelled)
+
+
+def _named(lines: Sequence[str], folder: Path | None) -> list[str]:
+    return [line.replace(f'{folder}{os.sep}', 'what is drawn for ') for line in lines]
 
 
 def _through_palette(names: ClassNames, found: list[Inspected]) -> ClassNames:
@@ -262,9 +266,9 @@ def _faults_of_names(pairing: Pairing, root: Path) -> list[str]:
                                  '--class-folders' if one == 'masks' else ''))
     elif faults and not pairing.pairs:
         faults.append('call a mask like its image, or NAME_mask.png, or name the folders by '
-                      '--images and --masks; if masks lie in folders of their classes, give '
-                      '--class-folders; if each folder has an image and a mask of each '
-                      'object, give --instances')
+                      '--images and --masks; if masks lie in folders of their classes, or are '
+                      'called NAME_CLASS.png, give --class-folders; if each folder has an '
+                      'image and a mask of each object, give --instances')
     return faults
 
 

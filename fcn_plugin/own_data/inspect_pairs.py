@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..images.exif import EXCHANGING_SIDES, orientation_of, pages_of
+from ..images.reading import why_unknown
 from ..layouts.find_pairs import Pair, Pairing
 from ..masks.encoding import IGNORE, Encoding, nearest_labels
 from ..masks.mask_blur import MOST_KEPT, Surroundings, count_values, look_around
@@ -105,8 +106,6 @@ def _inspect(pair: Pair) -> Inspected:
     if any(mark in str(path) for path in pair[:2] for mark in '\t\n\r'):
         return Inspected(pair, f'{pair.image!s:.200}: a tab or line break in the name cannot '
                          'stand in a list; rename it')
-    if pair.image.stat().st_size == 0:
-        return Inspected(pair, f'{pair.image}: the file is empty (0 bytes)')
     try:
         with open(pair.image, 'rb') as content, Image.open(content) as image:  # see read_image
             pages = pages_of(image)
@@ -117,6 +116,8 @@ def _inspect(pair: Pair) -> Inspected:
             orientation = orientation_of(image)
             pixels = image.tobytes() + bytes(image.getpalette() or ())
             digest = hashlib.sha1(pixels + repr((mode, size)).encode()).hexdigest()
+    except Image.UnidentifiedImageError:
+        return Inspected(pair, f'{pair.image}: {why_unknown(pair.image)}')
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return Inspected(pair, f'{pair.image}: it cannot be read: {error}')
     shown = size[::-1] if orientation in EXCHANGING_SIDES else size
@@ -133,7 +134,7 @@ def _inspect(pair: Pair) -> Inspected:
     fault = None
     if shape != shown and not turned:
         fault = (f'{pair.mask}: the mask is {shape[1]}x{shape[0]}, but its image is '
-                 f'{shown[1]}x{shown[0]}')
+                 f'{shown[1]}x{shown[0]}; resize one of them, masks by nearest neighbour')
     counts: dict[int | None, int] = dict(count_values(mask.values).items())
     if len(counts) > MOST_KEPT:
         order = sorted(counts, key=lambda value: (-counts[value], value))

@@ -142,7 +142,7 @@ def _drawn(found: SeveralMasks, root: Path, folder: Path,
                                  found.pairing.notes)
     count = sum(map(len, found.of_image.values()))
     what = 'of objects' if found.classes == [OBJECT] else (
-        f'in folders of {len(found.classes)} classes')
+        f'of {len(found.classes)} class{"es" * (len(found.classes) > 1)}')
     return Drawn(found.pairing._replace(pairs=pairs), encoding, faults, [],
                  f'drawn from {count} masks {what}')
 
@@ -153,7 +153,7 @@ def _names(folders: list[str], classes: Sequence[str] | None, ignore: list[str],
     lost = [name for name in (*ignore, *(classes or ())) if name not in folders
             and name.lower() not in BACKGROUND]
     if lost:
-        raise InputError(f"no folder of masks is called '{lost[0]}'. There are "
+        raise InputError(f"no class of masks is called '{lost[0]}'. There are "
                          + ', '.join(folders[:12]))
     silent = [name for name in folders if name in ignore or (
         does_not_count(name) and name not in (classes or ()))]
@@ -167,7 +167,7 @@ def _names(folders: list[str], classes: Sequence[str] | None, ignore: list[str],
         raise InputError(f"the folder '{left[0]}' is no class of --classes: add it there, or "
                          f"leave its pixels out by --ignore '{left[0]}'")
     if not names:
-        raise InputError('no folder of masks is a class that counts')
+        raise InputError('no class of masks counts')
     return names
 
 

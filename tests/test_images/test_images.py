@@ -79,6 +79,17 @@ def test_unreadable(photos, content):
         read_image(photos / 'c.png')
 
 
+@pytest.mark.parametrize('content, said', [
+    (b'', r'the file is empty \(0 bytes\)'),
+    (b'<html>', 'it is no picture of a kind that is read: save it as JPEG'),
+    (b'II*\0\x08\0\0\0\0\0', 'a TIFF of such channels is not read as colours: save three'),
+])
+def test_what_is_no_picture_says_the_way_out(tmp_path, content, said):
+    (tmp_path / 'c.tif').write_bytes(content)
+    with pytest.raises(ValueError, match=rf"cannot read the image '.*c\.tif': {said}"):
+        read_image(tmp_path / 'c.tif')
+
+
 def test_to_rgb(photos):
     colour = read_image(photos / 'b.png')
     file = photos / 'b.png'

@@ -227,6 +227,7 @@ def test_several_images_of_a_mask_are_named(tmp_path):
 
 @pytest.mark.parametrize('name, text, said', [
     ('geojson/1.geojson', '{"type": "FeatureCollection"}', '1.geojson is not read: .*gdal'),
+    ('masks/1.HEIC', 'x', '1.HEIC is not read: save such pictures as JPEG'),
     ('train.csv', 'ImageId,ClassId,EncodedPixels\n', 'train.csv has masks as run lengths'),
     ('train_masks.csv', 'img,rle_mask\n', 'train_masks.csv has masks as run lengths'),
     ('a.xml', '<Annotations><Annotation><Regions><Region><Vertices><Vertex X="1" Y="2"/>'

@@ -73,6 +73,52 @@ def test_one_image_in_several_folders(tmp_path, mask):
     assert f'{shared} pixels of 4 images are in masks of several classes' in report(checked)
 
 
+@pytest.mark.parametrize('image, mask', [
+    ('images/{}.jpg', 'masks/{}_{}.png'),
+    ('photos/{}.jpg', 'CelebAMask-HQ-mask-anno/0/{:05d}_{}.png'),  # of 7.jpg, 00007_cat.png
+    ('train/images/x_{}.jpg', 'train/masks/x_{}_{}_mask.png'),
+])
+def test_classes_at_the_end_of_names(tmp_path, image, mask):
+    root = tmp_path / 'data'
+    for number in range(4):
+        picture(root / image.format(number), number)
+        save(root / mask.format(number, 'cat'), CAT)
+        save(root / mask.format(number, 'dog'), np.roll(DOG, number, 1))
+    with pytest.raises(InputError, match='give --class-folders'):
+        check_dataset(str(root))
+    checked = check(root, tmp_path / 'drawn')
+    assert checked.encoding.classes == ['background', 'cat', 'dog'] and not checked.faults
+    assert "'cat' of" in report(checked)
+    labels = {int(name.rpartition('_')[2]): each for name, each in found(checked).items()}
+    for number in range(4):
+        assert np.array_equal(labels[number], expected(CAT, np.roll(DOG, number, 1)))
+
+
+def test_masks_of_classes_beside_others_are_not_read_for_these(tmp_path):
+    """As Agriculture-Vision lies: masks say where the image is, labels/CLASS what is there."""
+    root = tmp_path / 'data'
+    for number in range(4):
+        picture(root / f'train/images/rgb/{number}.jpg', number)
+        save(root / f'train/masks/{number}.png', area(slice(0, 20), slice(0, 30)))
+        save(root / f'train/labels/cat/{number}.png', CAT)
+        save(root / f'train/labels/dog/{number}.png', DOG)
+    with pytest.raises(InputError, match='several masks would fit 4 images.*--class-folders'):
+        check_dataset(str(root))
+    with pytest.raises(InputError, match='--masks FOLDER names theirs'):
+        check(root, tmp_path / 'drawn')
+    checked = check(root, tmp_path / 'again', masks='labels')
+    assert not checked.faults and np.array_equal(found(checked)['0'], expected(CAT, DOG))
+
+
+def test_nothing_that_fits(tmp_path):
+    for number in range(3):
+        picture(tmp_path / f'images/a{number}b.png', number)
+        save(tmp_path / f'masks/cat/c{number + 9}d.png', CAT)
+    with pytest.raises(InputError, match='no mask has the name of one image alone.*a0b.png, '
+                                         'and masks such as .*c10d.png; --images'):
+        check(tmp_path, tmp_path / 'drawn')
+
+
 def test_one_folder_an_image_is_not_read_as_one_class_without_a_word(tmp_path):
     """As ultrasound images of tumours lie: benign/x.png and benign/x_mask.png."""
     root = tmp_path / 'data'
@@ -218,10 +264,10 @@ def test_masks_that_do_not_fit_are_faults(tmp_path, mask, text):
 
 
 @pytest.mark.parametrize('options, text', [
-    (dict(classes=['cat', 'cow']), "no folder of masks is called 'cow'. There are cat, dog"),
-    (dict(ignore=['cow']), "no folder of masks is called 'cow'"),
+    (dict(classes=['cat', 'cow']), "no class of masks is called 'cow'. There are cat, dog"),
+    (dict(ignore=['cow']), "no class of masks is called 'cow'"),
     (dict(classes=['cat']), "the folder 'dog' is no class of --classes"),
-    (dict(ignore=['cat', 'dog']), 'no folder of masks is a class that counts'),
+    (dict(ignore=['cat', 'dog']), 'no class of masks counts'),
 ])
 def test_names_that_are_no_folders(tmp_path, options, text):
     for number, name in enumerate(['cat', 'dog']):
