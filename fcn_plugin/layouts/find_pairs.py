@@ -334,7 +334,7 @@ def _common_affix(images: Iterable[str],
 
 
 def splits_of_lists(root: Path, pairs: list[Pair], notes: list[str]) -> list[Pair]:
-    """Splits from train.txt, val.txt and test.txt, where the folders have none."""
+    """Splits from train.txt, val.txt and test.txt (or .csv, .lst), where folders have none."""
     if any(pair.split for pair in pairs):
         return pairs
     images = NamedFiles(root, (pair.image for pair in pairs))
@@ -342,12 +342,15 @@ def splits_of_lists(root: Path, pairs: list[Pair], notes: list[str]) -> list[Pai
     ours = ('ImageSets', 'SegmentationContext' if context else 'Segmentation')
     split_of: dict[Path, str] = {}
     twice: dict[Path, None] = {}
-    for file in sorted(path for path in files_below(root) if path.suffix.lower() == '.txt'):
+    for file in sorted(path for path in files_below(root)
+                       if path.suffix.lower() in ('.txt', '.csv', '.lst')):
         split = SPLITS.get(file.stem.lower())
         if split is None or 'ImageSets' in file.parts and file.parent.name not in ours:
             continue
         lines = [line for line in decoded_text(file).splitlines() if line.strip()]
         named = [images.of_line(line) for line in lines]
+        if file.suffix.lower() == '.csv' and any(named) and not named[0]:  # its header
+            lines, named = lines[1:], named[1:]
         shown = file.relative_to(root)
         if any(named):
             notes.append(f"{shown} is the list of '{split}'")

@@ -23,12 +23,14 @@ class Mask(NamedTuple):
         plain (bool): Whether mmcv reads the file as labels: one channel of 8 bits.
         mode (str): What the file is, in words.
         turned (bool): Whether its own EXIF data have turned it.
+        palette (Sequence[int]): 0xRRGGBB of each value of a palette.
     """
     values: np.ndarray
     colours: bool
     plain: bool
     mode: str
     turned: bool = False
+    palette: Sequence[int] = ()
 
 
 def read_mask(path: Path) -> Mask:
@@ -50,6 +52,7 @@ def read_mask(path: Path) -> Mask:
             if mode in ('PA', 'LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
                 mode = 'RGBA'
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
+            entries = bytes(image.getpalette() or ()) if mode == 'P' else b''
     except Image.UnidentifiedImageError:
         raise InputError(why_unknown(path)) from None
     except Exception as error:  # Pillow answers damaged files with almost any error
@@ -67,7 +70,8 @@ def read_mask(path: Path) -> Mask:
         plain = not turned and (
             mode in ('P', 'L', '1') or (pixels.min() >= 0 and pixels.max() <= 255))
         return Mask(pixels, False, plain, kind.get(mode, f'grey of 16 bits or more ({mode})'),
-                    turned)
+                    turned, [int.from_bytes(entries[3 * i:3 * i + 3], 'big')
+                             for i in range(256)] if entries else [])
     # Channel by channel: a file of half a megabyte may hold 179 million pixels.
     red = pixels[..., 0]
     grey = all((red == pixels[..., i]).all() for i in (1, 2))

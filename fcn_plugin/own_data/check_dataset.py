@@ -13,6 +13,7 @@ from ..masks.class_names import ClassNames, read_class_names
 from ..masks.encoding import Encoding
 from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import find_encoding
+from ..masks.palettes import palette_fault
 from ..masks.reading import LOSSY
 from ..utils.errors import InputError
 from .annotated import Drawn, draw_annotations, note_of_unlabelled, read_annotations
@@ -116,6 +117,9 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
         lossy = 2 * sum(map(_is_lossy, usable)) > len(usable)
         encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore, names,
                                  around, lossy, blurred)
+        disagree = palette_fault((item.pair.mask, item.palette) for item in usable)
+        if disagree and classes is None:
+            encoding.faults.append(disagree)
         notes += _notes_of_several(folder, usable, encoding)
     faults += encoding.faults
     notes += encoding.notes

@@ -19,6 +19,8 @@ from ..modalities.loading import LoadImageFromFile
 
 # Formats that training reads for certain.
 _SURE_FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM')
+#: Times the width that an image may be long: at 1024 pixels and half the size, one is left.
+_LONGEST = 512
 
 
 class Inspected(NamedTuple):
@@ -43,6 +45,7 @@ class Inspected(NamedTuple):
             more.
         colours (bool): Whether these values are 0xRRGGBB.
         plain (bool): Whether the mask can be read as labels as it is.
+        palette (dict[int, int]): 0xRRGGBB of each value of a mask with a palette.
     """
     pair: Pair
     fault: str | None = None
@@ -59,6 +62,7 @@ class Inspected(NamedTuple):
     around: Surroundings | None = None
     colours: bool = False
     plain: bool = True
+    palette: dict[int, int] = {}
 
 
 class Checked(NamedTuple):
@@ -135,6 +139,9 @@ def _inspect(pair: Pair) -> Inspected:
     if shape != shown and not turned:
         fault = (f'{pair.mask}: the mask is {shape[1]}x{shape[0]}, but its image is '
                  f'{shown[1]}x{shown[0]}; resize one of them, masks by nearest neighbour')
+    elif min(shown) < 2 or max(shown) > _LONGEST * min(shown):
+        fault = (f'{pair.image}: the image is {shown[1]}x{shown[0]}, which is too narrow '
+                 'to be scaled in training: cut or pad it')
     counts: dict[int | None, int] = dict(count_values(mask.values).items())
     if len(counts) > MOST_KEPT:
         order = sorted(counts, key=lambda value: (-counts[value], value))
@@ -143,7 +150,8 @@ def _inspect(pair: Pair) -> Inspected:
     around = look_around(mask.values, counts, mask.colours) if len(counts) > 2 else None
     unsure = orientation != 1 and size == shown and not mask.turned
     return Inspected(pair, fault, shown, orientation, turned, unsure, mode, pages, most,
-                     mask.mode, digest, counts, around, mask.colours, mask.plain)
+                     mask.mode, digest, counts, around, mask.colours, mask.plain,
+                     {v: mask.palette[v] for v in counts if v is not None and mask.palette})
 
 
 def _fault_in_training(image: Path, shown: tuple[int, int]) -> str | None:

@@ -30,7 +30,7 @@ def test_read(tmp_path, kind):
 
 @pytest.mark.parametrize('name, words', [
     ('colour.png', 'mode RGB, expected palette indices or one channel'),
-    ('text.png', 'is no mask: it cannot be read')])
+    ('text.png', 'is no mask: it is no picture')])
 def test_no_mask(tmp_path, name, words):
     (tmp_path / 'text.png').write_text('not an image')
     Image.fromarray(np.full((4, 5, 3), (9, 0, 0), np.uint8)).save(tmp_path / 'colour.png')

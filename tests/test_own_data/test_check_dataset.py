@@ -428,6 +428,50 @@ def test_what_is_not_seen_of_images_is_told(tmp_path):
     assert re.search(r'1 images have several pages, .*9\.tif \(3\)', said)
 
 
+@pytest.mark.parametrize('orders, fine', [
+    ([(0, 1, 2), (0, 1, 2)], True), ([(0, 1, 2), (0, 2, 1)], False),
+    ([(0, 1), (0, 2)], False), ([(0, 1), (0, 1, 2)], True), ([(0, 1, 1), (0, 1, 2)], True)])
+def test_palettes_that_order_colours_anew_are_a_fault(tmp_path, orders, fine):
+    """As tools leave them that make files small, each with the colours that it has."""
+    colours = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0)])
+    for number in range(6):
+        order = orders[number % 2]
+        mask = Image.fromarray(labels(number, range(len(order))).astype(np.uint8))
+        mask.putpalette(colours[list(order)].ravel().tolist())
+        save(tmp_path / f'images/{number}.png', picture(number))
+        (tmp_path / 'masks').mkdir(exist_ok=True)
+        mask.save(tmp_path / f'masks/{number}.png')
+    checked = check_dataset(tmp_path)
+    assert fine == (not checked.faults)
+    if not fine:
+        assert re.search('palettes of masks differ: value [12] is #ff0000 in .* and #00ff00',
+                         checked.faults[0])
+        with pytest.raises(ValueError, match='no config is written'):
+            write_config(checked, tmp_path / 'out')
+        names = ['a', 'b', 'c'][:len({value for order in orders for value in order})]
+        names = names[:max(map(len, orders))]
+        assert not check_dataset(tmp_path, classes=names).faults
+
+
+@pytest.mark.parametrize('size', [(40, 1), (1, 40), (1100, 2)])
+def test_images_too_narrow_to_be_scaled_are_faults(tmp_path, size):
+    make(tmp_path)
+    save(tmp_path / 'images/9.png', picture(0, size))
+    save(tmp_path / 'masks/9.png', labels(0, size=size).astype(np.uint8))
+    fault, = check_dataset(tmp_path).faults
+    assert f'9.png: the image is {size[1]}x{size[0]}, which is too narrow' in fault
+
+
+def test_splits_of_tables(tmp_path):
+    make(tmp_path)
+    rows = [f'images/{number:03d}.jpg,masks/{number:03d}.png' for number in range(6)]
+    for name, some in (('train', rows[:4]), ('val', rows[4:])):
+        (tmp_path / f'{name}.csv').write_text('\n'.join(['image,mask', *some]))
+    checked = check_dataset(tmp_path)
+    assert [item.pair.image.stem for item in checked.splits['val']] == ['004', '005']
+    assert not any('name no image' in note for note in checked.notes)
+
+
 def test_instances_beside_classes_are_left_alone(tmp_path):
     make(tmp_path, 'JPEGImages/{}.jpg', 'SegmentationClass/{}.png')
     make(tmp_path, 'JPEGImages/{}.jpg', 'SegmentationObject/{}.png')

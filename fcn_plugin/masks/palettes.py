@@ -1,0 +1,36 @@
+"""Palettes of masks: whether one value has one colour in all files."""
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from .colours import as_written
+from .encoding import IGNORE
+
+
+def palette_fault(palettes: Iterable[tuple[Path, Mapping[int, int]]]) -> str | None:
+    """Says where palettes disagree, so that either values or colours are no classes.
+
+    Tools that make files small order each palette by what is in the file.
+
+    Args:
+        palettes (Iterable): Masks, and 0xRRGGBB of each value that occurs in them. Where a
+            colour stands for two values of one file, colours are no classes.
+    """
+    colours: dict[int, tuple[int, Path]] = {}
+    values: dict[int, tuple[int, Path]] = {}
+    two: str | None = None
+    for path, palette in palettes:
+        if len(set(palette.values())) < len(palette):
+            return None
+        for value, colour in palette.items():
+            if value == IGNORE:  # is shown in any colour
+                continue
+            other, where = colours.setdefault(value, (colour, path))
+            if other != colour:
+                two = two or (f'value {value} is {as_written(other, True)} in {where} and '
+                              f'{as_written(colour, True)} in {path}')
+            same, where = values.setdefault(colour, (value, path))
+            if same != value:
+                two = two or (f'{as_written(colour, True)} is value {same} in {where} and '
+                              f'value {value} in {path}')
+    return two and (f'palettes of masks differ: {two}. If values are the classes, give '
+                    '--classes NAME ...; if colours are, save the masks as RGB')
