@@ -71,6 +71,9 @@ def find_encoding(counts: dict[int, int], colours: bool,
                         colours, notes, faults)
     if names is not None:
         found = _by_names(kept, colours, names, left_out)
+    elif colours and len(kept) > 2 and not any(value & 0xffff for value in kept):
+        found = _in_red(_find_values({v >> 16: n for v, n in kept.items()}, classes, source,
+                                     [v >> 16 for v in left_out]))
     elif colours:
         found = _find_colours(kept, classes, source, left_out)
     else:
@@ -262,6 +265,13 @@ def _find_values(counts: dict[int, int], classes: Sequence[str] | None, source: 
         notes.append(_NAMELESS)
     map_.update({v: new[places[v]] for v in values if v in places})
     return Encoding(map_, [names[i] for i in order], [], False, notes, faults)
+
+
+def _in_red(found: Encoding) -> Encoding:
+    """Classes of colours whose red channel alone has values, from those of these."""
+    note = 'only the red channel has values: they are taken for numbers, not for colours'
+    return found._replace(label_map={v << 16: label for v, label in found.label_map.items()},
+                          colours=True, notes=[note, *found.notes])
 
 
 def _numbered(count: int) -> list[str]:

@@ -15,7 +15,7 @@ from tiny_runs import run_tool, succeed
 
 from fcn_plugin.masks.encoding import Encoding, to_labels
 from fcn_plugin.own_data.check_dataset import check_dataset
-from fcn_plugin.own_data.findings import report
+from fcn_plugin.own_data.findings import labels_of, report
 from fcn_plugin.own_data.inspect_pairs import Inspected, class_shares
 from fcn_plugin.own_data.write_config import write_config
 from fcn_plugin.utils.config import load_config
@@ -470,6 +470,21 @@ def test_splits_of_tables(tmp_path):
     checked = check_dataset(tmp_path)
     assert [item.pair.image.stem for item in checked.splits['val']] == ['004', '005']
     assert not any('name no image' in note for note in checked.notes)
+
+
+@pytest.mark.parametrize('classes', [None, ['none', 'a', 'b', 'c', 'd', 'e']])
+def test_numbers_in_the_red_channel_are_no_colours(tmp_path, classes):
+    """As CARLA has them: names are in the order of values, not of how often they are."""
+    for number in range(6):
+        values = labels(number, (0, 4, 1, 2, 2)).astype(np.uint8)
+        save(tmp_path / f'images/{number}.png', picture(number))
+        save(tmp_path / f'masks/{number}.png', np.dstack([values, 0 * values, 0 * values]))
+    checked = check_dataset(tmp_path, classes=classes)
+    assert not checked.faults and any('red channel' in note for note in checked.notes)
+    assert checked.encoding.classes == (classes or [f'class {i}' for i in range(5)])
+    for item in checked.splits['train']:
+        wanted = labels(int(item.pair.image.stem), (0, 4, 1, 2, 2))
+        assert (labels_of(item, checked.encoding) == wanted).all()
 
 
 def test_instances_beside_classes_are_left_alone(tmp_path):
