@@ -22,6 +22,39 @@ def test_values_are_classes_by_what_is_usual(values, classes, expected):
     assert found.label_map == expected and not found.faults
 
 
+@pytest.mark.parametrize('values, ignore, classes, expected, names', [
+    ((1, 2, 3), (), None, {1: 0, 2: 1, 3: 2}, ['class 0', 'class 1', 'class 2']),
+    ((0, 1, 2), (1, ), None, {0: 0, 1: 255, 2: 1}, ['class 0', 'class 2']),
+    ((0, 1, 2), (1, ), 'abc', {0: 0, 1: 255, 2: 1}, ['a', 'c']),
+    ((0, 90, 180), (90, ), 'abc', {0: 0, 90: 255, 180: 1}, ['a', 'c']),
+    ((1, 2, 3), (1, ), 'abc', {1: 255, 2: 0, 3: 1}, ['b', 'c']),
+    ((0, 1, 2, 9), (9, ), 'abc', {0: 0, 1: 1, 2: 2, 9: 255}, ['a', 'b', 'c'])])
+def test_there_are_as_many_classes_as_count(values, ignore, classes, expected, names):
+    """What does not count is none of them, and those behind it move up."""
+    found = find_encoding(dict.fromkeys(values, 9), False, classes and list(classes), ignore)
+    assert found.label_map == expected and found.classes == names and not found.faults
+
+
+def test_of_a_known_palette_what_does_not_count_is_left_out():
+    meta = PascalContextDataset59.METAINFO
+    colours = [packed(rgb) for rgb in meta['palette'][:12]]
+    found = find_encoding(dict.fromkeys(colours, 9), True, ignore=[f'#{colours[3]:06x}'])
+    assert found.label_map == {colour: 255 if i == 3 else i - (i > 3)
+                               for i, colour in enumerate(colours)}
+    assert found.classes == [*meta['classes'][:3], *meta['classes'][4:]]
+    assert found.palette[3] == list(meta['palette'][4])
+
+
+@pytest.mark.parametrize('count', [255, 256])
+def test_8_bits_hold_255_classes(count):
+    """And 255 for pixels that do not count; a value beyond the classes is named."""
+    found = find_encoding(dict.fromkeys(range(count), 9), False,
+                          [f'c{i}' for i in range(count)])
+    assert found.faults == [] if count == 255 else (
+        'at most 255 can be trained' in found.faults[0])
+    assert '100' in find_encoding({0: 9, 1: 9, 100: 9}, False, ['a', 'b']).faults[0]
+
+
 def test_black_is_the_background_however_rare_and_the_others_follow_by_pixels():
     counts = {0xff0000: 5, 0x000000: 1, 0x0000ff: 50, 0x00ff00: 5}
     found = find_encoding(counts, True)

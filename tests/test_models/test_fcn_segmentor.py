@@ -127,10 +127,10 @@ def test_sliding_windows():
     assert sample.pred_sem_seg.shape == (50, 70)
 
 
-@pytest.mark.parametrize('logits', [None, True])
+@pytest.mark.parametrize('logits', [None, True, False])
 def test_a_step_is_a_call_of_the_module(logits):
     """On whose hooks a sharded network gathers its parameters."""
-    model, called = build(), []
+    model, called = build(test_cfg=dict(logits=logits is False)), []
     model.register_forward_pre_hook(lambda *_: called.append(True))
     with torch.no_grad():
         sample, = model.test_step(image_data((40, 50)), logits=logits)
