@@ -57,6 +57,28 @@ class Quantised(NamedTuple):
                     *self.milliseconds))
 
 
+def images_of(images: Sequence[Path], labels: PathLike | None = None
+              ) -> tuple[list[Path], list[Path], dict[Path, Path] | None]:
+    """Which images ranges are measured on, which are held back, and the masks of these.
+
+    Args:
+        images, labels: As for :func:`quantise`.
+
+    Raises:
+        ValueError: If there are fewer than two images, or a mask is missing.
+    """
+    held_back, measured = images[::4], [path for i, path in enumerate(images) if i % 4]
+    most = _MOST_HELD_BACK if labels is None else _MOST_JUDGED
+    held_back = [held_back[i] for i in spread(len(held_back), most)]
+    measured = [measured[i] for i in spread(len(measured), _MOST_MEASURED)]
+    if not measured:
+        raise InputError(f'int8 needs two images or more (--calibrate), better 20, but there '
+                         f'is {len(images)}: ranges are measured on some, and labels '
+                         'compared on others')
+    return measured, held_back, None if labels is None else dict(
+        with_masks(held_back, labels))
+
+
 def quantise(file: Path, images: Sequence[Path], max_loss: float | None = None,
              labels: PathLike | None = None, ignore: Sequence[int] = (255, )) -> Quantised:
     """Has the convolutions of an exported file compute in 8 bits, in place.
@@ -93,15 +115,7 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float | None = None,
     except ImportError as error:
         raise MissingPackageError("int8 needs more than is installed: pip install "
                                   "'mmseg-fcn-plugin[export]'") from error
-    held_back, measured = images[::4], [path for i, path in enumerate(images) if i % 4]
-    most = _MOST_HELD_BACK if labels is None else _MOST_JUDGED
-    held_back = [held_back[i] for i in spread(len(held_back), most)]
-    measured = [measured[i] for i in spread(len(measured), _MOST_MEASURED)]
-    if not measured:
-        raise InputError(f'int8 needs two images or more (--calibrate), better 20, but there '
-                         f'is {len(images)}: ranges are measured on some, and labels '
-                         'compared on others')
-    masks = None if labels is None else dict(with_masks(held_back, labels))
+    measured, held_back, masks = images_of(images, labels)
     backend = GraphBackend(OnnxruntimeGraph(file, 'cpu'))
 
     class Reader(q.CalibrationDataReader):

@@ -191,17 +191,23 @@ def test_mean_iou_before_and_after(trained, folder, files, tmp_path):
 @pytest.mark.parametrize('given, words', [
     (dict(labels='{folder}'), r'labels \(--labels\) judge int8 \(--int8\)'),
     (dict(int8=True, calibrate='{folder}/[03].png', labels='{folder}/none'), 'no .png file'),
+    (dict(int8=True, calibrate='{folder}', labels='{masks}'), "'4.png' has no mask"),
     (dict(int8=True), r'int8 \(--int8\) and images .*--calibrate'),
     (dict(calibrate='{folder}'), r'int8 \(--int8\) and images'),
     (dict(int8=True, calibrate='{folder}/0.png'), 'two images or more .*there is 1'),
     (dict(int8=True, calibrate='{folder}/none'), 'no such file or folder'),
     (dict(int8=True, calibrate='{folder}', max_loss=2), 'share of pixels, .*is 2')])
-def test_bad_arguments(trained, folder, tmp_path, given, words):
-    given = {key: value.format(folder=folder) if isinstance(value, str) else value
+def test_bad_arguments(trained, folder, tmp_path, monkeypatch, given, words):
+    """They are told before anything is loaded."""
+    monkeypatch.setattr('fcn_plugin.deployment.export.load_model', None)
+    masks, out = tmp_path / 'masks', tmp_path / 'out'
+    masks.mkdir()
+    Image.new('L', (72, 45)).save(masks / '0.png')
+    given = {key: value.format(folder=folder, masks=masks) if isinstance(value, str) else value
              for key, value in given.items()}
     with pytest.raises((ValueError, OSError), match=words):
-        export(trained / 'best.pth', tmp_path / 'net.onnx', preprocess=True, **given)
-    assert not list(tmp_path.iterdir())
+        export(trained / 'best.pth', out / 'net.onnx', preprocess=True, **given)
+    assert not out.exists()
 
 
 def test_tool(trained, folder, tmp_path):
