@@ -25,7 +25,7 @@ def clip(tmp_path):
 # --- images ------------------------------------------------------------------------
 
 
-def test_list_images(photos):
+def test_list_images(photos, monkeypatch):
     (photos / '._b.png').write_bytes(b'what macOS keeps beside b.png')
     assert [p.name for p in list_images(photos)] == ['A.JPG', 'b.png']
     assert [p.name for p in list_images(photos / '*.png')] == ['b.png']
@@ -33,6 +33,12 @@ def test_list_images(photos):
     assert list_images(photos / 'notes.txt') == [photos / 'notes.txt']
     (photos / 'c[1].png').write_bytes(b'')
     assert list_images(photos / 'c[1].png') == [photos / 'c[1].png']
+    monkeypatch.setenv('HOME', str(photos))
+    monkeypatch.setenv('USERPROFILE', str(photos))
+    assert list_images('~/b.png') == [photos / 'b.png']
+    # each once, in the order of the sequence
+    assert [p.name for p in list_images([photos / 'b.png', photos, photos / 'c*'])] == [
+        'b.png', 'A.JPG', 'c[1].png']
 
 
 @pytest.mark.parametrize('found, orientation', [(0, 1), (1, 1), (2, 2), (8, 8), (9, 1)])
@@ -62,6 +68,11 @@ def test_read_image_modes(tmp_path):
     assert (reread(Image.fromarray(no_number), 'c.tif')[grey == 255] == 0).all()
     assert (reread(Image.fromarray(grey.astype(np.int32)), 'b.tif')
             == grey[..., None]).all()
+    beyond = np.array([[-5, 0, 90, 300]])  # is cut off
+    assert reread(Image.fromarray(beyond.astype(np.float32)), 'd.tif')[0, :, 0].tolist() == [
+        0, 0, 90, 255]
+    assert reread(Image.fromarray(beyond.astype(np.int32) * 256), 'd.tif')[
+        0, :, 0].tolist() == [0, 0, 90, 255]
     assert (reread(Image.fromarray(colour)) == colour[..., :3]).all()
     assert (reread(Image.fromarray(grey > 99)) == 255 * (grey > 99)[..., None]).all()
     exif = Image.Exif()

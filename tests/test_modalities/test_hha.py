@@ -124,3 +124,34 @@ def test_normals_are_exact_on_planes_and_gravity_is_of_length_one():
     assert np.linalg.norm(down) == pytest.approx(1)
     assert np.degrees(np.arccos(down @ [0, np.cos(t), np.sin(t)])) < 1
     assert NYU_CAMERA.fx > 500
+
+
+def test_normals_at_the_border_fit_the_pixels_that_are_there():
+    """As a least-squares fit of n . ray = 1 / z over the part of the window in the image."""
+    z = 100 + 50 * np.random.rand(*SIZE)
+    lines, radius = rays(), 3
+    found = normals(z, lines, np.ones(SIZE, bool), radius)
+    for y, x in ((0, 0), (0, 80), (SIZE[0] - 1, 5), (60, SIZE[1] - 2), (60, 80)):
+        part = tuple(slice(max(at - radius, 0), at + radius + 1) for at in (y, x))
+        plane, *_ = np.linalg.lstsq(lines[part].reshape(-1, 3), 1 / z[part].ravel())
+        expected = plane / np.linalg.norm(plane)
+        expected *= np.sign(expected @ lines[y, x])
+        np.testing.assert_allclose(found[y, x], expected, atol=1e-6)
+
+
+def test_two_pixels_make_no_plane():
+    known = np.zeros(SIZE, bool)
+    known[50, 50:52] = True  # of a third one the plane would follow
+    found = normals(100 + 50 * np.random.rand(*SIZE), rays(), known, 3)
+    assert not found.any()
+
+
+@pytest.mark.parametrize('slopes', [(-30, 20), (30, -20)])
+def test_gravity_is_looked_for_until_it_is_found(slopes):
+    """The camera looks down by 30 degrees. That a ramp up and one down are neither floor nor
+    wall shows after several rounds."""
+    t = np.radians(30)
+    down, ahead = np.array([0, np.cos(t), np.sin(t)]), np.array([0, -np.sin(t), np.cos(t)])
+    ramps = [np.cos(s) * down + np.sin(s) * ahead for s in np.radians(slopes)]
+    found = np.repeat([down, ahead, [1, 0, 0], *ramps], [100, 60, 30, 60, 60], 0)
+    np.testing.assert_allclose(gravity(found[None]), down, atol=1e-6)

@@ -53,7 +53,7 @@ def test_a_stack_of_colour_images_is_no_image(tmp_path):
 
 
 @pytest.mark.parametrize('planar', ['contig', 'separate'])
-@pytest.mark.parametrize('dtype', ['uint8', 'uint16'])
+@pytest.mark.parametrize('dtype', ['uint8', 'uint16', 'int16'])
 @pytest.mark.parametrize('channels', [2, 4, 6])
 def test_every_value_in_the_files_order(tmp_path, channels, dtype, planar):
     limit = np.iinfo(dtype).max
