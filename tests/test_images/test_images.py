@@ -41,6 +41,23 @@ def test_list_images(photos, monkeypatch):
         'b.png', 'A.JPG', 'c[1].png']
 
 
+def test_what_was_predicted_is_no_image(photos):
+    """Beside its image; alone, or called by its own name, it is one."""
+    there = list_images(photos)
+    for name in ('A_labels.png', 'A_overlay.jpg', 'A_heatmap_a-cat.png', 'b_png_labels.png',
+                 'b_png_overlay.png'):
+        Image.new('RGB', (8, 8)).save(photos / name)
+    assert list_images(photos) == list_images(photos / '*') == there
+    assert list_images(photos / '*.png') == [photos / 'b.png']
+    assert list_images(photos / 'A_labels.png') == [photos / 'A_labels.png']
+    assert list_images(photos / '*_labels.png') == [
+        photos / f'{name}_labels.png' for name in ('A', 'b_png')]
+    for name in ('c_overlay.jpg', 'd_labels.png', 'd.png'):
+        Image.new('RGB', (8, 8)).save(photos / name)
+    assert list_images(photos) == sorted([
+        *there, photos / 'c_overlay.jpg', photos / 'd_labels.png', photos / 'd.png'])
+
+
 @pytest.mark.parametrize('found, orientation', [(0, 1), (1, 1), (2, 2), (8, 8), (9, 1)])
 def test_orientations_that_are_none_turn_nothing(found, orientation):
     picture = Image.new('L', (3, 2))
