@@ -11,6 +11,9 @@ from ..utils.files import decoded_text
 
 _COLOUR = re.compile(r'(.+?)\s*:\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*(?::.*)?')
 _NUMBER = re.compile('[0-9]{1,9}')
+#: Lines that say the value: '7 road', '7: road' and '7. road', or 'road: 7' and 'road=7'.
+_NUMBERED = (re.compile(r'(?P<value>[0-9]{1,9})[\s:=;,.)]+(?P<name>[^\W\d].*)'),
+             re.compile(r'(?P<name>[^\W\d].*?)\s*[:=;,\t]\s*(?P<value>[0-9]{1,9})'))
 _DO_NOT_COUNT = {'void', 'ignore', 'ignored', 'ignoreme', 'unlabelled', 'unlabeled',
                  'notlabelled', 'notlabeled', 'unknown', 'undefined', 'unclassified',
                  'dontcare', 'donotcare', 'outofroi'}
@@ -33,7 +36,8 @@ class ClassNames(NamedTuple):
 def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:
     """Looks for names in a folder and those in it.
 
-    ``classes.txt`` or labelme's ``class_names.txt`` (a name a line), ``labelmap.txt`` (CVAT:
+    ``classes.txt``, labelme's ``class_names.txt`` or ``codes.txt`` (a name a line, or a name
+    and its value, as in ``7: road``, on each), ``labelmap.txt`` (CVAT:
     ``name:r,g,b:parts:actions``), ``_classes.csv`` (Roboflow: ``value, name``),
     ``class_dict.csv`` (``name, r, g, b``) or CamVid's ``label_colors.txt`` (``r g b name``).
     Empty lines and lines that begin with # are left out; labelme's ``__ignore__`` is no class.
@@ -96,6 +100,11 @@ def _read_order(file: str, text: str) -> ClassNames | None:
     names = _lines(text)
     if names and names[0] == '__ignore__':  # labelme counts it as -1
         names = names[1:]
+    for form in _NUMBERED:
+        found = [form.fullmatch(name) for name in names]
+        if all(found) and len({match['value'] for match in found if match}) == len(names) > 0:
+            return _checked(file, [(int(match['value']), match['name'].strip())
+                                   for match in found if match], 'values')
     check_names(names, file)
     return ClassNames(file, dict(enumerate(names)), 'order') if names else None
 
@@ -163,6 +172,7 @@ def _checked(file: str, names: list[tuple[int, str]], kind: str) -> ClassNames:
 
 
 _READERS = {'classes.txt': _read_order, 'class_names.txt': _read_order,
+            'codes.txt': _read_order,
             'labelmap.txt': _read_colours, '_classes.csv': _read_values,
             'class_dict.csv': _read_table, 'class_dict_seg.csv': _read_table,
             'label_class_dict.csv': _read_table, 'label_colors.txt': _read_camvid}

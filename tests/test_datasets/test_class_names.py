@@ -28,6 +28,24 @@ def test_lists(tmp_path, text, names, encoding):
         (tmp_path / name).unlink()
 
 
+@pytest.mark.parametrize('text, names', [
+    ('1 road\n0 the sea\n', {1: 'road', 0: 'the sea'}),
+    ('7: road\n8 : 道路\n', {7: 'road', 8: '道路'}), ('0. a\n1. b 2', {0: 'a', 1: 'b 2'}),
+    ('road=3\nsea=1', {3: 'road', 1: 'sea'}), ('road\t3\nsea\t1', {3: 'road', 1: 'sea'}),
+])
+def test_lists_that_say_the_values(tmp_path, text, names):
+    found, notes = read(tmp_path, 'classes.txt', text)
+    assert found == ClassNames('classes.txt', names, 'values') and not notes
+
+
+@pytest.mark.parametrize('names', [
+    ['2 wheeler', 'car'], ['2 wheels', '2 doors'], ['0', '1'], ['disc 1', 'disc 2'],
+    ['a: 1', 'b'], ['0 128 9 road', '128 0 9 car'], ['1. FC', '2.']])
+def test_names_with_numbers_are_names(tmp_path, names):
+    found, _ = read(tmp_path, 'codes.txt', '\n'.join(names))
+    assert found == ClassNames('codes.txt', dict(enumerate(names)), 'order')
+
+
 def test_lists_of_older_windows_programs(tmp_path):
     assert read(tmp_path, 'classes.txt', 'Straße\nBäume', 'cp1252')[0].names == {
         0: 'Straße', 1: 'Bäume'}
