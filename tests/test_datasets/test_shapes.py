@@ -368,3 +368,12 @@ def test_write_into_a_file(tmp_path):
     path.touch()
     with pytest.raises(NotADirectoryError, match='file'):
         write_voc(path, dict(val=ShapesDataset(1)))
+
+
+def test_jpegs_are_of_the_quality_that_is_asked_for(tmp_path):
+    sizes = []
+    for quality in (95, 30):
+        write_voc(tmp_path / str(quality), dict(val=ShapesDataset(1)), quality=quality)
+        image, = (tmp_path / str(quality) / 'JPEGImages').iterdir()
+        sizes.append(image.stat().st_size)
+    assert sizes[1] < sizes[0] / 2

@@ -15,11 +15,13 @@ from torch import distributed, nn
 
 from fcn_plugin.engine import CPUAmpOptimWrapper, FiniteLossHook
 from fcn_plugin.utils.errors import NotFiniteError
+from fcn_plugin.utils.seeding import STEP, seed_of
 
 
 def test_stops_and_repeats(tmp_path):
     config = write_config(tmp_path, SHAPES + """
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='SGD', lr=1e30), clip_grad=None)
+randomness = dict(seed=5)
 """)
     done = run_tool('train.py', config, '--work-dir', tmp_path / 'work')
     assert done.code == 2, done.out[-1000:]
@@ -28,6 +30,10 @@ optim_wrapper = dict(optimizer=dict(_delete_=True, type='SGD', lr=1e30), clip_gr
     kept = torch.load(tmp_path / 'work' / 'bad_step.pth', weights_only=True)
     assert len(kept['img_path']) == len(kept['inputs']) == 2
     assert all(image in line for image in kept['img_path'])
+
+    assert kept['iter'] > 0
+    torch.manual_seed(seed_of(STEP, 5, 0, kept['iter']))
+    assert torch.equal(kept['random_state'], torch.get_rng_state())  # of this very step
 
     model = MODELS.build(Config.fromfile(config).model)
     load_checkpoint(model, str(tmp_path / 'work' / 'bad_step.pth'))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.fileio import LocalBackend
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 from mmpretrain.models import ResNet
@@ -22,6 +23,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from fcn_plugin import compat
 from fcn_plugin.checkpoints.bundled import BUNDLED
 from fcn_plugin.engine import CPUAmpOptimWrapper, FCNLoggerHook
+from fcn_plugin.engine.hooks import _RemovesBestLater
 from fcn_plugin.engine.train import explain_missing_weights, use_amp, use_fused_optimizer
 from fcn_plugin.evaluation import FCNMetric
 from fcn_plugin.utils.config import load_config
@@ -337,6 +339,22 @@ def test_of_the_best_checkpoints_the_last_is_kept(tmp_path, monkeypatch):
     succeed('train.py', write_config(tmp_path), '--work-dir', tmp_path)
     best, = tmp_path.glob('best_*.pth')
     assert best.name == 'best_mIoU_iter_4.pth'
+
+
+def test_former_best_checkpoints_go_when_a_new_one_is_written(tmp_path):
+    """Not one that was written again under its own name; others go at once."""
+    best, again, other = (tmp_path / name for name in (
+        'best_mIoU_iter_2.pth', 'best_mIoU_iter_4.pth', 'iter_2.pth'))
+    for path in (best, again, other):
+        path.touch()
+    files = _RemovesBestLater(LocalBackend())
+    for path in (best, again, other):
+        files.remove(str(path))
+    assert best.is_file() and again.is_file() and not other.exists()
+    files.remove_former([str(again)])
+    assert again.is_file() and not best.exists()
+    files.remove_former([])
+    assert again.is_file()
 
 
 def test_without_a_best_the_last_is_judged(tmp_path, falling):
