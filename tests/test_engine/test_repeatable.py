@@ -180,6 +180,17 @@ def test_another_number_of_processes_goes_on_with_the_rest(workers):
         assert [one for pair in zip(*found) for one in pair] == whole[images:images + 8]
 
 
+@pytest.mark.parametrize('rank', [0, 1])
+def test_each_process_leaves_out_what_it_has_done(rank):
+    """Of images that a sampler has dealt out; each keeps its random numbers."""
+    with in_process(rank):
+        expected = take(loader(DefaultSampler, seed=7), 6)
+        for done in (1, 3, 4):
+            rest = loader(DefaultSampler, seed=7)
+            assert leave_out(rest, done)
+            assert take(rest, 6 - done) == expected[done:]
+
+
 def test_random_numbers_of_steps_are_of_a_seed_a_place_and_a_process():
     """Two processes that drew the same would drop out alike."""
     def all_of():

@@ -336,6 +336,15 @@ def test_the_config_s_text_is_not_laid_out(tmp_path, monkeypatch):
     assert read.to_dict() == runner.cfg.to_dict() and read.palette == palette
 
 
+def test_what_ends_a_run_early_has_counted_when_the_checkpoint_is_written(tmp_path):
+    """A resumed run goes on from what stands there."""
+    config = write_config(tmp_path, SHAPES + """
+custom_hooks = [dict(type='ExactEarlyStoppingHook', monitor='mIoU')]
+""")
+    hooks = [type(hook).__name__ for hook in from_file(config, tmp_path / 'run').hooks]
+    assert hooks.index('ExactEarlyStoppingHook') < hooks.index('FCNCheckpointHook')
+
+
 # --- pictures -------------------------------------------------------------------------
 
 
@@ -369,3 +378,17 @@ def test_images_of_one_name_have_pictures_of_their_own(monkeypatch):
         hook.after_test_iter(None, 0, dict(
             inputs=[torch.zeros(3, 6, 8, dtype=torch.uint8)], data_samples=[output]), [output])
     assert drawn == ['test_0.png', 'test_b_0.png', 'test_0.png', 'test_more_b_0.png']
+
+
+def test_pictures_are_drawn_of_every_so_many_batches(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(SegLocalVisualizer, 'add_datasample',
+                        lambda self, name, image, **kwargs: drawn.append(name))
+    SegLocalVisualizer.get_instance('pictures')
+    hook = FCNVisualizationHook(draw=True, interval=3)
+    for number in range(7):
+        output = SegDataSample(metainfo=dict(img_path=f'{number}.png'))
+        output.pred_sem_seg = PixelData(data=torch.zeros(1, 6, 8))
+        hook.after_test_iter(None, number, dict(
+            inputs=[torch.zeros(3, 6, 8, dtype=torch.uint8)], data_samples=[output]), [output])
+    assert drawn == ['test_2.png', 'test_5.png']
