@@ -1,5 +1,6 @@
 """What an inferencer is called with: images and videos, read when it is their turn."""
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,12 @@ from PIL import Image
 
 from ..utils.errors import InputError
 from ..utils.paths import VIDEO_SUFFIXES
+from .exif import pages_of
 from .reading import list_images, to_channels, to_rgb
 from .video import VideoInput
+
+#: How files end that may have several pages.
+_PAGED = ('.gif', '.tif', '.tiff', '.webp')
 
 
 class ImageInput:
@@ -36,6 +41,15 @@ class ImageInput:
 
     def __iter__(self) -> Iterator[tuple[None, np.ndarray]]:
         yield None, to_channels(self._source, self._channels)
+        # Where a network takes other than three channels, pages may be channels.
+        if self.is_file and self._channels == 3 and self.path.suffix.lower() in _PAGED:
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+                with Image.open(self.path) as file:
+                    pages = pages_of(file)
+            if pages > 1:
+                warnings.warn(f'{self.path} has {pages} pages, of which the first is read: '
+                              'save the others as files of their own')
 
     def of(self, channels: int) -> 'ImageInput':
         """The same image for a network of that many channels."""

@@ -41,6 +41,16 @@ def test_list_images(photos, monkeypatch):
         'b.png', 'A.JPG', 'c[1].png']
 
 
+def test_pages_behind_the_first_are_told(tmp_path, recwarn):
+    pages = [Image.new('RGB', (8, 6), (9 * i, 0, 0)) for i in range(3)]
+    pages[0].save(tmp_path / 'a.tif', save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / 'b.tif', save_all=True, append_images=[pages[1].resize((4, 3))])
+    for name, told in (('b.tif', 0), ('a.tif', 1)):
+        (_, image), = ImageInput(tmp_path / name)
+        assert not image.any() and image.shape == (6, 8, 3) and len(recwarn) == told
+    assert 'a.tif has 3 pages, of which the first is read' in str(recwarn[0].message)
+
+
 def test_what_was_predicted_is_no_image(photos):
     """Beside its image; alone, or called by its own name, it is one."""
     there = list_images(photos)
