@@ -203,3 +203,10 @@ def test_random_numbers_of_steps_are_of_a_seed_a_place_and_a_process():
             assert found[-1] == all_of()
     assert found[0] == all_of()  # one process is the first of several
     assert len({numbers for each in found for numbers in each}) == 8
+
+
+def test_random_numbers_of_gpus_are_those_of_the_step_too(monkeypatch):
+    seeds = []
+    monkeypatch.setattr(torch.cuda, 'manual_seed_all', seeds.append)
+    of_step(3, 8)
+    assert seeds == [seed_of(STEP, 3, 0, 8)]

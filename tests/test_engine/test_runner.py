@@ -143,6 +143,31 @@ def test_a_validation_that_was_due_is_made_up_for(tmp_path, loop):
     assert judged == [2, 4, 5, 6, 7, 7], 'the last one is not in the last checkpoint'
 
 
+def test_a_validation_that_was_not_due_yet_is_none(tmp_path):
+    judged = []
+
+    class Note(Hook):
+        def after_val(self, runner):
+            judged.append(runner.iter)
+
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if runner.iter == 4 and not resume:
+                raise InterruptedError
+
+    def run():
+        noise_run(tmp_path, loop=dict(OURS, max_iters=7, val_begin=5, val_interval=2),
+                  val_dataloader=JUDGED, val_cfg=dict(), val_evaluator=dict(
+                      type='DumpResults', out_file_path=str(tmp_path / 'out.pkl')),
+                  custom_hooks=[Note()], resume=resume).train()
+
+    resume = False
+    with pytest.raises(InterruptedError):
+        run()
+    resume = True
+    run()
+    assert judged == [6, 7]
+
+
 def test_what_was_made_up_for_is_in_the_last_checkpoint(tmp_path):
     """Where the best is kept, and that validation is the best."""
     judged = []
