@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
@@ -16,6 +17,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODEL_WRAPPERS, MODELS
 from mmseg.structures import SegDataSample
 
+from fcn_plugin.engine import ExactResumeHook
 from fcn_plugin.engine.test import test as evaluate
 from fcn_plugin.evaluation import FCNMetric
 from fcn_plugin.utils.config import load_config
@@ -163,6 +165,17 @@ def figures(folder):
     write((found, seen), folder, 'figures')
 
 
-def gradients_and_figures(folder):
+def statistics(folder):
+    """Writes ``statistics_<rank>.pth``: what a batch norm judges by in each process, which has
+    seen images of its own."""
+    rank = int(os.environ.get('RANK', 0))
+    norm = torch.nn.BatchNorm2d(3)
+    norm.running_mean += rank
+    ExactResumeHook().before_val_epoch(SimpleNamespace(model=norm))
+    torch.save(norm.state_dict(), Path(folder, f'statistics_{rank}.pth'))
+
+
+def what_all_have(folder):
     gradients(folder)
     figures(folder)
+    statistics(folder)

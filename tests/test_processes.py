@@ -28,9 +28,8 @@ def folder(processes, tmp_path_factory):
         if key.startswith('decode_head.score') and key.endswith('weight'):
             weights[key] = torch.randn_like(weights[key])
     torch.save(dict(state_dict=weights), folder / 'weights.pth')
-    process_runs.gradients_and_figures(folder)
-    process_runs.in_processes(
-        processes, 2, process_runs.gradients_and_figures, folder)
+    process_runs.what_all_have(folder)
+    process_runs.in_processes(processes, 2, process_runs.what_all_have, folder)
     forget_runs()
     return folder
 
@@ -99,3 +98,9 @@ def test_no_image_counts_twice(figures):
     counted = sum(int((dataset[i]['gt_seg_map'] != 255).sum()) for i in range(5))
     for _, (matrices, ) in figures:
         assert int(matrices[0].sum()) == counted
+
+
+def test_all_processes_judge_by_the_first_one_s_statistics(folder):
+    first, second = (load(folder / f'statistics_{rank}.pth') for rank in (0, 1))
+    assert not first['running_mean'].any()
+    assert all(torch.equal(value, second[key]) for key, value in first.items())
