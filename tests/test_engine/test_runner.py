@@ -62,6 +62,17 @@ def test_a_run_that_starts_from_weights_of_another_is_a_new_one(tmp_path):
                                    load_from=str(tmp_path / 'other' / 'iter_4.pth')))
 
 
+@pytest.mark.parametrize('data', [{}, dict(sampler=None, shuffle=True)])
+def test_another_seed_is_another_order(tmp_path, data):
+    """Also of a sampler that has no seed of its own."""
+    orders = [[number for images, _ in seen(noise_run(
+        tmp_path / str(place), data=data, randomness=dict(seed=seed),
+        loop=dict(OURS, max_iters=5))) for number, *_ in images['images']]
+        for place, seed in enumerate((5, 5, 6, 7))]
+    assert orders[0] == orders[1]
+    assert len(set(map(tuple, orders))) == 3
+
+
 def test_a_resumed_run_of_epochs(tmp_path):
     hooks = dict(logger=None, checkpoint=dict(type='CheckpointHook', interval=1))
 
