@@ -51,11 +51,14 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If the config lacks what is asked for.
+        ValueError: If the config lacks what is asked for, or the file is an exported one.
     """
     checkpoint = str(weights_file(checkpoint))
     if '://' not in checkpoint and not Path(checkpoint).expanduser().is_file():
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
+    if checkpoint.lower().endswith('.onnx'):
+        raise InputError(f"'{checkpoint}' is an exported file, which is judged on folders: "
+                         f'fcn evaluate {checkpoint} IMAGES MASKS')
     check_writable(Path(config.work_dir), '--work-dir')
     if wait_time < 0:
         raise InputError(f'--wait-time {wait_time} s, expected at least 0')

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from PIL import Image
 from rich.progress import track
 
@@ -102,11 +103,7 @@ def draw_annotations(root: Path, found: Sequence[tuple[str, Export]], folder: Pa
             continue
         labels, stray = draw(image, size, values)
         strays += [f"'{name}' in {path}" for name in stray]
-        file = folder / f'{path.relative_to(root)}.png'
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(labels).save(file)
-        masks[path] = file
-        pixels.update(all=labels.size, inside=int((labels != OUTSIDE).sum()))
+        masks[path] = save_drawn(labels, path.relative_to(root), folder, pixels)
     if not masks:
         raise InputError(f'{root}: no image has regions that can be used. '
                          + '; '.join(faults[:4]))
@@ -129,6 +126,16 @@ def draw_annotations(root: Path, found: Sequence[tuple[str, Export]], folder: Pa
     source = f'drawn from {regions} regions of {kinds} ({len(where)} files)'
     return Drawn(Pairing(splits_of_lists(root, pairs, notes), [], [], notes, []), encoding,
                  faults, unlabelled, source)
+
+
+def save_drawn(labels: np.ndarray, image: Path, folder: Path, pixels: Counter) -> Path:
+    """Saves drawn labels, (H, W) uint8, by the path of their image in the data set, and counts
+    ``all`` pixels and those ``inside`` of regions."""
+    file = folder / f'{image}.png'
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(labels).save(file)
+    pixels.update(all=labels.size, inside=int((labels != OUTSIDE).sum()))
+    return file
 
 
 # --- images --------------------------------------------------------------------------

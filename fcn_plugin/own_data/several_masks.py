@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from rich.progress import track
 
 from ..annotations.drawing import IGNORED, OUTSIDE
@@ -14,7 +13,7 @@ from ..masks.class_names import check_names, does_not_count
 from ..masks.colours import as_written
 from ..masks.reading import LOSSY, Mask, read_mask
 from ..utils.errors import InputError
-from .annotated import BACKGROUND, Drawn, encoding_of_names
+from .annotated import BACKGROUND, Drawn, encoding_of_names, save_drawn
 from .inspect_pairs import Inspected
 
 _MOST_BETWEEN = 0.25  # pixels of a soft border for each that is on
@@ -131,11 +130,8 @@ def _drawn(found: SeveralMasks, root: Path, folder: Path,
         except InputError as error:
             faults.append(str(error))
             continue
-        file = folder / f'{pair.image.relative_to(root)}.png'
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(labels).save(file)
-        pairs.append(pair._replace(mask=file))
-        pixels.update(all=labels.size, inside=int((labels != OUTSIDE).sum()))
+        pairs.append(pair._replace(mask=save_drawn(
+            labels, pair.image.relative_to(root), folder, pixels)))
     if not pairs:
         raise InputError(f'{root}: no mask can be used. ' + '; '.join(faults[:4]))
     encoding = encoding_of_names(names, {}, pixels['inside'] / pixels['all'], outside,

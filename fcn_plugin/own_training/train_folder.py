@@ -68,6 +68,9 @@ def train_folder(root: str, base: str | None = None, work_dir: str | None = None
         with tempfile.TemporaryDirectory(prefix='fcn-masks-') as drawn:
             checked = _check(root, Path(drawn).resolve())
             _prepare(checked, file.parent, str(work), base, options)
+    else:
+        print(f'note    goes on with the lists and settings in {shown(file.parent)}: images '
+              f'that came to {root} since are not trained on (without --resume they are)')
     config = load_config(str(file), options, str(work))
     if amp:
         use_amp(config)

@@ -168,6 +168,8 @@ def test_goes_on_with_the_lists_of_then(run, tmp_path):
     assert (tmp_path / 'work_dirs/data/iter_4.pth').is_file()
     assert (tmp_path / 'work_dirs/data/data/train.txt').read_text() == lists
     assert 'of 4 training images' in done.out
+    assert re.search('goes on with the lists .* images that came to data since are not t',
+                     done.out)
 
 
 def test_mixed_precision_and_compiling_are_those_of_the_run(tmp_path, monkeypatch):

@@ -130,6 +130,12 @@ def test_checkpoint_that_does_not_exist(folder, tmp_path):
     assert done.err == f'error: {tmp_path}/absent.pth: no such checkpoint file\n'
 
 
+def test_exported_files_are_judged_by_another_command(folder, tmp_path):
+    (tmp_path / 'net.onnx').write_bytes(b'any')
+    done = run_tool('test.py', folder / 'tiny.py', tmp_path / 'net.onnx')
+    assert done.code == 2 and f'fcn evaluate {tmp_path}/net.onnx IMAGES MASKS' in done.err
+
+
 def test_tta_without_a_pipeline(tmp_path):
     config = write_config(tmp_path)
     weights = save_weights(config, tmp_path / 'random.pth')
