@@ -26,6 +26,7 @@ from fcn_plugin.engine import CPUAmpOptimWrapper, FCNLoggerHook
 from fcn_plugin.engine.hooks import _RemovesBestLater
 from fcn_plugin.engine.train import explain_missing_weights, use_amp, use_fused_optimizer
 from fcn_plugin.evaluation import FCNMetric
+from fcn_plugin.inference.predict import predict_dataset
 from fcn_plugin.utils.config import load_config
 from fcn_plugin.utils.errors import DownloadError
 
@@ -275,6 +276,16 @@ def test_last_lines(trained):
     picture = Image.open(named(last, 'picture'))
     assert picture.width > 4 * 32 and picture.height > 5 * 32  # 5 rows of 4
     assert len(np.unique(picture)) > 9
+
+
+@pytest.mark.parametrize('rescale', [True, False])
+def test_the_picture_shows_labels_at_the_size_that_was_judged(tmp_path, monkeypatch, rescale):
+    shown = []
+    monkeypatch.setattr('fcn_plugin.engine.train.predict_dataset', lambda model, *given:
+                        shown.append(model.test_cfg.rescale) or predict_dataset(model, *given))
+    succeed('train.py', write_config(tmp_path), '--work-dir', tmp_path / 'work',
+            '--cfg-options', 'train_cfg.max_iters=1', f'model.test_cfg.rescale={rescale}')
+    assert shown == [rescale]
 
 
 def test_next_commands_work(trained, tmp_path):

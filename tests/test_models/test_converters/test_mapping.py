@@ -14,6 +14,7 @@ from fcn_plugin.models.converters import (
     read_caffemodel,
     reorder_classes,
 )
+from fcn_plugin.models.converters.layers import is_bilinear
 
 STRIDES = {'32s': (32, ), '16s': (16, 32), '8s': (8, 16, 32), 'at-once': (8, 16, 32)}
 CHANNELS = {8: WIDTHS[2], 16: WIDTHS[3], 32: FC}
@@ -271,17 +272,25 @@ def test_learned_kernels_are_kept(variant, learned, stored, setting, change):
     np.testing.assert_array_equal(module.weight.detach(), kernel)
 
 
+def test_kernels_that_were_learned_a_little():
+    kernel = bilinear(2, 8)
+    assert is_bilinear(kernel)
+    assert not is_bilinear(kernel * np.float32(1 + 5e-6))
+
+
 # --- scales ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('pool, stride, scales', [('pool4', 16, (0.0001, 1, 1)),
                                                   ('pool3', 8, (1, 0.01, 1))])
-@pytest.mark.parametrize('constant', [True, False])
-def test_other_scales_are_folded_into_their_scores(pool, stride, scales, constant):
+@pytest.mark.parametrize('kind', ['constant', 'rising', 'one other'])
+def test_other_scales_are_folded_into_their_scores(pool, stride, scales, kind):
     net = paper_net('at-once')
     width = CHANNELS[stride]
-    scale = np.full(width, 0.5, np.float32) if constant else np.linspace(
+    scale = np.full(width, 0.5, np.float32) if kind == 'constant' else np.linspace(
         0.5, 2, width, dtype=np.float32)
+    if kind == 'one other':  # than the published one
+        scale[1:] = {'pool4': 0.01, 'pool3': 0.0001}[pool]
     net[f'scale_{pool}'] = ('Scale', [scale])
     conversion = convert(net)
     assert conversion.decode_head['skip_scales'] == scales
