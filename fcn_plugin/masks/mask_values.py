@@ -210,7 +210,8 @@ def _find_values(counts: dict[int, int], classes: Sequence[str] | None, source: 
     everything = sorted({*values, *(v for v in ignored if v not in (IGNORE, _DEEP_IGNORE))})
     shift, by_order = 0, False
     if values[0] < 0:
-        faults.append(f'there are negative values, such as {values[0]}')
+        faults.append(f'there are negative values, such as {values[0]}: give classes others, '
+                      f'or leave these pixels out by --ignore {values[0]}')
         values = [value for value in values if value >= 0] or [0]
     elif classes and values[-1] < count:
         pass

@@ -39,7 +39,7 @@ def read_mask(path: Path) -> Mask:
     Args:
         path (Path): The file. It is turned as its own EXIF data say, if it has any. Grey
             stored in three channels counts as grey, and a wholly transparent pixel of RGBA
-            as black.
+            as black. What is no number is -1.
 
     Raises:
         ValueError: If the file is empty, cannot be read or has several pages.
@@ -61,8 +61,11 @@ def read_mask(path: Path) -> Mask:
         raise InputError(f'it has {pages} pages, expected one whose values are the classes; '
                          'save that as PNG')
     if pixels.ndim == 2:
-        if pixels.dtype.kind == 'f' and not (pixels == np.rint(pixels)).all():
-            raise InputError('its pixels are fractions, not labels')
+        if pixels.dtype.kind == 'f':  # no number stands for no label
+            pixels = np.where(np.isnan(pixels), -1, pixels)
+            if not (pixels == np.rint(pixels)).all():
+                raise InputError('its pixels are fractions, not labels: save the numbers of '
+                                 'classes as PNG')
         pixels = pixels.astype(np.int64 if pixels.dtype.kind == 'f' else np.int32)
         kind = dict(P='palette', L='grey')
         kind['1'] = 'black and white'

@@ -487,6 +487,23 @@ def test_numbers_in_the_red_channel_are_no_colours(tmp_path, classes):
         assert (labels_of(item, checked.encoding) == wanted).all()
 
 
+@pytest.mark.parametrize('none, ignore', [(np.nan, ()), (-9999, [-9999]), (-9999, ())])
+def test_real_numbers_without_one_do_not_count(tmp_path, none, ignore):
+    """As programs of maps have them."""
+    for number in range(6):
+        values = labels(number, (0, 1, 2, 3)).astype(np.float32)
+        save(tmp_path / f'images/{number}.png', picture(number))
+        save(tmp_path / f'masks/{number}.tif', np.where(values == 3, none, values))
+    checked = check_dataset(tmp_path, ignore=ignore)
+    if none == -9999 and not ignore:
+        assert re.search('as -9999: .* by --ignore -9999', checked.faults[0])
+        return
+    assert not checked.faults and checked.encoding.classes == ['class 0', 'class 1', 'class 2']
+    for item in checked.splits['train']:
+        wanted = labels(int(item.pair.image.stem), (0, 1, 2, 255))
+        assert (labels_of(item, checked.encoding) == wanted).all()
+
+
 def test_instances_beside_classes_are_left_alone(tmp_path):
     make(tmp_path, 'JPEGImages/{}.jpg', 'SegmentationClass/{}.png')
     make(tmp_path, 'JPEGImages/{}.jpg', 'SegmentationObject/{}.png')
