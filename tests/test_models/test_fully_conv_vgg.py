@@ -130,7 +130,8 @@ def test_conv7_equals_the_classifiers_fc7(tmp_path):
     torch.testing.assert_close(conv7[..., 3, 3], fc7, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize('layout', ['torchvision', 'mmpretrain', 'convolutions', 'half'])
+@pytest.mark.parametrize('layout', ['torchvision', 'mmpretrain', 'convolutions', 'half',
+                                    'by name'])
 def test_imagenet_checkpoints_load(tmp_path, log, layout):
     source = torchvision_vgg(11)
     fc6, fc7 = nn.Linear(512 * 49, 16), nn.Linear(16, 16)
@@ -152,6 +153,8 @@ def test_imagenet_checkpoints_load(tmp_path, log, layout):
                 prefix=prefix.replace('features', 'classifier') + f'{place}.'))
     if layout == 'half':
         weights = OrderedDict((k, v.half()) for k, v in weights.items())
+    if layout == 'by name':  # features.10 before features.2, as safetensors has them
+        weights = OrderedDict(sorted(weights.items()))
     content = dict(state_dict=weights, meta={}) if layout == 'mmpretrain' else weights
     vgg = FullyConvVGG(11, fc_channels=16, init_cfg=checkpoint(tmp_path, content))
     vgg.init_weights()
@@ -167,6 +170,13 @@ def test_imagenet_checkpoints_load(tmp_path, log, layout):
         assert 'left as initialised: none' in log[0]
     else:
         assert 'reshaped: none; left as initialised: conv6.conv.weight' in log[0]
+
+
+def test_of_more_channels_every_convolution_has_its_batch_norm():
+    three, four = (FullyConvVGG(11, in_channels=channels, norm_cfg=dict(type='BN'), **LEAN)
+                   for channels in (3, 4))
+    assert list(four.state_dict()) == list(three.state_dict())
+    assert four.features[0].conv.in_channels == 4 and four.features[0].with_norm
 
 
 def test_batch_norms_load(tmp_path, log):
