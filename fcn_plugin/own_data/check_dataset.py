@@ -2,6 +2,7 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
@@ -74,7 +75,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
     """
     if not 0 < val_share < 1:
         raise InputError(f'--val-share must lie between 0 and 1, but is {val_share}')
-    folder, drawing = Path(root), None
+    folder, drawing, proposed = Path(root), None, list[str]()
     if class_folders and instances:
         raise InputError('--class-folders and --instances were given; expected one of them')
     if class_folders and drawn is not None:
@@ -84,12 +85,12 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
         drawing = draw_objects(find_object_masks(folder, images, masks), folder, drawn,
                                classes, ignore, outside)
     elif drawn is not None and masks is None:
-        drawing = _drawing(folder, drawn, images, classes, ignore, outside)
+        drawing = _drawing(folder, drawn, images, classes, ignore, outside, proposed)
         folder = folder.parent if folder.is_file() else folder
     pairing = drawing.pairing if drawing else find_pairs(folder, images, masks)
     found = list(track(inspect_pairs(pairing.pairs), 'reading', len(pairing.pairs),
                        transient=True))
-    faults, notes = _faults_of_names(pairing, folder), list(pairing.notes)
+    faults, notes = _faults_of_names(pairing, folder), proposed + pairing.notes
     if drawing:
         faults += drawing.faults
     found = _turned(found, unturned_masks, notes)
@@ -137,8 +138,9 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
 
 
 def _drawing(root: Path, folder: Path, images: str | None, classes: Sequence[str] | None,
-             ignore: Sequence[int | str], outside: str | None) -> Drawn | None:
-    """Masks of the regions in a folder, if there are some."""
+             ignore: Sequence[int | str], outside: str | None, notes: list[str]
+             ) -> Drawn | None:
+    """Masks of the regions in a folder, if there are some that somebody may have drawn."""
     found, broken = read_annotations(root)
     if not found:
         if root.is_file():
@@ -151,6 +153,14 @@ def _drawing(root: Path, folder: Path, images: str | None, classes: Sequence[str
             except InputError as error:
                 raise InputError(f'{error}. {broken[0]}') from None
         return None
+    scores = [region.score for _, export in found for one in export.images
+              for region in one.regions]
+    if scores and None not in scores and root.is_dir():
+        with suppress(InputError):
+            if find_pairs(root, images).pairs:
+                notes.append(f'{len(scores)} regions are left alone beside masks: all have '
+                             'scores, so that a network has proposed them')
+                return None
     drawing = draw_annotations(root.parent if root.is_file() else root, found, folder, images,
                                classes, ignore, outside)
     return drawing._replace(faults=broken + drawing.faults)

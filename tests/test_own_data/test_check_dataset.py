@@ -1,5 +1,6 @@
 """Own data, as tools/misc/check_dataset.py finds it: layouts, values, faults, config."""
 import io
+import json
 import re
 import shlex
 from pathlib import Path
@@ -1326,6 +1327,24 @@ def test_what_was_predicted_into_the_folder_is_no_mask(tmp_path, mask, where):
     assert {pair.mask.relative_to(tmp_path).as_posix() for pair in pairs} == {
         mask.format(f'{number:03d}') for number in range(6)}
     assert all(pair.mask.stem[:3] == pair.image.stem for pair in pairs)
+
+
+@pytest.mark.parametrize('looked_at', [False, True])
+def test_regions_that_a_network_has_proposed_are_left_alone_beside_masks(tmp_path, looked_at):
+    """``fcn predict images --format labelme --out images``; a region without a score is
+    somebody's."""
+    make(tmp_path)
+    for number in range(6):
+        shapes = [dict(label='x', points=[[0, 0], [9, 0], [9, 9]], shape_type='polygon',
+                       **({} if looked_at and number == 5 else dict(score=0.9)))]
+        (tmp_path / f'images/{number:03d}.json').write_text(json.dumps(dict(
+            imagePath=f'{number:03d}.jpg', imageHeight=SIZE[0], imageWidth=SIZE[1],
+            shapes=shapes)))
+    checked = check_dataset(tmp_path, drawn=tmp_path / 'drawn')
+    masks = {item.pair.mask.parent for item in checked.splits['train']}
+    assert masks == {tmp_path / ('drawn/images' if looked_at else 'masks')}
+    assert any('6 regions are left alone beside masks' in note
+               for note in checked.notes) != looked_at
 
 
 @pytest.mark.parametrize('where, options', [('images', {}), ('out', {}),
