@@ -21,6 +21,7 @@ from ..utils.devices import pick_device
 from ..utils.errors import InputError
 from ..utils.files import check_writable
 from ..utils.inherited import learning_rate, without_weights
+from ..utils.locks import alone_in
 from ..utils.paths import shown, tool_command
 from .advice import Settings, advise
 from .batch import fitting_batch
@@ -133,8 +134,10 @@ def _prepare(checked: Checked, folder: Path, work_dir: str, base: str | None,
     elif not isinstance(batch, int) or batch < 1:
         raise InputError(f'train_dataloader.batch_size={batch}, expected at least 1')
     plan = with_batch(plan, facts.images, batch)._replace(lr=learning_rate(parent, batch))
-    write_facts(folder / 'facts.json', facts)
-    write_config(checked, str(folder), base, overwrite=True, plan=plan, work_dir=work_dir)
+    with alone_in(folder.parent):  # another run would be gone on with by other lists
+        write_facts(folder / 'facts.json', facts)
+        write_config(checked, str(folder), base, overwrite=True, plan=plan,
+                     work_dir=work_dir)
     faults = f'; {len(checked.faults)} faults, see above' if checked.faults else ''
     judged = class_shares(checked.splits['val'], checked.encoding).images
     unseen = [name for name, images in zip(classes, judged) if not images]

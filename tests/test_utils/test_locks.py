@@ -6,7 +6,9 @@ import signal
 import time
 from contextlib import suppress
 
+import numpy as np
 import pytest
+from PIL import Image
 from tiny_runs import run_tool, write_config
 
 from fcn_plugin.utils import locks
@@ -45,6 +47,18 @@ def test_a_second_run_is_kept_out_and_told_of_the_first(holder, tmp_path):
     assert result.code == 2
     assert f"another run trains in '{tmp_path / 'work'}' (process {holder.pid} on " in (
         result.err)
+    assert [path.name for path in (tmp_path / 'work').iterdir()] == ['.running']
+
+
+def test_a_second_run_on_a_folder_leaves_the_lists_of_the_first(holder, tmp_path):
+    for number in range(3):
+        for kind, shape in (('images', (32, 32, 3)), ('masks', (32, 32))):
+            pixels = np.random.default_rng(number).integers(0, 2, shape, np.uint8)
+            (tmp_path / 'data' / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / 'data' / kind / f'{number}.png')
+    result = run_tool('train.py', tmp_path / 'data', '--work-dir', tmp_path / 'work',
+                      '--cfg-options', 'train_dataloader.batch_size=2')
+    assert result.code == 2 and 'another run trains in' in result.err
     assert [path.name for path in (tmp_path / 'work').iterdir()] == ['.running']
 
 
