@@ -15,6 +15,8 @@ from ..checkpoints.loading import load_model
 from ..datasets.guarded import innermost
 from ..evaluation import FIGURES
 from ..inference.predict import compare, predict_dataset, spread
+from ..models.memory_layout import is_x86
+from ..models.speed_up import native_dtype
 from ..utils.config import pretrained_weights
 from ..utils.distributed import explain_lost_processes
 from ..utils.errors import DownloadError, InputError
@@ -63,7 +65,8 @@ def build_runner(config: Config) -> FCNRunner:
 def use_amp(config: Config) -> None:
     """Switches a config to mixed precision, in place.
 
-    float16 with a scaled loss on a GPU, bfloat16 on the CPU.
+    float16 with a scaled loss on a GPU, bfloat16 on the CPU; a warning says where an x86
+    processor only imitates it.
 
     Raises:
         ValueError: If the config's optimiser wrapper is of a type of its own.
@@ -79,6 +82,10 @@ def use_amp(config: Config) -> None:
         config.optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
     else:
         config.optim_wrapper.type = 'CPUAmpOptimWrapper'
+        if is_x86() and native_dtype(torch.device('cpu')) == torch.float32:
+            print_log('--amp: this processor has no instructions for bfloat16 (AVX512-BF16, '
+                      'AMX) and takes longer in it than in float32, with AVX2 alone several '
+                      'times as long: leave --amp out', 'current', 30)
 
 
 def use_fused_optimizer(config: Config) -> None:

@@ -1,5 +1,6 @@
 """Training through tools/train.py and the functions that it calls."""
 import os
+import platform
 import re
 import shlex
 import sys
@@ -165,6 +166,23 @@ def test_amp_takes_the_device_s_wrapper(monkeypatch, gpu, expected):
     config = Config(dict(optim_wrapper=dict(clip_grad=1)))
     use_amp(config)
     assert config.optim_wrapper == expected
+
+
+@pytest.mark.parametrize('machine, native, warned', [
+    ('x86_64', False, True), ('AMD64', False, True), ('x86_64', True, False),
+    ('arm64', False, False)])  # of which torch does not tell
+def test_amp_warns_where_bfloat16_is_imitated(monkeypatch, machine, native, warned):
+    said = []
+    monkeypatch.setattr('fcn_plugin.engine.train.print_log',
+                        lambda text, *_: said.append(text))
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setattr(platform, 'machine', lambda: machine)
+    for name in ('_is_amx_tile_supported', '_is_avx512_bf16_supported'):
+        monkeypatch.setattr(torch.cpu, name, lambda: native)
+    config = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
+    use_amp(config)
+    assert config.optim_wrapper.type == 'CPUAmpOptimWrapper'
+    assert ['leave --amp out' in text for text in said] == [True] * warned
 
 
 @contextmanager

@@ -527,7 +527,8 @@ def test_only_an_fcn_segmentor_is_sped_up():
 
 
 def test_channels_last():
-    model, other = build(channels_last=True), build()
+    model, other = build(), build()
+    model.use_channels_last()
     other.load_state_dict(model.state_dict())
     weight = model.backbone.conv1.weight
     assert weight.is_contiguous(memory_format=torch.channels_last)

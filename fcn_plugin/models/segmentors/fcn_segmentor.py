@@ -21,6 +21,7 @@ from ..cuda_graphs import CudaGraphs
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
 from ..geometry import Window, pad_to_multiple, windows_of
+from ..memory_layout import check_channels_last, fastest_layout
 from .post_processing import PostProcessing
 
 _NOT_IN_TILES = (
@@ -52,21 +53,21 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             ``overlap`` covers what the network sees around a pixel. ``tile`` and
             ``overlap`` are rounded to multiples of the coarsest stride; they default to
             1024 and 128.
-        channels_last (bool): Whether parameters and images are laid out channels last,
-            which most networks run faster in. Defaults to False: on a CPU torch 2.13
-            corrupts memory when it trains a narrow ResNet (8 channels) that way.
+        channels_last (bool, optional): Whether parameters and images are laid out channels
+            last. Defaults to None: images are in training in bfloat16 on a CPU
+            (:func:`~fcn_plugin.models.memory_layout.fastest_layout`).
         post_processor (dict, optional): What refines the predictions by looking at the
             image, such as ``dict(type='DenseCRF')``. Defaults to None.
         **kwargs: As in EncoderDecoder.
 
     Raises:
-        ValueError: If an :class:`FCNSkipHead` does not fit the backbone.
+        ValueError: If head and backbone do not fit, or torch cannot train channels last.
     """
 
     _graphs: CudaGraphs | None = None
 
     def __init__(self, *args, test_cfg: dict | None = None,
-                 channels_last: bool = False, **kwargs) -> None:
+                 channels_last: bool | None = None, **kwargs) -> None:
         test_cfg = ConfigDict(
             {'mode': 'whole', 'rescale': True, 'logits': False, **(test_cfg or {})})
         super().__init__(*args, test_cfg=test_cfg, **kwargs)
@@ -89,8 +90,10 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         self.tiling = self._check_tiling()
         # The type that the backbone computes in, if it is not that of its input.
         self.feature_dtype: torch.dtype | None = None
-        self.memory_format = torch.contiguous_format
+        self.memory_format: torch.memory_format | None = (
+            None if channels_last is None else torch.contiguous_format)
         if channels_last:
+            check_channels_last(self)
             self.use_channels_last()
 
     def use_channels_last(self) -> None:
@@ -168,7 +171,8 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
         """Images (N, C, H, W) to the backbone's (or the neck's) maps."""
-        inputs = inputs.contiguous(memory_format=self.memory_format)
+        inputs = inputs.contiguous(
+            memory_format=self.memory_format or fastest_layout(inputs, self))
         if self.feature_dtype is None:
             return super().extract_feat(inputs)
         maps = super().extract_feat(inputs.to(self.feature_dtype))
