@@ -15,7 +15,7 @@ def fastest_layout(images: Tensor, network: nn.Module) -> torch.memory_format:
 
     Channels last for training in bfloat16 on an x86 CPU, where oneDNN would bring each map to
     that layout and back: a step takes an eighth to a third less time (docs/speed.md). Not in
-    float32: it gains less, and torch's batch norms then sum in float32 what they else sum in float64.
+    float32: it gains less, and torch's batch norms sum in float32 then, in float64 otherwise.
 
     Args:
         images (Tensor): (N, C, H, W).
