@@ -104,9 +104,9 @@ class FullyConvVGG(VGG):
             depth, out_indices=tuple(sorted(out_indices)), frozen_stages=frozen_stages,
             conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg, norm_eval=norm_eval,
             ceil_mode=ceil_mode or alignment == 'caffe', init_cfg=init_cfg)
-        if in_channels != 3:  # mmpretrain's has three, always
+        if in_channels != 3:  # mmpretrain's has three, always, and a bias before each norm
             self.features[0] = ConvModule(
-                in_channels, POOL_CHANNELS[0], 3, padding=1, conv_cfg=conv_cfg,
+                in_channels, POOL_CHANNELS[0], 3, padding=1, bias=True, conv_cfg=conv_cfg,
                 norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.alignment = alignment
         self.with_switches = with_switches
