@@ -9,7 +9,7 @@ from fcn_plugin.models.same_padding import Conv2d, SamePadConv2d, same_padded
 
 @pytest.mark.parametrize('kernel, stride, dilation', [
     (3, 1, 1), (5, 1, 2), (2, 1, 1), (1, 1, 1), (3, 2, 1), (5, 2, 1), (4, 2, 1), (7, 4, 1),
-    ((3, 5), (2, 1), 1)])
+    ((3, 5), (2, 1), 1), (3, 2, 2), (2, 1, 3)])
 @pytest.mark.parametrize('size', [(8, 12), (9, 7), (1, 2)])
 def test_as_mmcv_pads(kernel, stride, dilation, size):
     ours = same_padded(4, 6, kernel, stride, padding=99, dilation=dilation, groups=2)
@@ -40,3 +40,11 @@ def test_depthwise_in_float32_where_a_cpu_mixes_precisions(stride):
     assert mixed.dtype == torch.bfloat16 and torch.equal(mixed, exact.bfloat16())
     mixed.sum().backward()
     assert conv.weight.grad.dtype == torch.float32
+
+
+def test_all_others_in_mixed_precision():
+    conv, image = same_padded(8, 8, 3), torch.randn(2, 8, 16, 20)
+    with torch.autocast('cpu', torch.bfloat16):
+        expected = torch.nn.functional.conv2d(image, conv.weight, conv.bias, padding=1)
+        assert torch.equal(conv(image), expected)
+    assert not torch.equal(conv(image).bfloat16(), expected)
