@@ -282,3 +282,10 @@ def test_a_deviation_too_small_to_tell_cells_apart():
     p, image, _ = shapes_case()
     with pytest.raises(ValueError, match='too small'):
         DenseCRF(sigma_rgb=1e-5)(p, image)
+
+
+def test_probabilities_below_0_are_none():
+    """Though they add up to 1."""
+    probabilities = np.stack([np.full((3, 4), 1.5), np.full((3, 4), -0.5)]).astype(np.float32)
+    with pytest.raises(ValueError, match='lie between -0.5 and 1.5 and add up to 1 '):
+        DenseCRF()(probabilities, np.zeros((3, 4, 3), np.uint8))
