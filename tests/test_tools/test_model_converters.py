@@ -2,15 +2,7 @@
 import numpy as np
 import pytest
 import torch
-from caffe_nets import (
-    FC,
-    WIDTHS,
-    encode,
-    narrow_trunk,
-    paper_net,
-    port_net,
-    two_task_net,
-)
+from caffe_nets import FC, WIDTHS, encode, narrow_trunk, paper_net, port_net, two_task_net
 from mmseg.datasets import PascalContextDataset, PascalContextDataset59, PascalVOCDataset
 from tiny_runs import run_tool, succeed
 
