@@ -536,3 +536,61 @@ def test_channels_last():
         a, = model.test_step(image_data((40, 50)))
         b, = other.test_step(image_data((40, 50)))
     assert torch.equal(a.pred_sem_seg.data, b.pred_sem_seg.data)
+
+
+# --- what single faults in the segmentor would change ----------------------------------
+
+
+def test_the_direction_of_a_flip_that_was_not_done_is_not_undone():
+    model, data = build(), image_data((48, 70))
+    with torch.no_grad():
+        expected, = model.test_step(data)
+        data['data_samples'][0].set_metainfo(dict(flip=False, flip_direction='horizontal'))
+        found, = model.test_step(data)
+    assert len(expected.pred_sem_seg.data.unique()) > 1
+    assert torch.equal(found.pred_sem_seg.data, expected.pred_sem_seg.data)
+
+
+def test_tiles_of_more_than_255_classes():
+    head = dict(RESNET_HEAD, num_classes=300)
+    whole, tiled = build(head=head), build(head=head, test_cfg=dict(mode='tile', tile=256,
+                                                                    overlap=96))
+    tiled.load_state_dict(whole.state_dict())
+    with torch.no_grad():
+        expected, = whole.test_step(image_data((64, 64)))
+        found, = tiled.test_step(image_data((64, 64)))
+    assert found.pred_sem_seg.data.dtype == torch.int16
+    assert expected.pred_sem_seg.data.max() > 255
+    assert torch.equal(found.pred_sem_seg.data, expected.pred_sem_seg.data)
+
+
+def test_tiles_are_of_1024_pixels_by_default():
+    assert build(test_cfg=dict(mode='tile')).tiling == (1024 - 2 * 128, 128)
+
+
+def test_several_tasks_are_not_labelled_in_tiles():
+    with pytest.raises(ValueError, match="take mode='whole' for several tasks"):
+        build(head=dict(RESNET_HEAD, other_tasks=dict(more=2))).tiling_of(256, 32)
+
+
+def test_the_backbone_computes_in_the_type_that_is_asked_for():
+    model, seen = speed_up(build(), torch.float16), []
+    model.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0].dtype))
+    with torch.no_grad():
+        model.test_step(image_data((40, 50)))
+    assert seen == [torch.float16]
+
+
+def test_switches_stay_integers_in_16_bits():
+    model = speed_up(build(VGG, VGG_HEAD), torch.bfloat16)
+    with torch.no_grad():
+        sample, = model.test_step(image_data((64, 64)))
+    assert sample.pred_sem_seg.shape == (64, 64)
+
+
+def test_one_mean_serves_all_channels_and_padding_has_its_value():
+    preprocessor = MODELS.build(dict(type='FCNDataPreProcessor', mean=[0], std=[1], pad_val=7))
+    data = image_data((4, 6), (3, 2))
+    batch = preprocessor(data)['inputs']
+    assert batch.shape == (2, 3, 4, 6)
+    assert (batch[1, :, 3:] == 7).all() and (batch[1, :, :, 2:] == 7).all()
