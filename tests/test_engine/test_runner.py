@@ -401,30 +401,32 @@ def test_images_are_flipped_back_as_predictions_are(monkeypatch, direction, axis
     np.testing.assert_array_equal(drawn, [image])
 
 
-def test_images_of_one_name_have_pictures_of_their_own(monkeypatch):
+@pytest.fixture
+def draw(monkeypatch):
+    """Draws outputs of these paths, one a batch, every so many; gives the pictures' names."""
+    drawn = []
+    monkeypatch.setattr(SegLocalVisualizer, 'add_datasample',
+                        lambda self, name, image, **kwargs: drawn.append(name))
+    SegLocalVisualizer.get_instance('pictures')
+
+    def names(paths, interval):
+        hook = FCNVisualizationHook(draw=True, interval=interval)
+        for number, path in enumerate(paths):
+            output = SegDataSample(metainfo=dict(img_path=path))
+            output.pred_sem_seg = PixelData(data=torch.zeros(1, 6, 8))
+            hook.after_test_iter(None, number, dict(
+                inputs=[torch.zeros(3, 6, 8, dtype=torch.uint8)],
+                data_samples=[output]), [output])
+        return drawn
+    return names
+
+
+def test_images_of_one_name_have_pictures_of_their_own(draw):
     """In two folders; each validation draws the same image under the same name."""
-    drawn = []
-    monkeypatch.setattr(SegLocalVisualizer, 'add_datasample',
-                        lambda self, name, image, **kwargs: drawn.append(name))
-    SegLocalVisualizer.get_instance('pictures')
-    hook = FCNVisualizationHook(draw=True, interval=1)
-    for path in ('/data/a/0.png', '/data/b/0.png', '/data/a/0.png', '/more/b/0.png'):
-        output = SegDataSample(metainfo=dict(img_path=path))
-        output.pred_sem_seg = PixelData(data=torch.zeros(1, 6, 8))
-        hook.after_test_iter(None, 0, dict(
-            inputs=[torch.zeros(3, 6, 8, dtype=torch.uint8)], data_samples=[output]), [output])
-    assert drawn == ['test_0.png', 'test_b_0.png', 'test_0.png', 'test_more_b_0.png']
+    paths = ('/data/a/0.png', '/data/b/0.png', '/data/a/0.png', '/more/b/0.png')
+    assert draw(paths, 1) == ['test_0.png', 'test_b_0.png', 'test_0.png', 'test_more_b_0.png']
 
 
-def test_pictures_are_drawn_of_every_so_many_batches(monkeypatch):
-    drawn = []
-    monkeypatch.setattr(SegLocalVisualizer, 'add_datasample',
-                        lambda self, name, image, **kwargs: drawn.append(name))
-    SegLocalVisualizer.get_instance('pictures')
-    hook = FCNVisualizationHook(draw=True, interval=3)
-    for number in range(7):
-        output = SegDataSample(metainfo=dict(img_path=f'{number}.png'))
-        output.pred_sem_seg = PixelData(data=torch.zeros(1, 6, 8))
-        hook.after_test_iter(None, number, dict(
-            inputs=[torch.zeros(3, 6, 8, dtype=torch.uint8)], data_samples=[output]), [output])
-    assert drawn == ['test_2.png', 'test_5.png']
+def test_pictures_are_drawn_of_every_so_many_batches(draw):
+    paths = [f'{number}.png' for number in range(7)]
+    assert draw(paths, 3) == ['test_2.png', 'test_5.png']
