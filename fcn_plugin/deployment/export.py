@@ -27,7 +27,7 @@ from ..utils.files import check_outputs, replacing
 from ..utils.paths import PathLike
 from ..version import __version__
 from .deployed import DeployedSegmentor
-from .int8 import images_of, quantise
+from .int8 import quantise, share_out
 
 #: Sizes (H, W) of the images that are drawn to check with where none are given.
 _SIZES = ((240, 320), (97, 131), (65, 33))
@@ -100,7 +100,7 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
                          f'1, but is {max_loss}')
     calibration = list_images(calibrate) if calibrate is not None else []
     if int8:  # what is missing, before minutes are spent on the graph
-        images_of(calibration, labels)
+        share_out(calibration, labels)
     paths = None if img_path is None else list_images(img_path)
     model = load_model(config, weight_path, 'cpu', backbone, cfg_options,
                        allow_imports=allow_imports)

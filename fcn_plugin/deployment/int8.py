@@ -57,7 +57,7 @@ class Quantised(NamedTuple):
                     *self.milliseconds))
 
 
-def images_of(images: Sequence[Path], labels: PathLike | None = None
+def share_out(images: Sequence[Path], labels: PathLike | None = None
               ) -> tuple[list[Path], list[Path], dict[Path, Path] | None]:
     """Which images ranges are measured on, which are held back, and the masks of these.
 
@@ -115,7 +115,7 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float | None = None,
     except ImportError as error:
         raise MissingPackageError("int8 needs more than is installed: pip install "
                                   "'mmseg-fcn-plugin[export]'") from error
-    measured, held_back, masks = images_of(images, labels)
+    measured, held_back, masks = share_out(images, labels)
     backend = GraphBackend(OnnxruntimeGraph(file, 'cpu'))
 
     class Reader(q.CalibrationDataReader):
