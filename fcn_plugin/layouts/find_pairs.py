@@ -2,7 +2,7 @@
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,17 @@ from .other_files import (
     without_other_images,
     without_other_masks,
 )
-from .roles import OTHERS, SPLITS, role_of, split_of, strip_role, without_ends, words
+from .roles import (
+    NOT_SEEN,
+    OTHERS,
+    REGIONS,
+    SPLITS,
+    role_of,
+    split_of,
+    strip_role,
+    without_ends,
+    words,
+)
 from .unclear import of_classes, parts, several_fit
 
 
@@ -172,6 +182,8 @@ def sort_out(root: Path, images: str | None, masks: str | None,
     inside = {role: lies_in(root, named[role]) for role in ('mask', 'image')}
     files, roles['predicted'] = split_predictions(files, inside['mask'])
     twins = Counter((path.parent, path.stem) for path in files)
+    ends = {path: _end_of(path, twins) for path in files}
+    ended = {path.parent for path, end in ends.items() if end}
     homes: dict[str, set[Path]] = defaultdict(set)
     for path in files:
         homes[path.stem].add(path.parent)
@@ -182,6 +194,7 @@ def sort_out(root: Path, images: str | None, masks: str | None,
     for path in files:
         parents = path.parts[max(above, len(root.parts)):-1]
         role = next((r for r in map(role_of, reversed(parents)) if r), None)
+        mixed = role is None and path.parent in ended
         own = strip_role(path.stem)[1]
         if own == 'image' and len(homes[path.stem]) > 1:  # photos/IMG_1.jpg and lab/IMG_1.png
             own = None
@@ -193,15 +206,19 @@ def sort_out(root: Path, images: str | None, masks: str | None,
         given = [role for role, lies in inside.items() if lies(path)]
         if given:
             roles[given[0]].append(path)
-        elif role and not (twin and role == 'image'):
+        elif role and not (role == 'image' and (twin or mixed)):
             if named[role] is None:
                 roles[role].append(path)
         else:
-            undecided[path.parent, path.suffix.lower() if twin else ''].append(path)
-    looks = {place: looks_like_masks(paths) for place, paths in undecided.items()}
+            undecided[path.parent, (ends[path] if mixed else '') + (
+                path.suffix.lower() if twin or mixed else '')].append(path)
+
+    def speaks(of: set[str], folder: Path) -> bool:
+        return any(of & set(words(part)) for part in folder.parts[above:])
+    looks = {place: not speaks(NOT_SEEN - REGIONS, place[0]) and looks_like_masks(paths)
+             for place, paths in undecided.items()}
     # Where the names speak of edges or coloured copies alone, others have the masks.
-    known = any(not OTHERS & {word for part in path.parts[above:-1] for word in words(part)}
-                for path in roles['mask'])
+    known = any(not speaks(OTHERS, path.parent) for path in roles['mask'])
     both = known and bool(roles['image'])
     beside_masks = known or (
         images is None and not roles['image'] and len(set(looks.values())) == 1)
@@ -224,6 +241,13 @@ def sort_out(root: Path, images: str | None, masks: str | None,
         if places:
             notes.append(f'{", ".join(places[:3])}{more}: {what}')
     return roles
+
+
+def _end_of(path: Path, stems: Container[tuple[Path, str]]) -> str:
+    """What a name has behind that of another picture beside it: '_1st' of a_1st.png beside
+    a.jpg; empty where there is none, or it is a number."""
+    end = re.search('[_. -][^_. -]*[^_. 0-9-][^_. -]*$', path.stem)
+    return end[0] if end and (path.parent, path.stem[:end.start()]) in stems else ''
 
 
 def _file(root: Path, path: Path, named: str | None) -> File:
@@ -271,7 +295,8 @@ def match(images: list[File], masks: list[File],
     for files in folders.values():
         inner.update(zip((f.path for f in files), without_ends([f.stem for f in files])))
     ends = 'names differ in what all have at their ends'
-    ways.append((ends, lambda f: (f.split, inner[f.path]), None))
+    ways += [(ends, lambda f: (f.split, place(f), inner[f.path]), None),
+             (ends, lambda f: (f.split, inner[f.path]), None)]
     ways.append(('', lambda f: (f.path.parent,  # image.png and mask.png
                                 not (f.stem.isalpha() and role_of(f.stem)) and f.stem), None))
     numbers = 'names agree in their numbers alone'

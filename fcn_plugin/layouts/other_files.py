@@ -1,11 +1,13 @@
 """What lies beside images and masks and is neither: instances, depth, formats not read."""
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..utils.names import every_file
-from .roles import NOT_SEEN, OTHERS, REGIONS, split_of, strip_role, words
+from ..utils.paths import IMAGE_SUFFIXES
+from .roles import NOT_SEEN, OTHERS, REGIONS, SPLITS, strip_role, words
 
 if TYPE_CHECKING:
     from .find_pairs import File, Pair
@@ -14,13 +16,16 @@ if TYPE_CHECKING:
 _NOT_READ = {
     **dict.fromkeys(('.avif', '.heic', '.heif', '.jp2', '.jxl', '.cr2', '.cr3', '.dng', '.nef',
                      '.arw', '.dcm', '.svs'), 'save such pictures as JPEG, PNG or TIFF'),
-    **dict.fromkeys(('.h5', '.mat', '.npy', '.npz'), 'save masks as PNG'),
+    **dict.fromkeys(('.h5', '.npy', '.npz'), 'save masks as PNG'),
+    **dict.fromkeys(('.7z', '.gz', '.rar', '.tar', '.tgz', '.zip'), 'unpack it first'),
+    '.mat': 'save masks as PNG (fcn sbd2voc does so for SBD, fcn paper-data for SIFT Flow)',
     '.geojson': 'its regions lie on the earth; burn them into masks of the size of the images '
                 '(gdal_rasterize), and save these as PNG'}
 
 
 def not_read(root: Path) -> str:
     """Of a folder without images or masks: a file that may hold them, and the way out."""
+    others: dict[str, list[Path]] = defaultdict(list)
     for path in every_file(root):
         suffix = path.suffix.lower()
         if suffix in _NOT_READ:
@@ -36,7 +41,12 @@ def not_read(root: Path) -> str:
                 if b'<Vertices>' in file.read(65536):
                     return (f'. {path} has regions of Aperio ImageScope, which are not read: '
                             'draw them as PNG, or export them as COCO from another tool')
-    return ''
+        if suffix not in IMAGE_SUFFIXES:
+            others[suffix].append(path)
+    most = max(others.values(), key=len, default=[])
+    return '' if len(most) < 2 else (f'. {len(most)} files such as {most[0]} are of no format '
+                                     'that is read: if the labels are in them, draw these as '
+                                     'PNG')
 
 
 def split_predictions(files: Sequence[Path], wanted: Callable[[Path], bool]
@@ -64,10 +74,11 @@ def split_predictions(files: Sequence[Path], wanted: Callable[[Path], bool]
 
 
 def _folders(files: 'list[File]') -> 'dict[File, tuple[str, ...]]':
-    """Of each file the folders that not all have, the deepest first, without splits."""
+    """Of each file the folders that not all have, the deepest first, without mere splits."""
     shared = set.intersection(*(set(file.path.parts[:-1]) for file in files)) if files else ()
     return {file: tuple(part for part in reversed(file.path.parts[:-1])
-                        if part not in shared and not split_of([part])) for file in files}
+                        if part not in shared and set(words(part)) - set(SPLITS))
+            for file in files}
 
 
 def _words(names: Iterable[str]) -> set[str]:

@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable
 
 #: Words to the split that they stand for.
-SPLITS = dict(train='train', training='train', val='val', valid='val', validation='val',
-              dev='val', test='test', testing='test')
+SPLITS = dict(train='train', training='train', trn='train', val='val', valid='val',
+              validation='val', dev='val', test='test', testing='test', tst='test')
+#: What may follow the word of a split in one word with it.
+_OF_SPLITS = {'crop', 'data', 'dataset', 'set', 'split'}
 _MASK_WORDS = {'mask', 'label', 'gt', 'groundtruth', 'truth', 'annotation', 'annot', 'ann',
                'seg', 'segmentation', 'lbl', 'target', 'gtfine', 'labelid', 'labeltrainid',
                'labellevel3id', 'semantic', 'anno', 'manual', 'manual1'}
@@ -16,21 +18,24 @@ REGIONS = {'instance', 'instanceid', 'instancelevel3id', 'panoptic', 'superpixel
 #: Words in the names of further pictures that stand beside the masks of classes.
 OTHERS = REGIONS | {
     'object', 'color', 'colour', 'colormap', 'overlay', 'vis', 'viz', 'visualization',
-    'visualisation', 'polygon', 'human', 'edge', 'contour', 'inv'}
-#: Words in the names of folders of images that no camera for colours has taken.
+    'visualisation', 'polygon', 'human', 'edge', 'contour', 'inv', 'reversed'}
+#: Words in the names of folders of images that no camera for colours has taken, or that have
+#: no masks: of other weather, beside those that are labelled.
 NOT_SEEN = REGIONS | {
-    'depth', 'disparity', 'dsm', 'ndsm', 'dem', 'nir', 'infrared', 'thermal', 'hha', 'ndvi',
-    'lidar', 'edge', 'contour', 'overlay', 'visualization', 'visualisation'}
+    'ref', 'depth', 'disparity', 'dsm', 'ndsm', 'dem', 'nir', 'infrared', 'thermal', 'hha',
+    'ndvi', 'lidar', 'edge', 'contour', 'overlay', 'visualization', 'visualisation'}
 
 
 def words(name: str) -> list[str]:
     """A name's words in lower case and the singular: 'trainMasks_2' to train, mask, 2."""
+    name = re.sub('-TR$', '-train', re.sub('-TE$', '-test', name))  # of DUTS
     spaced = re.sub(r'([a-z])([A-Z])', r'\1 \2', name).lower()
     found = []
     for word in re.findall(r'[a-z0-9]+', spaced):
         for split in ('train', 'val', 'test'):  # CamVid's trainannot
             rest = word.removeprefix(split)
-            if rest != word and (rest.rstrip('s') in _MASK_WORDS | _IMAGE_WORDS
+            if rest != word and (rest in _OF_SPLITS
+                                 or rest.rstrip('s') in _MASK_WORDS | _IMAGE_WORDS
                                  or re.fullmatch('20[0-9]{2}', rest)):  # COCO's train2017
                 found.append(split)
                 word = rest
@@ -43,7 +48,7 @@ def words(name: str) -> list[str]:
 
 def role_of(name: str) -> str | None:
     """'mask' or 'image', if a word of the name says so; 'mask' if words say both."""
-    found = set(words(name))
+    found = set(words(re.split('[-_ ]with[-_ ]', name)[0]))  # images_with_masks
     if found & _MASK_WORDS:
         return 'mask'
     return 'image' if found & _IMAGE_WORDS else None

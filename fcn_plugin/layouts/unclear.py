@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
 
 def several_fit(files: 'list[File]', others: 'list[File]') -> list[list[Path]]:
-    """Each file with those of the others that have its name, where these are several."""
+    """Each file with those of the others that have its name, or its name and a word more
+    (a_1st.png and a_2nd.png of a.jpg), where these are several."""
     of_stem = defaultdict(list)
     for file in others:
-        of_stem[file.stem].append(file.path)
+        for stem in {file.stem, re.sub('[_. -][^_. -]+$', '', file.stem)}:
+            of_stem[stem].append(file.path)
     return [[f.path, *of_stem[f.stem]] for f in files if len(of_stem[f.stem]) > 1]
 
 

@@ -7,11 +7,14 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..images.exif import EXCHANGING_SIDES, orientation_of, pages_of
+from ..images.multichannel import read_channels
 from ..images.reading import why_unknown
 from ..utils.errors import InputError
 
 #: How files end whose compression changes values.
 LOSSY = ('.jpg', '.jpeg')
+#: What masks are whose transparency has the values.
+CUT_OUT = 'grey in the transparency'
 
 
 class Mask(NamedTuple):
@@ -39,13 +42,16 @@ def read_mask(path: Path) -> Mask:
     Args:
         path (Path): The file. It is turned as its own EXIF data say, if it has any. Grey
             stored in three channels counts as grey, and a wholly transparent pixel of RGBA
-            as black. What is no number is -1.
+            as black. Where the rest is black, too, or a photograph, the transparency has the
+            values. What is no number is -1.
 
     Raises:
-        ValueError: If the file is empty, cannot be read or has several pages.
+        ValueError: If the file is empty, cannot be read, has several pages, or different
+            channels of 16 bits.
     """
     try:
         with open(path, 'rb') as content, Image.open(content) as file:  # as in read_image
+            deep = ';16' in str(file.tile)  # of which Pillow drops the lower half
             pages, mode = pages_of(file), file.mode
             turned = orientation_of(file) != 1
             image = ImageOps.exif_transpose(file) if turned else file
@@ -53,8 +59,12 @@ def read_mask(path: Path) -> Mask:
                 mode = 'RGBA'
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
             entries = bytes(image.getpalette() or ()) if mode == 'P' else b''
+        if deep and pixels.ndim == 3:
+            pixels = _of_16_bits(path, pixels)
     except Image.UnidentifiedImageError:
         raise InputError(why_unknown(path)) from None
+    except InputError:
+        raise
     except Exception as error:  # Pillow answers damaged files with almost any error
         raise InputError(f'it cannot be read: {error}') from None
     if pages > 1:  # one a class, say, or one a layer of a volume
@@ -70,7 +80,7 @@ def read_mask(path: Path) -> Mask:
         kind = dict(P='palette', L='grey')
         kind['1'] = 'black and white'
         # mmcv reads masks without turning them.
-        plain = not turned and (
+        plain = not turned and mode != 'RGB' and (
             mode in ('P', 'L', '1') or (pixels.min() >= 0 and pixels.max() <= 255))
         return Mask(pixels, False, plain, kind.get(mode, f'grey of 16 bits or more ({mode})'),
                     turned, [int.from_bytes(entries[3 * i:3 * i + 3], 'big')
@@ -83,10 +93,36 @@ def read_mask(path: Path) -> Mask:
         values <<= 8
         values |= pixels[..., i]
     if pixels.shape[2] == 4:
+        if _is_cut_out(values, pixels[..., 3]):
+            return Mask(pixels[..., 3].astype(np.int32), False, False, CUT_OUT, turned)
         values[pixels[..., 3] == 0] = 0
     if grey:
         return Mask(values, False, False, f'grey in {len(mode)} channels', turned)
     return Mask(values, True, False, mode, turned)
+
+
+def _of_16_bits(path: Path, pixels: np.ndarray) -> np.ndarray:
+    """Channels of 16 bits, of which Pillow has read the upper 8: one of all numbers, where all
+    channels are the same; the same 8 bits, where the lower ones say no more."""
+    whole = read_channels(path.read_bytes(), str(path))
+    seen = np.array_equal(whole[..., 0] >> 8, pixels[..., 0])  # else one of them is turned
+    if seen and whole.shape[2] == 3 and (whole == whole[..., :1]).all():
+        return whole[..., 0]
+    if (whole % 257 == 0).all():
+        return pixels
+    raise InputError('it has several channels of 16 bits, expected numbers of classes in one: '
+                     'save the channel that has these (of SYNTHIA, the red one) as PNG')
+
+
+def _is_cut_out(values: np.ndarray, alpha: np.ndarray) -> bool:
+    """Whether a picture's transparency has its shapes: of black, or of a photograph, whose
+    pixels seldom are like the next ones."""
+    if alpha.min() == alpha.max():
+        return False
+    there = alpha > 0
+    beside = there[:, 1:] & there[:, :-1]
+    like = (values[:, 1:] == values[:, :-1])[beside]
+    return not values[there].any() or like.size > 0 and bool(like.mean() < 0.5)
 
 
 def turn(values: np.ndarray, orientation: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from ..masks.encoding import Encoding
 from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import find_encoding
 from ..masks.palettes import palette_fault
-from ..masks.reading import LOSSY
+from ..masks.reading import CUT_OUT, LOSSY
 from ..utils.errors import InputError
 from .annotated import Drawn, draw_annotations, note_of_unlabelled, read_annotations
 from .inspect_pairs import (
@@ -276,8 +276,9 @@ def _faults_of_names(pairing: Pairing, root: Path) -> list[str]:
         faults.append(
             f'several {one} would fit {len(pairing.unclear)} {many}, such as {first[0]}: '
             f'{", ".join(first[1:4])}. Name the folder of the right ones by --{one}, or move '
-            'the others away' + ('; if each lies in the folder of a class, give '
-                                 '--class-folders' if one == 'masks' else ''))
+            'the others away' + ('; if each lies in the folder of a class, or is called '
+                                 'NAME_CLASS.png, give --class-folders'
+                                 if one == 'masks' else ''))
     elif faults and not pairing.pairs:
         faults.append('call a mask like its image, or NAME_mask.png, or name the folders by '
                       '--images and --masks; if masks lie in folders of their classes, or are '
@@ -313,7 +314,7 @@ def _as_colours(item: Inspected) -> Inspected:
 
 
 def _is_grey_of(item: Inspected, coloured: list[Inspected]) -> bool:
-    if item.mask_mode not in ('grey in 3 channels', 'grey in 4 channels'):
+    if not item.mask_mode.startswith('grey in'):
         return False
     known = {value for other in coloured for value in other.counts}
     return _is_lossy(item) or {v and v * 0x010101 for v in item.counts} <= known | {
@@ -358,13 +359,14 @@ def _split(found: list[Inspected], encoding: Encoding, val_share: float, seed: i
 
 
 def _note_kinds(found: list[Inspected], notes: list[str]) -> None:
-    deep = [item for item in found if item.image_mode.startswith(('I', 'F'))]
+    deep = [item for item in found if item.most]
     if deep:
         notes.append(f'{len(deep)} images have 16 bits or more a channel, such as '
                      f'{deep[0].pair.image}; they are read as 8 bits')
     real = [item for item in deep if item.image_mode.startswith('F')]
     for items, what, limit in (
-            ([item for item in deep if item not in real and 256 <= item.most < _DARK],
+            ([item for item in deep if item not in real and item.most < _DARK and (
+                item.most > 255 or item.image_mode != 'I')],
              'of 16 bits are nearly black as 8 bits', 'of 65535'),
             ([item for item in real if item.most > 255],
              'of real numbers have values above 255, which are cut off', 'of 255')):
@@ -376,6 +378,10 @@ def _note_kinds(found: list[Inspected], notes: list[str]) -> None:
     if paged:
         notes.append(f'{len(paged)} images have several pages, of which the first is seen, '
                      f'such as {paged[0].pair.image} ({paged[0].pages})')
+    cut = [item.pair.mask for item in found if item.mask_mode == CUT_OUT]
+    if cut:
+        notes.append(f'{len(cut)} masks have their shapes in their transparency, such as '
+                     f'{cut[0]}: transparent pixels are 0, others 255')
     lossy = [item for item in found if _is_lossy(item)]
     if lossy:
         notes.append(f'{len(lossy)} masks are JPEG, which changes labels: save masks as PNG')

@@ -36,7 +36,7 @@ class Inspected(NamedTuple):
         unsure (bool): Whether the sizes leave that open.
         image_mode (str): PIL's mode of the image.
         pages (int): Of the image, of which the first is seen.
-        most (float): The largest value of an image of 16 bits or more in one channel, else 0.
+        most (float): The largest value of an image of 16 bits or more, else 0.
         mask_mode (str): What the mask is, in words.
         digest (str): Of the image's pixels.
         counts (dict[int, int]): Pixels of each value of the mask; ``None`` stands for the
@@ -112,10 +112,11 @@ def _inspect(pair: Pair) -> Inspected:
                          'stand in a list; rename it')
     try:
         with open(pair.image, 'rb') as content, Image.open(content) as image:  # see read_image
+            halved = ';16' in str(image.tile) and image.mode.startswith('RGB')
             pages = pages_of(image)
             image.load()
-            deep = image.mode.startswith(('I', 'F'))
-            most = image.getextrema()[1] if deep else 0
+            deep = halved or image.mode.startswith(('I', 'F'))
+            most = np.max(image.getextrema()) * (257 if halved else 1) if deep else 0
             mode, size, kind = image.mode, image.size[::-1], image.format
             orientation = orientation_of(image)
             pixels = image.tobytes() + bytes(image.getpalette() or ())

@@ -11,14 +11,15 @@ from fcn_plugin.layouts.several_masks import class_of, find_object_masks, may_be
 
 @pytest.mark.parametrize('name, role', [
     ('train_imgs', 'image'), ('JPEGImages', 'image'), ('image_masks', 'mask'),
-    ('gtFine', 'mask'), ('animals', None)])
+    ('gtFine', 'mask'), ('animals', None), ('frames-with-annotations', 'image')])
 def test_roles(name, role):
     assert role_of(name) == role
 
 
 @pytest.mark.parametrize('names, split', [
     (['dev'], 'val'), (['valid'], 'val'), (['testing', 'train'], 'test'), (['trainval'], None),
-    (['train_val', 'test'], 'test'), (['photos'], None)])
+    (['train_val', 'test'], 'test'), (['photos'], None), (['valset'], 'val'),
+    (['DUTS-TE'], 'test'), (['valley', 'trainer'], None)])
 def test_splits(names, split):
     assert split_of(names) == split
 

@@ -131,6 +131,8 @@ def test_nothing_to_use(tmp_path):
     ('{}.bmp', '{}_anno.bmp'),
     ('data_with_gt/{}.png', 'data_with_gt/{}_mask.png'),
     ('camera/IMG_{}.jpg', 'lab/IMG_{}.png'),
+    ('frames-with-annotations/creek/{}.png', 'annotations/creek/{}.png'),
+    ('Image_{}L.jpg', 'Image_{}L_1stHO.png'),
 ])
 def test_layouts(tmp_path, image, mask):
     checked = check_dataset(make(tmp_path, image, mask))
@@ -217,6 +219,37 @@ def test_depth_beside_images_is_left_alone(tmp_path):
     assert {item.pair.image.parent.name for item in checked.splits['train']} == {'depth'}
 
 
+def test_depth_is_no_mask_and_scenes_of_other_weather_need_none(tmp_path):
+    """Where no name speaks of masks, and where scenes count anew within equal ends."""
+    make(tmp_path / 'rooms', 'image/train/{}.jpg', 'label37/train/{}.png')
+    for number in range(6):
+        save(tmp_path / f'rooms/depth/train/{number}.png', labels(number).astype(np.uint16))
+    checked = check_dataset(tmp_path / 'rooms')
+    assert {Path(name).parts[0] for name in masks_of(checked)} == {'label37'}
+    assert not checked.faults
+    for light in ('fog', 'night'):
+        make(tmp_path / 'roads', f'rgb_anon/{light}/train/G1/a_{{}}_rgb_anon.png',
+             f'gt/{light}/train/G1/a_{{}}_gt_labelTrainIds.png', count=3)
+        for number in range(3):
+            other = f'{light}/train_ref/G1/a_00{number}_rgb_ref_anon.png'
+            save(tmp_path / 'roads/rgb_anon' / other, picture(9 + number))
+    checked = check_dataset(tmp_path / 'roads')
+    pairs = [item.pair for items in checked.splits.values() for item in items]
+    assert len(pairs) == 6 and not checked.faults
+    assert all(pair.image.parts[-4:-1] == pair.mask.parts[-4:-1] for pair in pairs)
+    assert any('6 files of train_ref are left alone' in note for note in checked.notes)
+
+
+@pytest.mark.parametrize('first, second', [
+    ('Image_{}_1stHO.png', 'Image_{}_2ndHO.png'), ('ah/im{}.ah.ppm', 'vk/im{}.vk.ppm')])
+def test_masks_of_two_observers_are_named(tmp_path, first, second):
+    for mask in (first, second):
+        make(tmp_path, 'images/im{}.jpg' if '/' in mask else 'Image_{}.jpg', mask)
+    with pytest.raises(ValueError, match='several masks would fit 6 images, such as .*000.jpg'
+                       f': {first.format("000")}, {second.format("000")}.* NAME_CLASS.png'):
+        check_dataset(tmp_path)
+
+
 def test_several_images_of_a_mask_are_named(tmp_path):
     make(tmp_path, 'A/{}.png', 'label/{}.png')
     make(tmp_path, 'B/{}.png', 'label/{}.png')
@@ -231,6 +264,8 @@ def test_several_images_of_a_mask_are_named(tmp_path):
     ('masks/1.HEIC', 'x', '1.HEIC is not read: save such pictures as JPEG'),
     ('train.csv', 'ImageId,ClassId,EncodedPixels\n', 'train.csv has masks as run lengths'),
     ('train_masks.csv', 'img,rle_mask\n', 'train_masks.csv has masks as run lengths'),
+    ('masks/1.ppm.gz', 'x', '1.ppm.gz is not read: unpack it first'),
+    ('masks/1.mat', 'x', '1.mat is not read: save masks as PNG .fcn sbd2voc does so for SBD'),
     ('a.xml', '<Annotations><Annotation><Regions><Region><Vertices><Vertex X="1" Y="2"/>'
      '</Vertices></Region></Regions></Annotation></Annotations>', 'a.xml has regions of A'),
 ])
@@ -247,6 +282,15 @@ def test_arrays_are_no_masks(tmp_path):
     (tmp_path / 'masks').mkdir()
     np.save(tmp_path / 'masks/0.npy', labels(0))
     with pytest.raises(ValueError, match='0.npy is not read: save masks as PNG'):
+        check_dataset(tmp_path)
+
+
+def test_files_that_may_hold_the_labels_are_named(tmp_path):
+    for number in range(2):
+        save(tmp_path / f'images/{number}.png', picture(number))
+        (tmp_path / f'{number}.regions.txt').write_text('0 0 1')
+    with pytest.raises(ValueError, match='no masks found .*2 files such as .*regions.txt are '
+                       'of no format that is read: if the labels are in them'):
         check_dataset(tmp_path)
 
 
@@ -288,6 +332,8 @@ def test_a_few_equal_numbers_are_no_pairs(tmp_path):
      'TrainVal_parsing_annotations/{split}_segmentations/{{}}.png'),
     ('images/{split}2017/{{}}.jpg', 'stuffthingmaps/{split}2017/{{}}.png'),
     ('images/{{}}.jpg', 'masks/{split}/{{}}.png'),
+    ('{split}data/{{}}.jpg', '{split}data/{{}}_mask.png'),
+    ('{split}crop/{{}}.jpg', '{split}crop/{{}}.png'),
 ])
 def test_splits_of_folders(tmp_path, image, mask):
     for split, (start, count) in dict(train=(0, 4), val=(10, 2), test=(20, 3)).items():
@@ -411,6 +457,59 @@ def test_masks_of_several_pages_are_faults(tmp_path):
     assert len(checked.faults) == 1 and '4.tif: it has 3 pages' in checked.faults[0]
 
 
+@pytest.mark.parametrize('kind', ['png', 'tif'])
+def test_masks_of_channels_of_16_bits(tmp_path, kind):
+    """Pillow drops the lower halves: all numbers of classes would be 0."""
+    for number in range(3):
+        for name, shown in (('grey', np.dstack([labels(number)] * 3)),
+                            ('colours', COLOURED[labels(number)].astype(int) * 257),
+                            ('objects', np.dstack([labels(0), labels(number), labels(1)]))):
+            save(tmp_path / name / f'images/{number}.png', picture(number))
+            (tmp_path / name / 'masks').mkdir(exist_ok=True)
+            cv2.imwrite(str(tmp_path / name / f'masks/{number}.{kind}'),
+                        shown[..., ::-1].astype(np.uint16))
+    for name, classes in dict(grey=['class 0', 'class 1', 'class 2'],
+                              colours=['background', 'red', 'blue']).items():
+        checked = check_dataset(tmp_path / name)
+        assert sorted(checked.encoding.classes) == sorted(classes)
+        for number, item in seen_labels(checked, tmp_path / f'{name}-out').items():
+            told = np.array([checked.encoding.classes.index(name) for name in classes])
+            assert np.array_equal(item['gt_seg_map'], told[labels(int(number))])
+    with pytest.raises(ValueError, match='several channels of 16 bits, .* the red one'):
+        check_dataset(tmp_path / 'objects')
+
+
+@pytest.mark.parametrize('kind', ['black', 'photograph', 'grey and alpha'])
+def test_shapes_in_the_transparency_of_masks(tmp_path, kind):
+    """All of them would be background; one has no object."""
+    for number in range(4):
+        shape = labels(number, (0, 255, 255) if number else (0, 0, 0)).astype(np.uint8)
+        seen = picture(number) if kind == 'photograph' else np.zeros((*SIZE, 3), np.uint8)
+        save(tmp_path / f'images/{number}.jpg', picture(number))
+        mask = Image.fromarray(np.dstack([seen * (shape[..., None] > 0), shape]))
+        (tmp_path / 'masks').mkdir(exist_ok=True)
+        mask.convert('LA' if kind == 'grey and alpha' else 'RGBA').save(
+            tmp_path / f'masks/{number}.png')
+    checked = check_dataset(tmp_path, masks='masks')
+    assert checked.encoding.classes == ['background', 'object'] and not checked.faults
+    assert any('3 masks have their shapes in their transparency' in note
+               for note in checked.notes)
+    for name, item in seen_labels(checked, tmp_path / 'out').items():
+        assert np.array_equal(item['gt_seg_map'],
+                              labels(int(name), (0, 1, 1) if int(name) else (0, 0, 0)))
+
+
+def test_colours_of_16_bits_that_are_nearly_black_are_told(tmp_path):
+    for number in range(3):
+        (tmp_path / 'images').mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f'images/{number}.png'),
+                    picture(number).astype(np.uint16) * 16 if number else
+                    picture(0)[..., 0].astype(np.uint16))
+        save(tmp_path / f'masks/{number}.png', labels(number).astype(np.uint8))
+    assert any(re.match('3 images of 16 bits are nearly black .*0.png, .* 255 of 65535', note)
+               for note in check_dataset(tmp_path).notes)
+
+
 def test_what_is_not_seen_of_images_is_told(tmp_path):
     """Further pages, and what 8 bits leave of 12 bits in 16 and of large real numbers."""
     grey = picture(0)[..., 0]
@@ -530,6 +629,7 @@ def test_instances_beside_classes_are_left_alone(tmp_path):
     ('1st_manual/{}_manual1.gif', ['mask/{}_mask.gif']),
     ('gt/a/{}.png', ['SegmentationObject/a/{}.png', 'masks_color/a/{}.png']),
     ('masks/{}.png', ['edges/{}.png', 'depth/{}.png']),
+    ('train_segmentations/{}.png', ['train_segmentations_reversed/{}.png']),
 ])
 def test_other_pictures_of_masks_are_left_alone(tmp_path, mask, others):
     make(tmp_path, '{}_json/img.png' if 'json' in mask else 'img/{}.png', mask)
