@@ -1,5 +1,7 @@
 """The authors' solver and their staged training."""
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from tiny_runs import CONFIGS, SHAPES, run_tool, succeed, write_config
 
+from fcn_plugin.engine import staged
 from fcn_plugin.engine.staged import stages
 from fcn_plugin.utils.paths import shown
 
@@ -251,6 +254,30 @@ def test_a_finer_stage_starts_where_the_coarser_one_ended():
                 for model in (coarse, fine))
     # Twice by 2 and 16 is not quite once by 32: labels may differ where two classes meet.
     assert (a == b).double().mean() > 0.95
+
+
+@pytest.mark.parametrize('which, name', [('best', 'best_mIoU_iter_1.pth'),
+                                         ('last', 'iter_2.pth')])
+def test_a_stage_starts_from_the_best_or_the_last(tmp_path, monkeypatch, which, name):
+    write_config(tmp_path, SHAPES + 'train_cfg = dict(max_iters=2)\n', 'coarse.py')
+    write_config(tmp_path, SHAPES + "train_cfg = dict(max_iters=2)\ncoarser = 'coarse.py'\n",
+                 'fine.py')
+    commands = []
+
+    def train(command):
+        """Leaves what a training of two steps leaves, the first of which is the best."""
+        commands.append(command)
+        work = Path(command[command.index('--work-dir') + 1])
+        for step, file in ((1, 'best_mIoU_iter_1.pth'), (2, 'iter_2.pth')):
+            torch.save(dict(meta=dict(iter=step)), work / file)
+        (work / 'last_checkpoint').write_text('iter_2.pth')
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(staged.subprocess, 'run', train)
+    staged.train_staged(str(tmp_path / 'fine.py'), tmp_path / 'work', 'train.py',
+                        start_from=which)
+    assert [command[-1] for command in commands] == [
+        str(tmp_path / 'work/coarse'), f"load_from={tmp_path / 'work/coarse' / name}"]
 
 
 @pytest.mark.slow

@@ -578,3 +578,6 @@ def test_too_large_to_be_whole(native, monkeypatch):
     seen.clear()
     asked(image[1:])
     assert seen == [(95, 130)]  # whole
+    monkeypatch.setitem(asked._backend.model.test_cfg, 'logits', True)  # by its config
+    with pytest.raises(ValueError, match='130x96 pixels do not fit.*leave the heat map out'):
+        asked(image)

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Semaphore, Thread
@@ -170,6 +171,21 @@ def test_written_as_long_as_the_stream_was(segment, paced, tmp_path):
     pictures = [image.astype(int) for _, image in VideoInput(tmp_path / 'out.avi')]
     gaps = [np.abs(a - b).mean() for a, b in zip(pictures, pictures[1:])]
     assert len(gaps) == 3 and max(gaps[:2]) < 2 < gaps[2]  # 0 stands for 1 and 2, too
+
+
+def test_the_latency_at_worst_is_that_of_the_slowest_frame(segment, tmp_path):
+    class Late:
+        fps = 10
+
+        def __iter__(self):
+            yield from ((i, grey(i), time.perf_counter() - late)
+                        for i, late in enumerate((40, 900, 20)))
+
+        def close(self):
+            pass
+
+    found = live.write_stream(segment, Late(), dict(overlay=tmp_path / 'out.avi'))
+    assert found.frames == 3 and 900 < found.worst < 920 and 320 < found.mean < 340
 
 
 @pytest.mark.parametrize('ends, error', [(True, ValueError), (False, KeyboardInterrupt)])

@@ -6,7 +6,6 @@ import runpy
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -146,14 +145,15 @@ def recipe(word):
     return code
 
 
-def torchrun():
+def torchrun(python):
     return subprocess.run(
-        [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone',
+        [python, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone',
          '--nproc_per_node=2', 'label_part.py'],
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment())
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=environment(python))
 
 
-def test_two_workers_of_which_one_is_killed(exported, monkeypatch, capsys):
+def test_two_workers_of_which_one_is_killed(exported, forked_python, monkeypatch, capsys):
     shutil.rmtree('photos')
     Path('photos').mkdir()
     for i in range(60):
@@ -161,9 +161,10 @@ def test_two_workers_of_which_one_is_killed(exported, monkeypatch, capsys):
         Image.fromarray(noise).save(f'photos/{i:03d}.png')
     Path('photos/999.png').write_text('no image')  # it stops neither process
     segment = FCNInferencer(exported)
+    assert not segment.gives_scores  # it was exported without
     Path('segment.pkl').write_bytes(pickle.dumps(segment))
     Path('label_part.py').write_text(BEFORE + recipe('part=(rank, processes)'))
-    first = torchrun()
+    first = torchrun(forked_python)
     assert first.returncode != 0 and 'SIGKILL' in first.stdout, first.stdout
     assert (np.load('labels.npy') == labels_of(segment, 'photos/000.png')).all()
     there = {path: path.stat().st_mtime_ns for path in Path('labelled').glob('*_labels.png')}

@@ -102,6 +102,21 @@ def test_pixels_near_a_boundary_alone(trained):
     np.testing.assert_array_equal(example.truth, np.where(distance < 3, truth, 255))
 
 
+def test_what_is_tuned_is_the_network_alone(trained, monkeypatch):
+    """Without the CRF of its config, at the size of its inputs; with the steps asked for."""
+    config = Config.fromfile(trained / 'config.py')
+    config.model.post_processor = dict(type='DenseCRF')
+    models, used, crf = [], [], tuning.DenseCRF
+    monkeypatch.setattr(tuning, 'SEARCHED', dict(appearance_weight=(1, 4)))
+    monkeypatch.setattr(tuning, 'load_model', lambda *args, **more: (
+        models.append(load_model(*args, **more)), models[-1])[1])
+    monkeypatch.setattr(tuning, 'DenseCRF', lambda steps=10, **settings: (
+        used.append(steps), crf(steps=steps, **settings))[1])
+    tuning.tune_crf(config, trained / 'best.pth', 1, 'val', steps=1, device='cpu')
+    assert models[0].post_processor is None and not models[0].test_cfg.rescale
+    assert len(used) == 4 and set(used) == {1}
+
+
 def test_judging():
     truth = torch.tensor([[0, 0, 1, 255]])
     probabilities = np.eye(2, dtype=np.float16)[:, [0, 1, 1, 0]][:, None]

@@ -59,7 +59,7 @@ def test_scores_at_another_size_lie_between_those_of_their_neighbours():
     expected = 1 / (1 + np.exp(-np.array([0, 1, 3, 4])))
     np.testing.assert_allclose(found.scores[1, 0], expected, rtol=1e-5)
     np.testing.assert_allclose(found.scores.sum(0), 1, rtol=1e-6)
-    assert found.labels.tolist() == [[0, 0, 1, 1]]
+    assert found.labels.tolist() == [[0, 0, 1, 1]] and found.labels.dtype == np.uint8
 
 
 def test_one_channel_is_the_probability_of_the_second_class():

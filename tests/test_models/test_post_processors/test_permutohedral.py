@@ -1,4 +1,6 @@
 """The lattice against the Gaussian kernel that it stands for."""
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,20 @@ def test_smoothness_of_another_deviation_is_another_filter():
     assert torch.equal(found[0], found[2]) and not torch.allclose(found[0], found[1])
     fresh = PermutohedralFilter(position_features(10, 7, 1.5, values))(values)
     assert torch.equal(found[1], fresh)
+
+
+def test_filters_of_few_sizes_are_kept():
+    like = torch.empty(0)
+    first = weakref.ref(smoothness_filter(3, 4, 2, like))
+    assert first() is smoothness_filter(3, 4, 2, like)
+    for width in range(5, 10):
+        smoothness_filter(3, width, 2, like)
+    assert first() is None
+
+
+def test_positions_are_of_column_and_row():
+    found = position_features(2, 3, 0.5)
+    assert found.tolist() == [[0, 0], [2, 0], [4, 0], [0, 2], [2, 2], [4, 2]]
 
 
 def test_a_colour_edge_stops_the_filter():
