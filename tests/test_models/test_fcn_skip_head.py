@@ -219,6 +219,19 @@ def test_loss_is_the_mean_over_pixels_that_count():
     assert float(loss['loss_ce'].detach()) == pytest.approx(float(-picked.mean()), rel=1e-5)
 
 
+def test_scores_of_16_bits_are_interpolated_in_32():
+    head = build()
+    scores = (8 * torch.randn(2, 3, 8, 8)).bfloat16().contiguous(
+        memory_format=torch.channels_last)
+    labels = torch.randint(0, 3, (2, 1, 64, 64))
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = head.loss_by_feat(scores, [sample(label) for label in labels])['loss_ce']
+    logits = head.to_image(scores.double().contiguous(), (64, 64))
+    picked = logits.log_softmax(1).gather(1, labels)
+    # interpolated in bfloat16 it is off by some 1e-3
+    assert float(loss) == pytest.approx(float(-picked.mean()), rel=1e-6)
+
+
 def test_accuracy_and_several_losses_on_request():
     head = build(with_accuracy=True, loss_decode=[
         dict(type='CrossEntropyLoss', loss_name='loss_ce', avg_non_ignore=True),

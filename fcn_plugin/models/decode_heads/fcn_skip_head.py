@@ -226,7 +226,11 @@ class FCNSkipHead(BaseDecodeHead):
             dict[str, Tensor]: One entry a ``loss_name``; ``acc_seg`` on request.
         """
         size = batch_data_samples[0].gt_sem_seg.shape[-2:]
-        return self.loss_at_image(self.to_image(seg_logits, size), batch_data_samples)
+        # As cross-entropy takes them: it would copy logits of another type or layout, which
+        # are the largest tensor of a step, and round those of mixed precision.
+        scores = seg_logits.to(torch.promote_types(seg_logits.dtype, torch.float32))
+        logits = self.to_image(scores.contiguous(), size)
+        return self.loss_at_image(logits, batch_data_samples)
 
     def loss_at_image(self, logits: Tensor, batch_data_samples: SampleList) -> dict:
         """As :meth:`loss_by_feat`, of logits (N, C, H, W) at the labels' size."""
