@@ -1,6 +1,10 @@
 """The authors' solver and their staged training."""
+import os
 import re
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -278,6 +282,22 @@ def test_a_stage_starts_from_the_best_or_the_last(tmp_path, monkeypatch, which, 
                         start_from=which)
     assert [command[-1] for command in commands] == [
         str(tmp_path / 'work/coarse'), f"load_from={tmp_path / 'work/coarse' / name}"]
+
+
+def test_a_training_ends_with_what_has_started_it(tmp_path):
+    """By SIGTERM, which it alone gets: the training would go on, and refuse the next."""
+    child = ('import os, pathlib, time; pathlib.Path("child").write_text(str(os.getpid()));'
+             'pathlib.Path("child").rename("pid"); time.sleep(60)')
+    starter = subprocess.Popen(
+        [sys.executable, '-c', 'import sys; from fcn_plugin.engine.staged import exit_code_of;'
+         f'exit_code_of([sys.executable, "-c", {child!r}])'], cwd=tmp_path)
+    while not (tmp_path / 'pid').is_file():
+        assert starter.poll() is None
+        time.sleep(0.05)
+    starter.terminate()
+    assert starter.wait(30) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / 'pid').read_text()), 0)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Staged training: FCN-32s, then 16s from its weights, then 8s from those (paper, 4.2)."""
 import copy
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -127,7 +128,7 @@ def run_to_its_end(title: str, file: str, config: Config, work_dir: Path,
         options += start
     if options:
         command += ['--cfg-options', *options]
-    code = subprocess.run(command).returncode
+    code = exit_code_of(command)
     if code:
         raise FailedRunError(f'{title}: training ended with exit code {code}. Run '
                              'the same command again to go on from there')
@@ -137,6 +138,17 @@ def run_to_its_end(title: str, file: str, config: Config, work_dir: Path,
             f'{config.train_cfg.max_iters} with the validation after it: '
             'default_hooks.checkpoint must save the last one (by_epoch=False, '
             'save_last=True)')
+
+
+def exit_code_of(command: Sequence[str]) -> int:
+    """Runs a command in a process that ends when this one is told to (SIGTERM)."""
+    def stop(number, _):
+        raise SystemExit(128 + number)  # at which subprocess.run kills what it has started
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        return subprocess.run(command).returncode
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def train_staged(config: str, work_dir: str, train_tool: Path,

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..utils.errors import InputError
+from ..utils.names import written_by_predict
 from ..utils.paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES, PathLike
 from .multichannel import TIFF_MAGIC, check_channels, read_channels
 
@@ -50,7 +51,8 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
     found = path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path)))
     images = sorted(p for p in found if p.is_file() and p.suffix.lower() in suffixes
                     and not p.name.startswith('.'))  # as macOS leaves beside images
-    images = _without_written(images) or images
+    written = written_by_predict(images)
+    images = [path for path in images if path not in written] or images
     if not images:
         if re.match('https?:/', str(pattern)):
             raise InputError(f"'{pattern}' is an address: download the image, and give its "
@@ -60,26 +62,6 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
                  f"no such file or folder: '{pattern}'")
         raise FileNotFoundError(f'{where} (images end in {" ".join(IMAGE_SUFFIXES)})')
     return images
-
-
-def _without_written(images: Sequence[Path]) -> list[Path]:
-    """Leaves out predictions: NAME_overlay.jpg and NAME_labels.png beside NAME.jpg, or, where
-    there is NAME.png, too, NAME_jpg_overlay.jpg and so on."""
-    stems: dict[Path, set[str]] = {}  # of a folder, what is there of images, overlays, labels
-
-    def written(path: Path) -> bool:
-        if path.parent not in stems:
-            there = [Path(name) for name in os.listdir(path.parent)
-                     if name.lower().endswith(IMAGE_SUFFIXES)]
-            stems[path.parent] = {stem for p in there
-                                  for stem in (p.stem, f'{p.stem}_{p.suffix[1:]}')}
-        for kind in ('_overlay', '_labels', '_heatmap_'):
-            stem, found, rest = path.stem.rpartition(kind)
-            if found and (not rest or kind == '_heatmap_') and {
-                    stem, f'{stem}_overlay', f'{stem}_labels'} <= stems[path.parent]:
-                return True
-        return False
-    return [path for path in images if not written(path)]
 
 
 def read_image(source: PathLike | bytes) -> np.ndarray:

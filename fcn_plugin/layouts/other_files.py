@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..utils.names import every_file
-from ..utils.paths import IMAGE_SUFFIXES
+from ..utils.names import every_file, written_by_predict
+from ..utils.paths import IMAGE_SUFFIXES, PACKED
 from .roles import NOT_SEEN, OTHERS, REGIONS, SPLITS, strip_role, words
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _NOT_READ = {
     **dict.fromkeys(('.avif', '.heic', '.heif', '.jp2', '.jxl', '.cr2', '.cr3', '.dng', '.nef',
                      '.arw', '.dcm', '.svs'), 'save such pictures as JPEG, PNG or TIFF'),
     **dict.fromkeys(('.h5', '.npy', '.npz'), 'save masks as PNG'),
-    **dict.fromkeys(('.7z', '.gz', '.rar', '.tar', '.tgz', '.zip'), 'unpack it first'),
+    **dict.fromkeys(PACKED, 'unpack it first'),
     '.mat': 'save masks as PNG (fcn sbd2voc does so for SBD, fcn paper-data for SIFT Flow)',
     '.geojson': 'its regions lie on the earth; burn them into masks of the size of the images '
                 '(gdal_rasterize), and save these as PNG'}
@@ -53,21 +53,14 @@ def split_predictions(files: Sequence[Path], wanted: Callable[[Path], bool]
                       ) -> tuple[list[Path], list[Path]]:
     """Pictures, and label maps that ``fcn predict`` has written beside them.
 
-    Its label maps are known by the overlays beside them: NAME_labels.png, NAME_overlay.jpg.
-    Overlays and heat maps are left out.
+    Overlays, heat maps and labels of further tasks are left out.
 
     Args:
         files (Sequence[Path]): All pictures.
         wanted (Callable): Says of a label map whether it stays among the pictures.
     """
-    def names(kind):
-        return {(file.parent, file.stem.rpartition(kind)[0]) for file in files
-                if file.stem.endswith(kind)}
-
-    both = names('_overlay') & names('_labels')
-    written = {file for file in files for kind in ('_overlay', '_labels', '_heatmap_')
-               if (file.parent, file.stem.rpartition(kind)[0]) in both}
-    maps = [file for file in files if file in written and file.stem.endswith('_labels')]
+    written = written_by_predict(files)
+    maps = [file for file, kind in written.items() if kind == 'labels']
     kept = set(filter(wanted, maps))
     return ([file for file in files if file not in written or file in kept],
             [file for file in maps if file not in kept])

@@ -146,7 +146,7 @@ def _drawing(root: Path, folder: Path, images: str | None, classes: Sequence[str
         if root.is_file():
             raise InputError(broken[0] if broken else (
                 f'{root}: this is a file of none of the formats that are read; expected a '
-                'folder, or regions as docs/annotations.md lists them'))
+                'folder (unpack it first), or regions as docs/annotations.md lists them'))
         if broken:
             try:
                 find_pairs(root, images)
@@ -267,7 +267,13 @@ def _faults_of_names(pairing: Pairing, root: Path) -> list[str]:
     def names(files):
         return [str(path.relative_to(root)) for path in files]
     faults = _some(names(pairing.lone_images), 'images have no mask of their name')
-    faults += _some(names(pairing.lone_masks), 'masks have no image of their name')
+    taken = {pair.mask.stem for pair in pairing.pairs}
+    for lone, what in (
+            ([file for file in pairing.lone_masks if file.stem not in taken],
+             'masks have no image of their name'),
+            ([file for file in pairing.lone_masks if file.stem in taken], 'masks are called '
+             'like those that are taken; move away whichever are not the right ones')):
+        faults += _some(names(lone), what)
     if pairing.unclear:
         first = names(pairing.unclear[0])
         one, many = 'masks', 'images'

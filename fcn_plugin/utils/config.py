@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 
 from .errors import InputError, MissingPackageError
-from .paths import config_file
+from .paths import PACKED, config_file
 
 #: Entries of a config that this package reads, beside those of mmengine's runner.
 _READ_HERE = ('runner_type', 'on_bad_sample', 'coarser', 'tta_model', 'tta_pipeline',
@@ -125,7 +125,8 @@ def read_config(path: str) -> Config:
     """
     suffix = Path(path).suffix
     if suffix not in ('.py', '.json', '.yml', '.yaml'):
-        raise InputError(f"{path} is no config: its name ends in '{suffix}', expected .py")
+        raise InputError(f"{path} is no config: its name ends in '{suffix}', expected .py" + (
+            '. Unpack it, and give the folder' if suffix.lower() in PACKED else ''))
     try:
         return Config.fromfile(path)
     except SyntaxError as error:

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .errors import InputError
-from .paths import IMAGE_SUFFIXES
+from .paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 #: A path that ends as images do, before a blank or what else parts two of them.
 _IMAGE = re.compile(rf'(.+?(?:{"|".join(map(re.escape, IMAGE_SUFFIXES))}))(?=[\s,;"]|$)',
                     re.IGNORECASE)
+#: Names of what ``fcn predict`` writes: of the input, and what it is.
+_WRITTEN = re.compile('(.+)_(overlay|labels(?:_.+)?|heatmap_.+)')
 
 
 def every_file(root: Path) -> Iterator[Path]:
@@ -40,6 +42,28 @@ def _refuse(error: OSError) -> None:
         return  # callers say that
     if folder.name != 'lost+found' and not folder.name.startswith('.'):
         raise InputError(f'{folder}: what is in this folder cannot be read: {error.strerror}')
+
+
+def written_by_predict(files: Iterable[Path]) -> dict[Path, str]:
+    """Those of some files that ``fcn predict`` has written, and what they are: 'overlay',
+    'labels', 'labels_<task>' or 'heatmap_<class>'.
+
+    Its pictures are known by what lies in their folder: NAME_overlay.jpg beside
+    NAME_labels.png, and of a video NAME_overlay.mp4 beside NAME.mp4.
+    """
+    there: dict[Path, set[str]] = {}
+    found = {}
+    for file in files:
+        match = _WRITTEN.fullmatch(file.stem)
+        if not match:
+            continue
+        if file.parent not in there:
+            there[file.parent] = {Path(name).stem for name in os.listdir(file.parent)
+                                  if name.lower().endswith(IMAGE_SUFFIXES + VIDEO_SUFFIXES)}
+        beside = '' if file.suffix.lower() in VIDEO_SUFFIXES else '_labels'
+        if {f'{match[1]}_overlay', match[1] + beside} <= there[file.parent]:
+            found[file] = match[2]
+    return found
 
 
 def plain(name: str) -> str:

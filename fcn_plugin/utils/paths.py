@@ -12,6 +12,8 @@ PathLike = str | Path
 IMAGE_SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
                   '.webp')
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
+#: How files end that hold others.
+PACKED = ('.7z', '.bz2', '.gz', '.rar', '.tar', '.tgz', '.xz', '.zip')
 #: How the address of a model on the Hugging Face hub begins.
 HUB = 'hf://'
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -78,7 +80,8 @@ def config_file(config: str | Path) -> Path:
     path = Path(config)
     if path.is_file():
         return path
-    missing = f'{config}: no such config file'
+    what = 'config file' if path.suffix or path.is_dir() else 'config file or folder'
+    missing = f'{config}: no such {what}'
     folder = path if path.is_dir() else path.parent
     named = path.parts and not path.is_absolute() and '..' not in path.parts
     if named and (config_root() / path.parent).is_dir():

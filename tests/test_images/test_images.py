@@ -62,6 +62,10 @@ def test_what_was_predicted_is_no_image(photos):
     assert list_images(photos / 'A_labels.png') == [photos / 'A_labels.png']
     assert list_images(photos / '*_labels.png') == [
         photos / f'{name}_labels.png' for name in ('A', 'b_png')]
+    for name in ('a.avi', 'a_overlay.avi', 'A_labels_depth.png', 'x_overlay.png',
+                 'x_labels.png'):  # of a video, of a further task, of another folder's image
+        (photos / name).touch()
+    assert list_images(photos, videos=True) == sorted([*there, photos / 'a.avi'])
     for name in ('c_overlay.jpg', 'd_labels.png', 'd.png'):
         Image.new('RGB', (8, 8)).save(photos / name)
     assert list_images(photos) == sorted([

@@ -250,6 +250,18 @@ def test_masks_of_two_observers_are_named(tmp_path, first, second):
         check_dataset(tmp_path)
 
 
+def test_masks_of_images_that_have_another_are_named(tmp_path):
+    make(tmp_path)
+    make(tmp_path, mask='masks/old/{}.png', count=2)
+    save(tmp_path / 'masks/9.png', labels(0).astype(np.uint8))
+    checked = check_dataset(tmp_path)
+    assert {str(Path(name).parent) for name in masks_of(checked)} == {'masks'}
+    assert checked.faults == [
+        f'1 masks have no image of their name: {Path("masks/9.png")}',
+        '2 masks are called like those that are taken; move away whichever are not the right '
+        f'ones: {Path("masks/old/000.png")}; {Path("masks/old/001.png")}']
+
+
 def test_several_images_of_a_mask_are_named(tmp_path):
     make(tmp_path, 'A/{}.png', 'label/{}.png')
     make(tmp_path, 'B/{}.png', 'label/{}.png')

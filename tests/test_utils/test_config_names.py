@@ -46,6 +46,14 @@ def test_a_name_that_is_none_gives_the_closest(tmp_path, monkeypatch, read):
             read(wrong)
     with pytest.raises(FileNotFoundError, match="no config 'camvid'"):
         read('camvid')  # the name of a plan of experiments
+    with pytest.raises(FileNotFoundError, match='^nosuch: no such config file or folder'):
+        read('nosuch')
+
+
+def test_a_packed_data_set_is_no_config(tmp_path):
+    (tmp_path / 'mine.zip').touch()
+    with pytest.raises(ValueError, match="ends in '.zip', expected .py. Unpack it"):
+        load_config(str(tmp_path / 'mine.zip'))
 
 
 def test_a_file_that_is_no_python_is_refused_by_both_readers(tmp_path):
