@@ -59,6 +59,47 @@ def test_cvat(shape, expected):
     assert (drawn(cvat.read(root, FILE)) == expected).all()
 
 
+def of_coco(annotations, categories=({'id': 1, 'name': 'a'}, ), **more):
+    return coco.read(dict(
+        images=[dict(id=1, file_name='x.png', height=30, width=50)], categories=categories,
+        annotations=[dict(each, id=i, image_id=1, category_id=1)
+                     for i, each in enumerate(annotations)], **more), FILE)
+
+
+def corners(left, top, right, bottom):
+    return [left, top, right, top, right, bottom, left, bottom]
+
+
+def column_runs(mask):
+    """Counts of COCO's, column by column from off."""
+    changes = np.flatnonzero(np.diff(mask.T.ravel().astype(int), prepend=0, append=-1))
+    return dict(size=[*mask.shape], counts=np.diff(changes, prepend=0).tolist())
+
+
+@pytest.mark.parametrize('shape, expected', [
+    ([corners(2, 3, 10, 7), corners(20, 3, 30, 9)], box(2, 3, 10, 7) | box(20, 3, 30, 9)),
+    (corners(2, 3, 10, 7), box(2, 3, 10, 7)),
+    (column_runs(box(2, 3, 10, 7)), box(2, 3, 10, 7))])
+def test_coco(shape, expected):
+    assert (drawn(of_coco([dict(segmentation=shape)])) == expected).all()
+    image, = of_coco([dict(segmentation=shape, iscrowd=1)]).images
+    assert (draw(image, SIZE, dict(a=1))[0] == np.where(expected, 255, 0)).all()
+
+
+def test_coco_of_two_things_with_one_id():
+    with pytest.raises(ValueError, match='two of the categories have one id'):
+        of_coco([], [dict(id=1, name=name) for name in 'ab'])
+
+
+def test_label_studio_s_coco_has_polygons_in_shares_and_runs_in_pixels():
+    info = dict(contributor='Label Studio')
+    image, = of_coco([dict(segmentation=[corners(5, 3, 25, 15)])], info=info).images
+    assert image.shares and image.regions[0].outlines[0].max(0).tolist() == [0.5, 0.5]
+    assert (draw(image, SIZE, dict(a=1))[0] == box(5, 3, 25, 15)).all()
+    image, = of_coco([dict(segmentation=column_runs(box(2, 3, 10, 7)))], info=info).images
+    assert not image.shares
+
+
 def of_label_studio(*annotations):
     """Tasks of one image; each annotation is of type, value and other entries."""
     return label_studio.read([dict(data=dict(image='x.png'), annotations=[
@@ -144,7 +185,8 @@ def test_what_nobody_has_labelled_is_told_from_what_has_nothing():
     assert [task([dict(result=[])]), task([])] == [True, False]
     empty = supervisely.read(dict(size=dict(height=30, width=50), objects=[]),
                              Path('d/ann/x.png.json'))
-    assert not empty.images[0].labelled
+    assert not empty.images[0].labelled and not of_coco([]).images[0].labelled
+    assert of_coco([dict(segmentation=corners(2, 3, 10, 7))]).images[0].labelled
 
 
 def test_numbers_of_yolo_s_classes_begin_with_0(tmp_path):
@@ -186,6 +228,8 @@ def test_coco_s_group_of_classes_is_one_where_regions_are_of_it():
         found = coco.read(dict(images=[image], annotations=regions, categories=categories),
                           FILE)
         assert found.classes == classes
+    alone = [dict(id=1, name='a', supercategory='a')]
+    assert of_coco([], alone).classes == ['a']
 
 
 # --- whose they are ------------------------------------------------------------------
