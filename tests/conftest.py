@@ -25,6 +25,8 @@ from PIL import Image  # noqa: E402
 import fcn_plugin  # noqa: E402,F401  before any test imports mmseg
 
 # isort: split
+from forked_python import serve as forked_server  # noqa: E402
+from forked_python import write_stub  # noqa: E402
 from tiny_trained import write_trained  # noqa: E402
 
 torch.set_num_threads(THREADS)
@@ -96,6 +98,23 @@ def processes():
     with mock.patch.dict(os.environ, PYTHONPATH=paths, OMP_NUM_THREADS='1'):
         ensure_running()
     return context
+
+
+@pytest.fixture(scope='session')
+def forked_python(processes, tmp_path_factory):
+    """A program in place of ``python`` that does not import for seconds; itself elsewhere."""
+    if not hasattr(os, 'pidfd_open'):
+        yield Path(sys.executable)
+        return
+    folder = tmp_path_factory.mktemp('python')
+    server = processes.Process(target=forked_server, args=(folder / 'socket', ))
+    server.start()
+    while not (folder / 'socket').exists():
+        assert server.is_alive()
+        server.join(0.02)
+    yield write_stub(folder / 'python', folder / 'socket')
+    server.kill()
+    server.join()
 
 
 @pytest.fixture

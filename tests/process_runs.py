@@ -32,11 +32,13 @@ LOSSES = {
 }
 
 
-def environment(**variables):
-    """This process's, with the checkout first and one thread a process."""
+def environment(python=sys.executable, **variables):
+    """This process's, with the checkout first and one thread a process.
+
+    ``python`` is what the launchers start, and torchrun."""
     return os.environ | dict(
-        PYTHON=sys.executable, PYTHONPATH=f'{ROOT}{os.pathsep}{ROOT / "tests"}',
-        OMP_NUM_THREADS='1') | variables
+        PYTHON=str(python), PYTHON_EXEC=str(python), OMP_NUM_THREADS='1',
+        PYTHONPATH=f'{ROOT}{os.pathsep}{ROOT / "tests"}') | variables
 
 
 def noting_ends(folder):

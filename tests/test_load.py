@@ -55,7 +55,7 @@ def work(weights, folder, rank):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path('/proc/self/statm').is_file(), reason='memory is read in /proc')
-def test_ten_thousand_images(trained, tmp_path):
+def test_ten_thousand_images(trained, forked_python, tmp_path):
     """Memory stays within 2 % from a tenth of the way on; LOAD_IMAGES is another number."""
     folder = tmp_path / 'images'
     folder.mkdir()
@@ -67,7 +67,7 @@ def test_ten_thousand_images(trained, tmp_path):
         (folder / name).write_bytes(bad(number) if spoilt else good(number))
         wrong |= {name} if spoilt else set()
     started = [subprocess.Popen(
-        [sys.executable, '-W', 'ignore', __file__, trained / 'best.pth', folder, str(rank)],
+        [forked_python, '-W', 'ignore', __file__, trained / 'best.pth', folder, str(rank)],
         stdout=subprocess.PIPE, text=True, env=environment()) for rank in (0, 1)]
     found = [json.loads(each.communicate()[0].splitlines()[-1]) for each in started]
     for rank, one in enumerate(found):

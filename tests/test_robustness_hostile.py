@@ -275,14 +275,14 @@ assert grown < {most} * 1024, f'{{grown >> 10}} MB more'
 
 
 @pytest.mark.parametrize('kind', ['png', 'caffemodel'])
-def test_memory_is_bounded(tmp_path, kind):
+def test_memory_is_bounded(forked_python, tmp_path, kind):
     if kind == 'png':
         path, call, words = bomb(tmp_path / 'bomb.png'), 'read_image', 'bomb.png'
     else:  # a length of 2**60 in a file of a few bytes, behind a layer of many fields
         path, call, words = tmp_path / 'bad.caffemodel', 'read_caffemodel', 'at byte'
         path.write_bytes(b'\xa2\x06' + b'\xff' * 8 + b'\x0f' + b'\x08\x01' * 500000)
     done = subprocess.run(
-        [sys.executable, '-c', BOUNDED.format(call=f'{call}({str(path)!r})', most=100)],
+        [forked_python, '-c', BOUNDED.format(call=f'{call}({str(path)!r})', most=100)],
         capture_output=True, text=True,
         env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[1])})
     assert done.returncode == 0, done.stderr[-2000:]

@@ -212,7 +212,7 @@ PLAIN = {'HF_HUB_DISABLE_XET': '1', 'HF_HUB_DISABLE_TELEMETRY': '1'}
 
 
 @pytest.fixture(scope='module')
-def session(trained, tmp_path_factory):
+def session(trained, forked_python, tmp_path_factory):
     """What one process does with a hub, which HF_ENDPOINT names from its start."""
     folder = tmp_path_factory.mktemp('hub')
     photo = folder / 'photo.png'
@@ -240,7 +240,7 @@ def session(trained, tmp_path_factory):
                  'hf://you/two@', 'hf://you/two@../../elsewhere', 'hf://me/secret',
                  'hf://you/secret', 'hf://you/gated', 'hf://you/cut']
         done = subprocess.run(
-            [sys.executable, '-W', 'ignore', '-c', SESSION, trained, folder, photo], text=True,
+            [forked_python, '-W', 'ignore', '-c', SESSION, trained, folder, photo], text=True,
             input=json.dumps(names) + '\n', capture_output=True, env={
                 **os.environ, 'HF_ENDPOINT': hub.address, 'HF_HOME': str(folder / 'home'),
                 'HF_TOKEN': 'writer', 'PYTHONPATH': os.path.dirname(os.path.dirname(__file__)),
@@ -298,24 +298,29 @@ for name in sys.argv[1:]:
 """
 
 
-def fetched(session, *names, **environment):
+@pytest.fixture
+def fetched(forked_python, session):
     """What a process prints that fetches models, or pushes files, a line each."""
     _, hub, folder, _ = session
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', FETCH, *map(str, names)], text=True,
-        capture_output=True, env={
-            **os.environ, 'HF_ENDPOINT': hub.address, 'HF_HOME': str(folder / 'home'),
-            **PLAIN, **environment})
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+
+    def fetched(*names, **environment):
+        done = subprocess.run(
+            [forked_python, '-W', 'ignore', '-c', FETCH, *map(str, names)], text=True,
+            capture_output=True, env={
+                **os.environ, 'HF_ENDPOINT': hub.address, 'HF_HOME': str(folder / 'home'),
+                **PLAIN, **environment})
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+    return fetched
 
 
-def test_offline_the_cache_is_the_hub_and_a_card_that_is_not_in_it_is_missed(session):
+def test_offline_the_cache_is_the_hub_and_a_card_that_is_not_in_it_is_missed(
+        session, fetched):
     """That there is no card must be known: else another file would be taken unseen."""
     _, _, folder, first = session
     card, = (folder / 'home/hub/models--me--secret/snapshots').glob('*/README.md')
     card.unlink()  # as if the process had been killed before it came
-    found = fetched(session, 'hf://me/bars', f'hf://you/two@{first}', 'hf://you/no-card',
+    found = fetched('hf://me/bars', f'hf://you/two@{first}', 'hf://you/no-card',
                     'hf://me/secret', 'hf://you/none', HF_HUB_OFFLINE='1')
     for line in found[:3]:
         assert os.path.basename(line) == 'model.safetensors' and os.path.isfile(line), line
@@ -325,10 +330,10 @@ def test_offline_the_cache_is_the_hub_and_a_card_that_is_not_in_it_is_missed(ses
                     'is set, and the cache does not have it', found[4])
 
 
-def test_a_login_or_a_card_that_is_not_taken(session, tmp_path):
+def test_a_login_or_a_card_that_is_not_taken(session, fetched, tmp_path):
     file = tmp_path / 'new.safetensors'
     file.write_bytes(b'x')
-    found = fetched(session, 'HF_TOKEN=stale', 'hf://you/two', file, 'HF_TOKEN=writer', file,
+    found = fetched('HF_TOKEN=stale', 'hf://you/two', file, 'HF_TOKEN=writer', file,
                     HF_HOME=str(tmp_path / 'home'))  # with an empty cache
     assert re.match("InputError: 'hf://you/two' gives no model.safetensors: .*401.*Invalid "
                     'credentials.*HF_TOKEN', found[0])

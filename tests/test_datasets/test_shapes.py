@@ -306,12 +306,12 @@ def _tool(monkeypatch, capsys, *args):
     return 0, capsys.readouterr().err
 
 
-def test_written_labels_are_read_back(tmp_path):
+def test_written_labels_are_read_back(forked_python, tmp_path):
     out = tmp_path / 'new' / 'shapes'
     # Another process: what it draws must not depend on that either.
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
     options = ['--train', '3', '--val', '2', '--seed', '5', '--image-size', '64', '90']
-    subprocess.run([sys.executable, TOOL, out, *options],
+    subprocess.run([forked_python, TOOL, out, *options],
                    check=True,
                    stdout=subprocess.DEVNULL,
                    cwd=tmp_path,

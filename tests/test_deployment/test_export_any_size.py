@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 import torch
+from mmpretrain.models.backbones import EfficientNet
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from test_deployed import HEAD, build
@@ -15,6 +16,7 @@ from fcn_plugin.deployment.deployed import DeployedSegmentor
 from fcn_plugin.deployment.export import write_onnx
 from fcn_plugin.deployment.symbolic_sizes import for_any_size
 from fcn_plugin.models import describe_backbone
+from fcn_plugin.models.backbones.efficientnet_lite import EfficientNetLite
 from fcn_plugin.models.same_padding import same_padded
 from fcn_plugin.runtimes.table import RUNTIMES, open_graph
 
@@ -25,7 +27,10 @@ BACKBONES = {
     'mmpretrain.ResNet': dict(depth=18, stem_channels=8, base_channels=8,
                               out_indices=(1, 2, 3)),
     'mmpretrain.MobileNetV2': dict(widen_factor=0.25, out_indices=(2, 4, 6)),
-    'mmpretrain.HRNet': dict(arch='w18'),
+    'mmpretrain.HRNet': dict(extra={
+        f'stage{i}': dict(num_modules=1, num_branches=i, num_blocks=(1, ) * i,
+                          block='BASIC' if i > 1 else 'BOTTLENECK',
+                          num_channels=(8, 16, 24, 32)[:i]) for i in range(1, 5)}),
     'mmpretrain.ConvNeXt': dict(
         arch=dict(depths=[1, 1, 1, 1], channels=[8, 16, 24, 32]), out_indices=(1, 2, 3),
         gap_before_final_norm=False),
@@ -36,8 +41,19 @@ BACKBONES = {
     # nobody's config here, but mmpretrain's padding of it was what went wrong
     'mmpretrain.EfficientNet': dict(arch='b0', out_indices=(3, 4, 5)),
 }
+NARROW = 0.25, 0.25, 224  # of EfficientNet's width and depth; and its image's side
 SWIN = 'mmpretrain.SwinTransformer'
 SIZES = ((64, 96), (97, 131), (33, 300), (160, 32), (1, 50))
+
+
+@pytest.fixture(autouse=True)
+def shallow(monkeypatch):
+    """One block of each width in networks whose depth is not an argument."""
+    monkeypatch.setitem(EfficientNet.arch_settings, 'b0', NARROW)
+    layers = EfficientNetLite.layer_settings['0']
+    monkeypatch.setitem(EfficientNetLite.layer_settings, '0', [
+        [block for i, block in enumerate(layer) if not i or block[1] != layer[i - 1][1]]
+        for layer in layers])
 
 
 @torch.no_grad()

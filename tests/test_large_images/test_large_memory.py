@@ -61,7 +61,7 @@ def resident():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path('/proc/self/statm').is_file(), reason='memory is read in /proc')
-def test_memory_of_a_large_image(trained, tmp_path):
+def test_memory_of_a_large_image(trained, forked_python, tmp_path):
     """Within 1 GB of the loaded program, and even over the second half of the image.
 
     The allocator keeps more with each of the first rows, of which there are more under load.
@@ -70,7 +70,7 @@ def test_memory_of_a_large_image(trained, tmp_path):
     pytest.importorskip('imagecodecs')
     draw(tmp_path / 'a.tif')
     done = subprocess.run(
-        [sys.executable, '-W', 'ignore', __file__, trained / 'best.pth', tmp_path / 'a.tif',
+        [forked_python, '-W', 'ignore', __file__, trained / 'best.pth', tmp_path / 'a.tif',
          tmp_path / 'labels.tif'], stdout=subprocess.PIPE, text=True, env=environment(),
         check=True)
     loaded, *rows = json.loads(done.stdout.splitlines()[-1])

@@ -375,12 +375,11 @@ def test_tiles_that_cannot_be(test_cfg, message):
         build(test_cfg=test_cfg)
 
 
-def test_memory_is_that_of_a_tile():
+def test_memory_is_that_of_a_tile(forked_python):
     """9 million pixels: the network's first maps alone would take 72 MB as a whole."""
     pytest.importorskip('resource')
     import os
     import subprocess
-    import sys
     code = """
 import resource
 import torch
@@ -402,7 +401,7 @@ assert sample.pred_sem_seg.data.shape == (1, 3000, 3000)
 print(peak() - before)
 """
     done = subprocess.run(
-        [sys.executable, '-c', code], check=True, capture_output=True, text=True,
+        [forked_python, '-c', code], check=True, capture_output=True, text=True,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(
             [os.path.dirname(__file__), os.environ.get('PYTHONPATH', '')])))
     assert int(done.stdout.split()[-1]) < 40  # MiB

@@ -127,13 +127,14 @@ wait $! && wait
 
 
 @pytest.mark.slow
-def test_two_tasks_of_slurm_train(launch, tmp_path):
+def test_two_tasks_of_slurm_train(launch, forked_python, tmp_path):
     (launch.programs / 'srun').write_text(SRUN)
     (launch.programs / 'scontrol').write_text('#!/bin/sh\nprintf "127.0.0.1\\nnode2\\n"')
     (launch.programs / 'scontrol').chmod(0o755)
     launch('slurm_train.sh', 'part', 'job', write_config(tmp_path), 'my work',
            '--cfg-options', 'train_cfg.max_iters=2',
-           **environment(GPUS='2', PORT='29707', **noting_ends(tmp_path / 'ends')))
+           **environment(forked_python, GPUS='2', PORT='29707',
+                         **noting_ends(tmp_path / 'ends')))
     assert launch.result.returncode == 0, launch.result.stderr
     assert have_left(tmp_path / 'ends') == {'left_0': 'True', 'left_1': 'True'}
     assert (tmp_path / 'my work' / 'iter_2.pth').is_file()

@@ -44,12 +44,16 @@ class Kill(Hook):
 ports = itertools.count(29600 + os.getpid() % 1000)
 
 
-def dist_train(*args, before=(), **variables):
+@pytest.fixture
+def dist_train(forked_python):
     """Starts ``dist_train.sh``, with any command before it."""
-    variables = dict(PORT=str(next(ports)), PYTHONWARNINGS='ignore') | variables
-    return subprocess.Popen(
-        [*before, 'bash', TRAIN, *map(str, args)], text=True, env=environment(**variables),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    def start(*args, before=(), **variables):
+        variables = dict(PORT=str(next(ports)), PYTHONWARNINGS='ignore') | variables
+        return subprocess.Popen(
+            [*before, 'bash', TRAIN, *map(str, args)], text=True,
+            env=environment(forked_python, **variables), stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
+    return start
 
 
 def wait(started, seconds=LONGEST):
@@ -71,7 +75,8 @@ def last_checkpoint(work_dir):
 
 
 @pytest.mark.slow
-def test_a_restart_goes_on_and_a_killed_process_ends_the_run(processes, tmp_path):
+def test_a_restart_goes_on_and_a_killed_process_ends_the_run(processes, dist_train,
+                                                             tmp_path):
     """It has the weights of a run that nobody broke, to the last bit.
 
     ``--resume`` in several processes is a part of test_robustness_kills.py."""
@@ -186,7 +191,7 @@ def test_the_process_that_went_first_is_named(found, line):
     assert re.fullmatch(line, text) and killed == ('killed' in line)
 
 
-def test_a_port_that_is_taken(tmp_path):
+def test_a_port_that_is_taken(dist_train):
     with socket.create_server(('127.0.0.1', 0)) as server:
         started = dist_train('config.py', 1, PORT=str(server.getsockname()[1]))
         printed = wait(started)
@@ -233,7 +238,7 @@ def hosts():
 
 
 @pytest.mark.slow
-def test_two_machines_and_a_cut_wire(hosts, tmp_path):
+def test_two_machines_and_a_cut_wire(hosts, dist_train, tmp_path):
     """They train together, and end when the wire is cut.
 
     That they go on when it is whole is a part of test_robustness_network.py."""

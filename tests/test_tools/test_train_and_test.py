@@ -301,7 +301,7 @@ def test_mmseg_s_own_tool(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes(tmp_path):
+def test_two_processes(forked_python, tmp_path):
     """Over gloo: the figures and labels of one process on an odd number of images.
 
     test_launch_scripts.py trains in two."""
@@ -317,7 +317,7 @@ def test_two_processes(tmp_path):
     done = subprocess.run(
         ['bash', ROOT / 'tools' / 'dist_test.sh', config, best, '2', *rest], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=environment(TORCHRUN_ARGS='--standalone', PYTHONWARNINGS='ignore',
+        env=environment(forked_python, TORCHRUN_ARGS='--standalone', PYTHONWARNINGS='ignore',
                         **noting_ends(tmp_path / 'ends')))
     assert done.returncode == 0, done.stdout[-6000:]
     # Some of those that had not would abort as they end.
