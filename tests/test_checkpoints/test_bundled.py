@@ -13,7 +13,7 @@ from PIL import Image
 from tiny_runs import forget_runs, succeed
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.checkpoints.bundled import BUNDLED, DEFAULT, weights_file
+from fcn_plugin.checkpoints.bundled import BUNDLED, DEFAULT, is_weights, weights_file
 from fcn_plugin.checkpoints.loading import load_model, open_config, read_checkpoint
 from fcn_plugin.checkpoints.publish import publish
 from fcn_plugin.diagnosis.doctor import of_config
@@ -76,6 +76,14 @@ def test_one_that_is_not_what_its_card_names_is_refused(tmp_path):
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"is not the file that '.*street.md' names"):
         FCNInferencer(file, device='cpu')
+
+
+@pytest.mark.parametrize('name, expected', [
+    ('street', True), ('x.pth', True), ('hf://user/name', True), ('https://a/b', True),
+    ('https://a/b.SAFETENSORS', True), ('https://a/b.py', False), ('http://a/b.ONNX', False),
+    ('x.py', False), ('x', False)])
+def test_what_names_weights(name, expected):
+    assert is_weights(name) is expected
 
 
 def test_their_names_of_before_are_understood():

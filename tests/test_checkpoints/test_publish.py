@@ -63,6 +63,7 @@ def test_the_mean_of_stages(of_a_run, tmp_path):
     found = torch.load(of_a_run, weights_only=True)
     key = 'backbone.conv1.weight'
     # a learned number, and a table of places as Swin's
+    found['meta']['notes'] = dict(mIoU=50)
     found['state_dict'].update(scale=torch.tensor(2.), places=torch.arange(6).view(2, 3))
     torch.save(found, of_a_run)
     counts = [name for name, value in found['state_dict'].items()
@@ -77,6 +78,7 @@ def test_the_mean_of_stages(of_a_run, tmp_path):
     mean = read_checkpoint(out)['state_dict']
     torch.testing.assert_close(mean[key], found['state_dict'][key] * 3)
     assert mean['scale'] == 6
+    assert read_checkpoint(out)['meta']['notes'] == {}  # those were of one of them
     for each in counts:
         torch.testing.assert_close(mean[each], found['state_dict'][each])
     # of half files, whose sum no half number holds

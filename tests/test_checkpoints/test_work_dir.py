@@ -1,5 +1,7 @@
 """What a run was made with, compared with what is asked for; and what it has logged."""
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from mmengine.config import Config
 from fcn_plugin.checkpoints.work_dir import (
     is_finished,
     keep_settings,
+    latest_readable,
     of_last_run,
     other_settings,
     read_log,
@@ -103,6 +106,24 @@ def test_a_checkpoint_of_the_run_before(tmp_path):
         path = tmp_path / 'iter_4.pth'
         torch.save(dict(meta=dict(iter=4) | ({} if time is None else dict(time=time))), path)
         assert of_last_run(path) is own
+
+
+def test_a_run_goes_on_from_its_last_checkpoint_that_is_whole(tmp_path):
+    """By number, not by name; of those behind the one that it noted last, those written since:
+    others are of the run before."""
+    def latest():
+        return Path(latest_readable(str(tmp_path))).name
+    for number in (9, 10, 100):
+        torch.save(dict(meta={}, state_dict={}), tmp_path / f'iter_{number}.pth')
+    assert latest() == 'iter_100.pth'
+    (tmp_path / 'iter_100.pth').write_bytes(b'cut')
+    assert latest() == 'iter_10.pth'
+    noted = tmp_path / 'last_checkpoint'
+    noted.write_text(str(tmp_path / 'iter_9.pth'))
+    for age, expected in ((60, 'iter_9.pth'), (-60, 'iter_10.pth')):
+        time = (tmp_path / 'iter_9.pth').stat().st_mtime - age
+        os.utime(tmp_path / 'iter_10.pth', (time, time))
+        assert latest() == expected
 
 
 @pytest.mark.parametrize('first', [[1, 2, 3, 4], [1, 2, 3, 4, (4, 50.)], [1, 2, 3, 4, 5]])

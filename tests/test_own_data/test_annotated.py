@@ -23,9 +23,15 @@ from PIL import Image
 from test_own_data_chain import CHECK, NETWORK, TINY, read
 from tiny_runs import ROOT, forget_runs, run_tool, succeed
 
+from fcn_plugin.annotations.regions import Annotated
 from fcn_plugin.cli.command import main
 from fcn_plugin.deployment.onnxruntime_web import WASM
-from fcn_plugin.own_data.annotated import draw_annotations, read_annotations
+from fcn_plugin.own_data.annotated import (
+    _split,
+    draw_annotations,
+    encoding_of_names,
+    read_annotations,
+)
 
 SIZE = 48, 64  # H, W
 CLASSES = ['road', 'Baum', '道路']
@@ -313,6 +319,23 @@ def test_a_file_by_itself_and_colours_of_the_tool(tmp_path):
     check(tmp_path / 'data/annotations.xml', tmp_path / 'out')
     config, found = labels_in(tmp_path / 'out')
     assert config.palette[1] == [0x28, 0x10, 0xff] and len(found) == 4
+
+
+def test_a_palette_has_a_colour_of_its_own_for_each_class():
+    """Those that the tool gives no colour would all be black."""
+    for colours, expected in ((dict(a=(1, 2, 3), b=(4, 5, 6)), [
+            [0, 0, 0], [1, 2, 3], [4, 5, 6]]), (dict(a=(1, 2, 3)), []), ({}, [])):
+        assert encoding_of_names(['a', 'b'], colours, 0.5, None, []).palette == expected
+
+
+@pytest.mark.parametrize('file, split', [
+    ('instances_train.json', 'train'), ('annotations/val1.json', 'val'), ('x.json', None),
+    ('part 2/train_3.json', 'train')])
+def test_a_split_that_the_name_of_the_export_says(file, split):
+    root = Path('/data')
+    record = Annotated('a.png', None, (), root / file)
+    assert _split(root, root / 'images/a.png', [record]) == split
+    assert _split(root, root / 'test/a.png', [record]) == 'test'
 
 
 def test_nothing_is_written_without_out(tmp_path):
