@@ -1,7 +1,9 @@
 """Evaluates a checkpoint on its config's test set.
 
     fcn test CONFIG best.pth
+    fcn test best.pth                     # by the config that it keeps
 """
+from pathlib import Path
 from typing import Any
 
 from ..utils.arguments import ToolParser
@@ -10,8 +12,8 @@ from ..utils.arguments import ToolParser
 def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_first('config', help='config, by file or by name; or the '
                      'checkpoint, where it keeps its own')
-    parser.add_first('checkpoint', help='the checkpoint, or a model of the package: '
-                     'objects or street')
+    parser.add_first('checkpoint', nargs='?', help='the checkpoint, or a model of the '
+                     'package: objects or street (default: what is in place of the config)')
     parser.add_argument('--work-dir', metavar='DIR', help='where the metrics go, as JSON '
                         '(default: work_dirs/<name of the config>)')
     parser.add_argument('--out', metavar='DIR',
@@ -28,13 +30,17 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     parser.add_shared('--crf', '--cfg-options')
     parser.add_launcher()
-    return parser.parse()
+    arguments = parser.parse()
+    if arguments['checkpoint'] is None and Path(arguments['config']).suffix in ('', '.py'):
+        parser.error('the following arguments are required: checkpoint')
+    return arguments
 
 
-def run(config: str, checkpoint: str, cfg_options: dict | None, work_dir: str | None,
+def run(config: str, checkpoint: str | None, cfg_options: dict | None, work_dir: str | None,
         launcher: str, **arguments: Any) -> None:
     from ..checkpoints.loading import open_config
     from ..engine.test import test
     from ..utils.distributed import leave_processes
-    test(open_config(config, cfg_options, work_dir, launcher), checkpoint, **arguments)
+    test(open_config(config, cfg_options, work_dir, launcher), checkpoint or config,
+         **arguments)
     leave_processes()

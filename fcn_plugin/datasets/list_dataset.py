@@ -42,18 +42,19 @@ class ListDataset(BaseSegDataset):
 
     def load_data_list(self) -> list[dict]:
         """The pairs of the list, in its order."""
-        file = Path(self.ann_file)
-        if not file.is_file():
-            raise FileNotFoundError(f'{file}: no such list of images and masks. '
-                                    'tools/misc/check_dataset.py FOLDER --out DIR writes one')
+        for path, there, what in ((self.data_root or '.', osp.isdir, 'folder of data'), (
+                self.ann_file, osp.isfile, 'list of images and masks')):
+            if not there(path):
+                raise FileNotFoundError(f'{path}: no such {what}. tools/misc/check_dataset.py '
+                                        'FOLDER --out DIR writes a list')
         found = []
-        for number, line in enumerate(read_list(file), 1):
+        for number, line in enumerate(read_list(Path(self.ann_file)), 1):
             if not line.strip():
                 continue
             image, _, mask = line.partition('\t')
             if not mask and not self.test_mode:
-                raise InputError(f'{file}, line {number}: expected an image and a mask with '
-                                 f'a tab between them, not {line!r}')
+                raise InputError(f'{self.ann_file}, line {number}: expected an image and a '
+                                 f'mask with a tab between them, not {line!r}')
             item = dict(img_path=self._path(image), label_map=self.value_map,
                         reduce_zero_label=self.reduce_zero_label, seg_fields=[])
             if mask:

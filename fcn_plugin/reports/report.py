@@ -87,7 +87,8 @@ def read_run(work_dir: PathLike, config: PathLike | None = None,
     """
     folder = Path(work_dir).expanduser()
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder '{work_dir}'")
+        raise FileNotFoundError(f"there is no folder '{work_dir}': expected one that a "
+                                'training wrote, such as work_dirs/NAME')
     if config is None:
         config = _config_of(folder)
     checkpoint = Path(weights_file(weight_path)) if weight_path else checkpoint_of(folder)

@@ -187,12 +187,15 @@ def _without_images(dataset: dict) -> str | None:
     if prefix is None and not root:
         return None
     folder, suffix = Path(root, prefix or ''), dataset.get('img_suffix', '.jpg')
-    way_out = ('bring the data there, or say where it is by --cfg-options ...data_root=DIR '
+    way_out = ('bring the data there, or say where it is by --cfg-options ...{} '
                '(docs/training.md, Data sets)')
     if not folder.is_dir():
-        return f'there is no folder {folder}: {way_out}'
-    if prefix is not None and listed and not Path(root, listed).exists():
-        return f'there is no list {Path(root, listed)}: {way_out}'
+        return f'there is no folder {folder}: {way_out.format("data_root=DIR")}'
+    if listed and not Path(root, listed).exists():
+        key = 'data_root=DIR' if prefix else 'ann_file=FILE'
+        return f'there is no list {Path(root, listed)}: {way_out.format(key)}'
+    if prefix is None and listed:  # which has whole names
+        return None
     names = [path.name for path in folder.rglob('*') if path.is_file()]
     if any(name.endswith(suffix) for name in names):
         return None

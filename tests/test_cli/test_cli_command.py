@@ -186,7 +186,7 @@ def test_train_without_a_config_is_the_built_in_run(capsys):
 
 @pytest.mark.parametrize('name, arguments, said', [
     ('predict', '', 'required: IMAGE'), ('test', 'C', 'required: checkpoint'),
-    ('test', '--config C', 'required: checkpoint'),
+    ('test', '--config C', 'required: checkpoint'), ('test', 'C.py', 'required: checkpoint'),
     ('export', '', 'one of the arguments --out --web is required'),
     ('publish', 'W', 'required: --out'), ('predict', 'a --cfg-options b', 'KEY=VALUE'),
     ('train', '--moon', 'unrecognized arguments: --moon')])
@@ -362,7 +362,11 @@ def test_a_run_from_training_to_its_test(monkeypatch, capsys, tmp_path):
     command.parsed('predict', predicted[start + 1:])  # can be pasted
     code, out, err = fcn(monkeypatch, capsys, *tested[start:])
     assert code == 0, err
-    assert 'mean IoU' in out
+    figures = re.findall('(?m)^(?:mean|pixel) .*', out)
+    assert len(figures) == 3
+    code, out, err = fcn(monkeypatch, capsys, 'test', tested[-1])  # which keeps its config
+    assert code == 0, err
+    assert re.findall('(?m)^(?:mean|pixel) .*', out) == figures
 
 
 # --- what it imports ------------------------------------------------------------------

@@ -18,9 +18,9 @@ def write(root, lines):
 def build(root, **options):
     options.setdefault('pipeline', [dict(type='LoadImageFromFile'),
                                     dict(type='LoadAnnotations')])
-    return DATASETS.build(dict(
+    return DATASETS.build(dict(dict(
         type='ListDataset', data_root=str(root), ann_file='list.txt',
-        metainfo=dict(classes=('x', 'y')), **options))
+        metainfo=dict(classes=('x', 'y'))), **options))
 
 
 def test_bad_lists(tmp_path):
@@ -29,6 +29,12 @@ def test_bad_lists(tmp_path):
     write(tmp_path, ['a.jpg\tdeep/er/m.png', 'b.tif deep/er/m.png'])
     with pytest.raises(ValueError, match=r"line 2: expected .* tab .*'b.tif deep/er/m.png'"):
         build(tmp_path)
+
+
+def test_data_that_is_elsewhere_is_an_error_at_once(tmp_path):
+    write(tmp_path, ['a.jpg\tdeep/er/m.png'])
+    with pytest.raises(FileNotFoundError, match='gone: no such folder of data'):
+        build(tmp_path / 'gone', **{'ann_file': str(tmp_path / 'list.txt')})
 
 
 def test_any_names_and_suffixes(tmp_path):

@@ -1,4 +1,6 @@
 """What is read out of a config."""
+import re
+
 import pytest
 from mmengine.config import Config
 
@@ -58,3 +60,16 @@ def test_why_no_images_are_found(tmp_path):
     (tmp_path / 'lists/a.txt').touch()
     assert "of 1 files in" in said() and "none ends in '.jpg'" in said()
     assert said('.png') == ''
+
+
+def test_of_a_list_suffixes_say_nothing(tmp_path):
+    """Its names are whole: where it has gone, no image has a wrong one."""
+    def said():
+        return without_images(Config(dict(val_dataloader=dict(dataset=dict(
+            type='ListDataset', data_root=str(tmp_path), ann_file=str(
+                tmp_path / 'work/val.txt'))))), ['val_dataloader'])
+    (tmp_path / '1.webp').touch()
+    assert re.search('there is no list .*val.txt: .* --cfg-options ...ann_file=FILE', said())
+    (tmp_path / 'work').mkdir()
+    (tmp_path / 'work/val.txt').touch()
+    assert said() == ''
