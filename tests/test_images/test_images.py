@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fcn_plugin.images.exif import orientation_of
+from fcn_plugin.images.exif import orientation_of, pages_of
 from fcn_plugin.images.inputs import ImageInput, open_inputs
 from fcn_plugin.images.reading import list_images, read_image, to_rgb
 from fcn_plugin.images.video import VideoInput, VideoOutput
@@ -49,6 +49,18 @@ def test_pages_behind_the_first_are_told(tmp_path, recwarn):
         (_, image), = ImageInput(tmp_path / name)
         assert not image.any() and image.shape == (6, 8, 3) and len(recwarn) == told
     assert 'a.tif has 3 pages, of which the first is read' in str(recwarn[0].message)
+
+
+@pytest.mark.parametrize('kind, pages', [(0, 2), (2, 2), (1, 1), (4, 1), (5, 1)])
+def test_smaller_copies_and_transparency_are_no_pages(tmp_path, kind, pages):
+    tifffile = pytest.importorskip('tifffile')
+    with tifffile.TiffWriter(tmp_path / 'a.tif') as file:
+        for _ in range(2):
+            file.write(np.zeros((6, 8), np.uint8), photometric='minisblack', subfiletype=2)
+    with tifffile.TiffFile(tmp_path / 'a.tif', mode='r+b') as file:
+        file.pages[1].tags['NewSubfileType'].overwrite(kind)
+    with Image.open(tmp_path / 'a.tif') as image:
+        assert pages_of(image) == pages and image.tell() == 0
 
 
 def test_what_was_predicted_is_no_image(photos):

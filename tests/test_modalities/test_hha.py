@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 
+from fcn_plugin.modalities import hha
 from fcn_plugin.modalities.hha import NYU_CAMERA, Camera, depth_to_hha, gravity, normals
 
 CAMERA = Camera(120, 120, 80, 60)
@@ -137,6 +138,12 @@ def test_normals_at_the_border_fit_the_pixels_that_are_there():
         expected = plane / np.linalg.norm(plane)
         expected *= np.sign(expected @ lines[y, x])
         np.testing.assert_allclose(found[y, x], expected, atol=1e-6)
+
+
+def test_a_floor_is_one_where_rounding_makes_its_cosine_more_than_1(monkeypatch):
+    monkeypatch.setattr(hha, 'gravity', lambda found: np.array([0, 0, 1 + 4e-16]))
+    angles = depth_to_hha(np.full(SIZE, 2.), CAMERA)[..., 2]
+    assert set(angles.ravel().tolist()) == {38}
 
 
 def test_two_pixels_make_no_plane():

@@ -1,4 +1,6 @@
 """Images of more than three channels: read, turned, guarded."""
+import warnings
+
 import cv2
 import numpy as np
 import pytest
@@ -6,7 +8,9 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from fcn_plugin.datasets import GuardedDataset, ListDataset
+from fcn_plugin.images import multichannel
 from fcn_plugin.images.channels import turned
+from fcn_plugin.images.inputs import ImageInput
 from fcn_plugin.images.multichannel import read_channels
 from fcn_plugin.images.reading import to_channels
 from fcn_plugin.visualization import as_picture
@@ -71,6 +75,26 @@ def test_a_page_for_each_channel(tmp_path):
         for i in range(6):
             file.write(image[..., i], photometric='minisblack', contiguous=True)
     np.testing.assert_array_equal(load(tmp_path / 'a.tif', 6), image[..., turned(6)])
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')  # pages are channels here, of which none is left out
+        (_, found), = ImageInput(tmp_path / 'a.tif', channels=6)
+    np.testing.assert_array_equal(found, image)
+
+
+def test_a_grey_tiff_is_of_one_channel(tmp_path):
+    image = np.random.randint(0, 9999, (5, 9)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / 'a.tif', image, photometric='minisblack')
+    np.testing.assert_array_equal(load(tmp_path / 'a.tif', 1), image[..., None])
+
+
+def test_a_small_file_may_hold_much_that_is_alike(tmp_path, monkeypatch):
+    """Deflate packs zeros into a thousandth."""
+    monkeypatch.setattr(multichannel, '_ALWAYS_READ', 0)
+    tifffile.imwrite(tmp_path / 'a.tif', np.zeros((999, 999, 4), np.uint8), compression='zlib',
+                     photometric='minisblack', planarconfig='contig')
+    content = (tmp_path / 'a.tif').read_bytes()
+    assert len(content) < 999 * 999 * 4 / 100
+    assert read_channels(content, 'a.tif').shape == (999, 999, 4)
 
 
 @pytest.mark.parametrize('dtype', ['uint8', 'uint16'])

@@ -76,6 +76,18 @@ def test_images_of_one_size_are_run_at_once_and_keep_their_order():
     assert [one.labels.shape for one in found] == [(4, 5), (6, 7), (4, 5)]
 
 
+def test_images_that_are_resized_alike_keep_their_own_sizes():
+    """Also where the config judges at the size of what the network sees."""
+    steps = [PIPELINE[0], dict(type='Resize', scale=(8, 8), keep_ratio=False),
+             dict(type='KeepSize'), PIPELINE[1]]
+    model = Known(np.zeros((2, 8, 8), np.float32))
+    found = TorchBackend(model, pipeline(steps))([noise(4, 5), noise(6, 7)])
+    (data, ) = model.given
+    assert [one.labels.shape for one in found] == [(4, 5), (6, 7)]
+    assert [each.ori_shape for each in data['data_samples']] == [(4, 5), (6, 7)]
+    assert {each.shape for each in data['inputs']} == {(3, 8, 8)}
+
+
 def test_a_pipeline_that_packs_nothing():
     with pytest.raises(InputError, match="no 'inputs': it must end with PackSegInputs"):
         run_pipeline(pipeline(PIPELINE[:1]), noise(4, 5))
