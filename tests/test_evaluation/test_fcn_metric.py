@@ -255,7 +255,7 @@ def test_images_without_a_counted_pixel():
 
 def test_output_dir(tmp_path):
     metric = make(output_dir=tmp_path / 'a' / 'b', classes=300)
-    small, large = labels(4, 6), labels(4, 6).fill_(299)
+    small, large = labels(4, 6), labels(4, 6).fill_(256)
     metric.process({}, [
         sample(small, small, path='x/small.one.jpg'),
         sample(large, large, path='large.png'),

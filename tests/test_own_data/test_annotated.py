@@ -27,11 +27,13 @@ from fcn_plugin.annotations.regions import Annotated
 from fcn_plugin.cli.command import main
 from fcn_plugin.deployment.onnxruntime_web import WASM
 from fcn_plugin.own_data.annotated import (
+    _names,
     _split,
     draw_annotations,
     encoding_of_names,
     read_annotations,
 )
+from fcn_plugin.utils.errors import InputError
 
 SIZE = 48, 64  # H, W
 CLASSES = ['road', 'Baum', '道路']
@@ -326,6 +328,14 @@ def test_a_palette_has_a_colour_of_its_own_for_each_class():
     for colours, expected in ((dict(a=(1, 2, 3), b=(4, 5, 6)), [
             [0, 0, 0], [1, 2, 3], [4, 5, 6]]), (dict(a=(1, 2, 3)), []), ({}, [])):
         assert encoding_of_names(['a', 'b'], colours, 0.5, None, []).palette == expected
+
+
+def test_drawn_masks_hold_254_classes(tmp_path):
+    """Of 256 values one is what lies outside, and one what does not count."""
+    names = [f'{i}' for i in range(255)]
+    assert _names(tmp_path, [], names[1:], None, [], []) == names[1:]
+    with pytest.raises(InputError, match='255 classes, expected 1 to 254'):
+        _names(tmp_path, [], names, None, [], [])
 
 
 @pytest.mark.parametrize('file, split', [
