@@ -18,20 +18,21 @@ from unittest import mock  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-import torch  # noqa: E402
-from mmengine.registry import init_default_scope  # noqa: E402
-from PIL import Image  # noqa: E402
-
-import fcn_plugin  # noqa: E402,F401  before any test imports mmseg
-
-# isort: split
 from forked_python import serve as forked_server  # noqa: E402
 from forked_python import write_stub  # noqa: E402
-from tiny_trained import write_trained  # noqa: E402
+from PIL import Image  # noqa: E402
 
-torch.set_num_threads(THREADS)
 # Where the instruments beside the tools import each other, as their scripts do.
 sys.path.append(str(Path(__file__).resolve().parents[1] / 'tools' / 'analysis_tools'))
+
+
+def pytest_collectstart():
+    """What takes seconds is imported by those that collect: pytest-xdist's first process,
+    which the others wait for, does not."""
+    import torch
+
+    import fcn_plugin  # noqa: F401  before any test imports mmseg
+    torch.set_num_threads(THREADS)
 
 
 def pytest_collection_modifyitems(items):
@@ -69,6 +70,7 @@ def what_is_there_is_no_garbage(unfrozen_at_the_end):
 
 @pytest.fixture(autouse=True)
 def seeded():
+    import torch
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -77,15 +79,24 @@ def seeded():
 @pytest.fixture(autouse=True)
 def mmseg_scope():
     """Also after a test whose Runner left another scope behind."""
+    from mmengine.registry import init_default_scope
     init_default_scope('mmseg')
 
 
 @pytest.fixture(scope='session')
 def trained(tmp_path_factory) -> Path:
     """A folder with config.py, best.pth (as mmengine writes it) and bare.pth."""
+    from tiny_trained import write_trained
     folder = tmp_path_factory.mktemp('trained')
     write_trained(folder)
     return folder
+
+
+@pytest.fixture(scope='session')
+def timed_once():
+    """Exports time a network once and not five times: no test looks at how long it takes."""
+    with mock.patch('fcn_plugin.deployment.export._TIMED', 1):
+        yield
 
 
 @pytest.fixture(scope='session')
@@ -115,6 +126,12 @@ def forked_python(processes, tmp_path_factory):
     yield write_stub(folder / 'python', folder / 'socket')
     server.kill()
     server.join()
+
+
+@pytest.fixture
+def soon_trained(forked_python, monkeypatch):
+    """Trainings that a command starts begin at once."""
+    monkeypatch.setattr(sys, 'executable', str(forked_python))
 
 
 @pytest.fixture

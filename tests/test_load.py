@@ -43,7 +43,9 @@ def work(weights, folder, rank):
     keep_freed_memory()  # as the commands do
     mine = sorted(Path(folder).iterdir())[int(rank)::2]
     failed, done, memory = [], [], []
-    segment = FCNInferencer(weights, device='cpu')
+    segment = FCNInferencer(weights, device='cpu', cfg_options=dict(test_pipeline=[
+        dict(type='LoadImageFromFile'), dict(type='Resize', scale=(32, 32), keep_ratio=False),
+        dict(type='PackSegInputs')]))
     for number, result in enumerate(segment.stream(mine, 4, progress=False, failed=failed)):
         assert result.labels.shape == result.image.shape[:2]
         done.append(result.path.name)

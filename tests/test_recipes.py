@@ -300,7 +300,7 @@ def test_a_training_ends_with_what_has_started_it(tmp_path):
         os.kill(int((tmp_path / 'pid').read_text()), 0)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures('soon_trained')
 def test_stages_train_one_after_the_other_and_go_on(tmp_path):
     coarse = SHAPES.replace('in_channels=(16, 32, 64)',
                             'in_index=(1, 2), in_channels=(32, 64), in_strides=(16, 32)')

@@ -20,6 +20,7 @@ TINY = [
     'model.backbone.stem_channels=8', 'model.backbone.base_channels=8',
     'model.backbone.init_cfg=None', 'model.decode_head.in_channels=(16,32,64)',
     'train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler=[]',
+    'train_dataloader.batch_size=2',
     'default_hooks.checkpoint.interval=2', *(
         f'{loader}_dataloader.{key}' for loader in ('train', 'val', 'test')
         for key in ('num_workers=0', 'persistent_workers=False'))]

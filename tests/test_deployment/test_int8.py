@@ -18,6 +18,7 @@ from fcn_plugin.runtimes.table import open_graph
 onnx = pytest.importorskip('onnx', reason="the extra 'export' is not installed")
 pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
 
+pytestmark = pytest.mark.usefixtures('timed_once')
 NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
 
 
@@ -221,7 +222,7 @@ def test_tool(trained, folder, tmp_path):
 
 @pytest.mark.slow
 def test_the_street_model_stays_within_a_hundredth(test_data, tmp_path):
-    images = test_data / 'data' / 'camvid' / 'val' / '0016E5_08*1.jpg'
+    images = test_data / 'data' / 'camvid' / 'val' / '0016E5_08?[0369]1.jpg'
     found = export('street', tmp_path / 'street.onnx', preprocess=True, int8=True,
-                   calibrate=images)
+                   calibrate=images, img_path=images.with_name('0016E5_08001.jpg'))
     assert found['int8_equal'] > 0.99

@@ -702,8 +702,10 @@ def test_a_name_like_an_address_in_a_folder_of_another_name(tmp_path):
     assert not found.faults and len(found.pairing.pairs) == 2
 
 
+@pytest.mark.usefixtures('timed_once')
 def test_the_page_from_labelme_to_a_phone(tmp_path, monkeypatch, capsys):
-    """To the letter, but for the number of iterations and the files of onnxruntime-web."""
+    """To the letter, but for the numbers of iterations and of images in each, and the files
+    of onnxruntime-web."""
     pytest.importorskip('onnx', reason="the extra 'export' is not installed")
     pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
     monkeypatch.chdir(tmp_path)
@@ -721,7 +723,8 @@ def test_the_page_from_labelme_to_a_phone(tmp_path, monkeypatch, capsys):
     assert [line.split()[:2] for line in commands] == [
         ['fcn', name] for name in ('check-data', 'train', 'export', 'predict', 'suggest')]
     more = dict(train=['--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
-                       'default_hooks.checkpoint.interval=2', 'train_dataloader.num_workers=0',
+                       'default_hooks.checkpoint.interval=2', 'train_dataloader.batch_size=2',
+                       'train_dataloader.num_workers=0',
                        'train_dataloader.persistent_workers=False'],
                 export=['--onnxruntime-web', str(runtime)])
     for line in commands:

@@ -22,6 +22,7 @@ from fcn_plugin.runtimes.table import RUNTIMES, open_graph
 onnx = pytest.importorskip('onnx', reason="the extra 'export' is not installed")
 pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
 
+pytestmark = pytest.mark.usefixtures('timed_once')
 NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
 SIZES = ((48, 64), (48, 64), (33, 65), (1, 50), (70, 1), (1, 1))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarking import Timing, measure, peers
-from benchmarking.contenders import NAMES, build_model
+from benchmarking.contenders import NAMES, build_model, dilated_fcn
 from benchmarking.tasks import TASKS, Case, normalise, read_by_hand, write_images
 from mmengine.config import Config
 from tiny_runs import run_tool, succeed, write_config
@@ -117,7 +117,14 @@ def test_mmsegs_dilated_net_takes_part(case):
 # --- peers -----------------------------------------------------------------------------
 
 
-def test_peers_that_are_here_take_part_and_the_others_are_named(config, tmp_path):
+def test_peers_that_are_here_take_part_and_the_others_are_named(config, tmp_path, monkeypatch):
+    def shallow(classes):
+        model = dilated_fcn(classes)
+        model.backbone.depth = 18
+        model.decode_head.in_channels = 512
+        return model
+
+    monkeypatch.setattr(peers, 'dilated_fcn', shallow)
     out = tmp_path / 'out'
     printed = succeed(TOOL, config, '--peers', '--sizes', 70, '--rounds', 1, '--threads', 1,
                       '--out', out)

@@ -1,6 +1,8 @@
 """Plans of runs that differ in one thing each."""
 import json
 import shutil
+import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -43,16 +45,17 @@ TWO_STEPS = '--cfg-options', 'train_cfg.max_iters=2'
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory):
+def folder(forked_python, tmp_path_factory):
     """The folder of a plan whose runs the tool has trained, and what it said."""
     folder = tmp_path_factory.mktemp('runs')
     write_config(folder)
     path = write_config(folder, PLAN, 'plan.py')
-    return folder, succeed(TOOL, path, '--work-dir', folder / 'work', *TWO_STEPS)
+    with mock.patch.object(sys, 'executable', str(forked_python)):
+        return folder, succeed(TOOL, path, '--work-dir', folder / 'work', *TWO_STEPS)
 
 
 @pytest.fixture
-def trained_runs(folder, plan, work):
+def trained_runs(folder, plan, work, soon_trained):
     """Those runs in the work dir of this test; what the tool said."""
     shutil.copytree(folder[0] / 'work', work)
     for path in work.glob('*/*/last_checkpoint'):
