@@ -1369,6 +1369,8 @@ def test_turns_that_sizes_do_not_tell(tmp_path, orientation):
     assert fault.startswith('6 pairs cannot be used') and '--unturned-masks' in fault
     assert {item.pair.image.stem for items in checked.splits.values()
             for item in items} == {'9', '10', '11'}
+    said = check_dataset(tmp_path / 'a', unturned_masks=True)  # but what the user says
+    assert not said.faults and sum(map(len, said.splits.values())) == 9
 
 
 def test_labels_and_colours_mixed(tmp_path):
