@@ -15,7 +15,7 @@ from fcn_plugin.checkpoints.bundled import BUNDLED
 from fcn_plugin.checkpoints.reading import read_checkpoint
 from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.write_config import parent_of, write_config
-from fcn_plugin.own_training.facts import facts_of, masks_of_all
+from fcn_plugin.own_training.facts import ClassFacts, facts_of, masks_of_all
 from fcn_plugin.own_training.plan import first_plan
 from fcn_plugin.own_training.train_folder import _prepare, train_folder
 from fcn_plugin.utils.config import load_config
@@ -238,6 +238,11 @@ def plan(root):
 def test_a_rare_class_is_weighed(tmp_path):
     assert plan(write(tmp_path / 'rare', size=(120, 160), side=19))[0].class_weights
     assert not plan(write(tmp_path / 'not', size=(120, 160), side=20))[0].class_weights
+    # nor is one that no image has
+    checked = check_dataset(str(tmp_path / 'not'))
+    facts = facts_of(checked)
+    more = facts._replace(classes=[*facts.classes, ClassFacts('absent', 0, 0., 0., 0.)])
+    assert not first_plan(checked, more).class_weights
     # one that few images have is not rare in these
     write(tmp_path / 'few', count=12, size=(120, 160), side=20)
     labels = np.zeros((120, 160), np.uint8)
