@@ -12,6 +12,7 @@ from fcn_plugin.deployment import int8
 from fcn_plugin.deployment.export import export
 from fcn_plugin.deployment.int8 import _chosen, quantise
 from fcn_plugin.images.reading import to_channels
+from fcn_plugin.runtimes import openvino_graph
 from fcn_plugin.runtimes.graph import META_KEY
 from fcn_plugin.runtimes.table import open_graph
 
@@ -123,18 +124,19 @@ def test_of_many_convolutions_the_first_fifth_stays_in_float32(classes, channels
 
 @pytest.mark.parametrize('preprocess', [True, False])
 @pytest.mark.parametrize('fast', [False, True])
-def test_openvino_gives_the_same_labels_at_each_size(files, preprocess, fast):
+def test_openvino_gives_the_same_labels_at_each_size(files, monkeypatch, preprocess, fast):
     """Where sizes are open it would give others, without an error."""
+    monkeypatch.setattr(openvino_graph, '_MOST_SIZES', 2)
     pytest.importorskip('openvino')
     small = files[preprocess][1]
     assert type(open_graph(small, 'cpu')).__name__ == 'OnnxruntimeGraph'
     # more sizes than compiled graphs are kept, and one that comes again
     images = [np.kron(np.random.randint(0, 256, (side, 8, 3), dtype=np.uint8),
-                      np.ones((9, 11, 1), np.uint8)) for side in (5, 8, 14, 21, 34, 5, 5)]
+                      np.ones((9, 11, 1), np.uint8)) for side in (5, 34, 14, 5, 5)]
     expected = FCNInferencer(small, device='cpu', runtime='onnxruntime')(
         images, progress=False)
     openvino = FCNInferencer(small, device='cpu', runtime='openvino', fast=fast)
-    for batch_size in (1, 7):
+    for batch_size in (1, 5):
         for ours, theirs in zip(openvino(images, batch_size, progress=False), expected):
             assert (ours.labels == theirs.labels).mean() > 0.97
 

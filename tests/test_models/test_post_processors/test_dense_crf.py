@@ -18,12 +18,18 @@ USUAL = [  # smoothness weight and sigma, appearance weight, sigma xy and rgb
 
 
 def gaussian(features):
-    """k_ij / sqrt(n_i n_j) for all pairs, float64: the kernel itself."""
-    squares = (features**2).sum(1)
-    distance = squares[:, None] + squares[None] - 2 * features @ features.T
-    kernel = np.exp(-np.maximum(distance, 0) / 2)
+    """k_ij / sqrt(n_i n_j) for all pairs, float64: the kernel itself.
+
+    In place: of all pairs of pixels there are nine millions."""
+    half = (features**2).sum(1) / 2
+    kernel = features @ features.T
+    kernel -= half[:, None]
+    kernel -= half
+    np.exp(np.minimum(kernel, 0, out=kernel), out=kernel)
     norm = np.sqrt(kernel.sum(1))
-    return kernel / norm[:, None] / norm[None]
+    kernel /= norm[:, None]
+    kernel /= norm
+    return kernel
 
 
 def exact_mean_field(p, image, settings, steps, mu=None):
@@ -32,8 +38,11 @@ def exact_mean_field(p, image, settings, steps, mu=None):
     rows, columns = np.mgrid[:p.shape[1], :p.shape[2]]
     position = np.stack([rows.ravel(), columns.ravel()], 1).astype(float)
     colour = image.reshape(-1, 3).astype(float)
-    kernel = w_s * gaussian(position / s) + w_a * gaussian(
-        np.hstack([position / s_xy, colour / s_rgb]))
+    kernel = 0
+    for weight, features in ((w_s, position / s),
+                             (w_a, np.hstack([position / s_xy, colour / s_rgb]))):
+        if weight:
+            kernel = kernel + weight * gaussian(features)
     mu = 1 - np.eye(len(p)) if mu is None else mu
     prior = np.maximum(p.reshape(len(p), -1).T.astype(float), 1e-5)
     q = prior / prior.sum(1, keepdims=True)
