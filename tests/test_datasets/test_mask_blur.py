@@ -255,6 +255,18 @@ def test_blur_that_the_user_vouches_for():
     assert found.blurred and {0, 200} <= set(found.kept) and len(found.kept) < 12
 
 
+def test_masks_without_blur_say_where_classes_are():
+    """Of two values nothing lies between, so that only what is blurred was looked at."""
+    plain = np.full(SIZE, 10, np.uint8)
+    plain[:, 80:] = 200
+    thin = np.full(SIZE, 10, np.uint8)
+    thin[::6] = 200  # blurred, the second class has no region of its own
+    counts, colours, around = gathered([*[plain] * 3, cv2.GaussianBlur(thin, (0, 0), 1)])
+    assert around.inside[200] == 0 and len(counts) > 5
+    levels = find_levels(counts, colours, around)
+    assert levels.blurred and sorted(levels.kept) == [10, 200]
+
+
 def test_what_lies_around_is_counted():
     values = np.array([[0, 0, 0, 0, 9, 9],
                        [0, 0, 0, 5, 9, 9],

@@ -52,7 +52,9 @@ def test_8_bits_hold_255_classes(count):
                           [f'c{i}' for i in range(count)])
     assert found.faults == [] if count == 255 else (
         'at most 255 can be trained' in found.faults[0])
-    assert '100' in find_encoding({0: 9, 1: 9, 100: 9}, False, ['a', 'b']).faults[0]
+    for values, beyond in (((0, 1, 100), 100), ((0, 1, 2), 2)):  # they do not count from 1
+        found = find_encoding(dict.fromkeys(values, 9), False, ['a', 'b'])
+        assert f'beyond the 2 classes: {beyond} (' in found.faults[0]
 
 
 def test_black_is_the_background_however_rare_and_the_others_follow_by_pixels():
