@@ -149,8 +149,8 @@ def load_model(config: PathLike | Config | None = None,
     Returns:
         nn.Module: In eval mode, with ``cfg`` and with ``dataset_meta``: 'classes' and
         'palette' of as many entries as the model tells apart, 'background', the index of
-        the class of that name or None, and 'tasks', from each further task of the head to
-        names of its classes.
+        the class of that name or None, 'tasks', from each further task of the head to names
+        of its classes, and 'label_map', values of masks and their classes, or None.
 
     Raises:
         ValueError: If checkpoint, config and backbone do not fit one another.
@@ -211,7 +211,8 @@ def _dataset_meta(model: nn.Module, meta: dict[str, Any], cfg: Config) -> dict:
     palette[:len(known)] = known
     background = next((i for i, name in enumerate(classes)
                        if name.lower() in ('background', '_background_')), None)
-    return dict(classes=classes, palette=palette.tolist(), background=background, tasks=tasks)
+    return dict(classes=classes, palette=palette.tolist(), background=background, tasks=tasks,
+                label_map=inner_dataset(cfg).get('label_map'))
 
 
 def _names(given: Sequence | None, count: int) -> tuple[str, ...]:

@@ -14,14 +14,15 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_first('checkpoint', help='a .pth file, or a network exported to .onnx')
     parser.add_argument('images', help='folder or glob')
     parser.add_argument('labels', help='folder of PNG masks named as the images, whose '
-                        'pixels are class numbers')
+                        'pixels are class numbers, or as the masks of training')
     parser.add_shared('--config')
     parser.add_argument('--task', metavar='NAME', help='the task to judge, of a network of '
                         'several (default: the first)')
     parser.add_shared('--out', help='writes the tables, and the best, median and worst '
                       'images')
-    parser.add_argument('--ignore', type=int, nargs='+', default=[255], metavar='LABEL',
-                        help='of pixels that do not count (default: 255)')
+    parser.add_argument('--ignore', type=int, nargs='+', metavar='LABEL',
+                        help='of pixels that do not count (default: 255, where that was no '
+                        'class in training)')
     parser.add_argument('--conditions', nargs='+', default=['as taken'], metavar='NAME',
                         help=f'all, or some of {", ".join(CONDITIONS)} (default: as taken)')
     parser.add_argument('--pictures', type=int, default=6, metavar='N',

@@ -37,8 +37,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
         '20 or more: ranges are measured on three quarters, labels compared on the rest')
     add('--labels', metavar='DIR', help='masks of --calibrate, as for evaluate: mean IoU '
         'before and after is told')
-    add('--ignore', type=int, nargs='+', default=[255], metavar='LABEL',
-        help='of --labels: pixels that do not count (default: 255)')
+    add('--ignore', type=int, nargs='+', metavar='LABEL',
+        help='of --labels: pixels that do not count (default: as for evaluate)')
     add('--max-loss', type=float, metavar='SHARE',
         help='of the labels that --int8 may change, 0 to 1 (default: 0.01); with --labels of '
         'mean IoU that it may lose (default: 0.005)')

@@ -46,7 +46,7 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
            cfg_options: dict | None = None,
            allow_imports: Sequence[str] = (), int8: bool = False,
            calibrate: PathLike | None = None, max_loss: float | None = None,
-           labels: PathLike | None = None, ignore: Sequence[int] = (255, ),
+           labels: PathLike | None = None, ignore: Sequence[int] | None = None,
            shown: str | None = None) -> dict[str, float]:
     """Writes a network as one file, checked against PyTorch, and times both.
 

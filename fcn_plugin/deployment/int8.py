@@ -13,7 +13,7 @@ import torch
 from ..evaluation.confusion import confusion_matrix, segmentation_metrics
 from ..images.reading import to_channels
 from ..inference.predict import spread
-from ..masks.truth import read_truth, with_masks
+from ..masks.truth import find_coding, read_truth, with_masks
 from ..runtimes.graph import META_KEY
 from ..runtimes.graph_backend import GraphBackend
 from ..runtimes.onnxruntime_graph import OnnxruntimeGraph
@@ -80,7 +80,7 @@ def share_out(images: Sequence[Path], labels: PathLike | None = None
 
 
 def quantise(file: Path, images: Sequence[Path], max_loss: float | None = None,
-             labels: PathLike | None = None, ignore: Sequence[int] = (255, )) -> Quantised:
+             labels: PathLike | None = None, ignore: Sequence[int] | None = None) -> Quantised:
     """Has the convolutions of an exported file compute in 8 bits, in place.
 
     By onnxruntime's static quantiser: weights of 7 bits for each channel, so that sums of
@@ -101,7 +101,8 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float | None = None,
         labels (str or Path, optional): Folder of masks by the images' names, see
             :func:`~fcn_plugin.masks.truth.with_masks`. Defaults to None: labels are compared
             with those of float32 alone.
-        ignore (Sequence[int]): Labels in masks whose pixels do not count. Defaults to (255, ).
+        ignore (Sequence[int], optional): Values in masks of pixels that do not count. Defaults
+            to None: 255, where that was no class in training.
 
     Raises:
         ValueError: If more is lost, there are fewer than two images, or a mask is missing or
@@ -203,12 +204,14 @@ def _inputs(graph) -> Iterator[str]:
 
 
 def _compare(plain: GraphBackend, quantised: GraphBackend, paths: Sequence[Path],
-             masks: Mapping[Path, Path] | None, ignore: Sequence[int]
+             masks: Mapping[Path, Path] | None, ignore: Sequence[int] | None
              ) -> tuple[float, tuple[float, float], tuple[float, float] | None]:
     """The share of equal labels, the median milliseconds of both, and their mean IoU."""
     equal = pixels = 0
     times: tuple[list[float], list[float]] = [], []
     classes = len(plain.meta['classes'])
+    coding = find_coding((masks or {}).values(), plain.meta['label_map'],
+                         plain.meta['classes'], ignore)
     matrices = torch.zeros(2, classes, classes, dtype=torch.int64)
     for path in paths:
         image, found = to_channels(path, plain.channels), []
@@ -221,7 +224,7 @@ def _compare(plain: GraphBackend, quantised: GraphBackend, paths: Sequence[Path]
             equal += int((one.labels == two.labels).sum())
             pixels += one.labels.size
         if masks is not None:
-            truth = torch.from_numpy(read_truth(masks[path], image.shape[:2], classes, ignore))
+            truth = torch.from_numpy(read_truth(masks[path], image.shape[:2], classes, coding))
             for matrix, each in zip(matrices, found):
                 matrix += confusion_matrix(torch.from_numpy(each.labels.astype(np.int64)),
                                            truth, classes)

@@ -114,7 +114,7 @@ class FCNInferencer:
         meta = self._backend.meta
         self.class_names, self.tasks = tuple(meta['classes']), meta.get('tasks', {})
         self.palette = meta['palette']
-        self.background = meta['background']
+        self.background, self.label_map = meta['background'], meta.get('label_map')
 
     @property
     def _backend(self) -> 'TorchBackend | GraphBackend':

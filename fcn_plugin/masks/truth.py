@@ -1,6 +1,7 @@
-"""What is true of a folder of images: masks of class numbers by the images' names."""
-from collections.abc import Sequence
+"""What is true of a folder of images: masks by the images' names."""
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,15 +31,55 @@ def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Pat
     return [(path, masks[plain(path.stem)]) for path in images]
 
 
-def read_truth(path: Path, size: tuple[int, int], classes: int, ignore: Sequence[int],
+class Coding(NamedTuple):
+    """What the values of masks stand for.
+
+    Attributes:
+        label_map (dict[int, int] | None): Value to class; None where they are class numbers.
+        ignore (Sequence[int]): Values of pixels that do not count.
+        note (str): The first in words; empty for class numbers.
+    """
+    label_map: dict[int, int] | None
+    ignore: Sequence[int]
+    note: str = ''
+
+
+def find_coding(masks: Iterable[Path], label_map: Sequence[Sequence[int]] | None,
+                classes: Sequence[str], ignore: Sequence[int] | None = None) -> Coding:
+    """Whether masks have the values that those had which a model was trained on.
+
+    Black and white ones do, say, where 255 is its object. All values must be of these, or do
+    not count; else they are class numbers.
+
+    Args:
+        masks (Iterable[Path]): PNG files.
+        label_map (Sequence[Sequence[int]], optional): Of training: values and their classes,
+            255 for none. None: they were class numbers.
+        classes (Sequence[str]): Names.
+        ignore (Sequence[int], optional): Values of pixels that do not count. Defaults to
+            None: 255, where that was no class in training.
+    """
+    known = {value: label for value, label in label_map or ()}
+    left_out = (255, ) if ignore is None else ignore
+    if known and all(set(np.unique(read_label_png(mask)).tolist()) <= known.keys()
+                     | set(left_out) for mask in masks):
+        some = [f'{value} {classes[label]}' for value, label in sorted(known.items())
+                if label < len(classes)]
+        return Coding(known, () if ignore is None else ignore,
+                      'masks are read as in training: ' + ', '.join(
+                          some[:12] + ['...'] * (len(some) > 12)))
+    return Coding(None, left_out)
+
+
+def read_truth(path: Path, size: tuple[int, int], classes: int, coding: Coding,
                ignore_index: int = 255) -> np.ndarray:
     """The labels of a mask.
 
     Args:
-        path (Path): A PNG whose pixels are class numbers.
+        path (Path): A PNG of values.
         size (tuple[int, int]): (H, W) of its image.
         classes (int): How many there are.
-        ignore (Sequence[int]): Labels of pixels that do not count.
+        coding (Coding): What its values stand for.
         ignore_index (int): What these become. Defaults to 255.
 
     Returns:
@@ -52,7 +93,13 @@ def read_truth(path: Path, size: tuple[int, int], classes: int, ignore: Sequence
         (h, w), (height, width) = labels.shape, size
         raise InputError(f"'{path}' is {w}x{h}, but its image is {width}x{height}: masks "
                          'must have the sizes of their images')
-    labels[np.isin(labels, ignore)] = ignore_index
+    left_out = np.isin(labels, coding.ignore)
+    if coding.label_map is not None:
+        values, labels = labels, np.full_like(labels, ignore_index)
+        for value, label in coding.label_map.items():
+            if label < classes:
+                labels[values == value] = label
+    labels[left_out] = ignore_index
     beyond = labels[(labels >= classes) & (labels != ignore_index)]
     if beyond.size:
         raise InputError(f"'{path}' holds the label {beyond.max()}, but the model has the "

@@ -14,7 +14,7 @@ from ..images.reading import list_images, to_channels
 from ..inference.inferencer import FCNInferencer, check_batch_size
 from ..inference.predict import pages, save_pages
 from ..inference.result import Result
-from ..masks.truth import read_truth, with_masks
+from ..masks.truth import Coding, find_coding, read_truth, with_masks
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder, write_text
 from ..utils.paths import PathLike
@@ -24,7 +24,7 @@ from .judge import Evaluation, choose_images, evaluate
 
 def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathLike,
                     config: PathLike | None = None,
-                    out_dir: PathLike | None = None, ignore: Sequence[int] = (255, ),
+                    out_dir: PathLike | None = None, ignore: Sequence[int] | None = None,
                     conditions: Sequence[str] = ('as taken', ), pictures: int = 6,
                     max_images: int | None = None, batch_size: int = 1,
                     device: str = 'auto', fast: bool = False, overwrite: bool = False,
@@ -38,12 +38,14 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
             file, or a network exported to .onnx. Without one, the model that
             comes with the package.
         images (str or Path): Folder or glob of the images.
-        labels (str or Path): Folder of PNG masks whose pixels are class numbers, of
-            the same names as the images but for the suffix, and of the same sizes.
+        labels (str or Path): Folder of PNG masks whose pixels are class numbers, or have the
+            values that masks had in training on own data, of the same names as the images
+            but for the suffix, and of the same sizes.
         config (str or Path, optional): For a checkpoint that keeps none.
         out_dir (str or Path, optional): Where ``evaluation.md`` and pictures of the
             best, median and worst images go. Defaults to None: nothing is written.
-        ignore (Sequence[int]): Labels of pixels that do not count. Defaults to (255, ).
+        ignore (Sequence[int], optional): Values of pixels that do not count. Defaults to
+            None: 255, where that was no class in training.
         conditions (Sequence[str]): Under which the images are judged, of
             :data:`~fcn_plugin.evaluation.conditions.CONDITIONS`, or 'all'.
             Defaults to ('as taken', ). Networks of other than three channels know no other.
@@ -88,10 +90,14 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
                              f'{", ".join(segment.tasks) or "--task to be left out"}')
         classes = tuple(segment.tasks[task])
         meta = dict(classes=classes, palette=default_palette(len(classes)), background=None)
+    coding = find_coding([mask for _, mask in pairs], segment.label_map if task is None else
+                         None, segment.class_names, ignore)
+    if coding.note:
+        print(coding.note)
     found = {}
     for name, change in changes.items():
         found[name] = evaluate(
-            _predict(segment, pairs, change, ignore, batch_size, name, task, meta),
+            _predict(segment, pairs, change, coding, batch_size, name, task, meta),
             range(len(pairs)), len(meta['classes']))
     text = _tables(found, meta['classes'])
     print(text)
@@ -102,14 +108,14 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
         first = next(iter(found))
         places = choose_images(found[first], pictures)
         rows = list(_predict(segment, [pairs[place] for place in places], changes[first],
-                             ignore, batch_size, '', task, meta))
+                             coding, batch_size, '', task, meta))
         save_pages(files[1:], rows, meta)
         print('written: ' + ', '.join(map(str, files)))
     return found
 
 
 def _predict(segment: FCNInferencer, pairs: Sequence[tuple[Path, Path]], change,
-             ignore: Sequence[int], batch_size: int, name: str, task: str | None,
+             coding: Coding, batch_size: int, name: str, task: str | None,
              meta: dict[str, Any]) -> Iterator[Result]:
     for start in track(range(0, len(pairs), batch_size), name, disable=not name):
         batch = pairs[start:start + batch_size]
@@ -122,7 +128,7 @@ def _predict(segment: FCNInferencer, pairs: Sequence[tuple[Path, Path]], change,
                                  class_names=meta['classes'], palette=meta['palette'],
                                  background=meta['background'])
             result.truth = read_truth(mask, result.labels.shape, len(result.class_names),
-                                      ignore, result.ignore_index)
+                                      coding, result.ignore_index)
             yield result
 
 

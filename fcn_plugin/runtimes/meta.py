@@ -31,7 +31,10 @@ _ALWAYS: dict[str, tuple[Callable[[Any], bool], str]] = dict(
                 'the number of a class, or null'),
     scores=(lambda one: isinstance(one, bool), 'true or false'),
     preprocess=(lambda one: isinstance(one, bool), 'true or false'),
-    # Older files lack these three.
+    # Older files lack these four.
+    label_map=(lambda pairs: pairs is None or isinstance(pairs, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and _is_whole(pair[0], -2 ** 31, 2 ** 31)
+        and _is_whole(pair[1], 0, 2 ** 15) for pair in pairs), 'pairs of a value and a class'),
     tasks=(lambda tasks: isinstance(tasks, dict) and all(
         isinstance(names, list) and all(isinstance(name, str) for name in names)
         for names in tasks.values()), 'from tasks to names'),
@@ -69,7 +72,7 @@ def read_meta(text: str, path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"what '{path}' says of itself is a {type(found).__name__}, expected "
                          'a table: export the network again')
-    found = dict(channels=3, exact_places=False, tasks={}, resize=None,
+    found = dict(channels=3, exact_places=False, tasks={}, resize=None, label_map=None,
                  keep_ratio=False) | found
     rules = _ALWAYS | (_WITH_PREPROCESSING if found.get('preprocess') is True else
                        _WITHOUT_PREPROCESSING)

@@ -266,7 +266,7 @@ def reached(monkeypatch, where, name, arguments):
      dict(model='C', weights='W', device='cpu', backbone='vgg16', cfg_options=dict(a=1),
           fast=True, tile=64, overlap=32, crf=True, runtime='openvino')),
     ('evaluate W {folder} {folder}', 'reports.evaluate_folder.evaluate_folder',
-     dict(ignore=[255], conditions=['as taken'], max_images=None, batch_size=1, fast=False)),
+     dict(ignore=None, conditions=['as taken'], max_images=None, batch_size=1, fast=False)),
     ('predict {folder}', 'inference.predict_files.predict_to_files',
      dict(opacity=0.5, batch_size=1, format=None, tolerance=None, min_area=0, fast=False)),
     ('predict {folder} --checkpoint {weights} --out O --format coco --tolerance 2 --min-area '

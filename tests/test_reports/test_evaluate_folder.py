@@ -9,6 +9,7 @@ from tiny_runs import run_tool, succeed
 from tiny_trained import CLASSES
 
 from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.deployment.export import export
 from fcn_plugin.evaluation.conditions import CONDITIONS
 from fcn_plugin.inference.predict import compare
 from fcn_plugin.reports.evaluate_folder import evaluate_folder
@@ -89,6 +90,30 @@ def test_names_in_capitals_and_taken_apart(trained, folders, tmp_path):
                             ignore=[9], device='cpu')['as taken']
     accuracy = found.matrix.diag().sum() / found.matrix.sum()
     assert 100 * accuracy == pytest.approx(by_hand(trained, folders)[0])
+
+
+def test_masks_may_have_the_values_that_training_had(trained, folders, tmp_path, capsys):
+    """Black and white, say: as class numbers, 255 would not count, and the object had 0."""
+    values = np.array([0, 255, *range(40, 47), 200])  # the last counts as little as 9 does
+    table = [[int(value), label if label < 9 else 255] for label, value in enumerate(values)]
+    coded = {'test_dataloader.dataset.label_map': table}
+    (tmp_path / 'masks').mkdir()
+    for file in (folders / 'masks').iterdir():
+        mask = values[np.asarray(Image.open(file))].astype(np.uint8)
+        Image.fromarray(mask).save(tmp_path / 'masks' / file.name)
+    export(trained / 'best.pth', tmp_path / 'net.onnx', cfg_options=coded, preprocess=True)
+    capsys.readouterr()
+    for model, options in ((trained / 'best.pth', coded), (tmp_path / 'net.onnx', None)):
+        def judged(masks, **more):
+            return evaluate_folder(model, folders / 'images', masks, device='cpu',
+                                   cfg_options=options, **more)['as taken'].matrix
+        found = judged(tmp_path / 'masks')
+        assert 'masks are read as in training: 0 background, 40 ' in capsys.readouterr().out
+        assert 100 * found.diag().sum() / found.sum() == pytest.approx(
+            by_hand(trained, folders)[0], abs=0.1)  # onnxruntime rounds otherwise
+        assert (judged(folders / 'masks', ignore=[9]) == found).all()  # class numbers
+        assert 'masks are read' not in capsys.readouterr().out
+        assert not judged(tmp_path / 'masks', ignore=[255])[1].any()  # as the user says
 
 
 def test_some_of_the_images(trained, folders, tmp_path):

@@ -17,11 +17,13 @@ WITH = {key: PLAIN[key] for key in ('classes', 'palette', 'background', 'scores'
 @pytest.mark.parametrize('said', [
     PLAIN, WITH, dict(PLAIN, background=1, channels=1, mean=[4]), dict(
         PLAIN, channels=5, mean=[0] * 5, std=[1] * 5), dict(PLAIN, mean=None, std=None),
-    dict(WITH, tasks=dict(height=['low', 'high']), exact_places=True, resize=None)])
+    dict(WITH, tasks=dict(height=['low', 'high']), exact_places=True, resize=None,
+         label_map=[[0, 0], [255, 1], [7, 255]])])
 def test_what_an_export_writes_is_read(said):
     found = read_meta(json.dumps(said), FILE)
     assert said.items() <= found.items()
-    added = dict(channels=3, exact_places=False, tasks={}, resize=None, keep_ratio=False)
+    added = dict(channels=3, exact_places=False, tasks={}, resize=None, keep_ratio=False,
+                 label_map=None)
     assert {key: value for key, value in found.items() if key not in said} == {
         key: value for key, value in added.items() if key not in said}
 
@@ -33,6 +35,8 @@ def test_what_an_export_writes_is_read(said):
     (dict(channels=0), 'channels'), (dict(channels=5), 'mean'), (dict(std=[1, 1]), 'std'),
     (dict(std=[1, 0, 1]), 'std'), (dict(std=None), 'std'), (dict(mean=['1']), 'mean'),
     (dict(pipeline=[dict(scale=4)]), 'pipeline'), (dict(tasks=dict(height='low')), 'tasks'),
+    (dict(label_map=[[0, 0, 1]]), 'label_map'), (dict(label_map=[[0, 'a']]), 'label_map'),
+    (dict(label_map={'0': 1}), 'label_map'), (dict(label_map=[[0, -1]]), 'label_map'),
     (dict(preprocess=True, resize=[320]), 'resize'),
     (dict(preprocess=True, resize=[0, 320]), 'resize')])
 def test_what_is_none_is_named(change, key):
