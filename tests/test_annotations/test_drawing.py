@@ -221,10 +221,12 @@ def test_masks_in_png_of_every_kind():
     bit = Image.fromarray(mask)
     two = Image.fromarray(mask.astype(np.uint8))
     two.putpalette([0, 0, 0, 255, 255, 255])
+    white = Image.fromarray(mask.astype(np.uint8))
+    white.putpalette([255, 255, 255, 0, 0, 0])
     clear = Image.fromarray(np.dstack([np.zeros((*SIZE, 3), np.uint8),
                                        mask.astype(np.uint8) * 9]))  # hardly seen
     blue = Image.fromarray(np.multiply.outer(mask, [0, 0, 200]).astype(np.uint8))
-    for data in (png(bit), png(two), png(two, transparency=0), png(clear), png(blue),
+    for data in (png(bit), png(two), png(white, transparency=0), png(clear), png(blue),
                  png(Image.fromarray(mask.astype(np.uint8) * 255))):
         assert (png_mask(data) == mask).all()
     with pytest.raises(ValueError, match='no PNG'):
@@ -244,6 +246,11 @@ def test_entities_are_not_expanded(tmp_path):
                      '<a>&b;</a>'.encode('utf-16'))
     with pytest.raises(ValueError, match='DOCTYPE'):
         read_xml(file)
+
+
+def test_json_with_a_mark_of_its_encoding(tmp_path):
+    (tmp_path / 'a.json').write_bytes('{"a": "道"}'.encode('utf-8-sig'))
+    assert read_json(tmp_path / 'a.json') == dict(a='道')
 
 
 @pytest.mark.parametrize('data', [b'{', b'[' * 100000, b'\xff\xfe', b''])

@@ -11,7 +11,7 @@ from fcn_plugin.annotations import coco, cvat, label_studio, labelme, supervisel
 from fcn_plugin.annotations.drawing import draw
 from fcn_plugin.annotations.formats import read_files
 from fcn_plugin.annotations.matching import match, merged
-from fcn_plugin.annotations.regions import Annotated, Region, polygon
+from fcn_plugin.annotations.regions import Annotated, Region, area, polygon
 
 SIZE = 30, 50  # H, W
 FILE = Path('x.json')
@@ -59,6 +59,29 @@ def test_cvat(shape, expected):
     assert (drawn(cvat.read(root, FILE)) == expected).all()
 
 
+def of_cvat(content):
+    return cvat.read(ElementTree.fromstring(f'<annotations>{content}</annotations>'), FILE)
+
+
+@pytest.mark.parametrize('of', ['task', 'job', 'project'])
+def test_cvat_names_its_classes_in_their_order_whatever_was_exported(of):
+    labels = ''.join(f'<label><name>{name}</name><color>#00000{i}</color></label>'
+                     for i, name in enumerate('ba'))
+    found = of_cvat(f'<meta><{of}><labels>{labels}</labels></{of}></meta>')
+    assert found.classes == ['b', 'a'] and found.colours == dict(b=(0, 0, 0), a=(0, 0, 1))
+
+
+def test_cvat_s_shapes_of_a_higher_order_lie_over_others():
+    shapes = ''.join(f'<box label="{name}" xtl="{left}" ytl="0" xbr="{left + 9}" ybr="9" '
+                     f'z_order="{order}"/>' for name, left, order in (
+                         ('a', 0, 1), ('b', 3, 0), ('a', 6, 0)))
+    image, = of_cvat(f'<image name="x" width="50" height="30">{shapes}</image>').images
+    found, _ = draw(image, SIZE, dict(a=1, b=2))
+    assert found[0, :16].tolist() == [1] * 15 + [0]
+    assert draw(image._replace(regions=image.regions[:2]), SIZE, dict(a=1, b=2))[0][
+        0, :13].tolist() == [1] * 9 + [2] * 3 + [0]
+
+
 def of_coco(annotations, categories=({'id': 1, 'name': 'a'}, ), **more):
     return coco.read(dict(
         images=[dict(id=1, file_name='x.png', height=30, width=50)], categories=categories,
@@ -84,6 +107,22 @@ def test_coco(shape, expected):
     assert (drawn(of_coco([dict(segmentation=shape)])) == expected).all()
     image, = of_coco([dict(segmentation=shape, iscrowd=1)]).images
     assert (draw(image, SIZE, dict(a=1))[0] == np.where(expected, 255, 0)).all()
+
+
+def test_coco_s_runs_are_of_the_image_s_height_and_width():
+    image, = of_coco([dict(segmentation=column_runs(box(2, 3, 10, 7).T))]).images
+    assert 'its mask is 30x50, but the image is 50x30' in image.fault
+
+
+def test_coco_s_smaller_regions_have_fewer_pixels_not_a_smaller_box():
+    triangle, rest = [0, 0, 40, 0, 0, 20], corners(2, 1, 28, 20)  # 400 and 494 pixels
+    for shapes in ((triangle, rest), (rest, triangle)):
+        image, = of_coco([dict(segmentation=[shape]) for shape in shapes]).images
+        names = {400: 'triangle', 494: 'rest'}
+        found, _ = draw(image._replace(regions=tuple(
+            region._replace(name=names[round(area(region.outlines[0]))])
+            for region in image.regions)), SIZE, dict(triangle=1, rest=2))
+        assert (found[5, 5], found[15, 20]) == (1, 2)
 
 
 def test_coco_of_two_things_with_one_id():
@@ -187,6 +226,16 @@ def test_what_nobody_has_labelled_is_told_from_what_has_nothing():
                              Path('d/ann/x.png.json'))
     assert not empty.images[0].labelled and not of_coco([]).images[0].labelled
     assert of_coco([dict(segmentation=corners(2, 3, 10, 7))]).images[0].labelled
+    assert not of_cvat('<image name="x" width="5" height="4"/>').images[0].labelled
+
+
+@pytest.mark.parametrize('address, name', [
+    ('https://host/a%20b/1.png?token=2.x', 'https://host/a b/1.png'),
+    ('/data/local-files/?d=a%20b/1.png', 'a b/1.png'), ('a\\1.PNG', 'a/1.PNG')])
+def test_what_label_studio_calls_an_image(address, name):
+    image, = label_studio.read([dict(data=dict(text='a', image=address), annotations=[])],
+                               FILE).images
+    assert image.name == name
 
 
 def test_numbers_of_yolo_s_classes_begin_with_0(tmp_path):
