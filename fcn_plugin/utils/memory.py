@@ -3,6 +3,7 @@ import ctypes
 import gc
 import os
 import sys
+from functools import cache
 
 # <malloc.h> of the GNU C library
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -34,6 +35,7 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, -1))
 
 
+@cache
 def keep_imported() -> None:
     """Has the garbage collector pass over all objects that exist now.
 
@@ -42,5 +44,4 @@ def keep_imported() -> None:
     third of a second each time, most of it spent on them. Processes forked later share
     their memory for longer, too. Calls after the first change nothing.
     """
-    if not gc.get_freeze_count():
-        gc.freeze()
+    gc.freeze()

@@ -263,8 +263,9 @@ def test_a_config_resumes_exactly_by_itself(tmp_path):
     again = from_file(config, tmp_path / 'cut', resume=True)
     again.train()
     assert again.start_iter == 2
+    found = weights(tmp_path / 'cut')
     for name, value in weights(tmp_path / 'whole').items():
-        assert torch.equal(value, weights(tmp_path / 'cut')[name]), name
+        assert torch.equal(value, found[name]), name
 
 
 def test_a_config_of_before(tmp_path):
@@ -282,8 +283,9 @@ def test_a_config_of_before(tmp_path):
         runner = build_runner(part)
         assert type(runner) is FCNRunner
         runner.train()
+    before = weights(tmp_path / 'before')
     for name, value in weights(tmp_path / 'now').items():
-        assert torch.equal(value, weights(tmp_path / 'before')[name]), name
+        assert torch.equal(value, before[name]), name
     dumped = max((tmp_path / 'before').glob('*.py'))
     assert Config.fromfile(dumped).runner_type == 'FCNRunner'
     assert 'runner_type' not in part, 'the config that was given is not changed'
