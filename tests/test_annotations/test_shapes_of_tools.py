@@ -1,4 +1,6 @@
 """Boxes, circles, ellipses and holes of the labelling tools, to pixels; and whose they are."""
+import base64
+import io
 from pathlib import Path
 from unicodedata import normalize
 from xml.etree import ElementTree
@@ -6,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from label_studio_brush import brushed
+from PIL import Image
 
 from fcn_plugin.annotations import coco, cvat, label_studio, labelme, supervisely, yolo
 from fcn_plugin.annotations.drawing import draw
@@ -69,6 +72,8 @@ def test_cvat_names_its_classes_in_their_order_whatever_was_exported(of):
                      for i, name in enumerate('ba'))
     found = of_cvat(f'<meta><{of}><labels>{labels}</labels></{of}></meta>')
     assert found.classes == ['b', 'a'] and found.colours == dict(b=(0, 0, 0), a=(0, 0, 1))
+    twice = of_cvat(f'<meta><{of}><labels>{labels}{labels}</labels></{of}></meta>')
+    assert twice.classes == ['b', 'a']
 
 
 def test_cvat_s_shapes_of_a_higher_order_lie_over_others():
@@ -169,6 +174,62 @@ def test_label_studio_of_several_people():
         assert (found == box(place, 0, place + 5, 30)).all()
 
 
+def label_studio_s(*results):
+    return label_studio.read([dict(data=dict(image='x.png'), annotations=[
+        dict(result=list(results))])], FILE).images[0]
+
+
+def test_label_studio_s_shapes_and_labels_may_be_controls_of_their_own():
+    whole = dict(original_width=50, original_height=30)
+    place = dict(x=0, y=0, width=10, height=10)
+    found = label_studio_s(
+        *(dict(whole, id=name, type='rectangle', value=place) for name in '12'),
+        *(dict(whole, id=name, type='labels', value=dict(place, labels=[label]))
+          for name, label in (('2', 'b'), ('1', 'a'))))
+    assert [region.name for region in found.regions] == ['a', 'b'] and found.fault is None
+
+
+def test_label_studio_s_regions_are_of_one_size():
+    found = label_studio_s(*(
+        dict(id='r', type='rectanglelabels', original_width=50, original_height=height,
+             value=dict(x=0, y=0, width=10, height=10, rectanglelabels=['a']))
+        for height in (30, 40)))
+    assert 'regions say 50x40 and 50x30 of one image' in found.fault
+
+
+def test_label_studio_shows_classes_of_any_names(tmp_path):
+    names = ['a "b" & \'c\'', '<道>']
+    label_studio.write([], tmp_path, names)
+    shown = ElementTree.parse(tmp_path / 'label_config.xml').iterfind('.//Label')
+    assert [each.get('value') for each in shown] == names
+
+
+def test_scores_say_that_a_network_has_proposed_regions():
+    place, whole = dict(x=0, y=0, width=9, height=9), dict(
+        original_width=50, original_height=30)
+    square = [[0, 0], [9, 0], [9, 9]]
+    for export in (
+            labelme.read(dict(imagePath='x.png', shapes=[
+                dict(label='a', points=square, score=0.5)]), FILE),
+            of_coco([dict(segmentation=[sum(square, [])], score=0.5)]),
+            of_cvat('<image name="x" width="50" height="30"><box label="a" xtl="0" ytl="0" '
+                    'xbr="9" ybr="9" score="0.5"/></image>'),
+            label_studio.read([dict(data=dict(image='x.png'), annotations=[dict(result=[
+                dict(whole, id='r', type='rectanglelabels', score=0.5,
+                     value=dict(place, rectanglelabels=['a']))])])], FILE)):
+        assert [region.score for region in export.images[0].regions] == [0.5]
+
+
+def test_labelme_s_masks_begin_at_whole_pixels():
+    """As its own exporter rounds them: down."""
+    file = io.BytesIO()
+    Image.fromarray(np.full((4, 6), 255, np.uint8)).save(file, 'PNG')
+    found = labelme.read(dict(imagePath='x.png', shapes=[
+        dict(label='a', shape_type='mask', points=[[2.7, 3.6], [8.7, 7.6]],
+             mask=base64.b64encode(file.getvalue()).decode())]), FILE)
+    assert (drawn(found) == box(2, 3, 8, 7)).all()
+
+
 @pytest.mark.parametrize('kind, points, expected', [
     ('rectangle', dict(exterior=[[2, 3], [10, 7]], interior=[]), box(2, 3, 10, 7)),
     ('polygon', dict(exterior=[[2, 3], [20, 3], [20, 17], [2, 17]], interior=[
@@ -238,6 +299,14 @@ def test_what_label_studio_calls_an_image(address, name):
     assert image.name == name
 
 
+def test_yolo_s_points_may_leave_the_image_and_its_folders_be_splits(tmp_path):
+    (tmp_path / 'valid/labels').mkdir(parents=True)
+    (tmp_path / 'valid/labels/x.txt').write_text('0 0.2 0.1 1.5 0.1 1.5 0.5 0.2 0.5\n')
+    (tmp_path / 'data.yaml').write_text('names: [a]\n')
+    found = yolo.read(yolo.names_in(tmp_path / 'data.yaml'), tmp_path / 'data.yaml')
+    assert (drawn(found) == box(10, 3, 50, 15)).all()
+
+
 def test_numbers_of_yolo_s_classes_begin_with_0(tmp_path):
     (tmp_path / 'labels').mkdir()
     (tmp_path / 'data.yaml').write_text('names: {1: a, 2: b}\n')
@@ -300,6 +369,35 @@ def test_pixels_and_shares_of_one_image_are_not_mixed():
     one = Annotated('x', None, (), FILE)
     assert merged([one, one]).fault is None
     assert 'two sizes' in merged([one, one._replace(shares=True)]).fault
+
+
+def test_an_image_has_the_size_of_the_file_that_says_one():
+    one = Annotated('x', None, (), FILE)
+    assert merged([one, one._replace(size=(3, 4)), one]).size == (3, 4)
+
+
+def test_an_image_is_labelled_where_one_of_several_files_has_labelled_it():
+    root = Path('/data')
+    paths = [root / 'x.png', root / 'y.png', root / 'z.png']
+    one = Annotated('x.png', None, (), Path('/tool/a.json'), labelled=False)
+    found, unlabelled = match(root, paths, paths[:2], [
+        one, one._replace(labelled=True), one._replace(name='z.png')], [], [])
+    assert list(found) == paths[:1]
+    assert unlabelled == paths[1:]  # z.png, too: no folder says so, but an export does
+
+
+def test_of_several_files_of_a_name_the_one_that_is_an_image_is_meant():
+    root = Path('/data')
+    paths = [root / 'photos/1.png', root / 'other/1.png']
+    faults = []
+    found, _ = match(root, paths, paths[:1], [
+        Annotated('1.png', None, (), Path('/tool/a.json'))], [], faults)
+    assert list(found) == paths[:1] and not faults
+
+
+def test_eight_digits_before_a_name_are_label_studio_s_where_it_was_uploaded():
+    assert matched(['x.png'], '/data/upload/1/1a2b3c4d-x.png')[0]
+    assert not matched(['x.png'], '/data/photos/1/1a2b3c4d-x.png')[0]
 
 
 def test_names_agree_however_accents_are_stored():

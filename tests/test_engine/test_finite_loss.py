@@ -127,6 +127,18 @@ def test_with_any_optimiser_wrapper(tmp_path, request, wrapper, options, process
     assert torch.isfinite(kept['state_dict']['weight']).all()
 
 
+def test_the_random_state_is_that_before_the_step(tmp_path):
+    """So that the step can be repeated, dropout and all."""
+    model, data, before = Scaled(), batch(float('nan')), torch.get_rng_state()
+    hook, runner, _ = attached(model, OptimWrapper, tmp_path)
+    hook.before_train_iter(runner, 0, data)
+    torch.rand(3)
+    with pytest.raises(NotFiniteError):
+        model.train_step(data, runner.optim_wrapper)
+    kept = torch.load(tmp_path / 'bad_step.pth', weights_only=True)
+    assert torch.equal(kept['random_state'], before)
+
+
 def test_looks_in_training_alone(tmp_path):
     """Neither at predictions, nor in validation, nor when training has ended."""
     model = Scaled()
