@@ -16,6 +16,8 @@ from .video import VideoInput
 
 #: How files end that may have several pages.
 _PAGED = ('.gif', '.tif', '.tiff', '.webp')
+#: Levels of 256 that 12 bits have left of 16.
+_DARK = 16
 
 
 class ImageInput:
@@ -40,16 +42,23 @@ class ImageInput:
         self.path = Path(source) if self.is_file else path
 
     def __iter__(self) -> Iterator[tuple[None, np.ndarray]]:
-        yield None, to_channels(self._source, self._channels)
+        image = to_channels(self._source, self._channels)
+        yield None, image
+        dark = image.max() < _DARK
         # Where a network takes other than three channels, pages may be channels.
-        if self.is_file and self._channels == 3 and self.path.suffix.lower() in _PAGED:
+        if self.is_file and self._channels == 3 and (
+                dark or self.path.suffix.lower() in _PAGED):
             with warnings.catch_warnings():
                 warnings.simplefilter('ignore', Image.DecompressionBombWarning)
                 with Image.open(self.path) as file:
+                    deep = file.mode.startswith('I') or ';16' in str(file.tile)
                     pages = pages_of(file)
             if pages > 1:
                 warnings.warn(f'{self.path} has {pages} pages, of which the first is read: '
                               'save the others as files of their own')
+            if dark and deep:
+                warnings.warn(f'{self.path} has 16 bits and is nearly black as 8: scale its '
+                              'values, by the factor that training had')
 
     def of(self, channels: int) -> 'ImageInput':
         """The same image for a network of that many channels."""

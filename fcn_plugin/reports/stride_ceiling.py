@@ -45,6 +45,11 @@ def print_stride_ceiling(source: str,
             label_maps, classes = label_maps_of_dataset(dataset)
     values = stride_ceiling(track(label_maps, 'masks'), factors, num_classes or classes,
                             ignore_index)
+    occurring = max(int(value['IoU'].isfinite().sum()) for value in values.values())
+    if occurring < 2:
+        raise InputError(f'{source}: all pixels that count are of one class, so that there is '
+                         'no border to lose; where 255 is a class, as in black and white '
+                         'masks, give another --ignore-index, such as 254')
     table = PrettyTable(['factor', 'mIoU', 'pixel accuracy', 'mIoU in the paper (VOC)'])
     table.align = 'r'
     for factor, value in values.items():

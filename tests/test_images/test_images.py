@@ -1,6 +1,7 @@
 """Images and videos in every form that people have them in."""
 import contextlib
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -61,6 +62,26 @@ def test_smaller_copies_and_transparency_are_no_pages(tmp_path, kind, pages):
         file.pages[1].tags['NewSubfileType'].overwrite(kind)
     with Image.open(tmp_path / 'a.tif') as image:
         assert pages_of(image) == pages and image.tell() == 0
+
+
+@pytest.mark.parametrize('kind', ['png', 'tif'])
+def test_what_8_bits_leave_of_12_in_16_is_told(tmp_path, recwarn, kind):
+    values = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    for name, pixels in (('colours', np.dstack([values] * 3)), ('grey', values),
+                         ('small', values // 16), ('whole', values * 16)):
+        cv2.imwrite(str(tmp_path / f'{name}.{kind}'), pixels)
+    Image.new('RGB', (8, 8)).save(tmp_path / f'black.{kind}')
+    for name in ('colours', 'grey', 'small', 'whole', 'black'):
+        list(ImageInput(tmp_path / f'{name}.{kind}'))
+    said = [str(one.message) for one in recwarn if 'nearly black as 8' in str(one.message)]
+    assert len(said) == 3 and all(name in ' '.join(said) for name in (
+        'colours', 'grey', 'small'))
+
+
+def test_a_network_is_no_image(tmp_path):
+    (tmp_path / 'best.pth').touch()
+    with pytest.raises(ValueError, match='best.pth. is a network .* by --checkpoint'):
+        list_images([tmp_path / 'best.pth', 'a.jpg'])
 
 
 def test_what_was_predicted_is_no_image(photos):

@@ -55,6 +55,13 @@ def test_of_a_folder_every_label_of_8_bits_may_be_a_class(tmp_path):
     assert rows(printed)[1] == (100, 100, '-')
 
 
+def test_of_a_folder_of_black_and_white_masks(tmp_path):
+    """Without their object the ceiling would be 100."""
+    Image.fromarray(np.array([[0, 255]], np.uint8)).save(tmp_path / 'a.png')
+    done = run_tool(TOOL, tmp_path, '--factors', 1)
+    assert done.code == 2 and 'of one class' in done.err and '--ignore-index' in done.err
+
+
 def test_config(tmp_path):
     config = write_config(tmp_path, f"_base_ = '{CONFIGS}/_base_/datasets/shapes.py'\n"
                           'val_dataloader = dict(dataset=dict(length=3))\n')
