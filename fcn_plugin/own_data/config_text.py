@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..utils.config import read_config
-from ..utils.inherited import learning_rate, without_weights
+from ..utils.inherited import learning_rate, read_parent, without_weights
 from ..utils.paths import quoted, shown
 from ..visualization import default_palette
 from .inspect_pairs import Checked, common_size
@@ -80,7 +79,7 @@ def config_text(checked: Checked, folder: Path, parent: Path, plan: Plan,
     encoding = checked.encoding
     palette = encoding.palette or default_palette(len(encoding.classes)).tolist()
     test = 'test' if 'test' in checked.splits else 'val'
-    base = read_config(str(parent))
+    base = read_parent(parent)
     lr = learning_rate(base, plan.batch_size) if plan.lr is None else plan.lr
     others = ', '.join(f'{key}={value!r}' for key, value in without_weights(base).items())
     others = others and (f"\nmodel['decode_head'].update({others})"

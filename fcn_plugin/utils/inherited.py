@@ -1,4 +1,5 @@
 """What a config for other data takes over from the one that it inherits."""
+from functools import lru_cache
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,19 @@ from .errors import InputError
 _RATE, _RATE_OF_SGD = 5e-4, 0.01
 
 
+@lru_cache
+def read_parent(file: Path) -> Config:
+    """A config of the package, which is read once. It is not to be changed."""
+    return read_config(str(file))
+
+
 def inheritable(file: Path) -> Path:
     """A config that one for other data may inherit, as it was given.
 
     Raises:
         ValueError: If it starts from a network that was trained on its own classes.
     """
-    start = read_config(str(file)).get('load_from')
+    start = read_parent(file).get('load_from')
     if start:
         raise InputError(f"--base {file.stem}: it goes on from a network of its own classes "
                          f"(load_from='{start}'), of which other data have none: give the "
