@@ -77,6 +77,17 @@ class BilinearDeconv(nn.Module):
             padding=0 if self.full else (self.weight.shape[-1] - self.factor) // 2,
             groups=self.channels if self.per_class else 1)
 
+    def matrix(self, count: int, like: Tensor) -> Tensor | None:
+        """See :meth:`BilinearUpsample.matrix`; None if the kernel is learned."""
+        if isinstance(self.weight, nn.Parameter):
+            return None
+        # the kernel is the outer product of a ramp with itself
+        ramp = self.weight[0, 0].diagonal().sqrt().to(like)
+        single = torch.eye(count, dtype=like.dtype, device=like.device)[:, None]
+        padding = 0 if self.full else (len(ramp) - self.factor) // 2
+        return F.conv_transpose1d(single, ramp[None, None], stride=self.factor,
+                                  padding=padding)[:, 0].T
+
     def extra_repr(self) -> str:
         return (f'channels={self.channels}, factor={self.factor}, '
                 f'learnable={isinstance(self.weight, nn.Parameter)}, '
@@ -105,6 +116,20 @@ class BilinearUpsample(nn.Module):
             return scores
         return F.interpolate(scores, scale_factor=self.factor, mode='bilinear',
                              align_corners=False)
+
+    def matrix(self, count: int, like: Tensor) -> Tensor | None:
+        """What upsampling does along one axis: ``rows @ scores @ columns.T`` is the whole.
+
+        Args:
+            count (int): Scores h along the axis.
+            like (Tensor): Of the type and on the device wanted.
+
+        Returns:
+            Tensor: (f h, h), the shares of the scores in each upsampled one.
+        """
+        single = torch.eye(count, dtype=like.dtype, device=like.device)[None]
+        return F.interpolate(single, scale_factor=self.factor, mode='linear',
+                             align_corners=False)[0].T
 
     def extra_repr(self) -> str:
         return f'factor={self.factor}'

@@ -6,6 +6,7 @@ the reference and runs where the other two do not.
 """
 from .counts import count_pairs
 from .labels import Axis, label_dtype, label_scores, resample_scores, sample_axis
+from .losses import cross_entropy_at_image
 
-__all__ = ['Axis', 'count_pairs', 'label_dtype', 'label_scores', 'resample_scores',
-           'sample_axis']
+__all__ = ['Axis', 'count_pairs', 'cross_entropy_at_image', 'label_dtype', 'label_scores',
+           'resample_scores', 'sample_axis']

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.structures import PixelData
+from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
@@ -10,6 +11,7 @@ from fcn_plugin.models import FCNSkipHead, FeatureMap, FullyConvVGG
 from fcn_plugin.ops import label_scores, sample_axis
 
 STRIDES, CHANNELS = (4, 8, 16, 32), (5, 6, 7, 8)
+WEIGHED = dict(type='CrossEntropyLoss', avg_non_ignore=True, class_weight=[0.5, 1., 4.])
 
 
 def build(count=3, **kwargs):
@@ -232,6 +234,58 @@ def test_scores_of_16_bits_are_interpolated_in_32():
     assert float(loss) == pytest.approx(float(-picked.mean()), rel=1e-6)
 
 
+@pytest.mark.parametrize('options', [
+    {}, dict(final_upsampler=dict(type='BilinearDeconv')), dict(alignment='caffe'),
+    dict(other_tasks=dict(parts=4)),
+    dict(loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=False)),
+    dict(loss_decode=dict(type='CrossEntropyLoss', reduction='sum', loss_weight=0.01)),
+    dict(loss_decode=[dict(WEIGHED, loss_weight=0.5),
+                      dict(type='CrossEntropyLoss', avg_non_ignore=True)])])
+def test_without_logits_the_losses_are_the_same(options, monkeypatch):
+    head = build(1, **options).double()
+    head.image_offset = 5 if head.alignment == 'caffe' else None
+    width = head.score['stride32'].out_channels
+    scores = torch.randn(2, width, 3, 4, dtype=torch.float64, requires_grad=True)
+    samples = [sample(torch.randint(0, 3, (1, 64, 90))) for _ in range(2)]
+    for each in samples:
+        each.gt_sem_seg.data[:, :9] = 255
+        each.gt_parts = PixelData(data=torch.randint(0, 4, (1, 60, 90)))
+    wanted = head.loss_at_image(head.to_image(scores, (64, 90)), samples)
+    slopes, = torch.autograd.grad(sum(wanted.values()), scores)
+    monkeypatch.setattr(head, 'to_image', None)
+    found = head.loss_by_feat(scores, samples)
+    assert list(found) == list(wanted)
+    torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(torch.autograd.grad(sum(found.values()), scores)[0], slopes,
+                               rtol=1e-5, atol=1e-7)
+
+
+class Halved(CrossEntropyLoss):
+    """A loss of somebody's own that derives from mmseg's."""
+
+    def forward(self, *args, **kwargs):
+        return super().forward(*args, **kwargs) / 2
+
+
+@pytest.mark.parametrize('options', [
+    dict(loss_decode=[dict(type='DiceLoss'), dict(type='CrossEntropyLoss')]),
+    dict(loss_decode=dict(type=Halved)), dict(with_accuracy=True),
+    dict(sampler=dict(type='OHEMPixelSampler')),
+    dict(final_upsampler=dict(type='BilinearDeconv', learnable=True))])
+def test_other_losses_see_logits(options):
+    head, features = build(**options), maps(32, 32)
+    samples = [sample(torch.randint(0, 3, (1, 32, 32))) for _ in range(2)]
+    scores = head(features)
+    torch.testing.assert_close(head.loss_by_feat(scores, samples), head.loss_at_image(
+        head.to_image(scores, (32, 32)), samples), rtol=0, atol=0)
+
+
+def test_a_map_that_is_too_small_for_the_image_is_named():
+    scores = torch.randn(2, 3, 4, 4)
+    with pytest.raises(ValueError, match='cover 32x32 at stride 8, but 40x32 are needed'):
+        build().loss_by_feat(scores, [sample(torch.zeros(1, 40, 32, dtype=torch.long))] * 2)
+
+
 def test_accuracy_and_several_losses_on_request():
     head = build(with_accuracy=True, loss_decode=[
         dict(type='CrossEntropyLoss', loss_name='loss_ce', avg_non_ignore=True),
@@ -241,9 +295,6 @@ def test_accuracy_and_several_losses_on_request():
     losses = head.loss(maps(32, 32), samples, None)
     assert set(losses) == {'loss_ce', 'loss_dice', 'acc_seg'}
     assert float(losses['loss_ce'].detach()) == pytest.approx(2 * np.log(3), rel=0.5)
-
-
-WEIGHED = dict(type='CrossEntropyLoss', avg_non_ignore=True, class_weight=[0.5, 1., 4.])
 
 
 def test_weights_are_taken_back_from_predictions_alone():

@@ -5,8 +5,9 @@
     torchrun --nproc_per_node 2 tools/analysis_tools/benchmark.py CONFIG --tasks test train
 
 All contenders have random weights and take turns in one process (or in as many as
-torchrun starts). The tasks: labels (scores to labels alone), metric (labels to counts),
-file (a JPEG file to its labels), test (a folder of JPEGs to metrics), train (an iteration).
+torchrun starts). The tasks: labels (scores to labels alone), loss (scores to loss and
+gradient alone), metric (labels to counts), file (a JPEG file to its labels), test (a folder
+of JPEGs to metrics), train (an iteration).
 The contenders: backbone (the config's alone, eager float32), plain (the same layers in a
 loop written by hand), mmseg-d8 (mmsegmentation's dilated FCN on ResNet-50), stock (the
 config's layers in mmsegmentation's EncoderDecoder), ours, and ours-fast (--fast).

@@ -16,6 +16,7 @@ from ..feature_maps import FeatureMap
 from ..geometry import Grid, crop_at, crop_to
 from ..upsamplers import BilinearDeconv, BilinearUpsample
 from .arguments import as_tuple, check_inputs, check_switches, for_caffe, weights_of
+from .cross_entropy import is_cross_entropy, upsampled_cross_entropy
 
 
 @MODELS.register_module()
@@ -226,25 +227,46 @@ class FCNSkipHead(BaseDecodeHead):
             dict[str, Tensor]: One entry a ``loss_name``; ``acc_seg`` on request.
         """
         size = batch_data_samples[0].gt_sem_seg.shape[-2:]
-        # As cross-entropy takes them: it would copy logits of another type or layout, which
-        # are the largest tensor of a step, and round those of mixed precision.
+        # Mixed precision would round the differences that cross-entropy is about.
         scores = seg_logits.to(torch.promote_types(seg_logits.dtype, torch.float32))
-        logits = self.to_image(scores.contiguous(), size)
-        return self.loss_at_image(logits, batch_data_samples)
+        axes = self._matrices(scores, size)
+        if axes is None:
+            return self.loss_at_image(self.to_image(scores.contiguous(), size),
+                                      batch_data_samples)
+        with torch.autocast(scores.device.type, enabled=False):
+            return self._of_tasks(scores, batch_data_samples, size, axes)
 
     def loss_at_image(self, logits: Tensor, batch_data_samples: SampleList) -> dict:
         """As :meth:`loss_by_feat`, of logits (N, C, H, W) at the labels' size."""
-        first, *others = logits.split([self.out_channels, *self.other_tasks.values()], 1)
-        losses = self._losses(first, self._stack_batch_gt(batch_data_samples))
-        for task, scores in zip(self.other_tasks, others):
-            labels = self._labels_of(task, batch_data_samples, logits)
-            losses.update((f'{name}_{task}', value)
-                          for name, value in self._losses(scores, labels).items())
+        return self._of_tasks(logits, batch_data_samples, logits.shape[-2:])
+
+    def _matrices(self, scores: Tensor, size: tuple[int, int]) -> list[Tensor] | None:
+        """What leads to an image of ``size`` along both axes; None if logits are needed."""
+        upsampler, first = self.upsample_image, self.image_offset or 0
+        if self.sampler is not None or self.with_accuracy or not (
+                isinstance(upsampler, (BilinearUpsample, BilinearDeconv))
+                and all(map(is_cross_entropy, self._all_losses))):
+            return None
+        axes = []
+        for count, length in zip(scores.shape[-2:], size):
+            axis = upsampler.matrix(count, scores)
+            if axis is None or len(axis) < first + length:  # to_image says what is too small
+                return None
+            axes.append(axis[first:first + length])
+        return axes
+
+    def _of_tasks(self, values: Tensor, samples: SampleList, size: tuple[int, int],
+                  axes: Sequence[Tensor] | None = None) -> dict:
+        """The losses of every task, by name: its channels follow those of the one before."""
+        first, *others = values.split([self.out_channels, *self.other_tasks.values()], 1)
+        losses = self._losses(first, self._stack_batch_gt(samples), axes)
+        for task, each in zip(self.other_tasks, others):
+            of_task = self._losses(each, self._labels_of(task, samples, size), axes)
+            losses.update((f'{name}_{task}', value) for name, value in of_task.items())
         return losses
 
-    def _labels_of(self, task: str, samples: SampleList, logits: Tensor) -> Tensor:
+    def _labels_of(self, task: str, samples: SampleList, size: tuple[int, int]) -> Tensor:
         """A further task's labels (N, 1, H, W), padded as the first one's are."""
-        size = logits.shape[-2:]
         return torch.stack([F.pad(
             labels, (0, size[1] - labels.shape[-1], 0, size[0] - labels.shape[-2]),
             value=self.ignore_index) for labels in (
@@ -255,16 +277,21 @@ class FCNSkipHead(BaseDecodeHead):
         return self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else (
             self.loss_decode, )
 
-    def _losses(self, logits: Tensor, labels: Tensor) -> dict:
-        """The losses of one task's logits (N, C, H, W) and labels (N, 1, H, W)."""
-        weight = None if self.sampler is None else self.sampler.sample(logits, labels)
+    def _losses(self, values: Tensor, labels: Tensor,
+                axes: Sequence[Tensor] | None = None) -> dict:
+        """The losses of one task's logits (N, C, H, W), or of its scores and what leads from
+        them to the image, and of labels (N, 1, H, W)."""
+        weight = None if self.sampler is None else self.sampler.sample(values, labels)
         labels = labels.squeeze(1)
         losses: dict[str, Tensor] = {}
         for loss in self._all_losses:
-            value = loss(logits, labels, weight=weight, ignore_index=self.ignore_index)
+            value = loss(
+                values, labels, weight=weight, ignore_index=self.ignore_index
+            ) if axes is None else upsampled_cross_entropy(
+                loss, values, labels, axes, self.ignore_index)
             losses[loss.loss_name] = losses.get(loss.loss_name, 0) + value
         if self.with_accuracy:
-            losses['acc_seg'] = accuracy(logits, labels, ignore_index=self.ignore_index)
+            losses['acc_seg'] = accuracy(values, labels, ignore_index=self.ignore_index)
         return losses
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:

@@ -23,10 +23,11 @@ from .tasks import TASKS, Case
 from .timing import Timing, measure
 
 # What the others are compared with, the first that takes part.
-_REFERENCES = {'labels': ('stock', 'plain'), 'metric': ('stock', ),
+_REFERENCES = {'labels': ('stock', 'plain'), 'loss': ('stock', ), 'metric': ('stock', ),
                'file': ('backbone', 'plain', 'stock'), 'test': ('plain', 'stock'),
                'train': ('plain', 'stock')}
-_TITLES = {'labels': 'scores to labels', 'metric': 'metric of a 375x500 image',
+_TITLES = {'labels': 'scores to labels', 'loss': 'scores to loss and gradient',
+           'metric': 'metric of a 375x500 image',
            'file': 'JPEG file to labels', 'test': 'whole test of a folder',
            'train': 'training iteration'}
 _COLOURS = {name: colour for name, colour in zip(

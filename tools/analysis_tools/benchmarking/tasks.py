@@ -17,6 +17,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.evaluation import IoUMetric
+from mmseg.models.losses import CrossEntropyLoss
 from mmseg.structures import SegDataSample
 from PIL import Image
 from torch import Tensor, nn
@@ -25,6 +26,8 @@ from fcn_plugin import compat
 from fcn_plugin.datasets import ShapesDataset
 from fcn_plugin.engine import CPUAmpOptimWrapper
 from fcn_plugin.evaluation import FCNMetric
+from fcn_plugin.models.decode_heads.cross_entropy import upsampled_cross_entropy
+from fcn_plugin.models.upsamplers import BilinearUpsample
 from fcn_plugin.ops import label_dtype, label_scores, sample_axis
 
 from .contenders import PlainFCN, build_model
@@ -133,6 +136,28 @@ def scores_to_labels(case: Case, names: Sequence[str]) -> Calls:
             label_scores(each, axis, axis, engine='torch')
 
     return _chosen(dict(stock=stock, plain=plain, ours=ours, reference=reference), names)
+
+
+def scores_to_loss(case: Case, names: Sequence[str]) -> Calls:
+    """Scores at stride 8 to their loss and its gradient: mmsegmentation's way, ours."""
+    side = -(-case.size // 8)
+    scores = torch.randn(case.batch, case.num_classes, side, side, device=case.device,
+                         requires_grad=True)
+    truth = torch.randint(0, case.num_classes, (case.batch, case.size, case.size),
+                          device=case.device)
+    loss = CrossEntropyLoss(avg_non_ignore=True)
+    upsampler = BilinearUpsample(case.num_classes, 8)
+
+    def stock():
+        logits = F.interpolate(scores, (case.size, case.size), mode='bilinear')
+        torch.autograd.grad(loss(logits, truth, ignore_index=255), scores)
+
+    def ours():
+        axis = upsampler.matrix(side, scores)[:case.size]
+        torch.autograd.grad(upsampled_cross_entropy(loss, scores, truth, (axis, axis), 255),
+                            scores)
+
+    return _chosen(dict(stock=stock, ours=ours), names)
 
 
 def metric(case: Case, names: Sequence[str]) -> Calls:
@@ -343,8 +368,8 @@ def _parallel(case: Case, model: nn.Module, mmengine: bool) -> nn.Module:
     return MMDistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
 
 
-TASKS = {'labels': scores_to_labels, 'metric': metric, 'file': file_to_labels,
-         'test': whole_test, 'train': train_step}
+TASKS = {'labels': scores_to_labels, 'loss': scores_to_loss, 'metric': metric,
+         'file': file_to_labels, 'test': whole_test, 'train': train_step}
 """By the name that the command line knows them by."""
 
 
