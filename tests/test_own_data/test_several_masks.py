@@ -1,5 +1,6 @@
 """Several masks an image: fcn check-data --class-folders, and --instances."""
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.findings import labels_of, report
+from fcn_plugin.own_data.several_masks import _labels
 from fcn_plugin.own_data.write_config import check_and_write
 from fcn_plugin.utils.config import load_config
 from fcn_plugin.utils.errors import InputError
@@ -234,6 +236,17 @@ def soft(mask):
     """Grey along borders, as smooth resizes leave it."""
     small = Image.fromarray(mask).resize((16, 12), Image.Resampling.BILINEAR)
     return np.asarray(small.resize(SIZE[::-1], Image.Resampling.BILINEAR))
+
+
+@pytest.mark.parametrize('first, expected', [
+    (False, [1, 255, 255, 2, 1, 255, 0]), (True, [1, 1, 1, 2, 1, 255, 0])])
+def test_pixels_of_two_classes_do_not_count_or_are_the_first_s(first, expected):
+    """Those of one class in two masks are of it, and those of what is no class never count."""
+    claims = [(name, Path(name), np.array([on], bool)) for name, on in (
+        ('a', [1, 1, 1, 0, 0, 0, 0]), ('b', [0, 1, 0, 1, 0, 0, 0]),
+        ('a', [1, 0, 0, 0, 1, 0, 0]), ('void', [0, 0, 1, 0, 0, 1, 0]))]
+    labels, twice = _labels(claims, dict(a=1, b=2), first)
+    assert labels.tolist() == [expected] and twice == 2
 
 
 def test_soft_borders(tmp_path):
