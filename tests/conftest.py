@@ -11,6 +11,7 @@ os.environ.setdefault('MPLBACKEND', 'Agg')
 import multiprocessing  # noqa: E402
 import random  # noqa: E402
 import sys  # noqa: E402
+import tempfile  # noqa: E402
 from collections import Counter  # noqa: E402
 from multiprocessing.forkserver import ensure_running  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -112,20 +113,21 @@ def processes():
 
 
 @pytest.fixture(scope='session')
-def forked_python(processes, tmp_path_factory):
+def forked_python(processes):
     """A program in place of ``python`` that does not import for seconds; itself elsewhere."""
     if not hasattr(os, 'pidfd_open'):
         yield Path(sys.executable)
         return
-    folder = tmp_path_factory.mktemp('python')
-    server = processes.Process(target=forked_server, args=(folder / 'socket', ))
-    server.start()
-    while not (folder / 'socket').exists():
-        assert server.is_alive()
-        server.join(0.02)
-    yield write_stub(folder / 'python', folder / 'socket')
-    server.kill()
-    server.join()
+    with tempfile.TemporaryDirectory(prefix='fcn') as name:  # a socket's name must be short
+        folder = Path(name)
+        server = processes.Process(target=forked_server, args=(folder / 'socket', os.getpid()))
+        server.start()
+        while not (folder / 'socket').exists():
+            assert server.is_alive()
+            server.join(0.02)
+        yield write_stub(folder / 'python', folder / 'socket')
+        server.kill()
+        server.join()
 
 
 @pytest.fixture

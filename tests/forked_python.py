@@ -57,19 +57,24 @@ def write_stub(path, address):
     return path
 
 
-def serve(address):
-    """Forks a process for each connection, until it is killed.
+def serve(address, tests):
+    """Forks a process for each connection, until it is killed, or the tests have been.
 
     Args:
         address (Path): The socket, which is made.
+        tests (int): The process that runs tests.
     """
     signal.signal(signal.SIGCHLD, reap)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f'{address}.new')
         server.listen(16)
+        server.settimeout(5)
         os.rename(f'{address}.new', address)  # there once it answers
-        while True:
-            connection = server.accept()[0]
+        while Path(f'/proc/{tests}').exists():
+            try:
+                connection = server.accept()[0]
+            except TimeoutError:
+                continue
             if not os.fork():
                 server.close()
                 watch(connection)
