@@ -8,10 +8,10 @@ setup:
 	.venv/bin/pip install -c constraints.txt -e '.[test,dev,docs]'
 
 fast:
-	$(PYTHON) -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder -m 'not slow'
+	$(PYTHON) -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 test:
-	$(PYTHON) -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTHON) -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder
 
 lint:
 	$(PYTHON) -m ruff check .
