@@ -8,6 +8,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from fcn_plugin.models import FCNSkipHead, FeatureMap, FullyConvVGG
+from fcn_plugin.models.upsamplers import BilinearUpsample
 from fcn_plugin.ops import label_scores, sample_axis
 
 STRIDES, CHANNELS = (4, 8, 16, 32), (5, 6, 7, 8)
@@ -278,6 +279,29 @@ def test_other_losses_see_logits(options):
     scores = head(features)
     torch.testing.assert_close(head.loss_by_feat(scores, samples), head.loss_at_image(
         head.to_image(scores, (32, 32)), samples), rtol=0, atol=0)
+
+
+class Louder(FCNSkipHead):
+    """A head of somebody's own, which brings scores to the image in another way."""
+
+    def to_image(self, scores, size):
+        return 2 * super().to_image(scores, size)
+
+
+class Twice(BilinearUpsample):
+    """An upsampler of somebody's own."""
+
+    def forward(self, scores, switches=None):
+        return 2 * super().forward(scores)
+
+
+@pytest.mark.parametrize('options', [
+    dict(type=Louder), dict(final_upsampler=dict(type=Twice))])
+def test_what_derives_from_ours_is_called(options):
+    head, scores = build(**options), torch.randn(2, 3, 4, 4)
+    samples = [sample(torch.randint(0, 3, (1, 32, 32))) for _ in range(2)]
+    plain = build().loss_by_feat(2 * scores, samples)
+    torch.testing.assert_close(head.loss_by_feat(scores, samples), plain)
 
 
 def test_a_map_that_is_too_small_for_the_image_is_named():

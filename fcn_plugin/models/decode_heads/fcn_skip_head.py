@@ -243,8 +243,10 @@ class FCNSkipHead(BaseDecodeHead):
     def _matrices(self, scores: Tensor, size: tuple[int, int]) -> list[Tensor] | None:
         """What leads to an image of ``size`` along both axes; None if logits are needed."""
         upsampler, first = self.upsample_image, self.image_offset or 0
-        if self.sampler is not None or self.with_accuracy or not (
-                isinstance(upsampler, (BilinearUpsample, BilinearDeconv))
+        derived = any(getattr(type(self), name) is not getattr(FCNSkipHead, name)
+                      for name in ('to_image', 'loss_at_image'))
+        if derived or self.sampler is not None or self.with_accuracy or not (
+                type(upsampler) in (BilinearUpsample, BilinearDeconv)
                 and all(map(is_cross_entropy, self._all_losses))):
             return None
         axes = []
