@@ -1,7 +1,7 @@
-"""What files say of a picture: how cameras have turned it, and how many pages it has."""
+"""What files say of a picture: how cameras have turned it, its bits and its pages."""
 import contextlib
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 #: Orientations that exchange height and width.
 EXCHANGING_SIDES = (5, 6, 7, 8)
@@ -18,6 +18,14 @@ def orientation_of(picture: Image.Image) -> int:
         return 1
     found = picture.getexif().get(0x0112, 1)
     return int(found) if found in range(2, 9) else 1
+
+
+def is_stored_in_16_bits(image: ImageFile.ImageFile) -> bool:
+    """Whether an open file has 16 bits a channel, of which Pillow may read the upper 8.
+
+    To be asked before the pixels are loaded: then Pillow forgets.
+    """
+    return ';16' in str(image.tile)
 
 
 def pages_of(image: Image.Image) -> int:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..utils.errors import InputError
 from ..utils.paths import VIDEO_SUFFIXES
-from .exif import pages_of
+from .exif import is_stored_in_16_bits, pages_of
 from .reading import list_images, to_channels, to_rgb
 from .video import VideoInput
 
@@ -51,7 +51,7 @@ class ImageInput:
             with warnings.catch_warnings():
                 warnings.simplefilter('ignore', Image.DecompressionBombWarning)
                 with Image.open(self.path) as file:
-                    deep = file.mode.startswith('I') or ';16' in str(file.tile)
+                    deep = file.mode.startswith('I') or is_stored_in_16_bits(file)
                     pages = pages_of(file)
             if pages > 1:
                 warnings.warn(f'{self.path} has {pages} pages, of which the first is read: '

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..images.exif import EXCHANGING_SIDES, orientation_of, pages_of
+from ..images.exif import EXCHANGING_SIDES, is_stored_in_16_bits, orientation_of, pages_of
 from ..images.multichannel import read_channels
 from ..images.reading import why_unknown
 from ..utils.errors import InputError
@@ -51,7 +51,7 @@ def read_mask(path: Path) -> Mask:
     """
     try:
         with open(path, 'rb') as content, Image.open(content) as file:  # as in read_image
-            deep = ';16' in str(file.tile)  # of which Pillow drops the lower half
+            deep = is_stored_in_16_bits(file)
             pages, mode = pages_of(file), file.mode
             turned = orientation_of(file) != 1
             image = ImageOps.exif_transpose(file) if turned else file

@@ -48,8 +48,9 @@ class _CrossEntropy(torch.autograd.Function):
             counted = target != ignore_index
             target = target.where(counted, 0)
             if scores.device.type == 'cpu':
-                for wrong in target[(target < 0) | (target >= classes)]:
-                    raise IndexError(f'Target {int(wrong)} is out of bounds.')
+                wrong = target[(target < 0) | (target >= classes)]
+                if len(wrong):
+                    raise IndexError(f'Target {int(wrong[0])} is out of bounds.')
             share = counted.to(scores.dtype) if class_weight is None else (
                 class_weight[target] * counted)
             logits = (rows[band] @ scores[some] @ columns.T).log_softmax(1)

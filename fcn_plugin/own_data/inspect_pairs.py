@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from ..images.exif import EXCHANGING_SIDES, orientation_of, pages_of
+from ..images.exif import EXCHANGING_SIDES, is_stored_in_16_bits, orientation_of, pages_of
 from ..images.reading import why_unknown
 from ..layouts.find_pairs import Pair, Pairing
 from ..masks.encoding import IGNORE, Encoding, nearest_labels
@@ -112,7 +112,7 @@ def _inspect(pair: Pair) -> Inspected:
                          'stand in a list; rename it')
     try:
         with open(pair.image, 'rb') as content, Image.open(content) as image:  # see read_image
-            halved = ';16' in str(image.tile) and image.mode.startswith('RGB')
+            halved = is_stored_in_16_bits(image) and image.mode.startswith('RGB')
             pages = pages_of(image)
             image.load()
             deep = halved or image.mode.startswith(('I', 'F'))
