@@ -141,8 +141,10 @@ def look_at(backend: TorchBackend, image: np.ndarray) -> tuple[float, np.ndarray
     maps: list[torch.Tensor] = []
     with ExitStack() as stack:
         handle = backend.model.backbone.register_forward_hook(
-            lambda module, inputs, outputs: maps.append(
-                outputs[-1] if isinstance(outputs, (tuple, list)) else outputs))
+            lambda module, inputs, outputs: maps.extend(
+                # pooling switches, which follow the maps, are places and no features
+                each for each in (outputs if isinstance(outputs, (tuple, list)) else [outputs])
+                if each.is_floating_point()))
         stack.callback(handle.remove)
         found, = backend.model.test_step(
             dict(inputs=[item['inputs']], data_samples=[item['data_samples']]),

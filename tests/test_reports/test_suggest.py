@@ -128,6 +128,16 @@ def test_what_is_seen_is_the_mean_of_the_deepest_map(trained, folder):
     np.testing.assert_allclose(feature, mean / np.linalg.norm(mean), rtol=1e-4, atol=1e-6)
 
 
+def test_switches_behind_the_maps_are_no_features(trained, folder):
+    backend = TorchBackend(load_model(None, trained / 'best.pth', 'cpu'))
+    image = np.asarray(Image.open(folder / 'c.png'))
+    expected = look_at(backend, image)
+    backend.model.backbone.register_forward_hook(
+        lambda module, inputs, maps: (*maps, torch.arange(maps[0].numel()).view_as(maps[0])))
+    found = look_at(backend, image)
+    assert found[0] == expected[0] and np.array_equal(found[1], expected[1])
+
+
 def test_a_photograph_takes_no_more_memory_than_its_own(trained):
     """The classes' probabilities at its size are twelve times as much."""
     backend = TorchBackend(load_model(None, trained / 'best.pth', 'cpu', cfg_options={
