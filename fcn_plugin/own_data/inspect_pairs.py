@@ -183,8 +183,8 @@ def make_split(found: Sequence[Inspected], encoding: Encoding, share: float = 0.
                seed: int = 0) -> dict[str, list[Inspected]]:
     """Splits pairs into 'train' and 'val', the same way for the same names and seed.
 
-    Images that are the same to the pixel stay on one side. Validation has each class that
-    training can spare, as far as its images go: what it lacks is not judged.
+    Images that are the same to the pixel stay on one side. Training has each class, and
+    validation each that it can spare, as far as its images go: what it lacks is not judged.
 
     Args:
         found (Sequence[Inspected]): At least two different images.
@@ -197,18 +197,18 @@ def make_split(found: Sequence[Inspected], encoding: Encoding, share: float = 0.
         name = min(item.pair.image.name for item in group)
         return hashlib.sha1(f'{seed} {name}'.encode()).hexdigest()
 
-    wanted = min(max(1, round(share * len(found))), len(found) - 1)
+    wanted = max(1, round(share * len(found)))
     groups = sorted(_by_image(found), key=order)
     sizes = np.cumsum([len(group) for group in groups])
     count = min(int(np.searchsorted(sizes, wanted)) + 1, len(groups) - 1)
     has = np.array([class_shares(group, encoding).images > 0 for group in groups], int)
     for new in range(count, len(groups)):
         val, train = has[:count].sum(0), has[count:].sum(0)
-        if not has[new][val == 0].any():
-            continue
-        for old in range(count):  # goes, where neither side loses a class by that
-            gain = has[new] - has[old]
-            if ((val + gain >= (val > 0)) & (train - gain >= (train > 0))).all():
+        untrained, judges = (val > 0) & (train == 0), has[new][val == 0].any()
+        for old in range(count if judges or untrained.any() else 0):
+            gain = has[new] - has[old]  # of validation, where training loses no class by it
+            if (train - gain >= (train > 0)).all() and (has[old][untrained].any() or (
+                    judges and (val + gain >= (val > 0)).all())):
                 groups[old], groups[new] = groups[new], groups[old]
                 has[[old, new]] = has[[new, old]]
                 break
