@@ -1,5 +1,6 @@
 """Images and videos in every form that people have them in."""
 import contextlib
+import io
 
 import cv2
 import numpy as np
@@ -226,6 +227,15 @@ def test_video_there_and_back(tmp_path, suffix):
         assert frame.shape == (36, 52, 3) == (*video.size, 3)
         assert np.abs(frame.mean((0, 1)) - (30 * index, 200, 10)).max() < 12  # RGB
         assert np.abs(frame[-1] - frame[-2].astype(int)).max() < 12  # the row added
+
+
+def test_frames_of_which_no_header_tells_the_number(tmp_path):
+    """OpenCV says -2e14 of JPEGs one after the other: other videos' frames would be fewer."""
+    picture = io.BytesIO()
+    Image.new('RGB', (16, 16)).save(picture, 'JPEG')
+    (tmp_path / 'a.avi').write_bytes(3 * picture.getvalue())
+    video = VideoInput(tmp_path / 'a.avi')
+    assert video.count is None and len(list(video)) == 3
 
 
 def test_a_picture_of_another_size_is_brought_to_that_of_the_first(tmp_path):

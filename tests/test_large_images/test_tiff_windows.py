@@ -157,12 +157,26 @@ def test_windows_are_parts_of_the_whole(tmp_path, how, kind):
     assert (read_all(path) == (image if kind == np.uint8 else image >> 8)).all()
 
 
+@pytest.mark.parametrize('filled', [False, True])
 @pytest.mark.parametrize('how', [dict(tile=(32, 64)), dict(rowsperstrip=24)])
-def test_jpeg_is_decoded_as_by_tifffile(tmp_path, how):
-    """Of YCbCr with halved colours, too."""
+def test_jpeg_is_decoded_as_by_tifffile(tmp_path, how, filled):
+    """Of YCbCr with halved colours, too, and filled up with zeros as some programs do."""
     smooth = np.kron(noise(10, 12, 3), np.ones((14, 15, 1), np.uint8))
     path = write(tmp_path / 'a.tif', smooth, photometric='rgb', compression='jpeg',
                  subsampling=(2, 2), **how)
+    if filled:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages[0]
+            pieces = [path.read_bytes()[at:at + length] + bytes(3) for at, length in zip(
+                page.dataoffsets, page.databytecounts)]
+        end = path.stat().st_size
+        path.write_bytes(path.read_bytes() + b''.join(pieces))
+        lengths = [len(piece) for piece in pieces]
+        with tifffile.TiffFile(path, mode='r+b') as file:
+            tags, kind = file.pages[0].tags, 'Tile' if 'tile' in how else 'Strip'
+            tags[f'{kind}Offsets'].overwrite([
+                end + sum(lengths[:i]) for i in range(len(lengths))])
+            tags[f'{kind}ByteCounts'].overwrite(lengths)
     assert tifffile.imread(path).shape == smooth.shape
     assert (read_all(path) == tifffile.imread(path)).all()
 

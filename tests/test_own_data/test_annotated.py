@@ -414,6 +414,11 @@ def test_classes_and_ignore_say_what_is_trained(tmp_path):
     assert list(config.classes) == ['background', '道路', 'road']
     expected = np.array([0, 2, 255, 1])[truth(0)]
     assert (found['a/1.png'] == expected).all()
+    # names of values are of masks: their order says nothing of regions
+    (tmp_path / 'data/classes.txt').write_text('5: Baum\n9: road\n7: moon\n4: 道路\n')
+    check(tmp_path / 'data', tmp_path / 'out', '--overwrite')
+    config, _ = labels_in(tmp_path / 'out')
+    assert list(config.classes) == ['background', 'Baum', 'road', '道路']
     done = run_tool(CHECK, tmp_path / 'data', '--classes', 'road')
     assert done.code == 2 and "regions of 'Baum' (4 of them) are of no class" in done.err
     done = run_tool(CHECK, tmp_path / 'data', '--ignore', 'moon')

@@ -1,19 +1,24 @@
 """What is counted of pairs, how they are split, and what is written of them."""
+from pathlib import Path
+
 import numpy as np
 import pytest
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 from PIL import Image
 
+from fcn_plugin.layouts.find_pairs import Pair
 from fcn_plugin.masks.encoding import Encoding
 from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.config_text import plan_of
 from fcn_plugin.own_data.findings import labels_of
 from fcn_plugin.own_data.inspect_pairs import (
     ClassShares,
+    Inspected,
     class_shares,
     common_size,
     doubles,
+    inspect_pairs,
     make_split,
     median_frequency_weights,
 )
@@ -62,6 +67,24 @@ def test_a_mask_that_is_wholly_white_among_coloured_ones_is_of_that_colour(tmp_p
     assert (labels_of(white, checked.encoding) == checked.encoding.label_map[0xffffff]).all()
 
 
+def test_one_jpeg_among_other_masks_blurs_none_of_them(tmp_path):
+    write(tmp_path, 'abcde')
+    (tmp_path / 'masks/e.png').unlink()
+    Image.fromarray(bands()).save(tmp_path / 'masks/e.jpg', quality=100)
+    checked = check_dataset(str(tmp_path))
+    assert not checked.encoding.faults and len(items_of(tmp_path)) == 5
+    assert checked.encoding.label_map == {0: 0, 1: 1, 2: 2}
+
+
+def test_of_very_many_values_all_pixels_are_counted(tmp_path):
+    deep = (np.arange(3 * 1200) // 3).reshape(36, 100).astype(np.uint16)
+    pair = Pair(tmp_path / 'a.png', tmp_path / 'b.png', None)
+    save(pair.image, noise(0, deep.shape))
+    save(pair.mask, deep)
+    found, = inspect_pairs([pair])
+    assert len(found.counts) == 1025 and found.counts[None] == 3 * (1200 - 1024)
+
+
 def test_pixels_that_do_not_count_are_beside_no_class(tmp_path):
     labels = np.zeros((10, 10), np.uint8)
     labels[:2], labels[2:5] = 1, 255
@@ -102,6 +125,20 @@ def test_a_split_follows_names_and_not_folders(tmp_path):
     assert splits[0] == splits[1] and len(splits[0]['val']) == 2
 
 
+def test_a_class_comes_into_validation_without_another_going_out():
+    """Four classes of two images each: one trains, one is judged, whatever the order. What one
+    image alone has trains."""
+    def image(i, label):
+        return Inspected(Pair(Path(f'{i}.png'), Path(f'{i}.png'), None), digest=str(i),
+                         counts={0: 9, label: 1})
+    encoding = Encoding({i: i for i in range(6)}, list('abcdef'), [], False, [], [])
+    items = [image(i, 1 + i // 2 if i < 9 else 0) for i in range(15)]
+    for seed in range(20):
+        splits = make_split(items, encoding, 1 / 3, seed)
+        assert [class_shares(splits[name], encoding).images[1:].tolist()
+                for name in ('train', 'val')] == [[1] * 5, [1] * 4 + [0]]
+
+
 def test_the_common_size_is_the_median(tmp_path):
     write(tmp_path, 'abcde')
     for name in 'de':
@@ -135,6 +172,30 @@ def test_masks_of_each_split_are_written_in_their_colours(checked, tmp_path):
                 assert mask.mode == 'P'
                 shown = np.asarray(mask.convert('RGB'))
             assert np.array_equal(shown, COLOURS[bands()])
+
+
+def test_masks_are_written_once_as_classes_and_by_their_folders(tmp_path):
+    """Files of equal names, of grey colours that count from 1."""
+    for folder in 'ab':
+        for number in range(3):
+            save(tmp_path / f'images/{folder}/{number}.png', noise(number + 9 * ord(folder)))
+            labels = (bands() + (folder == 'b')) % 3
+            save(tmp_path / f'masks/{folder}/{number}.png', np.stack([labels + 1] * 3, 2))
+    checked = check_dataset(str(tmp_path))
+    assert checked.convert and not checked.encoding.identity
+    config = Config.fromfile(write_config(checked, str(tmp_path / 'out')))
+    for split, count in (('train', 5), ('val', 1)):
+        dataset = DATASETS.build(dict(config[f'{split}_dataloader'].dataset, pipeline=[
+            dict(type='LoadAnnotations')]))
+        assert len(dataset) == count
+        for item in dataset:
+            folder = item['img_path'].split('/')[-2]
+            assert np.array_equal(item['gt_seg_map'], (bands() + (folder == 'b')) % 3)
+
+
+def test_of_one_image_two_variants_make_a_batch(checked):
+    alone = dict(checked.splits, train=checked.splits['train'][:1])
+    assert plan_of(checked._replace(splits=alone)).batch_size == 2
 
 
 def test_the_rate_falls_once_it_has_risen_and_figures_are_of_the_truth_s_size(

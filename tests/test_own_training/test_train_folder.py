@@ -14,9 +14,9 @@ from tiny_runs import BUILT_IN, forget_runs, run_tool, succeed
 from fcn_plugin.checkpoints.bundled import BUNDLED
 from fcn_plugin.checkpoints.reading import read_checkpoint
 from fcn_plugin.own_data.check_dataset import check_dataset
-from fcn_plugin.own_data.write_config import parent_of, write_config
-from fcn_plugin.own_training.facts import ClassFacts, facts_of, masks_of_all
-from fcn_plugin.own_training.plan import first_plan
+from fcn_plugin.own_data.write_config import SMALL, parent_of, write_config
+from fcn_plugin.own_training.facts import ClassFacts, facts_of, masks_of_all, read_facts
+from fcn_plugin.own_training.plan import FINER, first_plan
 from fcn_plugin.own_training.train_folder import _prepare, train_folder
 from fcn_plugin.utils.config import load_config
 
@@ -260,6 +260,16 @@ def test_large_images_with_small_objects_are_scaled_less(tmp_path):
     assert small.scale == (1600, 160) and facts.classes[1].width == pytest.approx(0.01)
     least = plan(write(tmp_path / 'least', count=2, size=(300, 3000), side=9))[0]
     assert least.scale[0] == 2048
+
+
+@pytest.mark.parametrize('size, side, base', [
+    ((80, 160), 40, SMALL), ((300, 3000), 20, FINER)])
+def test_the_network_is_chosen_at_the_size_of_training(tmp_path, size, side, base):
+    """Regions of 20 pixels are wide enough, but not once 3000 pixels are brought to 2048."""
+    checked = check_dataset(str(write(tmp_path / 'data', count=2, size=size, side=side)))
+    _prepare(checked, tmp_path / 'out', 'work', None, {'train_dataloader.batch_size': 2})
+    assert base.removesuffix('.py') in (tmp_path / 'out/config.py').read_text()
+    assert read_facts(tmp_path / 'out/facts.json', 'ab').scale == min(size[1], 2048)
 
 
 def test_a_class_of_few_images_is_measured(tmp_path):
