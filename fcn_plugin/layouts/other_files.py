@@ -133,9 +133,8 @@ def without_need(lone: 'list[File]', pairs: 'Sequence[Pair]', masks: 'Iterable[F
         masks (Iterable[File]): Masks without an image.
         notes (list[str]): Takes what was left out.
     """
-    paired = {pair.image.parent for pair in pairs}
     labelled = {None, 'train', *(pair.split for pair in pairs), *(f.split for f in masks)}
-    left = [f for f in lone if not pairs or f.path.parent in paired or f.split in labelled]
+    left = [f for f in lone if not pairs or f.split in labelled]
     if len(left) < len(lone):
         one = next(f for f in lone if f not in left)
         notes.append(f'{len(lone) - len(left)} images are left alone: there are no masks of '
