@@ -62,6 +62,29 @@ def test_a_run_that_starts_from_weights_of_another_is_a_new_one(tmp_path):
                                    load_from=str(tmp_path / 'other' / 'iter_4.pth')))
 
 
+def test_a_checkpoint_of_the_run_that_is_named_is_gone_on_from(tmp_path):
+    """The last one is not, where the work dir has others."""
+    whole = seen(noise_run(tmp_path / 'run', loop=dict(OURS, max_iters=4)))
+    assert whole[2:] == seen(noise_run(tmp_path / 'run', loop=dict(OURS, max_iters=4),
+                                       load_from=str(tmp_path / 'run/iter_2.pth'),
+                                       resume=True))
+
+
+def test_a_run_that_torchrun_has_restarted_goes_on_by_itself(tmp_path, monkeypatch):
+    """Of whichever program it was started by."""
+    whole = seen(noise_run(tmp_path / 'whole', loop=dict(OURS, max_iters=4)))
+    seen(noise_run(tmp_path / 'cut', loop=dict(OURS, max_iters=2)))
+    runner = noise_run(tmp_path / 'cut', loop=dict(OURS, max_iters=4))
+    monkeypatch.setattr(runner, '_launcher', 'pytorch')
+    monkeypatch.setenv('TORCHELASTIC_RESTART_COUNT', '1')
+    assert seen(runner) == whole[2:]
+
+
+def test_images_that_nobody_shuffles_keep_their_order(tmp_path):
+    steps = seen(noise_run(tmp_path, data=dict(sampler=None), loop=dict(OURS, max_iters=5)))
+    assert [index for images, _ in steps for index, *_ in images['images']] == list(range(10))
+
+
 @pytest.mark.parametrize('data', [{}, dict(sampler=None, shuffle=True)])
 def test_another_seed_is_another_order(tmp_path, data):
     """Also of a sampler that has no seed of its own."""

@@ -312,6 +312,18 @@ def test_any_number_is_a_class_in_its_colour(label):
     assert (result.overlay(1., legend=False, outlines=False) == palette[label]).all()
 
 
+def test_legends_show_what_pictures_do():
+    """The background has no colour there either; that of a video stands still."""
+    frames = [Result(np.full((40, 60, 3), 99, np.uint8), np.full((40, 60), label, np.uint8),
+                     ('sky', 'road', 'tree'), [[255, 0, 0], [0, 255, 0], [0, 0, 255]], 0)
+              for label in (0, 1)]
+    for result in frames:
+        assert not (result.overlay() == (255, 0, 0)).all(2).any()
+    first, second = (result.frame_pictures()['overlay'] for result in frames)
+    assert first.shape == second.shape and (first[:, 60:] == second[:, 60:]).all()
+    assert (first == (0, 0, 255)).all(2).any() and not (first == (255, 0, 0)).all(2).any()
+
+
 # --- files -------------------------------------------------------------------------
 
 

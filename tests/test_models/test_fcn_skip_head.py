@@ -237,7 +237,8 @@ def test_scores_of_16_bits_are_interpolated_in_32():
 
 @pytest.mark.parametrize('options', [
     {}, dict(final_upsampler=dict(type='BilinearDeconv')), dict(alignment='caffe'),
-    dict(other_tasks=dict(parts=4)),
+    dict(other_tasks=dict(parts=4)), dict(ignore_index=1), dict(ignore_index=1,
+                                                               loss_decode=WEIGHED),
     dict(loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=False)),
     dict(loss_decode=dict(type='CrossEntropyLoss', reduction='sum', loss_weight=0.01)),
     dict(loss_decode=[dict(WEIGHED, loss_weight=0.5),
@@ -247,11 +248,12 @@ def test_without_logits_the_losses_are_the_same(options, monkeypatch):
     head.image_offset = 5 if head.alignment == 'caffe' else None
     width = head.score['stride32'].out_channels
     scores = torch.randn(2, width, 3, 4, dtype=torch.float64, requires_grad=True)
-    samples = [sample(torch.randint(0, 3, (1, 64, 90))) for _ in range(2)]
+    # as many rows as there are, and fewer columns
+    samples = [sample(torch.randint(0, 3, (1, 96, 90))) for _ in range(2)]
     for each in samples:
-        each.gt_sem_seg.data[:, :9] = 255
-        each.gt_parts = PixelData(data=torch.randint(0, 4, (1, 60, 90)))
-    wanted = head.loss_at_image(head.to_image(scores, (64, 90)), samples)
+        each.gt_sem_seg.data[:, :9] = head.ignore_index
+        each.gt_parts = PixelData(data=torch.randint(0, 4, (1, 92, 90)))
+    wanted = head.loss_at_image(head.to_image(scores, (96, 90)), samples)
     slopes, = torch.autograd.grad(sum(wanted.values()), scores)
     monkeypatch.setattr(head, 'to_image', None)
     found = head.loss_by_feat(scores, samples)
@@ -259,6 +261,13 @@ def test_without_logits_the_losses_are_the_same(options, monkeypatch):
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-9)
     torch.testing.assert_close(torch.autograd.grad(sum(found.values()), scores)[0], slopes,
                                rtol=1e-5, atol=1e-7)
+
+
+def test_a_batch_without_pixels_that_count_has_no_loss():
+    for loss in (WEIGHED, dict(type='CrossEntropyLoss', avg_non_ignore=True)):
+        samples = [sample(torch.full((1, 32, 32), 255))] * 2
+        found = build(loss_decode=loss).loss_by_feat(torch.randn(2, 3, 4, 4), samples)
+        assert float(found['loss_ce']) == 0
 
 
 class Halved(CrossEntropyLoss):
@@ -271,10 +280,13 @@ class Halved(CrossEntropyLoss):
 @pytest.mark.parametrize('options', [
     dict(loss_decode=[dict(type='DiceLoss'), dict(type='CrossEntropyLoss')]),
     dict(loss_decode=dict(type=Halved)), dict(with_accuracy=True),
+    dict(loss_decode=dict(type='CrossEntropyLoss', reduction='none')),
     dict(sampler=dict(type='OHEMPixelSampler')),
     dict(final_upsampler=dict(type='BilinearDeconv', learnable=True))])
 def test_other_losses_see_logits(options):
     head, features = build(**options), maps(32, 32)
+    for weight in head.upsample_image.parameters():  # no longer bilinear
+        torch.nn.init.normal_(weight)
     samples = [sample(torch.randint(0, 3, (1, 32, 32))) for _ in range(2)]
     scores = head(features)
     torch.testing.assert_close(head.loss_by_feat(scores, samples), head.loss_at_image(
@@ -288,6 +300,13 @@ class Louder(FCNSkipHead):
         return 2 * super().to_image(scores, size)
 
 
+class Sharper(FCNSkipHead):
+    """A head of somebody's own, which judges other logits."""
+
+    def loss_at_image(self, logits, batch_data_samples):
+        return super().loss_at_image(2 * logits, batch_data_samples)
+
+
 class Twice(BilinearUpsample):
     """An upsampler of somebody's own."""
 
@@ -296,7 +315,7 @@ class Twice(BilinearUpsample):
 
 
 @pytest.mark.parametrize('options', [
-    dict(type=Louder), dict(final_upsampler=dict(type=Twice))])
+    dict(type=Louder), dict(type=Sharper), dict(final_upsampler=dict(type=Twice))])
 def test_what_derives_from_ours_is_called(options):
     head, scores = build(**options), torch.randn(2, 3, 4, 4)
     samples = [sample(torch.randint(0, 3, (1, 32, 32))) for _ in range(2)]

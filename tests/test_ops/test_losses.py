@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fcn_plugin.models.upsamplers import BilinearDeconv, BilinearUpsample
-from fcn_plugin.ops import cross_entropy_at_image
+from fcn_plugin.ops import cross_entropy_at_image, losses
 
 
 def both_axes(upsampler, scores, size):
@@ -75,6 +75,14 @@ def test_logits_are_made_for_some_images_or_rows_at_a_time(shape):
     with Largest() as seen:
         cross_entropy_at_image(scores, labels, *axes).backward()
     assert 1 << 19 < seen.largest <= 1 << 20 < len(scores) * 9 * size[0] * size[1]
+
+
+def test_a_row_that_is_too_wide_is_computed_at_once(monkeypatch):
+    scores, labels, size = case(3, 4, 4, 8)
+    axes = both_axes(BilinearUpsample(3, 8), scores, size)
+    wanted = cross_entropy_at_image(scores, labels, *axes)
+    monkeypatch.setitem(losses._AT_ONCE, 'cpu', 3 * size[1] - 1)
+    torch.testing.assert_close(cross_entropy_at_image(scores, labels, *axes), wanted)
 
 
 def test_without_a_gradient_wanted_there_is_none():
