@@ -320,7 +320,7 @@ def test_legends_show_what_pictures_do():
     for result in frames:
         assert not (result.overlay() == (255, 0, 0)).all(2).any()
     first, second = (result.frame_pictures()['overlay'] for result in frames)
-    assert first.shape == second.shape and (first[:, 60:] == second[:, 60:]).all()
+    assert first.shape == second.shape and (first[:, 360:] == second[:, 360:]).all()
     assert (first == (0, 0, 255)).all(2).any() and not (first == (255, 0, 0)).all(2).any()
 
 
