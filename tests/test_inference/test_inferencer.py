@@ -247,6 +247,7 @@ def test_tiles(trained, native, capsys):
     assert 'tiles' in capsys.readouterr().out
     tiles([image, image])
     assert 'tiles' not in capsys.readouterr().out
+    assert native.gives_scores and not tiles.gives_scores
     with pytest.raises(ValueError, match="'tile'"):
         tiles(image, scores=True)
 
@@ -570,6 +571,7 @@ def test_output_stems():
     assert output_stems([None, Path('a.png'), None]) == [
         'image_0000', 'a', 'image_0002']
     assert output_stems([None]) == ['image']
+    assert output_stems([Path('image.png'), None]) == ['image_png', 'image']
 
 
 def test_too_large_to_be_whole(native, monkeypatch):

@@ -210,6 +210,8 @@ def test_faster_and_smaller_ways_to_the_same_labels(folder, tmp_path, flags):
         assert done.code == 2 and "mode='tile' gives labels only" in done.err
         return
     assert done.code == 0, done.err
+    log = max(tmp_path.glob('*/*.log'))  # they are called by the time
+    assert ('fast: ' in log.read_text()) == ('--fast' in flags)
     same = [np.mean(np.array(Image.open(path)) == np.array(Image.open(other / path.name)))
             for path in sorted(plain.iterdir())]
     # random weights: 16 bits and a narrow overlap show more than in a trained net
