@@ -29,6 +29,7 @@ from tiny_runs import (
 
 from fcn_plugin.datasets.shapes import ShapesDataset
 from fcn_plugin.datasets.voc_layout import write_voc
+from fcn_plugin.engine.test import evaluate_at_original_size
 from fcn_plugin.engine.test import test as evaluate
 from fcn_plugin.evaluation import FCNMetric
 from fcn_plugin.utils.config import load_config
@@ -168,6 +169,16 @@ def test_sizes_that_are_judged(folder, sizes, judged, tmp_path, flag):
     assert {name: labels.shape for name, labels in written.items()} == expected
     assert len({label for labels in written.values() for label in labels.flat}) > 1
     assert all(0 < metrics(tmp_path / 'work')[name] < 100 for name in METRICS)
+
+
+def test_a_size_that_the_pipeline_keeps_is_not_the_original_one():
+    steps = ['LoadImageFromFile', 'Resize', 'KeepSize', 'ResizeEdge', 'LoadAnnotations',
+             'PackSegInputs']
+    config = Config(dict(model={}, test_dataloader=dict(dataset=dict(
+        pipeline=[dict(type=step) for step in steps]))))
+    evaluate_at_original_size(config)
+    steps.remove('KeepSize')
+    assert [step.type for step in config.test_dataloader.dataset.pipeline] == steps
 
 
 @pytest.mark.parametrize('given, kept', [
