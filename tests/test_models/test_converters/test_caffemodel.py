@@ -150,11 +150,12 @@ def test_data_in_pieces(read):
     padded = b'\xad\x00' + struct.pack('<f', 4)
     gradients = (varint(6 << 3 | 5) + struct.pack('<f', 9)) * 3
     values = [1, 2, 3, 3, 4, 3, 5]
-    content = (message(5, struct.pack('<2f', 1, 2)) + single * 2 + padded + gradients
-               + single + message(5, struct.pack('<f', 5)) + number(7 << 3 | 1, 0)
-               + message(7, message(1, varint(len(values)))))
-    found, = read(message(100, message(7, content))).layers[0].blobs
-    np.testing.assert_array_equal(found, values)
+    content = (message(7, message(1, varint(len(values)))) + message(5, struct.pack(
+        '<2f', 1, 2)) + single * 2 + padded + gradients + single)
+    for rest in (message(5, struct.pack('<f', 5)) + number(7 << 3 | 1, 0),
+                 single[:1] + struct.pack('<f', 5) + number(9, 0)):  # a short one at the end
+        found, = read(message(100, message(7, content + rest))).layers[0].blobs
+        np.testing.assert_array_equal(found, values)
 
 
 @pytest.mark.parametrize('legacy_first', [True, False])
@@ -166,6 +167,12 @@ def test_of_two_shapes_the_old_one_counts(read, legacy_first):
     content = legacy + shape + content if legacy_first else shape + legacy + content
     found, = read(message(100, message(7, content))).layers[0].blobs
     np.testing.assert_array_equal(found, WEIGHT)
+
+
+def test_sides_that_the_old_shape_leaves_out_are_0(read):
+    content = number(1, WEIGHT.size) + message(5, WEIGHT.tobytes())
+    with pytest.raises(ValueError, match='expected 24x0x0x0 values'):
+        read(message(100, message(7, content)))
 
 
 def test_one_value_needs_no_shape(read):
