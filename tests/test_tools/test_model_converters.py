@@ -87,6 +87,13 @@ def test_pascal_context_takes_mmsegs_order(caffemodel, tmp_path, classes, data_s
                 assert torch.equal(ours[names.index(name)], expected)
             assert torch.equal(ours.sort(0)[0], torch.from_numpy(values).sort(0)[0])
 
+    theirs = tmp_path / 'theirs.pth'
+    torch.save(port_net('16s', classes), theirs)
+    succeed(CAFFE2FCN, theirs, out, '--variant', 'pascalcontext', '--overwrite')
+    reordered = torch.load(out, weights_only=True)['state_dict']
+    assert all(torch.equal(value, reordered[key])
+               for key, value in loaded['state_dict'].items())
+
     port, again = tmp_path / 'port.pth', tmp_path / 'again.pth'
     succeed(FCN2PORT, out, port)
     assert 'taken to be in the order of mmseg' in succeed(CAFFE2FCN, port, again)
@@ -191,7 +198,11 @@ def test_nothing_is_overwritten_unasked(caffemodel, tmp_path):
     assert out.read_text() == 'mine'
     succeed(CAFFE2FCN, source, out, '--overwrite')
     assert 'state_dict' in torch.load(out, weights_only=True)
-    assert 'is the file to convert' in fail(CAFFE2FCN, source, source, '--overwrite')
+    before, link = source.read_bytes(), tmp_path / 'link.caffemodel'
+    link.symlink_to(source)
+    for same in (source, link):
+        assert 'is the file to convert' in fail(CAFFE2FCN, source, same, '--overwrite')
+    assert source.read_bytes() == before
 
 
 def test_a_failed_write_leaves_nothing(caffemodel, tmp_path, monkeypatch):

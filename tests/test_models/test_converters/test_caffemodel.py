@@ -169,6 +169,12 @@ def test_of_two_shapes_the_old_one_counts(read, legacy_first):
     np.testing.assert_array_equal(found, WEIGHT)
 
 
+def test_a_field_ends_within_its_message(read):
+    content = message(1, b'a') + varint(7 << 3 | 2) + varint(30)
+    with pytest.raises(ValueError, match='expected 30 bytes for field 7, found 0 left in its'):
+        read(message(100, content) + message(1, bytes(50)))
+
+
 def test_sides_that_the_old_shape_leaves_out_are_0(read):
     content = number(1, WEIGHT.size) + message(5, WEIGHT.tobytes())
     with pytest.raises(ValueError, match='expected 24x0x0x0 values'):

@@ -283,7 +283,7 @@ def test_kernels_that_were_learned_a_little():
 
 @pytest.mark.parametrize('pool, stride, scales', [('pool4', 16, (0.0001, 1, 1)),
                                                   ('pool3', 8, (1, 0.01, 1))])
-@pytest.mark.parametrize('kind', ['constant', 'rising', 'one other'])
+@pytest.mark.parametrize('kind', ['constant', 'rising', 'one other', 'nearly'])
 def test_other_scales_are_folded_into_their_scores(pool, stride, scales, kind):
     net = paper_net('at-once')
     width = CHANNELS[stride]
@@ -291,6 +291,8 @@ def test_other_scales_are_folded_into_their_scores(pool, stride, scales, kind):
         0.5, 2, width, dtype=np.float32)
     if kind == 'one other':  # than the published one
         scale[1:] = {'pool4': 0.01, 'pool3': 0.0001}[pool]
+    elif kind == 'nearly':
+        scale[:] = {'pool4': 0.0101, 'pool3': 0.000101}[pool]
     net[f'scale_{pool}'] = ('Scale', [scale])
     conversion = convert(net)
     assert conversion.decode_head['skip_scales'] == scales

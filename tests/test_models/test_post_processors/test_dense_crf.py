@@ -226,6 +226,8 @@ def test_types():
     assert half.dtype == np.float32
     assert (half.argmax(0) == expected.argmax(0)).mean() > 0.99
     assert DenseCRF()(p.astype(np.float64), image).dtype == np.float64
+    near = np.clip(image - 0.4, 0, 255)  # levels between two are rounded
+    np.testing.assert_array_equal(DenseCRF()(p, near), expected)
     # A Gaussian does not care which channel is which; the lattice does a little.
     swapped = DenseCRF()(p, image[..., ::-1])
     assert (swapped.argmax(0) == expected.argmax(0)).mean() > 0.99
