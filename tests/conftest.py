@@ -2,13 +2,15 @@
 import gc
 import os
 
+gc.disable()  # until all is imported and collected: it makes no garbage, only work
+
 # Before torch and matplotlib, and for the processes that tests start: two threads, or one
 # where pytest-xdist runs files side by side.
 THREADS = 1 if int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1)) > 1 else 2
 os.environ.setdefault('OMP_NUM_THREADS', str(THREADS))
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
-import multiprocessing  # noqa: E402
+import multiprocessing.resource_tracker  # noqa: E402
 import random  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
@@ -19,21 +21,37 @@ from unittest import mock  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from forked_python import fork_server, write_stub  # noqa: E402
 from forked_python import serve as forked_server  # noqa: E402
-from forked_python import write_stub  # noqa: E402
 from PIL import Image  # noqa: E402
 
 # Where the instruments beside the tools import each other, as their scripts do.
 sys.path.append(str(Path(__file__).resolve().parents[1] / 'tools' / 'analysis_tools'))
 
 
-def pytest_collectstart():
+def pytest_configure(config):
     """What takes seconds is imported by those that collect: pytest-xdist's first process,
     which the others wait for, does not."""
+    if config.getoption('dist', 'no') != 'no':
+        return
     import torch
 
     import fcn_plugin  # noqa: F401  before any test imports mmseg
     torch.set_num_threads(THREADS)
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        import preloaded  # noqa: F401  which a part of the whole suite would hardly need
+    if not hasattr(os, 'fork'):
+        return
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['pytest', 'preloaded', 'broken_runs'])
+    multiprocessing.resource_tracker.ensure_running()  # which the server would start
+    with mock.patch('multiprocessing.util.spawnv_passfds', fork_server):
+        ensure_running()
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):
@@ -103,13 +121,7 @@ def timed_once():
 @pytest.fixture(scope='session')
 def processes():
     """Forks of a process that has imported everything, and done nothing yet."""
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['pytest', 'preloaded', 'broken_runs'])
-    here = Path(__file__).resolve().parent
-    paths = os.pathsep.join(map(str, [here, here.parent, os.environ.get('PYTHONPATH', '')]))
-    with mock.patch.dict(os.environ, PYTHONPATH=paths, OMP_NUM_THREADS='1'):
-        ensure_running()
-    return context
+    return multiprocessing.get_context('forkserver')
 
 
 @pytest.fixture(scope='session')

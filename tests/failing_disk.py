@@ -5,6 +5,7 @@ everything; each run is a fork of that. Started as a script, this file is that p
 """
 import contextlib
 import ctypes
+import gc
 import io
 import json
 import os
@@ -106,4 +107,5 @@ if __name__ == '__main__':
     import fcn_plugin.own_data.check_dataset  # noqa: F401
     Image.init()
     fcn_plugin.deployment.export._TIMED = 1  # no test looks at how long it takes
+    gc.freeze()  # lest each fork goes through all that is imported
     serve()

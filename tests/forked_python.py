@@ -4,6 +4,8 @@ For what is tested in processes of its own, and not how long they take to import
 """
 import atexit
 import ctypes
+import faulthandler
+import gc
 import json
 import multiprocessing
 import os
@@ -44,6 +46,47 @@ if code < 0:
     os.kill(os.getpid(), -code)
 os._exit(code)
 """
+
+
+def fork_server(_, arguments, files):
+    """Runs Python's own fork server in a fork of this process, once it is first asked.
+
+    Stands in for ``multiprocessing.util.spawnv_passfds``, whose process would import
+    everything anew. Call before anything has run, or has been captured.
+
+    Args:
+        arguments (list[str]): Of Python; the last is the code that is run.
+        files (list[int]): The server's socket, and a pipe that ends with those that ask.
+
+    Returns:
+        int: The process.
+    """
+    process = os.fork()
+    if process:
+        return process
+    try:
+        faulthandler.disable()
+        first, second = sorted(files)
+        for closed in ((3, first), (first + 1, second), (second + 1, 4096)):
+            os.closerange(*closed)
+        open_streams()
+        here = Path(__file__).resolve().parent
+        sys.path[:0] = [str(here), str(here.parent)]
+        os.environ['PYTHONPATH'] = os.pathsep.join(
+            [*sys.path[:2], os.environ.get('PYTHONPATH', '')])
+        os.environ['OMP_NUM_THREADS'] = '1'
+        sys.modules['torch'].set_num_threads(1)
+        gc.freeze()
+        gc.enable()
+        if files[1] not in select.select(files, [], [])[0]:
+            exec(arguments[-1])
+    finally:
+        os._exit(0)
+
+
+def open_streams():
+    sys.stdin, sys.stdout, sys.stderr = (
+        os.fdopen(number, mode, 1, closefd=False) for number, mode in enumerate('rww'))
 
 
 def write_stub(path, address):
@@ -127,8 +170,7 @@ def become(files, arguments, folder, environment, asking):
         for name in [name for name in sys.modules if name.split('.')[0] in READ_AT_IMPORT]:
             del sys.modules[name]
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.stdin, sys.stdout, sys.stderr = (
-            os.fdopen(number, mode, 1, closefd=False) for number, mode in enumerate('rww'))
+        open_streams()
         run(arguments)
         code = 0
     except SystemExit as end:

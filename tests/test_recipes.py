@@ -3,7 +3,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -284,12 +283,12 @@ def test_a_stage_starts_from_the_best_or_the_last(tmp_path, monkeypatch, which, 
         str(tmp_path / 'work/coarse'), f"load_from={tmp_path / 'work/coarse' / name}"]
 
 
-def test_a_training_ends_with_what_has_started_it(tmp_path):
+def test_a_training_ends_with_what_has_started_it(forked_python, tmp_path):
     """By SIGTERM, which it alone gets: the training would go on, and refuse the next."""
     child = ('import os, pathlib, time; pathlib.Path("child").write_text(str(os.getpid()));'
              'pathlib.Path("child").rename("pid"); time.sleep(60)')
     starter = subprocess.Popen(
-        [sys.executable, '-c', 'import sys; from fcn_plugin.engine.staged import exit_code_of;'
+        [forked_python, '-c', 'import sys; from fcn_plugin.engine.staged import exit_code_of;'
          f'exit_code_of([sys.executable, "-c", {child!r}])'], cwd=tmp_path)
     while not (tmp_path / 'pid').is_file():
         assert starter.poll() is None
