@@ -382,6 +382,18 @@ def test_trimap_equals_loop():
                 pytest.approx(100 * expected[name], abs=0.00501))
 
 
+def test_trimap_leaves_out_the_label_that_is_ignored():
+    data, found = blobs(), []
+    for ignored in (255, 9):
+        metric = make(trimap_widths=[3], ignore_index=ignored)
+        for one in data:
+            truth = one['gt_sem_seg']['data']
+            truth[truth == 255] = ignored
+        metric.process({}, data)
+        found.append(metric.evaluate(3))
+    assert found[0] == found[1]
+
+
 def test_trimap_of_truth_without_boundaries():
     metric = make(trimap_widths=[40], prefix='val')
     metric.process({}, [sample(labels(4, 5), labels(4, 5).fill_(1))])

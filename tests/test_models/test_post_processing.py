@@ -90,7 +90,8 @@ def test_the_original_image_where_the_pipeline_resized(tmp_path):
     path = tmp_path / 'image.png'
     cv2.imwrite(str(path), original.permute(1, 2, 0).numpy())
     metas = [dict(original_image=rgb(original).numpy()), dict(img_path=str(path)),
-             dict(img_path='shapes/val/000001.png')]
+             dict(img_path='shapes/val/000001.png'),
+             dict(original_image=rgb(original).numpy()[:60])]  # of another size
     found = []
     for meta in metas:
         data = image_data((40, 50), **meta)
@@ -103,6 +104,7 @@ def test_the_original_image_where_the_pipeline_resized(tmp_path):
     assert_refined(found[1], before, rgb(original))
     assert found[2].pred_sem_seg.shape == (80, 100)
     assert not torch.equal(found[2].seg_logits.data, found[1].seg_logits.data)
+    assert torch.equal(found[2].seg_logits.data, found[3].seg_logits.data)
 
 
 def test_every_grey_is_itself_again():
