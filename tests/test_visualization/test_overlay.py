@@ -22,6 +22,7 @@ def image_and_labels(height=40, width=60):
     (dict(labels=np.zeros((40, 61), np.int64)), r'\(40, 60\)'),
     (dict(labels=np.zeros((40, 60))), 'float64'),
     (dict(labels=np.full((40, 60), 7)), 'label 7 has no colour'),
+    (dict(labels=np.full((40, 60), -1)), 'label -1 has no colour'),
     (dict(alpha=1.5), 'alpha must be between 0 and 1'),
 ])
 def test_bad_arguments(change, words):

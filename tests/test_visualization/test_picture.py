@@ -1,8 +1,9 @@
 """What of any image can be seen."""
 import numpy as np
 import pytest
+from PIL import Image
 
-from fcn_plugin.visualization import as_picture
+from fcn_plugin.visualization import as_picture, save_picture
 
 
 @pytest.mark.parametrize('values, seen', [
@@ -23,3 +24,11 @@ def test_values_within_a_byte_stay_and_others_are_stretched(values, seen):
 def test_the_first_three_channels_are_seen(channels, shown):
     image = np.tile(np.arange(channels, dtype=np.uint8), (2, 4, 1))
     assert (as_picture(image) == np.uint8(shown)).all()
+
+
+@pytest.mark.parametrize('name, kind', [
+    ('a.JPG', 'JPEG'), ('a.Png', 'PNG'), ('a.webp', 'WEBP')])
+def test_the_suffix_says_the_format(tmp_path, name, kind):
+    save_picture(tmp_path / name, np.zeros((4, 5, 3), np.uint8))
+    with Image.open(tmp_path / name) as picture:
+        assert picture.format == kind and picture.size == (5, 4)
