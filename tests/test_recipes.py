@@ -1,8 +1,8 @@
 """The authors' solver and their staged training."""
-import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -267,7 +267,7 @@ def test_a_stage_starts_from_the_best_or_the_last(tmp_path, monkeypatch, which, 
                  'fine.py')
     commands = []
 
-    def train(command):
+    def train(command, **_):
         """Leaves what a training of two steps leaves, the first of which is the best."""
         commands.append(command)
         work = Path(command[command.index('--work-dir') + 1])
@@ -283,20 +283,21 @@ def test_a_stage_starts_from_the_best_or_the_last(tmp_path, monkeypatch, which, 
         str(tmp_path / 'work/coarse'), f"load_from={tmp_path / 'work/coarse' / name}"]
 
 
-def test_a_training_ends_with_what_has_started_it(forked_python, tmp_path):
-    """By SIGTERM, which it alone gets: the training would go on, and refuse the next."""
-    child = ('import os, pathlib, time; pathlib.Path("child").write_text(str(os.getpid()));'
-             'pathlib.Path("child").rename("pid"); time.sleep(60)')
+@pytest.mark.skipif(sys.platform != 'linux', reason='only Linux has PR_SET_PDEATHSIG')
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])
+def test_a_training_ends_with_what_has_started_it(forked_python, tmp_path, number):
+    """By a signal that it alone gets: the training would go on, and refuse the next."""
+    child = 'import pathlib, time; pathlib.Path("begun").touch(); time.sleep(60)'
     starter = subprocess.Popen(
         [forked_python, '-c', 'import sys; from fcn_plugin.engine.staged import exit_code_of;'
-         f'exit_code_of([sys.executable, "-c", {child!r}])'], cwd=tmp_path)
-    while not (tmp_path / 'pid').is_file():
+         f'exit_code_of([sys.executable, "-c", {child!r}])'], cwd=tmp_path,
+        stdout=subprocess.PIPE)
+    while not (tmp_path / 'begun').is_file():
         assert starter.poll() is None
         time.sleep(0.05)
-    starter.terminate()
-    assert starter.wait(30) == 128 + signal.SIGTERM
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / 'pid').read_text()), 0)
+    starter.send_signal(number)
+    starter.communicate(timeout=30)  # until both have closed the pipe
+    assert starter.returncode == -number
 
 
 @pytest.mark.usefixtures('soon_trained')

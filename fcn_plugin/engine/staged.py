@@ -1,9 +1,11 @@
 """Staged training: FCN-32s, then 16s from its weights, then 8s from those (paper, 4.2)."""
 import copy
+import ctypes
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
@@ -19,6 +21,9 @@ from ..utils.arguments import options_of
 from ..utils.config import merge_options, read_config
 from ..utils.errors import FailedRunError, InputError
 from ..utils.paths import shown, tool_command
+
+#: Linux's prctl: the signal that a process gets when the one that started it has ended.
+_PR_SET_PDEATHSIG = 1
 
 
 def stages(config: str) -> list[Path]:
@@ -141,14 +146,11 @@ def run_to_its_end(title: str, file: str, config: Config, work_dir: Path,
 
 
 def exit_code_of(command: Sequence[str]) -> int:
-    """Runs a command in a process that ends when this one is told to (SIGTERM)."""
-    def stop(number, _):
-        raise SystemExit(128 + number)  # at which subprocess.run kills what it has started
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        return subprocess.run(command).returncode
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    """Runs a command in a process that, on Linux, ends with this one, however that ends."""
+    end_with_us = None
+    if sys.platform == 'linux':
+        end_with_us = partial(ctypes.CDLL(None).prctl, _PR_SET_PDEATHSIG, signal.SIGTERM)
+    return subprocess.run(command, preexec_fn=end_with_us).returncode
 
 
 def train_staged(config: str, work_dir: str, train_tool: Path,
