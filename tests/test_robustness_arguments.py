@@ -14,7 +14,7 @@ CHECKPOINT = [('{tiny} {none}', ['none', 'no such checkpoint']),
               ('{tiny} {text}', ['text.txt', 'cannot load the checkpoint'])]
 CONFIG = [('{none}', ['none', 'no such config file']),
           ('{text}', ['text.txt', 'is no config'])]
-WEIGHTS = [('--weight-path {none}', ['none']),
+WEIGHTS = [('--weight-path {none}', ['none: no such checkpoint file']),
            ('--weight-path {text}', ['text.txt', 'cannot load the checkpoint']),
            ('--weight-path {weights} --config {none}', ['none', 'no config'])]
 OPTIONS = ('--cfg-options nonsense', ["'nonsense'", 'KEY=VALUE'])
@@ -42,7 +42,7 @@ TABLE = {
         ('', ['config'])],
     'test.py': [
         *[(f'{args} {{weights}}', words) for args, words in CONFIG], *CHECKPOINT,
-        ('{tiny}', ['checkpoint']),
+        ('{tiny}', ['checkpoint']), ('{none}.pth', ['none.pth: no such checkpoint file']),
         ('{tiny} {weights} --launcher moon', ['--launcher', "'moon'"]),
         ('{tiny} {weights} --tile 0', ['tile', '0']),
         ('{tiny} {weights} --tile many', ['--tile', "'many'"]),

@@ -53,11 +53,12 @@ def read_checkpoint(path: PathLike) -> dict[str, Any]:
             checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu', 'silent')
     except (UserError, ImportError):
         raise
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'{path}: no such checkpoint file') from error
     # A file that was cut makes torch seek before its start: OSError without a name. Bytes that
     # were changed make its unpickler raise almost anything.
     except Exception as error:
-        if isinstance(error, FileNotFoundError) or (
-                getattr(error, 'errno', None) not in (None, errno.EINVAL)):
+        if getattr(error, 'errno', None) not in (None, errno.EINVAL):
             raise
         reason = str(error).splitlines()[0] if str(error) else 'the file ends'
         raise InputError(
