@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..utils.addresses import WEB
-from ..utils.paths import HUB, PathLike
+from ..utils.paths import HUB, WEIGHT_SUFFIXES, PathLike
 
 _FOLDER = Path(__file__).resolve().parents[1] / 'weights'
 #: Their files by name. 'objects' tells the 20 kinds of PASCAL VOC in photographs, 'street' the
@@ -11,15 +11,13 @@ _FOLDER = Path(__file__).resolve().parents[1] / 'weights'
 BUNDLED = {name: _FOLDER / f'{name}.safetensors' for name in ('objects', 'street')}
 #: The one that is taken where none is named.
 DEFAULT = 'objects'
-#: How files of weights end; mmengine writes the first.
-SUFFIXES = ('.pth', '.pt', '.safetensors')
 
 
 def is_weights(thing: object) -> bool:
     """Whether that is the path, the address or the name of weights, by how it looks."""
     return isinstance(thing, (str, Path)) and (
         str(thing) in BUNDLED or str(thing).startswith(HUB)
-        or Path(thing).suffix.lower() in SUFFIXES or str(thing).startswith(WEB)
+        or Path(thing).suffix.lower() in WEIGHT_SUFFIXES or str(thing).startswith(WEB)
         and Path(thing).suffix.lower() not in ('.py', '.onnx'))
 
 

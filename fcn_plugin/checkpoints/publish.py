@@ -10,8 +10,7 @@ from torch import Tensor
 
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
-from ..utils.paths import HUB, PathLike
-from .bundled import SUFFIXES
+from ..utils.paths import HUB, WEIGHT_SUFFIXES, PathLike
 from .card import model_card
 from .hub import FILE, check_push, push
 from .reading import read_checkpoint
@@ -56,8 +55,9 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
     if dtype not in DTYPES:
         raise InputError(f"dtype is '{dtype}', expected {', '.join(DTYPES)}")
     out = Path(out)
-    if out.suffix not in SUFFIXES:
-        raise InputError(f"'{out}' ends in '{out.suffix}', expected {' or '.join(SUFFIXES)}")
+    if out.suffix not in WEIGHT_SUFFIXES:
+        raise InputError(f"'{out}' ends in '{out.suffix}', expected "
+                         + ' or '.join(WEIGHT_SUFFIXES))
     card = out.with_suffix('.md') if out.suffix == '.safetensors' else None
     if push_to is not None:
         if card is None:

@@ -16,8 +16,8 @@ from .video import VideoInput
 
 #: How files end that may have several pages.
 _PAGED = ('.gif', '.tif', '.tiff', '.webp')
-#: Levels of 256 that 12 bits have left of 16.
-_DARK = 16
+#: Levels of 256 that 12 bits have left of 16: images that stay below are nearly black.
+DARK = 16
 
 
 class ImageInput:
@@ -44,7 +44,7 @@ class ImageInput:
     def __iter__(self) -> Iterator[tuple[None, np.ndarray]]:
         image = to_channels(self._source, self._channels)
         yield None, image
-        dark = image.max() < _DARK
+        dark = image.max() < DARK
         # Where a network takes other than three channels, pages may be channels.
         if self.is_file and self._channels == 3 and (
                 dark or self.path.suffix.lower() in _PAGED):

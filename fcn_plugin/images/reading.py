@@ -14,10 +14,9 @@ from PIL import Image, ImageOps
 
 from ..utils.errors import InputError
 from ..utils.names import written_by_predict
-from ..utils.paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES, PathLike
+from ..utils.paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES, WEIGHT_SUFFIXES, PathLike
 from .multichannel import TIFF_MAGIC, check_channels, read_channels
 
-_NETWORKS = ('.pth', '.pt', '.safetensors', '.onnx')
 _IN_MEMORY = (bytes, bytearray, memoryview)
 #: Pixels above which Pillow refuses an image, as a small file could fill the memory.
 MOST_WHOLE = 178_956_970
@@ -46,7 +45,7 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
             path for one in pattern for path in list_images(one, videos)))
     # Before globbing: a name that exists may hold brackets.
     path = Path(pattern).expanduser()
-    if path.suffix.lower() in _NETWORKS:
+    if path.suffix.lower() in (*WEIGHT_SUFFIXES, '.onnx'):
         raise InputError(f"'{path}' is a network and no image: name it by --checkpoint")
     if path.is_file():
         return [path]

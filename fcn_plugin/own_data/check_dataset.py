@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 from rich.progress import track
 
+from ..images.inputs import DARK
 from ..layouts.find_pairs import Pairing, find_pairs
 from ..layouts.several_masks import find_class_masks, find_object_masks, may_be_classes
 from ..masks.class_names import ClassNames, read_class_names
@@ -28,9 +29,6 @@ from .inspect_pairs import (
     median_frequency_weights,
 )
 from .several_masks import draw_class_masks, draw_objects, may_number_objects
-
-#: Images of 16 bits whose values are all below have 16 of the 256 levels of 8 bits.
-_DARK = 4096
 
 
 def check_dataset(root: str, images: str | None = None, masks: str | None = None,
@@ -371,7 +369,7 @@ def _note_kinds(found: list[Inspected], notes: list[str]) -> None:
                      f'{deep[0].pair.image}; they are read as 8 bits')
     real = [item for item in deep if item.image_mode.startswith('F')]
     for items, what, limit in (
-            ([item for item in deep if item not in real and item.most < _DARK and (
+            ([item for item in deep if item not in real and item.most < DARK << 8 and (
                 item.most > 255 or item.image_mode != 'I')],
              'of 16 bits are nearly black as 8 bits', 'of 65535'),
             ([item for item in real if item.most > 255],

@@ -12,6 +12,8 @@ PathLike = str | Path
 IMAGE_SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
                   '.webp')
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
+#: How files of weights end; mmengine writes the first.
+WEIGHT_SUFFIXES = ('.pth', '.pt', '.safetensors')
 #: How files end that hold others.
 PACKED = ('.7z', '.bz2', '.gz', '.rar', '.tar', '.tgz', '.xz', '.zip')
 #: How the address of a model on the Hugging Face hub begins.
