@@ -55,11 +55,13 @@ def pytest_collection_finish():
 
 
 def pytest_collection_modifyitems(items):
-    """In several workers the files with the most slow tests go first, lest one be left with
-    them when the others are done. (``--no-loadscope-reorder`` keeps this order.)"""
+    """In several workers the files that take longest go first, lest one be left with them
+    when the others are done. (``--no-loadscope-reorder`` keeps this order.)"""
     if 'PYTEST_XDIST_WORKER' in os.environ:
-        slow = Counter(item.path for item in items if item.get_closest_marker('slow'))
-        items.sort(key=lambda item: -slow[item.path])
+        share = Counter()
+        for item in items:
+            share[item.path] += 15 if item.get_closest_marker('slow') else 1
+        items.sort(key=lambda item: -share[item.path])
 
 
 @pytest.fixture(scope='session')
