@@ -260,10 +260,11 @@ def test_georeference_is_kept(segment, tmp_path):
 def test_more_than_four_gigabytes(tmp_path, monkeypatch):
     """BigTIFF, where the other kind could be too small."""
     assert 2 ** 31 < label_tiff._MOST_IN_CLASSIC < 2 ** 32
-    labels = np.random.randint(0, 3, (99, 101), np.uint8)
-    for most, big in ((99 * 101, False), (99 * 101 - 1, True)):
+    labels, many = np.random.randint(0, 3, (99, 101), np.uint8), [(1, 2, 3)] * 300
+    for most, colours, big in ((99 * 101, COLOURS, False), (99 * 101 - 1, COLOURS, True),
+                               (99 * 101, many, True)):  # of 16 bits
         monkeypatch.setattr(label_tiff, '_MOST_IN_CLASSIC', most)
-        write_label_tiff(tmp_path / 'a.tif', labels.shape, in_windows(labels, 50), COLOURS)
+        write_label_tiff(tmp_path / 'a.tif', labels.shape, in_windows(labels, 50), colours)
         with tifffile.TiffFile(tmp_path / 'a.tif') as file:
             assert file.is_bigtiff == big and (file.asarray() == labels).all()
 
