@@ -20,7 +20,7 @@ def good(number):
     random = np.random.RandomState(number)
     pixels = random.randint(0, 256, (24 + 8 * (number % 3), 40, 3), np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, ('PNG', 'JPEG')[number % 2])
+    Image.fromarray(pixels).save(file, ('PNG', 'JPEG')[number % 2], compress_level=1)
     return file.getvalue()
 
 
@@ -34,7 +34,7 @@ def bad(number):
 
 
 def work(weights, folder, rank):
-    """What a process has: its half, in batches of four."""
+    """What a process has: its half, in batches of sixteen."""
     import torch
 
     from fcn_plugin.apis import FCNInferencer
@@ -46,7 +46,7 @@ def work(weights, folder, rank):
     segment = FCNInferencer(weights, device='cpu', cfg_options=dict(test_pipeline=[
         dict(type='LoadImageFromFile'), dict(type='Resize', scale=(32, 32), keep_ratio=False),
         dict(type='PackSegInputs')]))
-    for number, result in enumerate(segment.stream(mine, 4, progress=False, failed=failed)):
+    for number, result in enumerate(segment.stream(mine, 16, progress=False, failed=failed)):
         assert result.labels.shape == result.image.shape[:2]
         done.append(result.path.name)
         if number >= WARM_UP and number % STEP == 0:
