@@ -89,9 +89,11 @@ def test_archives_that_are_others(archive, tmp_path):
         siftflow_to_folders(root, test, tmp_path / 'out')
     test.write_text('coast_1\n')
     path = root / FOLDERS['geometric'] / SCENES / 'coast_2.mat'
-    savemat(path, dict(S=np.full((32, 40), 4)))
-    with pytest.raises(ValueError, match=r"coast_2.mat: 'S' .* from 4 to 4, expected"):
-        siftflow_to_folders(root, test, tmp_path / 'out')
+    for wrong in (4, -2):
+        savemat(path, dict(S=np.full((32, 40), wrong)))
+        with pytest.raises(ValueError,
+                           match=f"coast_2.mat: 'S' .* from {wrong} to {wrong}, expected"):
+            siftflow_to_folders(root, test, tmp_path / 'out')
     savemat(path, dict(labels=np.zeros((32, 40))))
     with pytest.raises(ValueError, match="coast_2.mat has no 'S'"):
         siftflow_to_folders(root, test, tmp_path / 'out')
@@ -99,6 +101,16 @@ def test_archives_that_are_others(archive, tmp_path):
 
 
 # --- the data ----------------------------------------------------------------
+
+
+def test_maps_of_tasks_lie_in_folders_as_the_first_one_s(tmp_path):
+    (tmp_path / 'list.txt').write_text('north/1\nsouth/1\n')
+    dataset = DATASETS.build(dict(
+        type='MultiTaskDataset', data_root=str(tmp_path), ann_file='list.txt', pipeline=[],
+        data_prefix=dict(img_path='image', seg_map_path='kind', height='height'),
+        metainfo=dict(classes=('a', ), tasks=dict(height=('b', )))))
+    assert [dataset.get_data_info(i)['task_paths'] for i in range(2)] == [
+        dict(height=f'{tmp_path}/height/{name}/1.png') for name in ('north', 'south')]
 
 
 def test_siftflow(archive, tmp_path):
