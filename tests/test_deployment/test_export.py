@@ -250,6 +250,8 @@ def test_resize_of():
                  dict(type='Resize', scale=9, interpolation='nearest')):
         with pytest.raises(ValueError, match='without --preprocess'):
             found(load, step, pack)
+    with pytest.raises(ValueError, match="step .*'scale': 5.* cannot be put into"):
+        found(load, dict(type='Resize', scale=9), dict(type='Resize', scale=5), pack)
 
 
 # --- the tool, and real images --------------------------------------------------------
