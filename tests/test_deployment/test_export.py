@@ -165,6 +165,11 @@ def test_one_channel_decides_by_its_threshold():
     assert compare_backends(reference, Answers(SURE, labels), [IMAGE], 1e-3, 0.3)['equal'] == 1
     with pytest.raises(ValueError, match='25.00 % of the labels'):
         compare_backends(reference, Answers(SURE, LABELS), [IMAGE], 1e-3, 0.3)
+    near = SURE.copy()  # to the threshold: rounding decides
+    near[:, 1, 1] = .6999, .3001
+    graph = Answers(near, np.where(near[1] > .3002, 1, 0))
+    found = compare_backends(Answers(near, labels), graph, [IMAGE], 1e-3, 0.3)
+    assert found['equal'] == 0.75 and found['gap'] == pytest.approx(1e-4, rel=1e-3)
 
 
 # --- errors -------------------------------------------------------------------------
