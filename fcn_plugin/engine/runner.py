@@ -8,6 +8,7 @@ from mmengine.dist import broadcast_object_list
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -84,6 +85,12 @@ class FCNRunner(Runner):
         name = [new_folder(self.work_dir, self._timestamp) if self._rank == 0 else '']
         broadcast_object_list(name)
         self._timestamp = name[0]
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """Builds one of this run's: by a name, mmengine would find that of a run before."""
+        if isinstance(visualizer, dict):
+            visualizer = dict(visualizer, name=self.log_dir)
+        return super().build_visualizer(visualizer)
 
     def register_hooks(self, default_hooks: dict | None = None,
                        custom_hooks: list | None = None) -> None:

@@ -22,9 +22,6 @@ from ..utils.config import merge_options, read_config
 from ..utils.errors import FailedRunError, InputError
 from ..utils.paths import shown, tool_command
 
-#: Linux's prctl: the signal that a process gets when the one that started it has ended.
-_PR_SET_PDEATHSIG = 1
-
 
 def stages(config: str) -> list[Path]:
     """The configs to train one after the other, the coarsest first.
@@ -146,10 +143,9 @@ def run_to_its_end(title: str, file: str, config: Config, work_dir: Path,
 
 
 def exit_code_of(command: Sequence[str]) -> int:
-    """Runs a command in a process that, on Linux, ends with this one, however that ends."""
-    end_with_us = None
-    if sys.platform == 'linux':
-        end_with_us = partial(ctypes.CDLL(None).prctl, _PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Runs a command in a process that ends with this one (on Linux: PR_SET_PDEATHSIG, 1)."""
+    end_with_us = (partial(ctypes.CDLL(None).prctl, 1, signal.SIGTERM)
+                   if sys.platform == 'linux' else None)
     return subprocess.run(command, preexec_fn=end_with_us).returncode
 
 

@@ -22,8 +22,7 @@ from .train import build_runner, figure_lines
 def test(config: Config, checkpoint: str, *, tta: bool = False,
          original_size: bool = False, crf: bool = False, out: str | None = None,
          show: bool = False, show_dir: str | None = None, wait_time: float = 2.,
-         fast: bool = False, tile: int | None = None,
-         overlap: int | None = None
+         fast: bool = False, tile: int | None = None, overlap: int | None = None
          ) -> dict[str, float]:
     """Evaluates, prints the metrics and writes them to the work dir.
 
@@ -84,8 +83,7 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     # the config that training has left in the work dir.
     plain = Config(config.to_dict())
     check_classes(config, ['test_dataloader'])
-    with explain_errors(config), explain_lost_processes(
-            'Start all processes again'):
+    with explain_errors(config), explain_lost_processes('Start all processes again'):
         runner = build_runner(plain)
         if is_main_process():  # beside its log: the work dir's own is the training's
             dumped = f'{runner.timestamp}.py'

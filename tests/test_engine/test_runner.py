@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from fcn_plugin.datasets.bad_samples import BadSampleError
 from fcn_plugin.engine import FCNRunner, FCNVisualizationHook
 from fcn_plugin.engine.train import build_runner
+from fcn_plugin.utils.config import load_config
 from fcn_plugin.utils.errors import InputError, NotFiniteError
 
 OURS = dict(type='ExactResumeTrainLoop')
@@ -382,6 +383,15 @@ def test_other_runners(tmp_path, name, said):
     config.runner_type = 'DerivedRunner'
     forget_runs()
     assert type(build_runner(config)) is DerivedRunner
+
+
+def test_two_runs_of_a_process_write_to_folders_of_their_own(tmp_path):
+    """Of a config that names its visualizer, by which mmengine would find the first run's."""
+    path = write_config(tmp_path, SHAPES)
+    assert Config.fromfile(path).visualizer.name
+    for name in ('first', 'second'):
+        build_runner(load_config(str(path), work_dir=str(tmp_path / name)))
+        assert len(list((tmp_path / name).glob('*/vis_data/config.py'))) == 1
 
 
 def test_the_config_s_text_is_not_laid_out(tmp_path, monkeypatch):
