@@ -13,10 +13,8 @@ Curve = tuple[Sequence[float], Sequence[float]]
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00', '#404040')
 
 
-def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
-               x_label: str = 'iteration', limits: tuple[float, float] | None = None
-               ) -> str:
-    """Draws curves over the same axis.
+def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False) -> str:
+    """Draws curves over iterations.
 
     Args:
         curves (Mapping): From names to x and y values, as many of one as of the other.
@@ -24,8 +22,6 @@ def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
         title (str): Above the chart.
         smooth (bool): Whether each curve is drawn faintly, with a running average over
             about a tenth of it on top. Defaults to False.
-        x_label (str): Below the chart. Defaults to 'iteration'.
-        limits (tuple[float, float], optional): Of the y axis. Defaults to the data's.
 
     Returns:
         str: An ``<svg>`` element, 4.4 inches wide, with its text as text, not as shapes.
@@ -44,13 +40,11 @@ def line_chart(curves: Mapping[str, Curve], title: str, smooth: bool = False,
         axes.plot(x, y, color=colour, label=name, linewidth=1.6, marker=marker,
                   markersize=4)
     axes.set_title(title, fontsize=10, loc='left')
-    axes.set_xlabel(x_label, fontsize=9)
+    axes.set_xlabel('iteration', fontsize=9)
     axes.tick_params(labelsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(alpha=0.3)
     axes.spines[['top', 'right']].set_visible(False)
-    if limits:
-        axes.set_ylim(*limits)
     if len(curves) > 1:
         figure.legend(loc='outside lower left', ncols=2, fontsize=8, frameon=False)
     text = io.StringIO()
