@@ -122,6 +122,14 @@ def test_of_many_convolutions_the_first_fifth_stays_in_float32(classes, channels
     assert everything == [f'c{i}' for i in range(12)]
 
 
+def test_of_few_convolutions_the_first_stays_in_float32():
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node('Conv', ['x', f'w{i}'], ['x'], f'c{i}') for i in range(3)],
+        'g', [], [], [onnx.numpy_helper.from_array(np.zeros((8, 8, 1, 1)), f'w{i}')
+                      for i in range(3)])
+    assert _chosen(graph, 5)[0] == ['c1', 'c2']
+
+
 @pytest.mark.parametrize('preprocess', [True, False])
 @pytest.mark.parametrize('fast', [False, True])
 def test_openvino_gives_the_same_labels_at_each_size(files, monkeypatch, preprocess, fast):

@@ -162,6 +162,23 @@ def test_a_loss_is_averaged_where_it_stands_and_time_is_the_usual_one():
 # --- what is compared with what ---------------------------------------------------------
 
 
+def test_minutes_are_of_the_usual_step_and_figures_of_the_last_validation(plan, work):
+    """Of which the log may lack the end, where a disk was full."""
+    run = Plan(plan, work, options=['randomness.deterministic=True']).run('base', 3)
+    assert run.config.randomness == dict(seed=3, deterministic=True)
+    finish(run, **figures(7.))
+    scalars, = run.work_dir.glob('*/vis_data/scalars.json')
+    lines = [dict(loss=1., time=time, step=i) for i, time in enumerate((0.5, 9., 0.5), 1)]
+    for end, found in ((4, figures(7.)), (2, {})):
+        judged = dict(figures(7.), step=end)
+        scalars.write_text('\n'.join(map(json.dumps, [*lines, judged])))
+        (done, ), = (runs.values() for runs in finished_runs([run])[0].values())
+        assert done.pop('minutes') == pytest.approx(0.5 * 4 / 60)
+        assert {key: done.get(key) for key in found} == found and bool(done) == bool(found)
+        torch.save(dict(meta=dict(iter=4), state_dict={}, message_hub=dict(
+            runtime_info=dict(validated_iter=4))), run.work_dir / 'iter_4.pth')
+
+
 def test_the_table_holds_every_finished_run_of_the_plan(plan, work, tmp_path):
     read = Plan(plan, work)
     for name, seed, value in (('base', 0, 50.), ('base', 1, 60.), ('summed', 1, 63.)):
