@@ -1,6 +1,9 @@
 """The forked ``python`` of the tests does what ``python`` does."""
 import json
 import subprocess
+import time
+
+import pytest
 
 CODE = """
 import atexit, json, os, random, sys, numpy, torch
@@ -28,11 +31,16 @@ def test_code_has_its_own_place_and_numbers(forked_python, tmp_path):
     assert all(a != b for a, b in zip(*drawn))
 
 
-def test_it_ends_by_the_signal_that_it_gets(forked_python):
-    for ended, code in (('terminate', -15), ('kill', -9)):
-        with subprocess.Popen([forked_python, '-c', 'import time; print(1, flush=True); '
-                               'time.sleep(60)'], stdout=subprocess.PIPE) as process:
-            assert process.stdout.readline() == b'1\n'
-            getattr(process, ended)()
-            assert process.wait(10) == code
-            assert process.stdout.read() == b''  # the fork is gone, too
+HEARS = 'import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(5)); '
+
+
+@pytest.mark.parametrize('before, ended, code', [
+    ('', 'terminate', -15), (HEARS, 'terminate', 5), ('', 'kill', -9)])
+def test_it_ends_as_the_signal_that_it_gets_has_it_end(forked_python, before, ended, code):
+    program = f'{before}import time; print(1, flush=True); time.sleep(20)'
+    with subprocess.Popen([forked_python, '-c', program], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b'1\n'
+        getattr(process, ended)()
+        begun = time.monotonic()
+        assert process.wait(10) == code and process.stdout.read() == b''
+        assert time.monotonic() - begun < 10  # the fork is gone, too, which holds the pipe
