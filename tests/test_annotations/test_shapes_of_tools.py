@@ -323,6 +323,23 @@ def test_of_yolo_s_two_files_of_names_data_yaml_counts(tmp_path):
     assert export.classes == ['a', 'b'] and not broken
 
 
+@pytest.mark.parametrize('name', ['data.yml', 'DATA.YAML', 'Data.Yml'])
+def test_yolo_s_names_are_read_whatever_the_file_s_suffix_looks_like(name, tmp_path):
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'labels' / 'x.txt').write_text('1 0 0 1 0 1 1\n')
+    (tmp_path / name).write_text('names: [a, b]')
+    ((kind, export), ), _ = read_files([tmp_path / name])
+    assert kind == 'YOLO'
+    assert [region.name for region in export.images[0].regions] == ['b']
+
+
+def test_a_format_s_suffix_may_be_in_capitals(tmp_path):
+    cvat_s, coco_s = tmp_path / 'annotations.XML', tmp_path / 'instances.JSON'
+    cvat_s.write_text('<annotations><image name="x.jpg" width="9" height="9"/></annotations>')
+    coco_s.write_text('{"images": [], "annotations": [], "categories": []}')
+    assert [name for name, _ in read_files([cvat_s, coco_s])[0]] == ['CVAT', 'COCO']
+
+
 def test_empty_lines_of_yolo_s_classes_are_none(tmp_path):
     (tmp_path / 'labels').mkdir()
     (tmp_path / 'labels/x.txt').write_text('1 0.2 0.1 0.4 0.1 0.4 0.5\n')
