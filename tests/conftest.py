@@ -30,8 +30,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / 'tools' / 'analysis_to
 
 
 def pytest_configure(config):
-    """What takes seconds is imported by those that collect: pytest-xdist's first process,
-    which the others wait for, does not."""
+    """Imports what takes seconds, and starts the tests' server, in the processes that collect:
+    pytest-xdist's first one, which the others wait for, does neither."""
     if config.getoption('dist', 'no') != 'no':
         return
     import torch
@@ -40,8 +40,13 @@ def pytest_configure(config):
     torch.set_num_threads(THREADS)
     if 'PYTEST_XDIST_WORKER' in os.environ:
         import preloaded  # noqa: F401  which a part of the whole suite would hardly need
-    if not hasattr(os, 'fork'):
-        return
+    if hasattr(os, 'fork'):
+        _start_server()
+
+
+def _start_server():
+    """Forks off, while it has done nothing yet, the process that the tests' processes are
+    forks of."""
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(['pytest', 'preloaded', 'broken_runs'])
     multiprocessing.resource_tracker.ensure_running()  # which the server would start
