@@ -44,6 +44,7 @@ def of_labelme(kind, points):
 
 @pytest.mark.parametrize('kind, points, expected', [
     ('rectangle', [[10, 7], [2, 3]], box(2, 3, 10, 7)),
+    ('rectangle', [[2, 3], [10, 3], [10, 7], [2, 7]], box(2, 3, 10, 7)),
     ('circle', [[20.2, 15.3], [26.2, 15.3]], oval(20.2, 15.3, 6, 6)),
     ('circle', [[20.2, 15.3], [23.2, 19.3]], oval(20.2, 15.3, 5, 5))])
 def test_labelme(kind, points, expected):
@@ -74,6 +75,16 @@ def test_cvat_names_its_classes_in_their_order_whatever_was_exported(of):
     assert found.classes == ['b', 'a'] and found.colours == dict(b=(0, 0, 0), a=(0, 0, 1))
     twice = of_cvat(f'<meta><{of}><labels>{labels}{labels}</labels></{of}></meta>')
     assert twice.classes == ['b', 'a']
+
+
+def test_cvat_s_regions_are_of_the_labels_of_its_file():
+    labels = '<meta><task><labels><label><name>a</name></label></labels></task></meta>'
+    region = ('<image name="x" width="50" height="30"><box label="b" xtl="0" ytl="0" xbr="9" '
+              'ybr="9"/></image>')
+    found, = of_cvat(labels + region).images
+    assert "box 1: its label 'b' is none of the labels" in found.fault and not found.regions
+    found, = of_cvat(region).images
+    assert found.fault is None and found.regions[0].name == 'b'
 
 
 def test_cvat_s_shapes_of_a_higher_order_lie_over_others():
@@ -305,6 +316,17 @@ def test_yolo_s_points_may_leave_the_image_and_its_folders_be_splits(tmp_path):
     (tmp_path / 'data.yaml').write_text('names: [a]\n')
     found = yolo.read(yolo.names_in(tmp_path / 'data.yaml'), tmp_path / 'data.yaml')
     assert (drawn(found) == box(10, 3, 50, 15)).all()
+
+
+def test_yolo_s_files_may_have_a_mark_of_their_encoding(tmp_path):
+    (tmp_path / 'labels').mkdir()
+    for name, text in (('labels/x.txt', '1 0.2 0.1 0.4 0.1 0.4 0.5 0.2 0.5\n'),
+                       ('classes.txt', '道\na\n'), ('data.yaml', 'names: [道, a]\n')):
+        (tmp_path / name).write_text(text, encoding='utf-8-sig')
+    for file in (tmp_path / 'classes.txt', tmp_path / 'data.yaml'):
+        names = yolo.names_in(file)
+        assert names == ['道', 'a']
+        assert (drawn(yolo.read(names, file)) == box(10, 3, 20, 15)).all()
 
 
 def test_numbers_of_yolo_s_classes_begin_with_0(tmp_path):

@@ -15,7 +15,7 @@ from fcn_plugin.annotations.drawing import draw
 from fcn_plugin.annotations.files import read_json, read_xml
 from fcn_plugin.annotations.formats import WRITTEN, read_file
 from fcn_plugin.annotations.outlines import proposed
-from fcn_plugin.annotations.regions import Annotated, area
+from fcn_plugin.annotations.regions import Annotated, Region, area, joined
 from fcn_plugin.inference.inferencer import FCNInferencer
 from fcn_plugin.inference.predict_files import predict_to_files
 
@@ -99,6 +99,20 @@ def test_what_is_written_reads_as_predicted(trained, scenes, tmp_path, format):
 
 
 @pytest.mark.parametrize('format', WRITTEN)
+def test_points_are_written_to_a_hundredth_of_a_pixel(tmp_path, format):
+    """Also in shares of the sides of an image of 24 megapixels."""
+    size = 4000, 6000
+    ring = np.random.default_rng(0).uniform(9, 3990, (9, 2))
+    hole = ring[:3] + 0.126
+    image = Annotated('x.png', size, (Region('a', (ring, ), (hole, ), score=0.5), ),
+                      tmp_path / 'x.png')
+    WRITTEN[format].write([image], tmp_path, ['a'])
+    one, = read_again(format, tmp_path).values()
+    found = one.regions[0].outlines[0] * (size[::-1] if one.shares else 1)
+    assert found == pytest.approx(joined(image.regions[0]), abs=0.0101)
+
+
+@pytest.mark.parametrize('format', WRITTEN)
 def test_scores_stand_where_a_format_has_a_place_for_them(trained, scenes, tmp_path, format):
     predict_to_files(scenes / 'b.png', trained / 'best.pth', out_dir=tmp_path / 'out',
                      format=format, device='cpu')
@@ -133,7 +147,8 @@ def test_without_a_background_each_class_is_proposed(trained, scenes, tmp_path):
 
 def test_label_studio_serves_the_images_below_its_root(trained, scenes, tmp_path):
     """No storage may be the document root itself: that is the folder above."""
-    files = [scenes / 'b.png', scenes / 'a/Größe 道.jpg']
+    odd = (scenes / 'a/Größe 道.jpg').rename(scenes / 'a/Größe 50%20 #道.jpg')
+    files = [scenes / 'b.png', odd]
     predict_to_files(files, trained / 'best.pth', out_dir=tmp_path / 'out',
                      format='labelstudio', device='cpu')
     tasks = read_json(tmp_path / 'out/tasks.json')

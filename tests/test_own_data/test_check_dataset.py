@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from tiny_runs import run_tool, succeed
 
 from fcn_plugin.masks.encoding import Encoding, to_labels
+from fcn_plugin.masks.palettes import palette_fault
 from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.findings import labels_of, report
 from fcn_plugin.own_data.inspect_pairs import Inspected, class_shares
@@ -356,6 +357,19 @@ def test_splits_of_folders(tmp_path, image, mask):
     assert not checked.faults
 
 
+def test_what_is_for_testing_is_never_trained_on(tmp_path):
+    """Validation is where nothing is for training, if it has two images that differ."""
+    for split, start, count in (('val', 0, 4), ('test', 10, 3)):
+        make(tmp_path, f'{split}/images/{{}}.png', f'{split}/masks/{{}}.png', count, start)
+    names = split_names(check_dataset(tmp_path))
+    assert names['test'] == [f'{i:03d}.png' for i in range(10, 13)]
+    assert sorted(names['train'] + names['val']) == [f'00{i}.png' for i in range(4)]
+    for number in range(1, 4):
+        save(tmp_path / f'val/images/00{number}.png', picture(0))
+    with pytest.raises(ValueError, match='4 training pairs, expected at least 2 different'):
+        check_dataset(tmp_path)
+
+
 def test_splits_of_lists(tmp_path):
     make(tmp_path, 'JPEGImages/{}.jpg', 'SegmentationClass/{}.png')
     lists = tmp_path / 'ImageSets' / 'Segmentation'
@@ -563,6 +577,16 @@ def test_palettes_that_order_colours_anew_are_a_fault(tmp_path, orders, fine):
         names = ['a', 'b', 'c'][:len({value for order in orders for value in order})]
         names = names[:max(map(len, orders))]
         assert not check_dataset(tmp_path, classes=names).faults
+
+
+def test_pixels_that_do_not_count_are_of_any_colour():
+    palettes = [(Path(f'{name}.png'), {0: 0, 1: 0xFF0000, 255: colour})
+                for name, colour in (('a', 0xE0E0C0), ('b', 0xFFFFFF), ('c', 0xFFFFFF))]
+    assert palette_fault(palettes) is None
+    palettes[2][1][2] = 0x00FF00
+    assert palette_fault(palettes) is None
+    palettes[1][1][1] = 0x00FF00
+    assert 'value 1 is #ff0000 in a.png and #00ff00 in b.png' in palette_fault(palettes)
 
 
 @pytest.mark.parametrize('size', [(40, 1), (1, 40), (1100, 2)])

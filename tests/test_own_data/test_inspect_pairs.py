@@ -9,7 +9,8 @@ from PIL import Image
 
 from fcn_plugin.layouts.find_pairs import Pair
 from fcn_plugin.masks.encoding import Encoding
-from fcn_plugin.own_data.check_dataset import check_dataset
+from fcn_plugin.masks.mask_blur import look_around
+from fcn_plugin.own_data.check_dataset import _as_colours, check_dataset
 from fcn_plugin.own_data.config_text import plan_of
 from fcn_plugin.own_data.findings import labels_of
 from fcn_plugin.own_data.inspect_pairs import (
@@ -74,6 +75,18 @@ def test_one_jpeg_among_other_masks_blurs_none_of_them(tmp_path):
     checked = check_dataset(str(tmp_path))
     assert not checked.encoding.faults and len(items_of(tmp_path)) == 5
     assert checked.encoding.label_map == {0: 0, 1: 1, 2: 2}
+
+
+def test_grey_masks_among_coloured_ones_have_the_surroundings_of_colours(tmp_path):
+    grey = np.kron(np.random.default_rng(0).integers(0, 9, (8, 12)), np.ones((3, 3), int))
+    pair = Pair(tmp_path / 'a.png', tmp_path / 'b.png', None)
+    save(pair.image, noise(0))
+    save(pair.mask, grey.astype(np.uint8)[..., None].repeat(3, 2))
+    found, = inspect_pairs([pair])
+    assert not found.colours
+    coloured, colours = _as_colours(found), grey * 0x010101
+    assert coloured.counts == {v * 0x010101: n for v, n in found.counts.items()}
+    assert coloured.around == look_around(colours, coloured.counts, True)
 
 
 def test_of_very_many_values_all_pixels_are_counted(tmp_path):
