@@ -24,6 +24,15 @@ def test_whole_cells_count_or_do_not():
     assert not torch.equal(weight[0], weight[1])
 
 
+def test_cells_count_with_their_probability_and_are_as_large_as_the_coarsest_stride():
+    image = torch.zeros(1, 1, 640, 960)
+    assert CellSampler(0.1, 4).sample(image, image).mean() == pytest.approx(1, abs=0.06)
+    weight = CellSampler(0.5).sample(image, image)[0].unflatten(1, (-1, 32))
+    assert (weight.unflatten(0, (-1, 32)).std((1, 3)) == 0).all()
+    assert (weight[:, 0] != weight[:, 1]).any()
+    assert (CellSampler(1).sample(image, image) == 1).all()
+
+
 @pytest.mark.parametrize('loss', [dict(reduction='sum'), dict(avg_non_ignore=True)])
 def test_the_expected_loss_is_that_of_whole_images(loss):
     def head(**options):

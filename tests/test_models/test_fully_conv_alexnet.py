@@ -131,6 +131,28 @@ def test_the_kernel_is_the_papers():
     np.testing.assert_allclose(bilinear_kernel(32, 63), bilinear(1, 32, 63)[0, 0], atol=1e-7)
 
 
+@torch.no_grad()
+def test_dropout_is_elementwise_behind_both_wide_layers():
+    trunk = FullyConvAlexNet(fc_channels=64, fc_dropout=0.25)
+    for layer, weight in ((trunk.conv6, torch.zeros(64, 256, 6, 6)),
+                          (trunk.conv7, torch.eye(64)[..., None, None])):
+        layer.weight.copy_(weight)
+        layer.bias.fill_(layer is trunk.conv6)
+    found, = trunk(torch.zeros(1, 3, 120, 120))  # of ones, each dropped or times 4 / 3 twice
+    assert set(found.unique().tolist()) <= {0., float(torch.tensor(4 / 3)**2), 16 / 9}
+    assert found.gt(0).float().mean() == pytest.approx(0.75**2, abs=0.1)
+    assert (found.std((2, 3)) > 0).any()
+    assert (trunk.eval()(torch.zeros(1, 3, 120, 120))[0] == 1).all()
+
+
+def test_layers_start_by_he_s_initialisation():
+    trunk = FullyConvAlexNet(fc_channels=8)
+    trunk.init_weights()
+    std = (2 / (384 * 9))**0.5
+    assert trunk.conv3.weight.std().item() == pytest.approx(std, rel=0.01)
+    assert not trunk.conv3.bias.any()
+
+
 def test_the_offset_is_the_published_one(model):
     assert model.decode_head.image_offset == OFFSET
 

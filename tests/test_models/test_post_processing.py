@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -12,6 +12,7 @@ from fcn_plugin.models import DenseCRF
 from fcn_plugin.models.post_processors import PostProcessor
 from fcn_plugin.models.post_processors.base import unnormalise
 from fcn_plugin.models.segmentors import with_post_processing
+from fcn_plugin.models.segmentors.post_processing import use_crf
 
 BACKBONE = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
                 out_indices=(1, 2, 3))
@@ -161,6 +162,10 @@ def test_one_channel_for_two_classes():
     torch.testing.assert_close(found.seg_logits.data, expected, atol=1e-4, rtol=0)
     assert torch.equal(found.pred_sem_seg.data, (expected > 0.4).to(
         found.pred_sem_seg.data))
+    model = build(head=head)
+    model.decode_head.threshold = float(expected.quantile(0.9))
+    found, = predict(model, image_data((40, 50)))
+    assert found.pred_sem_seg.data.double().mean() == pytest.approx(0.1, abs=0.01)
 
 
 @pytest.mark.parametrize('threshold, labels', [(0.2, [0, 1, 1, 1]), (0.7, [0, 0, 0, 1]),
@@ -204,6 +209,22 @@ def test_any_segmentor():
                    rgb(data['inputs'][0]))
     fcn = MODELS.get('FCNSegmentor')
     assert with_post_processing(fcn) is fcn
+
+
+def test_several_heads_are_refined_but_not_trained_behind():
+    kind = with_post_processing(MODELS.get('CascadeEncoderDecoder')).__name__
+    with pytest.raises(ValueError, match='CRFRNN is trained behind one decode head, but'):
+        MODELS.build(dict(type=kind, num_stages=2, backbone=BACKBONE, decode_head=[
+            STOCK, STOCK], data_preprocessor=PREPROCESSOR, post_processor=RNN))
+    MODELS.build(dict(type=kind, num_stages=2, backbone=BACKBONE, decode_head=[
+        STOCK, STOCK], data_preprocessor=PREPROCESSOR, post_processor=CRF))
+
+
+def test_a_post_processor_of_another_type_is_kept():
+    config = Config(dict(model=dict(type='EncoderDecoder', post_processor=RNN)))
+    use_crf(config)
+    assert config.model.post_processor == RNN
+    assert config.model.type == 'EncoderDecoderWithPostProcessor'
 
 
 def test_padding_is_no_part_of_the_image():

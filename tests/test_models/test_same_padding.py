@@ -9,7 +9,7 @@ from fcn_plugin.models.same_padding import Conv2d, SamePadConv2d, same_padded
 
 @pytest.mark.parametrize('kernel, stride, dilation', [
     (3, 1, 1), (5, 1, 2), (2, 1, 1), (1, 1, 1), (3, 2, 1), (5, 2, 1), (4, 2, 1), (7, 4, 1),
-    ((3, 5), (2, 1), 1), (3, 2, 2), (2, 1, 3)])
+    ((3, 5), (2, 1), 1), (3, (1, 2), 1), (3, 2, 2), (2, 1, 3)])
 @pytest.mark.parametrize('size', [(8, 12), (9, 7), (1, 2)])
 def test_as_mmcv_pads(kernel, stride, dilation, size):
     ours = same_padded(4, 6, kernel, stride, padding=99, dilation=dilation, groups=2)
@@ -18,6 +18,14 @@ def test_as_mmcv_pads(kernel, stride, dilation, size):
     image = torch.randn(2, 4, *size)
     torch.testing.assert_close(ours(image), theirs(image))
     assert type(ours) is (SamePadConv2d if stride != 1 or kernel == 2 else Conv2d)
+
+
+@pytest.mark.parametrize('size', [(8, 12), (9, 7)])
+def test_a_compiler_pads_alike(size, monkeypatch):
+    conv, image = same_padded(2, 3, 5, 4), torch.randn(1, 2, *size)
+    expected = conv(image)
+    monkeypatch.setattr(torch.compiler, 'is_compiling', lambda: True)
+    assert torch.equal(conv(image), expected)
 
 
 def test_one_more_zero_behind_than_before():

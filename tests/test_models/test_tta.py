@@ -136,6 +136,18 @@ def test_one_channel_is_a_probability_already(kind):
     assert ((labels > 0) == (expected > 0.4)).double().mean() > 0.95
 
 
+def test_two_channels_are_two_classes():
+    tta = MODELS.build(dict(type='FCNTTAModel', module=config('FCNSegmentor', num_classes=2)))
+    views = torch.randn(3, 2, 8, 9, generator=torch.Generator().manual_seed(0)) * 3
+    merged, = tta.merge_preds([[SegDataSample(
+        seg_logits=PixelData(data=each), pred_sem_seg=PixelData(
+            data=each.argmax(0, keepdim=True).to(torch.uint8))) for each in views]])
+    expected = views.softmax(1).mean(0)
+    torch.testing.assert_close(merged.seg_logits.data.softmax(0), expected)
+    labels = merged.pred_sem_seg.data
+    assert labels.dtype == torch.uint8 and torch.equal(labels[0].long(), expected.argmax(0))
+
+
 @torch.no_grad()
 def test_truth_and_name_stay_with_the_image():
     tta = MODELS.build(dict(type='FCNTTAModel', module=config('EncoderDecoder')))

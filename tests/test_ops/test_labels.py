@@ -157,6 +157,9 @@ def test_other_types_are_computed_in_float32(dtype):
     scores = torch.randn(4, 6, 5).to(dtype)
     axes = sample_axis(6, 8, 48, 48), sample_axis(5, 8, 40, 40)
     assert torch.equal(label_scores(scores, *axes), label_scores(scores.float(), *axes))
+    found = resample_scores(scores, *axes)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, resample_scores(scores.float(), *axes))
 
 
 @pytest.mark.parametrize('classes, dtype', [(2, torch.uint8), (255, torch.uint8),

@@ -93,6 +93,7 @@ def test_a_classifier_is_none_of_these_nets():
     ('fc7', [np.zeros((FC, FC)), np.zeros(FC)], f'{FC}x{FC}, expected {FC}x{FC}x1x1'),
     ('fc6', [np.full((FC, 32, 7, 7), np.nan), np.zeros(FC)], 'infinite values or NaN'),
     ('fc7', [np.full((FC, FC, 1, 1), 1e300), np.zeros(FC)], 'infinite values or NaN'),
+    ('fc7', [-1e300 * np.eye(FC)[..., None, None], np.zeros(FC)], 'infinite values or NaN'),
     ('score_fr', [np.zeros((6, FC, 1, 1)), np.zeros(5)], 'expected 5x16x1x1'),
     ('score_fr', [np.zeros((5, FC, 1, 1))], r'1 sets of weights.*expected 2'),
     ('score_pool4', [np.zeros((5, 31, 1, 1)), np.zeros(5)], 'expected 5x32x1x1'),
@@ -187,7 +188,8 @@ def test_matrices_of_a_classifier_are_kernels():
     expected = convert(net).state_dict
     for name in ('fc6', 'fc7', 'score_fr'):
         weight, bias = net[name][1]
-        net[name] = ('InnerProduct', [weight.reshape(len(weight), -1), bias])
+        shape = (1, 1) if name == 'fc6' else ()  # as the old format has it
+        net[name] = ('InnerProduct', [weight.reshape(*shape, len(weight), -1), bias])
     converted = convert(net).state_dict
     assert all(torch.equal(converted[key], expected[key]) for key in expected)
     weight, bias = net['conv1_1'][1]
@@ -274,7 +276,7 @@ def test_learned_kernels_are_kept(variant, learned, stored, setting, change):
 
 def test_kernels_that_were_learned_a_little():
     kernel = bilinear(2, 8)
-    assert is_bilinear(kernel)
+    assert is_bilinear(kernel) and is_bilinear(kernel * np.float32(1 + 2e-7))  # rounded
     assert not is_bilinear(kernel * np.float32(1 + 5e-6))
 
 

@@ -83,6 +83,13 @@ def test_other_types_and_prefixes():
     expected = from_port(port).state_dict
     assert_same(from_port({f'module.{key}': value.double().requires_grad_()
                            for key, value in port.items()}).state_dict, expected)
+    half = {key: value.bfloat16() for key, value in port.items()}
+    in_full = {key: value.float() for key, value in half.items()}
+    assert_same(from_port(half).state_dict, from_port(in_full).state_dict)
+    ours = from_port(in_full).state_dict
+    again = to_port({key: value.bfloat16() for key, value in ours.items()})
+    assert_same(again, in_full)
+    assert {value.dtype for value in again.values()} == {torch.float32}
 
 
 def test_learned_kernels_survive():
