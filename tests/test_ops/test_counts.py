@@ -37,3 +37,9 @@ def test_a_label_that_is_no_class_is_told(count, prediction, truth):
 def test_no_pixel_is_no_pair(count):
     nothing = np.zeros(0, int)
     assert count(nothing, nothing, 3, 255).tolist() == [[0] * 3] * 3
+
+
+def test_a_photograph_may_be_of_one_class(count):
+    """More pixels than 16 bits count."""
+    same = np.ones(400_003, np.uint8)
+    assert count(same, same, 2, 255).tolist() == [[0, 0], [0, len(same)]]
