@@ -2,17 +2,18 @@
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..masks.reading import looks_like_masks
 from ..utils.errors import InputError
-from ..utils.files import decoded_text
-from ..utils.names import NamedFiles, every_file, plain
+from ..utils.names import plain
 from ..utils.paths import IMAGE_SUFFIXES
+from .lists import files_below, splits_of_lists
 from .other_files import (
     not_read,
+    refuse_panoptic,
     split_predictions,
     without_need,
     without_other_images,
@@ -140,19 +141,10 @@ def files_of_roles(root: Path, images: str | None, masks: str | None, notes: lis
             + not_read(root))
     pictures = [_file(root, path, images) for path in roles['image']]
     labels = [_file(root, path, masks) for path in roles['mask']]
+    if masks is None:
+        refuse_panoptic(labels)
     return (pictures if images else without_other_images(pictures, notes),
             labels if class_folders else without_other_masks(labels, notes))
-
-
-def files_below(root: Path) -> Iterator[Path]:
-    """All files below a folder, without what check_dataset.py and trainings wrote there."""
-    files = list(every_file(root))
-    written = {file.parent for file in files if file.name == 'config.py'
-               and (file.parent / 'overview.png').is_file()
-               and (file.parent / 'train.txt').is_file()}
-    runs = {file.parent.parent.parent for file in files if file.parent.name == 'vis_data'}
-    written |= {folder for folder in runs if root in folder.parents}
-    return (path for path in files if not written & set(path.parents))
 
 
 def lies_in(root: Path, named: str | None) -> Callable[[Path], bool]:
@@ -276,18 +268,26 @@ def match(images: list[File], masks: list[File],
         split = bool(image.split and mask.split and image.split != mask.split)
         return split or one != other and one in of_masks and other in of_images
     found: list[tuple[File, File]] = []
-    ways: list[tuple[str, Callable, tuple[str, str] | None]] = [
-        ('', lambda f: (f.split, f.place, f.stem), None),
-        ('', lambda f: (f.place, f.stem), None),
-        ('', lambda f: (f.split, place(f), f.stem), None),
-        ('', lambda f: f.stem, None),
-        ('names differ in capitals', lambda f: f.stem.lower(), None),
+    ways: list[tuple[str, Callable]] = [
+        ('', lambda f: (f.split, f.place, f.stem)),
+        ('', lambda f: (f.place, f.stem)),
+        ('', lambda f: (f.split, place(f), f.stem)),
+        ('', lambda f: f.stem),
     ]
-    affix = _common_affix([f.stem for f in images], [f.stem for f in masks])
-    if affix:
-        called = f"masks are called '{affix[0]}NAME{affix[1]}'"
-        ways[4:4] = [(called, lambda f: (f.split, place(f), f.stem), affix),
-                     (called, lambda f: (f.split, f.stem), affix)]
+
+    def other_names(note, names):
+        return [(note, lambda f: (f.split, place(f), names.get(f.path, f.stem))),
+                (note, lambda f: (f.split, names.get(f.path, f.stem)))]
+    # nnU-Net has NAME_0000.png of NAME.png, and images to test on without a mask.
+    labelled = {mask.split for mask in masks} | {None}
+    for what, longer, shorter in (
+            ('masks', masks, images),
+            ('images', [f for f in images if f.split in labelled], masks)):
+        affix = _common_affix([f.stem for f in shorter], [f.stem for f in longer])
+        if affix:
+            ways += other_names(f"{what} are called '{affix[0]}NAME{affix[1]}'",
+                                {f.path: _without(affix, f.stem) for f in longer})
+    ways.append(('names differ in capitals', lambda f: f.stem.lower()))
     inner: dict[Path, str] = {}
     folders = defaultdict(list)
     for file in (*images, *masks):
@@ -295,20 +295,19 @@ def match(images: list[File], masks: list[File],
     for files in folders.values():
         inner.update(zip((f.path for f in files), without_ends([f.stem for f in files])))
     ends = 'names differ in what all have at their ends'
-    ways += [(ends, lambda f: (f.split, place(f), inner[f.path]), None),
-             (ends, lambda f: (f.split, inner[f.path]), None)]
+    ways += other_names(ends, inner)
     ways.append(('', lambda f: (f.path.parent,  # image.png and mask.png
-                                not (f.stem.isalpha() and role_of(f.stem)) and f.stem), None))
+                                not (f.stem.isalpha() and role_of(f.stem)) and f.stem)))
     numbers = 'names agree in their numbers alone'
     ways.append((numbers, lambda f: tuple(int(n) for n in re.findall(r'\d+', f.stem))
-                 or f.stem, None))
-    for note, key, around in ways:
+                 or f.stem))
+    for note, key in ways:
         taken = {file for pair in found for file in pair}
         left = [f for f in images if f not in taken]
         lone = [f for f in masks if f not in taken]
         if not left or not lone:
             break
-        new = _by_key(left, lone, key, around)
+        new = _by_key(left, lone, key)
         new = [pair for pair in new if not apart(*pair)]
         if note in (numbers, ends) and 2 * len(new) <= min(len(left), len(lone)):
             continue  # two numberings that run apart agree in a few numbers by chance
@@ -320,29 +319,27 @@ def match(images: list[File], masks: list[File],
     return found
 
 
-def _by_key(images, masks, key, affix) -> list[tuple[File, File]]:
-    def mask_key(file):
-        if affix is None:
-            return key(file)
-        start, end = affix
-        stem = file.stem
-        if stem.startswith(start) and stem.endswith(end) and len(stem) > len(start + end):
-            file = file._replace(stem=stem[len(start):len(stem) - len(end)])
-        return key(file)
+def _by_key(images, masks, key) -> list[tuple[File, File]]:
     of_images, of_masks = defaultdict(list), defaultdict(list)
     for file in images:
         of_images[key(file)].append(file)
     for file in masks:
-        of_masks[mask_key(file)].append(file)
+        of_masks[key(file)].append(file)
     # Where two masks fit an image, the names do not say which is its own: no pair.
     return [(some[0], of_masks[k][0]) for k, some in of_images.items()
             if len(some) == 1 and len(of_masks.get(k, ())) == 1]
 
 
+def _without(affix: tuple[str, str], stem: str) -> str:
+    start, end = affix
+    around = stem.startswith(start) and stem.endswith(end) and len(stem) > len(start + end)
+    return stem[len(start):len(stem) - len(end)] if around else stem
+
+
 def _common_affix(images: Iterable[str],
                   masks: Sequence[str]) -> tuple[str, str] | None:
-    """The prefix and suffix that most masks have around an image's name, if one pair of
-    them serves all."""
+    """The prefix and suffix that most masks, or those of most images, have around an image's
+    name, if one pair of them serves all. A number is in no longer one: 1 is not in 10."""
     names = sorted(set(images), key=len, reverse=True)
     if len(names) * len(masks) > 4_000_000:  # would take minutes; a sample shows it, too
         masks = masks[::len(names) * len(masks) // 4_000_000 + 1]
@@ -351,43 +348,9 @@ def _common_affix(images: Iterable[str],
         name = next((n for n in names if n in mask), None)
         if name and name != mask:
             start, _, end = mask.partition(name)
-            found[start, end] += 1
-    if not found:
-        return None
-    (affix, count), = found.most_common(1)
-    return affix if count > len(masks) / 2 else None
-
-
-def splits_of_lists(root: Path, pairs: list[Pair], notes: list[str]) -> list[Pair]:
-    """Splits from train.txt, val.txt and test.txt (or .csv, .lst), where folders have none."""
-    if any(pair.split for pair in pairs):
-        return pairs
-    images = NamedFiles(root, (pair.image for pair in pairs))
-    context = any(pair.mask.parent.name == 'SegmentationClassContext' for pair in pairs)
-    ours = ('ImageSets', 'SegmentationContext' if context else 'Segmentation')
-    split_of: dict[Path, str] = {}
-    twice: dict[Path, None] = {}
-    for file in sorted(path for path in files_below(root)
-                       if path.suffix.lower() in ('.txt', '.csv', '.lst')):
-        split = SPLITS.get(file.stem.lower())
-        if split is None or 'ImageSets' in file.parts and file.parent.name not in ours:
-            continue
-        lines = [line for line in decoded_text(file).splitlines() if line.strip()]
-        named = [images.of_line(line) for line in lines]
-        if file.suffix.lower() == '.csv' and any(named) and not named[0]:  # its header
-            lines, named = lines[1:], named[1:]
-        shown = file.relative_to(root)
-        if any(named):
-            notes.append(f"{shown} is the list of '{split}'")
-        lost = [line for line, found in zip(lines, named) if not found]
-        if lost:
-            notes.append(f'{len(lost)} of the {len(lines)} lines of {shown} name no image '
-                         f'with a mask, such as {lost[0].strip()!r:.80}')
-        of_list = dict.fromkeys((path for found in named for path in found), split)
-        twice.update((path, None) for path in of_list if split_of.get(path, split) != split)
-        split_of.update(of_list)
-    for one in list(twice)[:1]:
-        notes.append(f'{len(twice)} images are in the lists of two splits, such as {one}, '
-                     f"which is taken for '{split_of[one]}'")
-    found = [pair._replace(split=split_of.get(pair.image)) for pair in pairs]
-    return found if any(pair.split for pair in found) else pairs
+            if not any((before + after).isdigit() for before, after in (
+                    (start[-1:], name[0]), (name[-1], end[:1])) if before and after):
+                found[start, end] += 1
+    (affix, count), = found.most_common(1) or [(None, 0)]
+    most = max(found.total(), min(len(names), len(masks)))
+    return affix if count > most / 2 else None

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..utils.errors import InputError
 from ..utils.names import every_file, written_by_predict
 from ..utils.paths import IMAGE_SUFFIXES, PACKED
 from .roles import NOT_SEEN, OTHERS, REGIONS, SPLITS, strip_role, words
@@ -17,6 +18,9 @@ _NOT_READ = {
     **dict.fromkeys(('.avif', '.heic', '.heif', '.jp2', '.jxl', '.cr2', '.cr3', '.dng', '.nef',
                      '.arw', '.dcm', '.svs'), 'save such pictures as JPEG, PNG or TIFF'),
     **dict.fromkeys(('.h5', '.npy', '.npz'), 'save masks as PNG'),
+    **dict.fromkeys(('.parquet', '.arrow', '.tfrecord'),
+                    'save the images in it as JPEG or PNG, and the masks as PNG'),
+    **dict.fromkeys(('.ndjson', '.jsonl'), 'export regions as COCO, or masks as PNG'),
     **dict.fromkeys(PACKED, 'unpack it first'),
     '.mat': 'save masks as PNG (fcn sbd2voc does so for SBD, fcn paper-data for SIFT Flow)',
     '.geojson': 'its regions lie on the earth; burn them into masks of the size of the images '
@@ -36,6 +40,9 @@ def not_read(root: Path) -> str:
             if re.search(rb'encodedpixels|\brle', header):
                 return (f'. {path} has masks as run lengths, which are not read: draw them '
                         'as PNG')
+            if b'region_shape_attributes' in header:
+                return (f'. {path} has regions of VGG Image Annotator (VIA), which are not '
+                        'read: export them there as COCO')
         elif suffix == '.xml':
             with open(path, 'rb') as file:
                 if b'<Vertices>' in file.read(65536):
@@ -44,9 +51,26 @@ def not_read(root: Path) -> str:
         if suffix not in IMAGE_SUFFIXES:
             others[suffix].append(path)
     most = max(others.values(), key=len, default=[])
-    return '' if len(most) < 2 else (f'. {len(most)} files such as {most[0]} are of no format '
-                                     'that is read: if the labels are in them, draw these as '
-                                     'PNG')
+    most = most if len(most) > 1 else others['.json']  # one may hold all regions
+    if not most:
+        return ''
+    what, are, them = (f'{len(most)} files such as ', 'are', 'them') if len(most) > 1 else (
+        '', 'is', 'it')
+    return (f'. {what}{most[0]} {are} of no format that is read: if the labels are in {them}, '
+            'draw these as PNG, or export them as COCO')
+
+
+def refuse_panoptic(masks: 'list[File]') -> None:
+    """Raises ValueError where all masks number the segments of each image, as COCO's
+    panoptic ones do, which would be trained as classes."""
+    panoptic = [file for file in masks if 'panoptic' in words(file.path.parent.name)
+                or 'panoptic' in words(file.path.stem.rpartition('_')[2])]
+    if panoptic and len(panoptic) == len(masks):
+        one = panoptic[0].path
+        raise InputError(
+            f'{one}: panoptic masks number the segments of each image, and are not read: draw '
+            'the class of each segment, which the JSON file beside them says, as PNG. If the '
+            f'values are classes all the same, --masks {one.parent.name} names the folder')
 
 
 def split_predictions(files: Sequence[Path], wanted: Callable[[Path], bool]
@@ -86,12 +110,19 @@ def without_other_masks(files: 'list[File]', notes: list[str]) -> 'list[File]':
     stems = {file.stem for file in files}
     folders = {file: _words(names) for file, names in _folders(files).items()}
     by_hand = any({'manual', 'manual1'} & found for found in folders.values())
+    raw = {file.path.stem for file in files}
+    heads = {stem.rpartition('_')[0] for stem in raw
+             if not set(words(stem.rpartition('_')[2])) & OTHERS}
 
     def other(file, others):
         if file.path.stem.removesuffix('labelIds').rstrip('_') in trained:  # both are there
             return True
+        if f'{file.path.stem}_semantic' in raw:  # which has the classes of these objects
+            return True
         head, _, last = file.stem.rpartition('_')  # x_gtFine_color beside x_gtFine_labelIds
-        if set(words(last)) & others and strip_role(head)[0] in stems:
+        named = set(words(last))
+        if named & others and strip_role(head)[0] in stems or (
+                named & REGIONS and head in heads):  # x_instanceIds beside x_bin
             return True
         if set(words(file.path.stem.removeprefix(file.stem))) & others:
             return True

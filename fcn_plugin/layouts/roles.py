@@ -18,17 +18,19 @@ REGIONS = {'instance', 'instanceid', 'instancelevel3id', 'panoptic', 'superpixel
 #: Words in the names of further pictures that stand beside the masks of classes.
 OTHERS = REGIONS | {
     'object', 'color', 'colour', 'colormap', 'overlay', 'vis', 'viz', 'visualization',
-    'visualisation', 'polygon', 'human', 'edge', 'contour', 'inv', 'reversed'}
+    'visualisation', 'polygon', 'human', 'edge', 'contour', 'boundary', 'inv',
+    'reversed'}
 #: Words in the names of folders of images that no camera for colours has taken, or that have
 #: no masks: of other weather, beside those that are labelled.
 NOT_SEEN = REGIONS | {
     'ref', 'depth', 'disparity', 'dsm', 'ndsm', 'dem', 'nir', 'infrared', 'thermal', 'hha',
-    'ndvi', 'lidar', 'edge', 'contour', 'overlay', 'visualization', 'visualisation'}
+    'ndvi', 'evi', 'lidar', 'edge', 'contour', 'overlay', 'visualization', 'visualisation'}
 
 
 def words(name: str) -> list[str]:
     """A name's words in lower case and the singular: 'trainMasks_2' to train, mask, 2."""
-    name = re.sub('-TR$', '-train', re.sub('-TE$', '-test', name))  # of DUTS
+    name = re.sub('-TR$|(?<=s)Tr$', '-train', name)  # of DUTS, and nnU-Net's imagesTr
+    name = re.sub('-TE$|(?<=s)Ts$', '-test', name)
     spaced = re.sub(r'([a-z])([A-Z])', r'\1 \2', name).lower()
     found = []
     for word in re.findall(r'[a-z0-9]+', spaced):

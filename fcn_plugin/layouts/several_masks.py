@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..utils.errors import InputError
-from .find_pairs import File, Pair, Pairing, files_of_roles, match, splits_of_lists
+from .find_pairs import File, Pair, Pairing, files_of_roles, match
+from .lists import splits_of_lists
+from .other_files import without_need
 from .roles import role_of, split_of, strip_role
 
 #: The class of all objects.
@@ -38,7 +40,8 @@ def class_of(path: Path, root: Path, named: str | None = None,
         besides (Collection[str]): Folders that say no class. Defaults to none.
     """
     ours = Path(named).parts if named else ()
-    names = (strip_role(part)[0] for part in reversed(path.relative_to(root).parts[:-1])
+    names = (strip_role(re.sub('(?<=[a-z])Masks?$', '_mask', part))[0]  # leftMask
+             for part in reversed(path.relative_to(root).parts[:-1])
              if part not in ours and part not in besides)
     return next((name for name in names if not role_of(name) and not split_of([name])), None)
 
@@ -169,8 +172,9 @@ def _several(root: Path, pictures: Sequence[File], labels: Sequence[File],
         split[image.path] = image.split or mask.split
     pairs = [Pair(path, found[0][1], split[path]) for path, found in sorted(of_image.items())]
     used = {path for found in of_image.values() for _, path in found}
+    lone = [f for f in labels if f.path not in used]
+    pairs = splits_of_lists(root, pairs, notes)
+    left = without_need([f for f in pictures if f.path not in of_image], pairs, lone, notes)
     return SeveralMasks(
-        Pairing(splits_of_lists(root, pairs, notes),
-                [f.path for f in pictures if f.path not in of_image],
-                [f.path for f in labels if f.path not in used], notes, []),
+        Pairing(pairs, [f.path for f in left], [f.path for f in lone], notes, []),
         dict(of_image), sorted({name for *_, name in matched}))

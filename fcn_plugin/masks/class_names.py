@@ -34,7 +34,7 @@ class ClassNames(NamedTuple):
 
 
 def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:
-    """Looks for names in a folder and those in it.
+    """Looks for names in a folder and in those up to three below it.
 
     ``classes.txt``, labelme's ``class_names.txt`` or ``codes.txt`` (a name a line, or a name
     and its value, as in ``7: road``, on each), ``labelmap.txt`` (CVAT:
@@ -54,7 +54,8 @@ def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:
     """
     found: list[ClassNames] = []
     notes = []
-    for file in sorted([*root.glob('*'), *root.glob('*/*')]):
+    near, deep = [*root.glob('*'), *root.glob('*/*')], root.glob('*/*/*')
+    for file in (*sorted(near), *sorted(deep), *sorted(root.glob('*/*/*/*'))):
         reader = _READERS.get(file.name.lower())
         if reader is None or not file.is_file():
             continue

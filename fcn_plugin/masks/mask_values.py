@@ -18,6 +18,8 @@ from .mask_blur import Surroundings, find_levels, nothing_seen
 _BORDER = packed(BORDER_COLOUR)
 _DEEP_IGNORE = 65535  # stands in 16 bits for what 255 stands for in 8
 _MOST_CLASSES = 255  # labels are stored in 8 bits, and 255 is left for ignored pixels
+_BLACK = ("black is taken for a class; if it stands for pixels that do not count: "
+          "--ignore '#000000'")
 _NAMELESS = 'no names are known: --classes NAME ..., in the order of the table, gives them'
 
 
@@ -299,8 +301,8 @@ def _find_colours(counts: dict[int, int], classes: Sequence[str] | None, source:
                         key=lambda c: (c != 0, -counts[c], c))
     known = _known_palette(found) or _known_palette(everything)
     if classes is None and known:
-        name, names, palette = known
-        notes.append(f'the colours are those of {name}, and so the names')
+        note, names, palette = known
+        notes.append(note)
         place = {packed(rgb): i for i, rgb in reversed(list(enumerate(palette)))}
         gone = {place[colour] for colour in ignored if colour in place}
         order = [i for i in range(len(names)) if i not in gone]
@@ -311,8 +313,7 @@ def _find_colours(counts: dict[int, int], classes: Sequence[str] | None, source:
         named = dict(zip(found, _colour_names(found)))
         notes.append(f'{_NAMELESS}; here they are called after their colours')
         if 0 in found and len(found) > 2:
-            notes.append("black is taken for a class; if it stands for pixels that do not "
-                         "count: --ignore '#000000'")
+            notes.append(_BLACK)
     elif len(classes) in (len(found), len(everything)):
         named = dict(zip(found if len(classes) == len(found) else everything, classes))
         notes.append('colours, black first and then by frequency, are the classes: '
@@ -326,12 +327,15 @@ def _find_colours(counts: dict[int, int], classes: Sequence[str] | None, source:
                     notes, faults)
 
 
-def _known_palette(found: Sequence[int]):
-    """Of mmseg's data sets that have all these colours, the one with the fewest classes.
+def _known_palette(found: Sequence[int]) -> tuple[str, list[str], list] | None:
+    """A note, and the names and colours, of mmseg's data set that has all these colours. Of
+    several it is the one with the fewest classes.
 
-    Black, red, green and so on are what many paint with: of such colours alone, a data set
-    must have no others. So are the first colours of VOC, by which tools number classes. Of a
-    tenth of a large table's colours nothing follows: it has most of what people choose.
+    Black may be a class beside those of the data set: much of what is coloured like
+    Cityscapes has it. Black, red, green and so on are what many paint with: of such colours
+    alone, a data set must have no others. So are the first colours of VOC, by which tools
+    number classes. Of a tenth of a large table's colours nothing follows: it has most of
+    what people choose.
     """
     fits = []
     numbered = {packed(rgb) for rgb in default_palette(len(found))} == set(found)
@@ -340,13 +344,18 @@ def _known_palette(found: Sequence[int]):
         if kind.__name__ == 'ShapesDataset':  # drawn here, in colours that many use
             continue
         meta = getattr(kind, 'METAINFO', {})
-        palette = meta.get('palette')
-        colours = {packed(colour) for colour in palette or ()}
-        some = not plain and not numbered and 10 * len(found) > len(colours)
-        if len(found) >= 4 and set(found) <= colours and (some or set(found) == colours):
-            fits.append((len(palette), kind.__name__.removesuffix('Dataset'),
-                         meta['classes'], palette))
-    return min(fits, default=(None, ))[1:]
+        palette, names = list(meta.get('palette') or ()), list(meta.get('classes') or ())
+        colours = {packed(colour) for colour in palette}
+        ours, note = set(found), f'the colours are those of {kind.__name__}'
+        note = note.removesuffix('Dataset') + ', and so the names'
+        if 0 in ours - colours and not plain:
+            ours.remove(0)
+            palette, names = [[0, 0, 0], *palette], ['background', *names]
+            note += f'; {_BLACK}'
+        some = not plain and not numbered and 10 * len(ours) > len(colours)
+        if len(ours) >= 4 and ours <= colours and (some or ours == colours):
+            fits.append((len(palette), note, names, palette))
+    return min(fits)[1:] if fits else None
 
 
 def _colour_names(found: Sequence[int]) -> list[str]:

@@ -24,8 +24,9 @@ def may_number_objects(found: Iterable[Inspected]) -> bool:
     others, as the numbers of objects do."""
     tops = set()
     for item in found:
+        unit = 0x10000 if item.colours else 1  # or numbers in the red channel
         values = {value for value in item.counts if value}
-        if item.colours or None in item.counts or values != set(range(1, len(values) + 1)):
+        if None in item.counts or values != {unit * (i + 1) for i in range(len(values))}:
             return False
         tops.add(len(values))
     return 1 in tops and max(tops) > 2

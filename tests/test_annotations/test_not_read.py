@@ -62,4 +62,5 @@ def test_other_json_is_none_of_them(images, content):
     (images / 'other.json').write_text(json.dumps(content))
     with pytest.raises(Exception) as error:
         check_dataset(images, drawn=images / 'drawn')
-    assert 'other.json' not in str(error.value)
+    assert str(error.value).count('other.json') == 1
+    assert 'other.json is of no format that is read' in str(error.value)

@@ -125,6 +125,15 @@ def test_coco(shape, expected):
     assert (draw(image, SIZE, dict(a=1))[0] == np.where(expected, 255, 0)).all()
 
 
+@pytest.mark.parametrize('image, name', [
+    (dict(file_name='a/x.png', coco_url='http://y/z.png'), 'a/x.png'),
+    (dict(coco_url='http://y/z.png'), 'http://y/z.png')])
+def test_images_of_lvis_have_addresses_alone(image, name):
+    content = dict(images=[dict(id=1, height=3, width=5, **image)], annotations=[],
+                   categories=[dict(id=1, name='a')])
+    assert coco.read(content, FILE).images[0].name == name
+
+
 def test_coco_s_runs_are_of_the_image_s_height_and_width():
     image, = of_coco([dict(segmentation=column_runs(box(2, 3, 10, 7).T))]).images
     assert 'its mask is 30x50, but the image is 50x30' in image.fault

@@ -94,3 +94,95 @@ def test_masks_in_no_folder_of_an_image_go_by_their_names(tmp_path):
           *(f'masks/{stem}.png' for stem in 'ab'))
     assert {image.stem: [mask.stem for _, mask in masks] for image, masks in
             find_object_masks(tmp_path).of_image.items()} == dict(a=['a'], b=['b'])
+
+
+def test_names_that_images_have_more_of(tmp_path):
+    """nnU-Net's images end in the number of their channel, and those to test on in Ts."""
+    names = [f'p_{i:03d}' for i in range(4)]
+    write(tmp_path, *(f'imagesTr/{name}_0000.png' for name in (*names, 'p_007')),
+          *(f'labelsTr/{name}.png' for name in names),
+          *(f'imagesTs/q_{i}_0000.png' for i in range(9)))
+    found = find_pairs(tmp_path)
+    assert names_of(tmp_path, found.pairs) == [
+        (f'imagesTr/{name}_0000.png', f'labelsTr/{name}.png') for name in names]
+    assert {pair.split for pair in found.pairs} == {'train'}
+    assert [path.stem for path in found.lone_images] == ['p_007_0000']
+    assert "images are called 'NAME_0000', such as p_000_0000.png" in ' '.join(found.notes)
+    write(tmp_path, *(f'labelsTs/q_{i}.png' for i in range(9)))
+    assert [pair.split for pair in find_pairs(tmp_path).pairs] == ['train'] * 4 + ['test'] * 9
+
+
+def test_a_channel_of_several_is_no_image(tmp_path):
+    write(tmp_path, *(f'imagesTr/{name}_000{i}.png' for name in 'ab' for i in range(3)),
+          *(f'labelsTr/{name}.png' for name in 'ab'))
+    found = find_pairs(tmp_path)
+    assert not found.pairs and len(found.unclear) == 2
+
+
+@pytest.mark.parametrize('images, masks', [((10, 20, 30), (1, 2, 3)),
+                                           ((1, 2, 3), (10, 20, 30))])
+def test_a_number_is_in_no_longer_one(tmp_path, images, masks):
+    write(tmp_path, *(f'images/frame{i}.png' for i in images),
+          *(f'masks/{i}.png' for i in masks))
+    assert not find_pairs(tmp_path).pairs
+
+
+def test_lists_of_videos(tmp_path):
+    """As DAVIS has them: frames of one video are all of one split."""
+    write(tmp_path, *(f'{kind}/480p/{video}/0000{i}.png' for video in ('bear', 'camel', 'dog')
+                      for i in range(2) for kind in ('JPEGImages', 'Annotations')))
+    for task, train in (('2017', 'bear\ndog\n'), ('Main', 'camel\n')):
+        (tmp_path / 'ImageSets' / task).mkdir(parents=True)
+        (tmp_path / f'ImageSets/{task}/train.txt').write_text(train)
+    (tmp_path / 'ImageSets/2017/val.txt').write_text('camel\n')
+    assert {pair.image.parent.name: pair.split for pair in find_pairs(tmp_path).pairs} == dict(
+        bear='train', camel='val', dog='train')
+
+
+@pytest.mark.parametrize('lists, splits', [
+    ({'x_train.txt': 'ab', 'x_test.txt': 'cd'}, ['train', 'train', 'test', 'test']),
+    ({'train_list.csv': 'ab', 'val.txt': 'c'}, [None, None, 'val', None]),  # plain names count
+    ({'x_train.txt': 'ab', 'test_log.txt': 'cx'}, ['train', 'train', None, None]),
+    ({'x_test.txt': 'cd'}, [None] * 4),
+    ({'fold1_train.txt': 'ab', 'fold1_val.txt': 'c', 'fold2_train.txt': 'bc'}, [None] * 4)])
+def test_lists_whose_names_say_more(tmp_path, lists, splits):
+    write(tmp_path, *(f'{kind}/{name}.png' for name in 'abcd' for kind in ('images', 'masks')))
+    for name, lines in lists.items():
+        (tmp_path / name).write_text('\n'.join(lines))
+    assert [pair.split for pair in find_pairs(tmp_path).pairs] == splits
+
+
+@pytest.mark.parametrize('mask, others', [
+    ('labels/{}_label.png', ['labels_noBoundary/{}_label_noBoundary.png']),  # Potsdam
+    ('labels/{}_bin.png', ['labels/{}_instanceIds.png']),  # ApolloScape
+    ('labels/{}_label_ground-truth_semantic.png', ['labels/{}_label_ground-truth.png']),
+    ('labels/{}.png', ['evi/{}.png', 'nir/{}.png'])])
+def test_what_lies_beside_masks_of_classes_is_left_alone(tmp_path, mask, others):
+    write(tmp_path, *(name.format(stem) for stem in ('a1', 'b1')
+                      for name in ('rgb/{}.png', mask, *others)))
+    found = find_pairs(tmp_path)
+    assert names_of(tmp_path, found.pairs) == [
+        (f'rgb/{stem}.png', mask.format(stem)) for stem in ('a1', 'b1')]
+    assert not found.lone_masks and not found.lone_images
+
+
+@pytest.mark.parametrize('mask', ['annotations/panoptic_train2017/{}.png',
+                                  'masks/{}_gtFine_panoptic.png'])
+def test_panoptic_masks_are_refused(tmp_path, mask):
+    """Their numbers are of segments, and would have been trained as classes."""
+    write(tmp_path, *(name.format(stem) for stem in 'ab' for name in ('images/{}.png', mask)))
+    with pytest.raises(InputError, match='panoptic masks number the segments'):
+        find_pairs(tmp_path)
+    folder = mask.split('/')[-2]
+    assert len(find_pairs(tmp_path, masks=folder).pairs) == 2
+    write(tmp_path, *(f'annotations/semantic_train2017/{stem}.png' for stem in 'ab'))
+    assert len(find_pairs(tmp_path).pairs) == 2
+
+
+def test_masks_of_sides_are_of_classes_and_images_to_test_on_need_none(tmp_path):
+    write(tmp_path, *(f'{folder}/{name}.png' for name in 'ab' for folder in (
+        'train/photo', 'train/ManualMask/leftMask', 'train/ManualMask/rightMask')),
+          'test/photo/c.png')
+    found = find_class_masks(tmp_path)
+    assert found.classes == ['left', 'right'] and len(found.of_image) == 2
+    assert not found.pairing.lone_images

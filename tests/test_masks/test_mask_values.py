@@ -1,6 +1,6 @@
 """Which class each value is, without a file."""
 import pytest
-from mmseg.datasets import PascalContextDataset59
+from mmseg.datasets import CityscapesDataset, PascalContextDataset59, PotsdamDataset
 
 from fcn_plugin.masks.colours import packed
 from fcn_plugin.masks.mask_values import find_encoding
@@ -43,6 +43,20 @@ def test_of_a_known_palette_what_does_not_count_is_left_out():
                                for i, colour in enumerate(colours)}
     assert found.classes == [*meta['classes'][:3], *meta['classes'][4:]]
     assert found.palette[3] == list(meta['palette'][4])
+
+
+def test_black_beside_a_known_palette_is_a_class_of_its_own():
+    """Colours of Cityscapes with black were taken for Mapillary's 66 classes."""
+    meta = CityscapesDataset.METAINFO
+    colours = [packed(rgb) for rgb in meta['palette'][:12]]
+    found = find_encoding(dict.fromkeys([0, *colours], 9), True)
+    assert found.classes == ['background', *meta['classes']]
+    assert found.label_map == {0: 0, **{c: i for i, c in enumerate(colours, 1)}}
+    assert "black is taken for a class" in ' '.join(found.notes)
+    found = find_encoding(dict.fromkeys([0, *colours], 9), True, ignore=['#000000'])
+    assert found.classes == list(meta['classes']) and found.label_map[0] == 255
+    potsdam = [packed(rgb) for rgb in PotsdamDataset.METAINFO['palette']]  # anyone's colours
+    assert 'aqua' in find_encoding(dict.fromkeys([0, *potsdam], 9), True).classes
 
 
 @pytest.mark.parametrize('count', [255, 256])

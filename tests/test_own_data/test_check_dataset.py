@@ -277,6 +277,11 @@ def test_several_images_of_a_mask_are_named(tmp_path):
     ('masks/1.HEIC', 'x', '1.HEIC is not read: save such pictures as JPEG'),
     ('train.csv', 'ImageId,ClassId,EncodedPixels\n', 'train.csv has masks as run lengths'),
     ('train_masks.csv', 'img,rle_mask\n', 'train_masks.csv has masks as run lengths'),
+    ('via.csv', 'filename,region_shape_attributes\n', 'via.csv has regions of VGG Image Ann'),
+    ('train-0.parquet', 'PAR1', 'train-0.parquet is not read: save the images in it'),
+    ('export.ndjson', '{}', 'export.ndjson is not read: export regions as COCO'),
+    ('export.json', '[{"labels": []}]', 'export.json is of no format that is read: if the '
+     'labels are in it, draw these as PNG, or export them as COCO'),
     ('masks/1.ppm.gz', 'x', '1.ppm.gz is not read: unpack it first'),
     ('masks/1.mat', 'x', '1.mat is not read: save masks as PNG .fcn sbd2voc does so for SBD'),
     ('a.xml', '<Annotations><Annotation><Regions><Region><Vertices><Vertex X="1" Y="2"/>'
@@ -1009,6 +1014,12 @@ def test_a_list_of_names_is_read_like_classes(tmp_path, values, text, expected):
         return
     assert checked.encoding.classes == text.split() and not checked.faults
     assert {v: checked.encoding.label_map[v] for v in values} == expected
+
+
+def test_names_may_lie_beside_the_masks(tmp_path):
+    make(tmp_path, 'training/images/{}.jpg', 'training/gt/semantic/{}.png')
+    (tmp_path / 'training/gt/classes.txt').write_text('a\nb\nc\n')
+    assert check_dataset(tmp_path).encoding.classes == ['a', 'b', 'c']
 
 
 def test_names_that_do_not_fit_the_kind_of_masks(tmp_path):

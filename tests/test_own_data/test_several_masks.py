@@ -337,6 +337,13 @@ def test_numbers_of_objects_are_not_read_as_classes_without_a_word(tmp_path):
     assert (found(alone)['p1'] != 'background').all()
 
 
+def test_numbers_of_objects_in_the_red_channel(tmp_path):
+    """As segments.ai has them."""
+    pedestrians(tmp_path, lambda path, array: save(path, np.dstack(
+        [array, array * 0, array * 0, array * 0 + 255]).astype(np.uint8)))
+    assert 'to 5 at most, as the numbers of objects do' in report(check_dataset(str(tmp_path)))
+
+
 @pytest.mark.parametrize('values', [(0, 1, 2), (0, 1, 3), (1, 2, 3)])
 def test_classes_are_not_taken_for_numbers(tmp_path, values):
     for number in range(4):
