@@ -122,9 +122,12 @@ def test_original_size_or_network_size():
 
 def test_sliding_windows():
     model = build(test_cfg=dict(mode='slide', crop_size=(40, 40), stride=(20, 20)))
+    seen = []
+    model.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[2:]))
     with torch.no_grad():
         sample, = model.test_step(image_data((50, 70)))
     assert sample.pred_sem_seg.shape == (50, 70)
+    assert seen == [(64, 64)] * 6  # of 40x40, padded
 
 
 @pytest.mark.parametrize('logits', [None, True, False])
@@ -562,6 +565,27 @@ def test_tiles_of_more_than_255_classes():
     assert found.pred_sem_seg.data.dtype == torch.int16
     assert expected.pred_sem_seg.data.max() > 255
     assert torch.equal(found.pred_sem_seg.data, expected.pred_sem_seg.data)
+
+
+def test_tiles_of_a_step_go_before_those_of_the_config():
+    model, seen = build(test_cfg=TILES), []
+    with torch.no_grad():
+        model.test_step(image_data((70, 130)), tiling=(64, 32),
+                        track=lambda tiles: seen.extend(tiles) or tiles)
+    assert [row[:2] + column[:2] for row, column in seen] == [
+        (top, min(top + 64, 70), left, min(left + 64, 130)) for top in (0, 64)
+        for left in (0, 64, 128)]
+
+
+def test_each_task_has_the_labels_of_its_channels():
+    model = build(head=dict(RESNET_HEAD, other_tasks=dict(low=2, high=3)))
+    for layer in model.decode_head.score.values():
+        torch.nn.init.zeros_(layer.weight)
+        layer.bias.data = torch.tensor([0., 0, 0, 1, 0, 1, 0, 0, 1])
+    with torch.no_grad():
+        sample, = model.test_step(image_data((40, 64)))
+    assert [int(sample.get(f'pred_{task}').data.unique()) for task in (
+        'sem_seg', 'low', 'high')] == [3, 1, 2]
 
 
 def test_tiles_are_of_1024_pixels_by_default():

@@ -325,8 +325,10 @@ def test_what_derives_from_ours_is_called(options):
 
 def test_a_map_that_is_too_small_for_the_image_is_named():
     scores = torch.randn(2, 3, 4, 4)
-    with pytest.raises(ValueError, match='cover 32x32 at stride 8, but 40x32 are needed'):
-        build().loss_by_feat(scores, [sample(torch.zeros(1, 40, 32, dtype=torch.long))] * 2)
+    for size in ((40, 32), (32, 40)):
+        with pytest.raises(ValueError, match='cover 32x32 at stride 8, but {}x{} are'.format(
+                *size)):
+            build().loss_by_feat(scores, [sample(torch.zeros(1, *size).long())] * 2)
 
 
 def test_accuracy_and_several_losses_on_request():

@@ -42,9 +42,9 @@ def test_channels_are_in_their_order_and_normalised(to_rgb):
 
 
 def test_of_more_than_three_channels_the_order_is_the_file_s():
-    backend = GraphBackend(Known(dict(PLAIN, channels=5, mean=[0], std=[1])))
+    backend = GraphBackend(Known(dict(PLAIN, channels=5, mean=[0], std=[2])))
     image = np.tile(np.arange(5, dtype=np.uint8), (2, 4, 1))
-    assert backend.prepare(image)[:, 1, 2].tolist() == [0, 1, 2, 3, 4]
+    assert backend.prepare(image)[:, 1, 2].tolist() == [0, 0.5, 1, 1.5, 2]
 
 
 @pytest.mark.parametrize('wanted', [True, False])
