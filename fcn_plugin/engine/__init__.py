@@ -1,4 +1,5 @@
-"""Runner, training loop, hooks and optimiser wrappers that mmengine lacks."""
+"""Runner, training loop and hooks that mmengine lacks."""
+from ..optim import CPUAmpOptimWrapper
 from .hooks import (
     ExactEarlyStoppingHook,
     FCNCheckpointHook,
@@ -8,7 +9,6 @@ from .hooks import (
     ProgressHook,
 )
 from .loops import ExactResumeTrainLoop
-from .optim_wrappers import CPUAmpOptimWrapper
 from .repeatable import PlacedSampler, RepeatableDataset
 from .resume import ExactResumeHook
 from .runner import FCNRunner

@@ -9,9 +9,11 @@ from bisect import bisect
 import torch
 from mmengine.dist import broadcast, get_rank
 from mmengine.hooks import CheckpointHook, Hook
+from mmengine.optim import OptimWrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
+from ..optim import regroup
 from ..utils.seeding import STEP, seed_cpu, seed_of
 from .repeatable import drawn, placed_sampler
 
@@ -29,6 +31,11 @@ class ExactResumeHook(Hook):
     ``FCNRunner`` has it in every run.
     """
     priority = 'HIGHEST'  # before any other hook draws a random number
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Takes what version 0.2 kept of an optimiser, too."""
+        if isinstance(runner.optim_wrapper, OptimWrapper) and 'optimizer' in checkpoint:
+            regroup(checkpoint, runner.optim_wrapper.optimizer, runner.model)
 
     def before_train(self, runner: Runner) -> None:
         """Tells the sampler how many passes through the data are done."""

@@ -1,6 +1,7 @@
 # SGD with polynomial decay. batch_size and lr stand at the top of each run.
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='FewGroupsOptimWrapperConstructor',
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=5e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=500, by_epoch=False),
