@@ -85,6 +85,15 @@ def test_too_few_maps():
         build().check_backbone([FeatureMap(0, 6, 8), FeatureMap(1, 6, 8)])
 
 
+def test_each_unpooling_has_as_many_channels_as_its_pooling():
+    head = MODELS.build(dict(
+        type='FCNSkipHead', in_index=(0, 1, 2), in_channels=(4, 4, 4), num_classes=3,
+        in_strides=(8, 16, 32), upsampler=dict(type='MaxUnpool'), switch_index=(3, 4),
+        switch_channels=(5, 7)))
+    assert {name: layer.spread.out_channels for name, layer in head.upsample.items()} == dict(
+        stride16=5, stride32=7)
+
+
 def test_unpooling_behind_a_backbone_without_switches():
     head = build(upsampler=dict(type='MaxUnpool'), switch_index=(4, 5),
                  switch_channels=(7, 8))

@@ -4,6 +4,8 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmseg.registry import MODELS
 
+from fcn_plugin.models.backbones.image_channels import take_weights_of_three
+
 VGG = dict(type='FullyConvVGG', depth=11, fc_channels=8, fc_kernel_size=3,
            out_indices=(4, 5), alignment='caffe')
 RESNET = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
@@ -76,3 +78,14 @@ def test_an_early_channel_goes_to_its_stream():
     assert fused.backbone.image_channels == 4
     assert build_optim_wrapper(fused, dict(
         type='OptimWrapper', optimizer=dict(type='SGD', lr=1.)))
+
+
+def test_each_stream_of_four_channels_takes_weights_of_three():
+    three = MODELS.build(RESNET).state_dict()
+    fused = MODELS.build(dict(type='LateFusion', streams=[dict(RESNET, in_channels=4)] * 2))
+    take_weights_of_three(fused)
+    weight = three['conv1.weight']
+    for stream in fused.streams:
+        stream.load_state_dict(three)
+        torch.testing.assert_close(next(stream.parameters()), torch.cat(
+            [weight, weight.mean(1, keepdim=True)], 1))

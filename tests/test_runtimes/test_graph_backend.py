@@ -92,6 +92,23 @@ def test_results_are_those_of_their_images():
     images = pictures((2, 3), (4, 5), (2, 3), (4, 5))
     assert [one.labels.tolist() for one in backend(images)] == [
         image[..., 0].tolist() for image in images]
+    assert [one.scores[1].tolist() for one in backend(images, scores=True)] == [
+        image[..., 0].tolist() for image in images]
+
+
+def test_what_a_file_cannot_do():
+    labels_alone = GraphBackend(Known(dict(META, scores=False)))
+    with pytest.raises(ValueError, match='gives labels alone: export it with --scores'):
+        labels_alone(pictures((2, 3)), scores=True)
+    with pytest.raises(ValueError, match='takes images of 8 bits, but this one is uint16'):
+        labels_alone(np.zeros((1, 2, 3, 3), np.uint16))
+
+
+def test_sizes_in_a_file_s_pipeline_are_sizes():
+    """Of JSON, which knows no tuples."""
+    backend = GraphBackend(Known(dict(PLAIN, pipeline=[
+        dict(type='Resize', scale=[8, 8], keep_ratio=True), dict(type='PackSegInputs')])))
+    assert backend.prepare(*pictures((20, 40))).shape == (3, 4, 8)
 
 
 @pytest.mark.parametrize('size, fits', [
@@ -100,6 +117,7 @@ def test_a_side_of_half_a_pixel_is_none(size, fits):
     """In 320x416 a side of 600 becomes 416, and one of 1 two thirds of a pixel."""
     backend = GraphBackend(Known(dict(META, resize=[320, 416], keep_ratio=True)))
     image, = pictures(size)
+    assert GraphBackend(Known(dict(META, resize=[320, 416]))).prepare(image) is image
     if fits:
         assert backend.prepare(image) is image
     else:
