@@ -49,5 +49,6 @@ param_scheduler = [
 train_cfg = dict(max_iters=max_iters, val_interval=400)
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=200))
 # weights averaged over about the last 200 iterations are what is judged and kept
-custom_hooks = [dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.005,
-                     update_buffers=True)]
+custom_hooks = [
+    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.005, update_buffers=True)
+]

@@ -13,5 +13,6 @@ param_scheduler = [
     dict(type='PolyLR', eta_min=0, power=0.9, begin=100, end=max_iters, by_epoch=False)
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=1000)
-custom_hooks = [dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.003,
-                     update_buffers=True)]
+custom_hooks = [
+    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.003, update_buffers=True)
+]

@@ -29,5 +29,6 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=500)
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=100))
-custom_hooks = [dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.005,
-                     update_buffers=True)]
+custom_hooks = [
+    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.005, update_buffers=True)
+]

@@ -1,5 +1,6 @@
-"""What wraps optimisers: mixed precision without a GPU, and few groups of parameters."""
+"""Around the optimiser: mixed precision on a CPU, groups of parameters, averaged weights."""
 from .amp import CPUAmpOptimWrapper
+from .averaging import ForeachEMA
 from .groups import FewGroupsOptimWrapperConstructor, regroup
 
-__all__ = ['CPUAmpOptimWrapper', 'FewGroupsOptimWrapperConstructor', 'regroup']
+__all__ = ['CPUAmpOptimWrapper', 'FewGroupsOptimWrapperConstructor', 'ForeachEMA', 'regroup']

@@ -166,8 +166,7 @@ train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=val_interval))
 custom_hooks = [{stops}
     # weights averaged over about the last 100 steps are what is judged and kept
-    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01,
-         update_buffers=True)
+    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.01, update_buffers=True)
 ]
 randomness = dict(seed=0)
 '''

@@ -22,5 +22,6 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 default_hooks = dict(checkpoint=dict(interval=150))
-custom_hooks = [dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.02,
-                     update_buffers=True)]
+custom_hooks = [
+    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.02, update_buffers=True)
+]
