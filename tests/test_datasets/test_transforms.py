@@ -49,6 +49,16 @@ def test_only_some_images_and_within_range():
         assert not ((image < 10) & (each > 250)).any()
 
 
+def test_each_image_has_noise_of_its_own_and_runs_repeat_it():
+    transform, grey = RandomLowLight(prob=1., max_noise=20.), np.full((50, 60), 99, np.float32)
+    noise = []
+    for _ in range(2):
+        np.random.seed(0)
+        noise.append([transform(dict(img=grey))['img'].ravel() for _ in range(2)])
+    assert abs(np.corrcoef(noise[0])[0, 1]) < 0.1
+    assert np.array_equal(*noise)
+
+
 def test_noise_makes_nothing_darker():
     """Values are rounded, not cut off."""
     np.random.seed(0)

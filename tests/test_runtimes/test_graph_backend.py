@@ -104,6 +104,17 @@ def test_what_a_file_cannot_do():
         labels_alone(np.zeros((1, 2, 3, 3), np.uint16))
 
 
+def test_a_file_s_pipeline_imports_nothing(tmp_path, monkeypatch):
+    """mmengine would look for a step that it does not know in a module of its name."""
+    (tmp_path / 'Unheard.py').write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for kind, said in (('Unheard', 'is also the name of a module'),
+                       ('os.getcwd', 'is not of the form scope.Name')):
+        with pytest.raises(ValueError, match=said):
+            GraphBackend(Known(dict(PLAIN, pipeline=[dict(type=kind)])))
+    assert not (tmp_path / 'ran').exists()
+
+
 def test_sizes_in_a_file_s_pipeline_are_sizes():
     """Of JSON, which knows no tuples."""
     backend = GraphBackend(Known(dict(PLAIN, pipeline=[
