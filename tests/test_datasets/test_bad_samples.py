@@ -133,6 +133,8 @@ def test_the_ignored_label_is_the_data_set_s(folder):
     Image.new('L', (32, 24), 255).save(folder / MASK)
     with pytest.raises(BadSampleError, match='label 255 .* nor 9'):
         dataset[1]
+    instead = build(folder, 'skip', ignore_index=9, test_mode=True)[1]['data_samples']
+    assert instead.gt_sem_seg.data.unique().tolist() == [9]
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
