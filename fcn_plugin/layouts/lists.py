@@ -27,8 +27,9 @@ def splits_of_lists(root: Path, pairs: 'list[Pair]', notes: list[str]) -> 'list[
     """Splits from train.txt, val.txt and test.txt (or .csv, .lst), where folders have none.
 
     Where there are none of these, lists with such a word in their name count (a_train.txt),
-    if all their lines name images, and none is in two splits. A line may name the folder of
-    several images, as DAVIS has its videos.
+    if all their lines name images, training and another split have some, and none is in two.
+    Else names of images do that each say a split (train_1.png and testA_1.png). A line may
+    name the folder of several images, as DAVIS has its videos.
     """
     if any(pair.split for pair in pairs):
         return pairs
@@ -36,8 +37,12 @@ def splits_of_lists(root: Path, pairs: 'list[Pair]', notes: list[str]) -> 'list[
     of_image, said, _ = lists.read(lambda file: SPLITS.get(file.stem.lower()), False)
     if not of_image:
         more, said_of_more, twice = lists.read(lambda file: split_of([file.stem]), True)
-        if not twice and 'train' in more.values():
+        by_name = {pair.image: split_of([pair.image.stem]) or '' for pair in pairs}
+        if not twice and {'train'} < {*more.values()}:
             of_image, said = more, said + said_of_more
+        elif '' not in by_name.values() and {'train'} < {*by_name.values()}:
+            of_image = by_name
+            said.append(f'the names of images say their splits, such as {pairs[0].image.name}')
     notes += said
     found = [pair._replace(split=of_image.get(pair.image)) for pair in pairs]
     return found if of_image else pairs

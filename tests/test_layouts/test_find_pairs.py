@@ -142,13 +142,24 @@ def test_lists_of_videos(tmp_path):
 @pytest.mark.parametrize('lists, splits', [
     ({'x_train.txt': 'ab', 'x_test.txt': 'cd'}, ['train', 'train', 'test', 'test']),
     ({'train_list.csv': 'ab', 'val.txt': 'c'}, [None, None, 'val', None]),  # plain names count
-    ({'x_train.txt': 'ab', 'test_log.txt': 'cx'}, ['train', 'train', None, None]),
+    ({'x_train.txt': 'ab', 'x_val.txt': 'c', 'test_log.txt': 'dx'},
+     ['train', 'train', 'val', None]),
     ({'x_test.txt': 'cd'}, [None] * 4),
+    ({'x_train.txt': 'ab'}, [None] * 4),
     ({'fold1_train.txt': 'ab', 'fold1_val.txt': 'c', 'fold2_train.txt': 'bc'}, [None] * 4)])
 def test_lists_whose_names_say_more(tmp_path, lists, splits):
     write(tmp_path, *(f'{kind}/{name}.png' for name in 'abcd' for kind in ('images', 'masks')))
     for name, lines in lists.items():
         (tmp_path / name).write_text('\n'.join(lines))
+    assert [pair.split for pair in find_pairs(tmp_path).pairs] == splits
+
+
+@pytest.mark.parametrize('names, splits', [
+    (('train_1', 'train_2', 'testA_1'), ['test', 'train', 'train']),
+    (('train_1', 'train_2', 'a_1'), [None] * 3), (('train_1', 'train_2'), [None] * 2)])
+def test_names_of_images_say_splits_where_all_do(tmp_path, names, splits):
+    """As GlaS has them, of which the test images were trained on."""
+    write(tmp_path, *(f'x/{name}{end}.png' for name in names for end in ('', '_label')))
     assert [pair.split for pair in find_pairs(tmp_path).pairs] == splits
 
 
