@@ -99,6 +99,18 @@ def test_also_where_the_environment_asks_for_pickles(tmp_path, ran, monkeypatch)
     monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
     with pytest.raises(ValueError, match='could run code'):
         read_checkpoint(hostile(tmp_path / 'bad.pth', ran))
+    torch.save(dict(w=torch.ones(2)), tmp_path / 'good.pth')
+    assert read_checkpoint(tmp_path / 'good.pth')['state_dict']['w'].sum() == 2
+
+
+def test_also_where_mmengine_would_unpickle(tmp_path, ran, monkeypatch):
+    """What torchvision:// finds in torch's cache."""
+    pytest.importorskip('torchvision')
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    (tmp_path / 'hub/checkpoints').mkdir(parents=True)
+    hostile(tmp_path / 'hub/checkpoints/vgg11-8a719046.pth', ran)
+    with pytest.raises(ValueError, match='could run code'):
+        read_checkpoint('torchvision://vgg11')
 
 
 def test_config_text_in_a_checkpoint_is_not_run(tmp_path, ran):

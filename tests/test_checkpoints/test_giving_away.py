@@ -22,6 +22,7 @@ from fcn_plugin.checkpoints.bundled import is_weights
 from fcn_plugin.checkpoints.hub import _explained
 from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
 from fcn_plugin.checkpoints.publish import publish
+from fcn_plugin.checkpoints.safe_file import write_safetensors
 from fcn_plugin.utils.errors import InputError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
@@ -98,6 +99,16 @@ def test_a_card_names_a_licence_as_the_hub_does(trained, tmp_path, said, lines):
     head = card.split('---\n')[1].splitlines()
     assert [line for line in head if line.startswith('license')] == lines
     assert f'| license | {said} |' in card
+
+
+def test_tensors_that_share_memory_or_are_turned_are_written(tmp_path):
+    one = torch.arange(6.).reshape(2, 3)
+    weights, meta = dict(a=one, b=one, c=one.T, d=one[:, 1]), dict(name='道')
+    digest = write_safetensors(tmp_path / 'a.safetensors', weights, meta)
+    assert digest == hashlib.sha256((tmp_path / 'a.safetensors').read_bytes()).hexdigest()
+    found = read_checkpoint(tmp_path / 'a.safetensors')
+    assert found['meta'] == meta and found['state_dict'].keys() == weights.keys()
+    assert all(torch.equal(found['state_dict'][key], weights[key]) for key in weights)
 
 
 def test_a_foreign_file_wants_a_config(trained, tmp_path):
