@@ -311,12 +311,24 @@ def match(images: list[File], masks: list[File],
         new = [pair for pair in new if not apart(*pair)]
         if note in (numbers, ends) and 2 * len(new) <= min(len(left), len(lone)):
             continue  # two numberings that run apart agree in a few numbers by chance
+        if note == numbers and _run_apart(*(
+                {key(f) for f in some if re.search(r'\d', f.stem)} for some in (left, lone))):
+            continue
         if new and note:
             one = new[0]
             notes.append(f'{len(new)} pairs: {note}, such as {one[0].path.name} and '
                          f'{one[1].path.name}')
         found += new
     return found
+
+
+def _run_apart(ours: set[tuple[int, ...]], others: set[tuple[int, ...]]) -> bool:
+    """Whether of two ranges of numbers one begins and ends before the other, as of images 3
+    to 8 and masks that count them from 1 to 6."""
+    first, second = sorted((sorted(ours), sorted(others)))
+    both = sorted(ours & others)
+    return len(ours) == len(others) > len(both) > 0 and (
+        first[:-len(both)] + both == first and both + second[len(both):] == second)
 
 
 def _by_key(images, masks, key) -> list[tuple[File, File]]:

@@ -127,6 +127,16 @@ def test_a_number_is_in_no_longer_one(tmp_path, images, masks):
     assert not find_pairs(tmp_path).pairs
 
 
+@pytest.mark.parametrize('images, count', [
+    ((3, 4, 5, 6, 7, 8), 0), ((1, 2, 3, 4, 5, 6), 6), ((1, 2, 4, 5, 6, 7), 5), ((2, 3, 4), 3),
+    ((0, 1, 2, 3, 4, 5), 0)])
+def test_masks_that_count_images_from_another_number_are_not_theirs(tmp_path, images, count):
+    """MATLAB's Image Labeler calls masks Label_1.png, whatever number the image has."""
+    write(tmp_path, *(f'images/IMG_{i:04d}.png' for i in images),
+          *(f'PixelLabelData/Label_{i}.png' for i in range(1, 7)))
+    assert len(find_pairs(tmp_path).pairs) == count
+
+
 def test_lists_of_videos(tmp_path):
     """As DAVIS has them: frames of one video are all of one split."""
     write(tmp_path, *(f'{kind}/480p/{video}/0000{i}.png' for video in ('bear', 'camel', 'dog')
