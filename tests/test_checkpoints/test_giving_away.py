@@ -157,6 +157,19 @@ def test_a_file_that_is_not_the_card_s(given_away, card):
         read_checkpoint(given_away)
 
 
+def test_a_card_may_name_any_file(tmp_path):
+    path = tmp_path / 'a+b (1).safetensors'
+    digest = write_safetensors(path, dict(a=torch.ones(2)), {})
+    path.with_suffix('.md').write_text(f'{digest}  {path.name}\n')
+    assert read_checkpoint(path)['state_dict']['a'].sum() == 2
+    path.with_suffix('.md').write_text(f'{"0" * 64}  {path.name}.old\n')
+    path.write_bytes(save(dict(a=torch.ones(3))))  # which says nothing of itself
+    assert read_checkpoint(path)['meta'] == {}
+    path.with_suffix('.md').write_text(f'{"0" * 64}  {path.name}\n')
+    with pytest.raises(InputError, match='is not the file that'):
+        read_checkpoint(path)
+
+
 def test_what_is_not_there_is_said_so(tmp_path):
     for name in ('none.pth', 'none.safetensors'):
         with pytest.raises(FileNotFoundError, match=name) as caught:

@@ -207,6 +207,7 @@ def test_validation_set_in_memory(trained, capsys):
     model = loading.load_model(None, trained / 'best.pth', 'cpu', rescale=False)
     dataset = predict.build_val_dataset(model.cfg)
     assert dataset.test_mode  # no image in place of one that fails
+    assert 'test_mode' not in model.cfg.val_dataloader.dataset
     dataset.ignore_index = 8
     found = list(predict.predict_dataset(model, dataset, [3, 5], True))
     for index, item in zip((3, 5), found):
@@ -298,6 +299,14 @@ def test_shows_the_validation_set_at_the_size_that_it_is_judged_at(trained, tmp_
     found = predict.predict_dataset(model, predict.build_val_dataset(model.cfg), [0])
     np.testing.assert_array_equal(Image.open(file),
                                   predict.compare(list(found), model.dataset_meta))
+
+
+def test_show_passes_on_what_it_is_given(trained, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(predict, 'load_model', lambda *_, **given: seen.update(given) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        predict.show(trained / 'best.pth', out_dir=tmp_path, crf=True, allow_imports=['own'])
+    assert seen == dict(rescale=False, crf=True, allow_imports=['own'])
 
 
 def test_show_images(trained, photos, tmp_path, capsys):
