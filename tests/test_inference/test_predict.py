@@ -17,6 +17,7 @@ from fcn_plugin import visualization as vis
 from fcn_plugin.checkpoints import loading, safe_config
 from fcn_plugin.cli import command
 from fcn_plugin.inference import predict, predict_files
+from fcn_plugin.inference.inferencer import FCNInferencer
 from fcn_plugin.inference.result import Result
 from fcn_plugin.runtimes.torch_backend import build_pipeline
 
@@ -258,17 +259,20 @@ def test_show_validation_set(trained, tmp_path, capsys):
         predict.build_val_dataset(Config())
 
 
-def test_pixels_that_count_are_correct_or_not(tmp_path):
+@pytest.mark.parametrize('ignored', [255, 7])
+def test_pixels_that_count_are_correct_or_not(tmp_path, ignored):
     image, palette = np.zeros((2, 2, 3), np.uint8), [[0, 0, 0], [9, 8, 7]]
     result = Result(image, np.array([[1, 1], [1, 1]]), ('a', 'b'), palette, 0,
-                    path=Path('x.png'), truth=np.array([[1, 0], [255, 255]]))
+                    path=Path('x.png'), truth=np.array([[1, 0], [ignored, ignored]]),
+                    ignore_index=ignored)
     meta = dict(classes=('a', 'b'), palette=palette, background=0)
-    row = vis.comparison_row(image, result.labels, result.truth, palette, 0.6, 255, 0)
+    row = vis.comparison_row(image, result.labels, result.truth, palette, 0.6, ignored, 0)
     expected = vis.comparison(
         [row], ['image', 'truth', 'prediction', 'red: wrong, white: ignored'],
         ['x.png · 50.0 % of pixels correct'], ('a', 'b'), palette, [0, 1], 0)
     np.testing.assert_array_equal(predict.compare([result], meta), expected)
     files = predict.pages(tmp_path, 7)
+    assert list(map(len, (predict.pages(tmp_path, n) for n in (0, 6, 12)))) == [0, 1, 2]
     predict.save_pages(files, [result] * 7, meta)
     for file, count in zip(files, (6, 1), strict=True):
         np.testing.assert_array_equal(
@@ -307,6 +311,21 @@ def test_show_passes_on_what_it_is_given(trained, tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         predict.show(trained / 'best.pth', out_dir=tmp_path, crf=True, allow_imports=['own'])
     assert seen == dict(rescale=False, crf=True, allow_imports=['own'])
+
+
+def test_show_leaves_out_what_cannot_be_read_and_replaces_nothing(trained, photos, tmp_path):
+    (photos / 'a0.png').write_bytes(b'nonsense')
+    call = dict(weight_path=trained / 'best.pth', img_path=photos, out_dir=tmp_path / 'out',
+                opacity=0.2, device='cpu')
+    with pytest.raises(ValueError, match='1 of 3 images are left out.*The others are shown'):
+        predict.show(**call)
+    infer = FCNInferencer(trained / 'best.pth', device='cpu')
+    meta = dict(classes=infer.class_names, palette=infer.palette, background=infer.background)
+    found = list(infer.stream([photos / 'A.JPG', photos / 'b.png']))
+    np.testing.assert_array_equal(Image.open(tmp_path / 'out/comparison_01.png'),
+                                  predict.compare(found, meta, 0.2))
+    with pytest.raises(FileExistsError, match='comparison_01.png'):
+        predict.show(**call)
 
 
 def test_show_images(trained, photos, tmp_path, capsys):
