@@ -348,21 +348,25 @@ def _without(affix: tuple[str, str], stem: str) -> str:
     return stem[len(start):len(stem) - len(end)] if around else stem
 
 
+def _cuts_a_number(start: str, name: str, end: str) -> bool:
+    return any(before.isdigit() and after.isdigit()
+               for before, after in ((start[-1:], name[:1]), (name[-1:], end[:1])))
+
+
 def _common_affix(images: Iterable[str],
                   masks: Sequence[str]) -> tuple[str, str] | None:
     """The prefix and suffix that most masks, or those of most images, have around an image's
     name, if one pair of them serves all. A number is in no longer one: 1 is not in 10."""
-    names = sorted(set(images), key=len, reverse=True)
+    names = sorted(set(images), key=lambda name: (-len(name), name))
     if len(names) * len(masks) > 4_000_000:  # would take minutes; a sample shows it, too
         masks = masks[::len(names) * len(masks) // 4_000_000 + 1]
     found: Counter = Counter()
     for mask in masks:
-        name = next((n for n in names if n in mask), None)
-        if name and name != mask:
-            start, _, end = mask.partition(name)
-            if not any((before + after).isdigit() for before, after in (
-                    (start[-1:], name[0]), (name[-1], end[:1])) if before and after):
-                found[start, end] += 1
+        around = (mask.partition(name) for name in names if name in mask)
+        start, _, end = next((parts for parts in around if not _cuts_a_number(*parts)),
+                             ('', '', ''))
+        if start or end:
+            found[start, end] += 1
     (affix, count), = found.most_common(1) or [(None, 0)]
     most = max(found.total(), min(len(names), len(masks)))
     return affix if count > most / 2 else None

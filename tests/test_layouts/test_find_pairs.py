@@ -96,18 +96,21 @@ def test_masks_in_no_folder_of_an_image_go_by_their_names(tmp_path):
             find_object_masks(tmp_path).of_image.items()} == dict(a=['a'], b=['b'])
 
 
-def test_names_that_images_have_more_of(tmp_path):
+@pytest.mark.parametrize('pattern', ['p_{:03d}', 'img_{:03d}'])  # a role, and 000 is in 0000
+def test_names_that_images_have_more_of(tmp_path, pattern):
     """nnU-Net's images end in the number of their channel, and those to test on in Ts."""
-    names = [f'p_{i:03d}' for i in range(4)]
-    write(tmp_path, *(f'imagesTr/{name}_0000.png' for name in (*names, 'p_007')),
+    names = [pattern.format(i) for i in range(4)]
+    more = pattern.format(7)
+    write(tmp_path, *(f'imagesTr/{name}_0000.png' for name in (*names, more)),
           *(f'labelsTr/{name}.png' for name in names),
           *(f'imagesTs/q_{i}_0000.png' for i in range(9)))
     found = find_pairs(tmp_path)
     assert names_of(tmp_path, found.pairs) == [
         (f'imagesTr/{name}_0000.png', f'labelsTr/{name}.png') for name in names]
     assert {pair.split for pair in found.pairs} == {'train'}
-    assert [path.stem for path in found.lone_images] == ['p_007_0000']
-    assert "images are called 'NAME_0000', such as p_000_0000.png" in ' '.join(found.notes)
+    assert [path.stem for path in found.lone_images] == [f'{more}_0000']
+    said = f"images are called 'NAME_0000', such as {names[0]}_0000.png"
+    assert said in ' '.join(found.notes)
     write(tmp_path, *(f'labelsTs/q_{i}.png' for i in range(9)))
     assert [pair.split for pair in find_pairs(tmp_path).pairs] == ['train'] * 4 + ['test'] * 9
 
