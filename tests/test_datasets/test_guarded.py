@@ -131,6 +131,13 @@ def leaf_of(dataset):
     return options(dataset.data_root)
 
 
+def test_each_of_several_data_sets_is_guarded_in_a_list_or_a_tuple(folder):
+    for several in ([leaf(folder)] * 2, (leaf(folder), ) * 2):
+        config = guarded(dict(type='ConcatDataset', datasets=several))
+        assert [one['type'] for one in config['datasets']] == [GuardedDataset] * 2
+        assert config['type'] == 'ConcatDataset'
+
+
 def test_a_substitute_s_truth_counts_nowhere_in_a_wrapper(folder):
     config = dict(type='ConcatDataset', datasets=[leaf(folder, test_mode=True)])
     for given in (config, DATASETS.build(config)):

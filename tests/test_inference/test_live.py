@@ -171,6 +171,7 @@ def test_written_as_long_as_the_stream_was(segment, paced, tmp_path):
     pictures = [image.astype(int) for _, image in VideoInput(tmp_path / 'out.avi')]
     gaps = [np.abs(a - b).mean() for a, b in zip(pictures, pictures[1:])]
     assert len(gaps) == 3 and max(gaps[:2]) < 2 < gaps[2]  # 0 stands for 1 and 2, too
+    assert VideoInput(tmp_path / 'out.avi').fps == 10  # the stream's
 
 
 def test_the_latency_at_worst_is_that_of_the_slowest_frame(segment, tmp_path):
