@@ -331,11 +331,11 @@ def _known_palette(found: Sequence[int]) -> tuple[str, list[str], list] | None:
     """A note, and the names and colours, of mmseg's data set that has all these colours. Of
     several it is the one with the fewest classes.
 
-    Black may be a class beside those of the data set: much of what is coloured like
-    Cityscapes has it. Black, red, green and so on are what many paint with: of such colours
-    alone, a data set must have no others. So are the first colours of VOC, by which tools
-    number classes. Of a tenth of a large table's colours nothing follows: it has most of
-    what people choose.
+    Black may be a class beside those of the data set, if more than half of its colours are
+    there: much of what is coloured like Cityscapes has it. Black, red, green and so on are
+    what many paint with: of such colours alone, a data set must have no others. So are the
+    first colours of VOC, by which tools number classes. Of a tenth of a large table's
+    colours nothing follows: it has most of what people choose.
     """
     fits = []
     numbered = {packed(rgb) for rgb in default_palette(len(found))} == set(found)
@@ -348,11 +348,13 @@ def _known_palette(found: Sequence[int]) -> tuple[str, list[str], list] | None:
         colours = {packed(colour) for colour in palette}
         ours, note = set(found), f'the colours are those of {kind.__name__}'
         note = note.removesuffix('Dataset') + ', and so the names'
-        if 0 in ours - colours and not plain:
+        black = 0 in ours - colours and not plain
+        if black:
             ours.remove(0)
             palette, names = [[0, 0, 0], *palette], ['background', *names]
             note += f'; {_BLACK}'
-        some = not plain and not numbered and 10 * len(ours) > len(colours)
+        most = 2 if black else 10
+        some = not plain and not numbered and most * len(ours) > len(colours)
         if len(ours) >= 4 and ours <= colours and (some or ours == colours):
             fits.append((len(palette), note, names, palette))
     return min(fits)[1:] if fits else None

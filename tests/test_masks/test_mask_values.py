@@ -55,6 +55,8 @@ def test_black_beside_a_known_palette_is_a_class_of_its_own():
     assert "black is taken for a class" in ' '.join(found.notes)
     found = find_encoding(dict.fromkeys([0, *colours], 9), True, ignore=['#000000'])
     assert found.classes == list(meta['classes']) and found.label_map[0] == 255
+    few = find_encoding(dict.fromkeys([0, *colours[:4]], 9), True)  # as UDD has them
+    assert len(few.classes) == 5 and 'road' not in few.classes
     potsdam = [packed(rgb) for rgb in PotsdamDataset.METAINFO['palette']]  # anyone's colours
     assert 'aqua' in find_encoding(dict.fromkeys([0, *potsdam], 9), True).classes
 
