@@ -193,6 +193,14 @@ def test_a_pipeline_that_gives_nothing_at_all(folder, options, said):
             dataset[0]
 
 
+def test_no_image_is_drawn_in_the_place_of_one_of_the_test_data(folder):
+    dataset = GuardedDataset(leaf(folder, test_mode=True, max_refetch=50, pipeline=[
+        NothingOf(['b.jpg']), *PIPELINE]))
+    assert dataset[0]['data_samples'].img_path.endswith('a.jpg')
+    with pytest.raises(BadSampleError, match='one of the test data'):
+        dataset[1]
+
+
 def test_a_data_set_s_own_way_to_an_image_is_taken(folder):
     dataset = GuardedDataset(leaf(folder, 'Rotated'))
     assert dataset[0]['own'] and dataset[0]['data_samples'].img_path.endswith('b.jpg')

@@ -38,7 +38,8 @@ def test_data_that_is_elsewhere_is_an_error_at_once(tmp_path):
 
 
 def test_any_names_and_suffixes(tmp_path):
-    mask = write(tmp_path, ['a.jpg\tdeep/er/m.png', '', f'b.tif\t{tmp_path}/deep/er/m.png'])
+    mask = write(tmp_path, ['a.jpg\tdeep/er/m.png', '', ' \t ',
+                            f' b.tif \t {tmp_path}/deep/er/m.png '])
     dataset = build(tmp_path)
     assert len(dataset) == 2
     for item in dataset:

@@ -87,6 +87,8 @@ def test_a_config_in_memory_stays_as_it_is(trained):
 def test_classes_that_have_no_name_are_numbered():
     with pytest.warns(UserWarning, match='2 class names for a model of 4 classes'):
         assert loading._names(['a', 'b'], 4) == ('a', 'b', 'class 2', 'class 3')
+    with pytest.warns(UserWarning, match='3 class names for a model of 2 classes'):
+        assert loading._names(['a', 'b', 'c'], 2) == ('a', 'b')
 
 
 @pytest.mark.parametrize('backbone', loading.DEFAULT_CONFIGS)
@@ -164,6 +166,13 @@ def test_cfg_options(trained):
         None, trained / 'best.pth', 'cpu', cfg_options={'test_pipeline': [
             dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]})
     assert len(build_pipeline(model.cfg).transforms) == 2
+
+
+@pytest.mark.parametrize('rescale', [False, True])
+def test_models_that_are_loaded_predict_at_the_size_that_is_asked_for(trained, rescale):
+    model = loading.load_model(None, trained / 'best.pth', 'cpu', rescale=rescale,
+                               cfg_options={'model.test_cfg.rescale': False})
+    assert model.test_cfg.rescale == rescale and not model.training
 
 
 # --- files ---------------------------------------------------------------------------
