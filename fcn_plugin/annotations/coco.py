@@ -40,9 +40,9 @@ def read(content: dict, file: Path) -> Export:
     try:
         names = {each['id']: str(each['name']) for each in sorted(
             content['categories'], key=lambda each: each['id'])}
-        found = {each['id']: Gathered(file, str(  # LVIS has addresses alone
-            each.get('file_name', each['coco_url']) if 'coco_url' in each
-            else each['file_name']), None) for each in content['images']}
+        found = {each['id']: Gathered(file, str(each[  # LVIS has addresses alone
+            'coco_url' if 'coco_url' in each and 'file_name' not in each else 'file_name'
+        ]), None) for each in content['images']}
         # Roboflow's files begin with a category of the project's name, which groups others.
         groups = {each.get('supercategory') for each in content['categories']}
     except KeyError as error:

@@ -2,7 +2,7 @@
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +31,9 @@ from .roles import (
     words,
 )
 from .unclear import of_classes, parts, several_fit
+
+_ENDS = 'names differ in what all have at their ends'
+_NUMBERS = 'names agree in their numbers alone'
 
 
 class Pair(NamedTuple):
@@ -268,40 +271,7 @@ def match(images: list[File], masks: list[File],
         split = bool(image.split and mask.split and image.split != mask.split)
         return split or one != other and one in of_masks and other in of_images
     found: list[tuple[File, File]] = []
-    ways: list[tuple[str, Callable]] = [
-        ('', lambda f: (f.split, f.place, f.stem)),
-        ('', lambda f: (f.place, f.stem)),
-        ('', lambda f: (f.split, place(f), f.stem)),
-        ('', lambda f: f.stem),
-    ]
-
-    def other_names(note, names):
-        return [(note, lambda f: (f.split, place(f), names.get(f.path, f.stem))),
-                (note, lambda f: (f.split, names.get(f.path, f.stem)))]
-    # nnU-Net has NAME_0000.png of NAME.png, and images to test on without a mask.
-    labelled = {mask.split for mask in masks} | {None}
-    for what, longer, shorter in (
-            ('masks', masks, images),
-            ('images', [f for f in images if f.split in labelled], masks)):
-        affix = _common_affix([f.stem for f in shorter], [f.stem for f in longer])
-        if affix:
-            ways += other_names(f"{what} are called '{affix[0]}NAME{affix[1]}'",
-                                {f.path: _without(affix, f.stem) for f in longer})
-    ways.append(('names differ in capitals', lambda f: f.stem.lower()))
-    inner: dict[Path, str] = {}
-    folders = defaultdict(list)
-    for file in (*images, *masks):
-        folders[file.path.parent].append(file)
-    for files in folders.values():
-        inner.update(zip((f.path for f in files), without_ends([f.stem for f in files])))
-    ends = 'names differ in what all have at their ends'
-    ways += other_names(ends, inner)
-    ways.append(('', lambda f: (f.path.parent,  # image.png and mask.png
-                                not (f.stem.isalpha() and role_of(f.stem)) and f.stem)))
-    numbers = 'names agree in their numbers alone'
-    ways.append((numbers, lambda f: tuple(int(n) for n in re.findall(r'\d+', f.stem))
-                 or f.stem))
-    for note, key in ways:
+    for note, key in _ways(images, masks, place):
         taken = {file for pair in found for file in pair}
         left = [f for f in images if f not in taken]
         lone = [f for f in masks if f not in taken]
@@ -309,9 +279,9 @@ def match(images: list[File], masks: list[File],
             break
         new = _by_key(left, lone, key)
         new = [pair for pair in new if not apart(*pair)]
-        if note in (numbers, ends) and 2 * len(new) <= min(len(left), len(lone)):
+        if note in (_NUMBERS, _ENDS) and 2 * len(new) <= min(len(left), len(lone)):
             continue  # two numberings that run apart agree in a few numbers by chance
-        if note == numbers and _run_apart(*(
+        if note == _NUMBERS and _run_apart(*(
                 {key(f) for f in some if re.search(r'\d', f.stem)} for some in (left, lone))):
             continue
         if new and note:
@@ -320,6 +290,39 @@ def match(images: list[File], masks: list[File],
                          f'{one[1].path.name}')
         found += new
     return found
+
+
+def _ways(images: list[File], masks: list[File], place: Callable[[File], tuple[str, ...]]
+          ) -> Iterator[tuple[str, Callable[[File], Hashable]]]:
+    """What of its name and folders an image and its mask may share, and a note of that. The
+    next one is worked out where those before have left files over."""
+    def other_names(note, names):
+        yield note, lambda f: (f.split, place(f), names.get(f.path, f.stem))
+        yield note, lambda f: (f.split, names.get(f.path, f.stem))
+    yield '', lambda f: (f.split, f.place, f.stem)
+    yield '', lambda f: (f.place, f.stem)
+    yield '', lambda f: (f.split, place(f), f.stem)
+    yield '', lambda f: f.stem
+    # nnU-Net has NAME_0000.png of NAME.png, and images to test on without a mask.
+    labelled = {mask.split for mask in masks} | {None}
+    for what, longer, shorter in (
+            ('masks', masks, images),
+            ('images', [f for f in images if f.split in labelled], masks)):
+        affix = _common_affix([f.stem for f in shorter], [f.stem for f in longer])
+        if affix:
+            yield from other_names(f"{what} are called '{affix[0]}NAME{affix[1]}'",
+                                   {f.path: _without(affix, f.stem) for f in longer})
+    yield 'names differ in capitals', lambda f: f.stem.lower()
+    inner: dict[Path, str] = {}
+    folders = defaultdict(list)
+    for file in (*images, *masks):
+        folders[file.path.parent].append(file)
+    for files in folders.values():
+        inner.update(zip((f.path for f in files), without_ends([f.stem for f in files])))
+    yield from other_names(_ENDS, inner)
+    yield '', lambda f: (f.path.parent,  # image.png and mask.png
+                         not (f.stem.isalpha() and role_of(f.stem)) and f.stem)
+    yield _NUMBERS, lambda f: tuple(int(n) for n in re.findall(r'\d+', f.stem)) or f.stem
 
 
 def _run_apart(ours: set[tuple[int, ...]], others: set[tuple[int, ...]]) -> bool:

@@ -54,11 +54,11 @@ def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:
     """
     found: list[ClassNames] = []
     notes = []
-    near, deep = [*root.glob('*'), *root.glob('*/*')], root.glob('*/*/*')
-    for file in (*sorted(near), *sorted(deep), *sorted(root.glob('*/*/*/*'))):
-        reader = _READERS.get(file.name.lower())
-        if reader is None or not file.is_file():
-            continue
+    named = [file for deep in range(4) for file in root.glob('*/' * deep + '*')
+             if file.name.lower() in _READERS and file.is_file()]
+    near = len(root.parts) + 2
+    for file in sorted(named, key=lambda file: (max(len(file.parts), near), file)):
+        reader = _READERS[file.name.lower()]
         shown = file.relative_to(root).as_posix()
         names = reader(shown, decoded_text(file))
         if names is None:

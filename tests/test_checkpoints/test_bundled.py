@@ -125,7 +125,7 @@ def test_it_labels_a_street_that_was_drawn(street):
     for rows, columns, label, share in (
             (slice(0, 40), slice(200, 280), SKY, 0.95),
             (slice(100, 190), slice(5, 100), BUILDING, 0.8),
-            (slice(100, 190), slice(380, 475), BUILDING, 0.5),
+            (slice(100, 190), slice(380, 475), BUILDING, 0.6),
             (slice(260, 350), slice(150, 330), ROAD, 0.8)):
         assert (result.labels[rows, columns] == label).mean() > share, (rows, columns)
 
@@ -223,7 +223,7 @@ def test_the_figure_on_real_streets(test_data):
                              device='cpu', max_images=25).values()
     measured = 100 * segmentation_metrics(found.matrix)['mIoU']
     noted = read_checkpoint(BUNDLED['street'])['meta']['notes']['mIoU']
-    assert measured == pytest.approx(noted, abs=0.15)
+    assert measured == pytest.approx(noted, abs=0.1)
 
 
 def test_the_figure_on_real_photographs(test_data):
