@@ -13,6 +13,7 @@ graph serves any size (:mod:`fcn_plugin.deployment.symbolic_sizes`).
 ``get_config`` needs ``pkg_resources``.
 """
 import contextlib
+import importlib.metadata
 import importlib.util
 import inspect
 import os
@@ -38,6 +39,7 @@ def apply() -> None:
     allow_mmengine_checkpoints()
     write_files_whole()
     name_package_for_get_config()
+    leave_multimodal_out()
     with torchvision_importable():
         import mmpretrain.models  # noqa: F401
     weigh_classes_beside_ignored_pixels()
@@ -56,6 +58,8 @@ def in_force() -> list[str]:
     elif _torchvision_schemas:
         found.append("torchvision's compiled part does not load with this torch: its Python "
                      'part, which timm needs, works')
+    if _multimodal_breaks():
+        found.append('transformers 5: mmpretrain is imported without multimodal models')
     found.append("torch loads checkpoints as plain data: mmengine's own are let through")
     if _weighs_classes:
         found.append("mmseg's cross-entropy takes class weights where pixels are ignored")
@@ -135,6 +139,25 @@ def torchvision_importable():
     finally:
         for name in names:
             sys.modules.pop(name, None)
+
+
+def leave_multimodal_out() -> None:
+    """Lets mmpretrain.models be imported beside transformers 5.
+
+    mmpretrain 1.2.0 imports its multimodal models, which have no place here, wherever
+    pycocotools and transformers are installed. They need names that transformers 5 has
+    taken away. Steps aside with transformers 4 and with a later mmpretrain.
+    """
+    if _multimodal_breaks():
+        importlib.import_module('mmpretrain.utils.dependency').WITH_MULTIMODAL = False
+
+
+def _multimodal_breaks() -> bool:
+    of = importlib.metadata.version
+    try:
+        return of('mmpretrain') == '1.2.0' and int(of('transformers').split('.')[0]) > 4
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 def _torchvision_extension_loads(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """Each accommodation acts where it is needed and steps aside where it is not."""
 import importlib
+import importlib.metadata
 import importlib.util
 import io
 import os
@@ -21,6 +22,7 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.model import BaseModel
 from mmengine.runner import Runner, load_checkpoint
 from mmengine.utils.dl_utils import mmcv_full_available
+from mmpretrain.utils import dependency
 from torch import nn
 
 from fcn_plugin import compat
@@ -404,3 +406,38 @@ def test_class_weights_beside_ignored_pixels(ignored):
         assert value == 0  # torch's is not a number
     else:
         torch.testing.assert_close(value, expected)
+
+
+# --- mmpretrain's multimodal models ----------------------------------------
+
+
+@pytest.mark.parametrize('transformers, mmpretrain, left_out', [
+    ('5.24.0', '1.2.0', True), ('10.0.1', '1.2.0', True), ('4.49.0', '1.2.0', False),
+    ('5.24.0', '1.3.0', False), (None, '1.2.0', False)])
+def test_multimodal_models_beside_transformers_5(monkeypatch, transformers, mmpretrain,
+                                                 left_out):
+    versions = dict(transformers=transformers, mmpretrain=mmpretrain)
+
+    def version(name):
+        if versions[name] is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(importlib.metadata, 'version', version)
+    monkeypatch.setattr(dependency, 'WITH_MULTIMODAL', True)
+    compat.leave_multimodal_out()
+    assert dependency.WITH_MULTIMODAL is not left_out
+    assert any('transformers 5' in each for each in compat.in_force()) is left_out
+
+
+def test_imported_beside_transformers_5(tmp_path):
+    for name, version in (('transformers', '5.24.0'), ('pycocotools', '2.0')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / '__init__.py').touch()
+        folder = tmp_path / f'{name}-{version}.dist-info'
+        folder.mkdir()
+        (folder / 'METADATA').write_text(f'Name: {name}\nVersion: {version}\n')
+    done = subprocess.run(
+        [sys.executable, '-c', 'import fcn_plugin.models'], capture_output=True, text=True,
+        cwd=tmp_path, env={**os.environ, 'PYTHONPATH': f'{tmp_path}:{ROOT}'})
+    assert done.returncode == 0, done.stderr
