@@ -13,7 +13,7 @@ import torch
 from ..evaluation.confusion import confusion_matrix, segmentation_metrics
 from ..images.reading import to_channels
 from ..inference.predict import spread
-from ..masks.truth import find_coding, read_truth, with_masks
+from ..masks.truth import UNJUDGED, find_coding, read_truth, with_masks
 from ..runtimes.graph import META_KEY
 from ..runtimes.graph_backend import GraphBackend
 from ..runtimes.onnxruntime_graph import OnnxruntimeGraph
@@ -227,7 +227,7 @@ def _compare(plain: GraphBackend, quantised: GraphBackend, paths: Sequence[Path]
             truth = torch.from_numpy(read_truth(masks[path], image.shape[:2], classes, coding))
             for matrix, each in zip(matrices, found):
                 matrix += confusion_matrix(torch.from_numpy(each.labels.astype(np.int64)),
-                                           truth, classes)
+                                           truth, classes, UNJUDGED)
     mean_iou = None
     if masks is not None:
         before, after = (float(segmentation_metrics(matrix)['mIoU']) for matrix in matrices)

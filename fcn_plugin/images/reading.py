@@ -29,8 +29,9 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
 
     Args:
         pattern (str, Path or a sequence of these): A file, of any suffix; a folder, for
-            the images directly in it; or a glob, for the images that it matches. Of folders
-            and globs what ``fcn predict`` has written beside the images is left out.
+            the images directly in it; or a glob, for the images that it matches, where ``**``
+            stands for folders of any depth. Of folders and globs what ``fcn predict`` has
+            written beside the images is left out.
         videos (bool): Whether a folder's or a glob's videos count as well.
             Defaults to False.
 
@@ -50,7 +51,8 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
     if path.is_file():
         return [path]
     suffixes = IMAGE_SUFFIXES + (VIDEO_SUFFIXES if videos else ())
-    found = path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path)))
+    found = path.iterdir() if path.is_dir() else map(
+        Path, glob.glob(str(path), recursive=True))
     images = sorted(p for p in found if p.is_file() and p.suffix.lower() in suffixes
                     and not p.name.startswith('.'))  # as macOS leaves beside images
     written = written_by_predict(images)

@@ -109,7 +109,6 @@ class FCNInferencer:
         self._opened: TorchBackend | GraphBackend | None = open_backend(**self._opening)
         # another process may work in another folder
         self._opening.update(model=_absolute(model), weights=_absolute(weights))
-        self._in_tiles = tile is not None
         self.channels = self._backend.channels
         meta = self._backend.meta
         self.class_names, self.tasks = tuple(meta['classes']), meta.get('tasks', {})
@@ -141,7 +140,7 @@ class FCNInferencer:
     def gives_scores(self) -> bool:
         """bool: Whether results can have scores: those of tiles cannot, nor those of a file
         that was exported without."""
-        return not self._in_tiles and self._backend.meta.get('scores', True)
+        return self._backend.gives_scores
 
     # --- results ------------------------------------------------------------------
 

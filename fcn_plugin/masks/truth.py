@@ -10,6 +10,9 @@ from ..utils.names import plain
 from ..utils.paths import PathLike
 from .reading import label_pngs, read_label_png
 
+#: Label of pixels that do not count: no class, however many there are.
+UNJUDGED = -1
+
 
 def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Path]]:
     """Each image with its mask.
@@ -57,10 +60,10 @@ def find_coding(masks: Iterable[Path], label_map: Sequence[Sequence[int]] | None
             255 for none. None: they were class numbers.
         classes (Sequence[str]): Names.
         ignore (Sequence[int], optional): Values of pixels that do not count. Defaults to
-            None: 255, where that was no class in training.
+            None: 255, where that is no class.
     """
     known = {value: label for value, label in label_map or ()}
-    left_out = (255, ) if ignore is None else ignore
+    left_out = ((255, ) if len(classes) < 256 else ()) if ignore is None else ignore
     if known and all(set(np.unique(read_label_png(mask)).tolist()) <= known.keys()
                      | set(left_out) for mask in masks):
         some = [f'{value} {classes[label]}' for value, label in sorted(known.items())
@@ -71,8 +74,8 @@ def find_coding(masks: Iterable[Path], label_map: Sequence[Sequence[int]] | None
     return Coding(None, left_out)
 
 
-def read_truth(path: Path, size: tuple[int, int], classes: int, coding: Coding,
-               ignore_index: int = 255) -> np.ndarray:
+def read_truth(path: Path, size: tuple[int, int], classes: int, coding: Coding
+               ) -> np.ndarray:
     """The labels of a mask.
 
     Args:
@@ -80,10 +83,9 @@ def read_truth(path: Path, size: tuple[int, int], classes: int, coding: Coding,
         size (tuple[int, int]): (H, W) of its image.
         classes (int): How many there are.
         coding (Coding): What its values stand for.
-        ignore_index (int): What these become. Defaults to 255.
 
     Returns:
-        np.ndarray: (H, W) int64.
+        np.ndarray: (H, W) int64, :data:`UNJUDGED` where pixels do not count.
 
     Raises:
         ValueError: If it is of another size, or holds a label that is no class.
@@ -95,12 +97,12 @@ def read_truth(path: Path, size: tuple[int, int], classes: int, coding: Coding,
                          'must have the sizes of their images')
     left_out = np.isin(labels, coding.ignore)
     if coding.label_map is not None:
-        values, labels = labels, np.full_like(labels, ignore_index)
+        values, labels = labels, np.full_like(labels, UNJUDGED)
         for value, label in coding.label_map.items():
             if label < classes:
                 labels[values == value] = label
-    labels[left_out] = ignore_index
-    beyond = labels[(labels >= classes) & (labels != ignore_index)]
+    labels[left_out] = UNJUDGED
+    beyond = labels[labels >= classes]
     if beyond.size:
         raise InputError(f"'{path}' holds the label {beyond.max()}, but the model has the "
                          f'classes 0 to {classes - 1}: give --ignore {beyond.max()} if its '

@@ -2,9 +2,9 @@
 from collections import Counter
 
 import numpy as np
-from PIL import Image, ImageOps
 from prettytable import PrettyTable
 
+from ..images.reading import read_image
 from ..inference.predict import spread
 from ..masks.colours import as_written
 from ..masks.encoding import Encoding, to_labels
@@ -86,10 +86,9 @@ def draw(checked: Checked, rows: int = 6) -> np.ndarray:
     background = 0 if encoding.classes[0] == 'background' else None
     pictures, captions, present = [], [], []
     for item in (train[i] for i in chosen):
-        with Image.open(item.pair.image) as file:
-            pixels = np.asarray(ImageOps.exif_transpose(file).convert('RGB'))
         labels = labels_of(item, encoding)
-        pictures.append(comparison_row(pixels, labels, None, palette, background=background))
+        pictures.append(comparison_row(read_image(item.pair.image), labels, None, palette,
+                                       background=background))
         captions.append(item.pair.image.name)
         present.append(class_shares_of(labels, len(encoding.classes)))
     return comparison(pictures, ['image', 'mask'], captions, encoding.classes, palette,

@@ -14,7 +14,7 @@ from ..images.reading import list_images, to_channels
 from ..inference.inferencer import FCNInferencer, check_batch_size
 from ..inference.predict import pages, save_pages
 from ..inference.result import Result
-from ..masks.truth import Coding, find_coding, read_truth, with_masks
+from ..masks.truth import UNJUDGED, Coding, find_coding, read_truth, with_masks
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder, write_text
 from ..utils.paths import PathLike
@@ -45,7 +45,7 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
         out_dir (str or Path, optional): Where ``evaluation.md`` and pictures of the
             best, median and worst images go. Defaults to None: nothing is written.
         ignore (Sequence[int], optional): Values of pixels that do not count. Defaults to
-            None: 255, where that was no class in training.
+            None: 255, where that is no class.
         conditions (Sequence[str]): Under which the images are judged, of
             :data:`~fcn_plugin.evaluation.conditions.CONDITIONS`, or 'all'.
             Defaults to ('as taken', ). Networks of other than three channels know no other.
@@ -91,7 +91,7 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
         classes = tuple(segment.tasks[task])
         meta = dict(classes=classes, palette=default_palette(len(classes)), background=None)
     coding = find_coding([mask for _, mask in pairs], segment.label_map if task is None else
-                         None, segment.class_names, ignore)
+                         None, meta['classes'], ignore)
     if coding.note:
         print(coding.note)
     found = {}
@@ -127,9 +127,9 @@ def _predict(segment: FCNInferencer, pairs: Sequence[tuple[Path, Path]], change,
                 result = replace(result, labels=result.tasks[task],
                                  class_names=meta['classes'], palette=meta['palette'],
                                  background=meta['background'])
-            result.truth = read_truth(mask, result.labels.shape, len(result.class_names),
-                                      coding, result.ignore_index)
-            yield result
+            yield replace(result, truth=read_truth(mask, result.labels.shape,
+                                                   len(result.class_names), coding),
+                          ignore_index=UNJUDGED)
 
 
 def _tables(found: dict[str, Evaluation], classes: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """What all backends share.
 
 A backend is called with images and returns a :class:`Prediction` for each; its
-``meta`` has the classes' names and colours, and names of the classes of further tasks.
+``meta`` has the classes' names and colours, and names of the classes of further tasks, and
+its ``gives_scores`` says whether a prediction can have scores.
 """
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -47,6 +47,7 @@ class GraphBackend:
         self.graph = graph
         self.meta = read_meta(graph.text, graph.path)
         self.channels: int = self.meta['channels']
+        self.gives_scores: bool = self.meta['scores']
         self.pipeline = pipeline
         if not self.meta['preprocess'] and pipeline is None:
             self.pipeline = _pipeline_of(self.meta, graph.path)

@@ -53,4 +53,4 @@ def path_of(suffixes: Sequence[str], *arguments) -> Path | None:
     found = next((one for one in paths if Path(one).suffix.lower() in suffixes), None)
     if found is None:
         return None
-    return fetched(str(found)) if str(found).startswith(WEB) else Path(found)
+    return fetched(str(found)) if str(found).startswith(WEB) else Path(found).expanduser()

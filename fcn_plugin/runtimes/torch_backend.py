@@ -86,6 +86,7 @@ class TorchBackend:
         self.model = model
         self.meta = model.dataset_meta
         self.channels = image_channels(model.backbone) if hasattr(model, 'backbone') else 3
+        self.gives_scores = getattr(model, 'tiling', None) is None
         self.pipeline = pipeline or build_pipeline(model.cfg)
         self._track: Callable[[list], Iterable] = iter
 
@@ -148,8 +149,8 @@ def step_options(model: nn.Module, size: tuple[int, int], scores: bool,
     large = (f'{size[1]}x{size[0]} pixels do not fit into memory as a whole (more than '
              f'{MOST_PIXELS / 1e6:.0f} megapixels)')
     refused = (f'{large}, and tiles (--tile) give labels only, of an FCNSegmentor of one '
-               "task whose alignment is 'same' and without a CRF: make the image smaller, or "
-               'leave the heat map out')
+               "task whose alignment is 'same' and without a CRF: make the image smaller, "
+               'leave the heat map out, or with --format give --tile')
     if not isinstance(model, FCNSegmentor) or scores or model.test_cfg.logits:
         raise InputError(refused)
     try:

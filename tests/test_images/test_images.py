@@ -41,6 +41,10 @@ def test_list_images(photos, monkeypatch):
     # each once, in the order of the sequence
     assert [p.name for p in list_images([photos / 'b.png', photos, photos / 'c*'])] == [
         'b.png', 'A.JPG', 'c[1].png']
+    (photos / 'd/e').mkdir(parents=True)
+    (photos / 'd/e/f.png').write_bytes(b'')
+    assert [p.name for p in list_images(photos / '**/*.png')] == [
+        'b.png', 'c[1].png', 'f.png']
 
 
 def test_pages_behind_the_first_are_told(tmp_path, recwarn):

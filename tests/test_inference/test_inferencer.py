@@ -398,6 +398,14 @@ def test_suffixes_in_capitals(trained, tmp_path):
         FCNInferencer(weights=tmp_path / 'M.ONNX', runtime='onnxruntime')
 
 
+def test_exported_files_in_the_home(tmp_path, monkeypatch):
+    (tmp_path / 'm.onnx').write_bytes(b'no graph')
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('USERPROFILE', str(tmp_path))
+    with pytest.raises(ValueError, match=f"cannot load '{re.escape(str(tmp_path))}"):
+        FCNInferencer('~/m.onnx', runtime='onnxruntime')
+
+
 @pytest.mark.parametrize('suffix', ['.mp4', '.webm'])
 def test_video_in_video_out(segment, clip, tmp_path, suffix):
     out = tmp_path / 'out'

@@ -194,9 +194,11 @@ def test_small_regions_and_rough_outlines_on_request(trained, scenes, tmp_path):
     assert sum(map(len, rough)) < sum(map(len, all_of_them)) / 2
 
 
-def test_labels_without_scores_have_regions_without(trained, scenes, tmp_path):
+@pytest.mark.parametrize('tiles', [dict(tile=320), dict(
+    cfg_options={'model.test_cfg.mode': 'tile', 'model.test_cfg.tile': 320})], ids=str)
+def test_labels_without_scores_have_regions_without(trained, scenes, tmp_path, tiles):
     predict_to_files(scenes / 'b.png', trained / 'best.pth', out_dir=tmp_path / 'out',
-                     format='labelme', device='cpu', tile=320)
+                     format='labelme', device='cpu', **tiles)
     shapes = read_json(tmp_path / 'out/b.json')['shapes']
     assert shapes and not any('score' in shape for shape in shapes)
 

@@ -16,8 +16,9 @@ from tiny_runs import run_tool, succeed
 
 from fcn_plugin.masks.encoding import Encoding, to_labels
 from fcn_plugin.masks.palettes import palette_fault
+from fcn_plugin.modalities import LoadImageFromFile
 from fcn_plugin.own_data.check_dataset import check_dataset
-from fcn_plugin.own_data.findings import labels_of, report
+from fcn_plugin.own_data.findings import draw, labels_of, report
 from fcn_plugin.own_data.inspect_pairs import Inspected, class_shares
 from fcn_plugin.own_data.write_config import write_config
 from fcn_plugin.utils.config import load_config
@@ -539,6 +540,20 @@ def test_colours_of_16_bits_that_are_nearly_black_are_told(tmp_path):
         save(tmp_path / f'masks/{number}.png', labels(number).astype(np.uint8))
     assert any(re.match('3 images of 16 bits are nearly black .*0.png, .* 255 of 65535', note)
                for note in check_dataset(tmp_path).notes)
+
+
+def test_the_overview_shows_16_bits_as_training_sees_them(tmp_path, monkeypatch):
+    for number in range(3):
+        save(tmp_path / f'images/{number}.png', np.uint16(picture(number)[..., 0]) * 200)
+        save(tmp_path / f'masks/{number}.png', labels(number).astype(np.uint8))
+    shown = []
+    monkeypatch.setattr('fcn_plugin.own_data.findings.comparison_row',
+                        lambda image, *args, **kwargs: shown.append(image) or [image] * 2)
+    draw(check_dataset(tmp_path), rows=1)
+    seen = [LoadImageFromFile()(dict(img_path=str(path)))['img']
+            for path in sorted(tmp_path.glob('images/*'))]
+    assert any(np.array_equal(shown[0], image[..., ::-1]) for image in seen)
+    assert np.ptp(shown[0]) > 100
 
 
 def test_what_is_not_seen_of_images_is_told(tmp_path):

@@ -4,9 +4,12 @@ from unicodedata import normalize
 
 import numpy as np
 import pytest
+import torch
+from mmengine.config import Config
+from mmseg.apis import init_model
 from PIL import Image
 from tiny_runs import run_tool, succeed
-from tiny_trained import CLASSES
+from tiny_trained import CLASSES, CONFIG
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.deployment.export import export
@@ -64,6 +67,29 @@ def test_the_four_metrics_under_all_conditions(trained, folders, tmp_path):
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
         'comparison_01.png', 'evaluation.md']
     assert '| dusk ' in (tmp_path / 'out/evaluation.md').read_text()
+
+
+def test_label_255_of_more_classes_is_judged(tmp_path):
+    """Pixels that --ignore names are no class either, whichever there are."""
+    config = Config.fromstring(CONFIG.replace('num_classes=9', 'num_classes=300'), '.py')
+    model = init_model(config, device='cpu')
+    with torch.no_grad():
+        for key, value in model.decode_head.score.named_parameters():
+            value.zero_()
+            if key.endswith('bias'):
+                value[255] = 1
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(cfg=config.pretty_text)),
+               tmp_path / 'net.pth')
+    for name, pixels in (('images/a.png', np.zeros((20, 30, 3), np.uint8)),
+                         ('masks/a.png', np.full((20, 30), 255, np.uint16))):
+        (tmp_path / name).parent.mkdir()
+        pixels[:5] = 7
+        Image.fromarray(pixels).save(tmp_path / name)
+    for ignore, judged in ((None, {7: 150, 255: 450}), ([7], {255: 450})):
+        matrix = evaluate_folder(tmp_path / 'net.pth', tmp_path / 'images', tmp_path / 'masks',
+                                 ignore=ignore, device='cpu')['as taken'].matrix
+        assert {i: int(n) for i, n in enumerate(matrix.sum(1)) if n} == judged
+        assert int(matrix[:, 255].sum()) == sum(judged.values())
 
 
 def test_pictures_are_as_the_first_condition_has_them(trained, folders, tmp_path,
