@@ -1,11 +1,12 @@
 """mmengine's runner, with images that are looked at and runs that can be gone on with."""
 import copy
+import logging
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import broadcast_object_list
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
@@ -24,6 +25,10 @@ from ..utils.seeding import BUILD, seeded
 from .repeatable import PlacedSampler, RepeatableDataset
 from .resume import ExactResumeHook
 from .start import checkpoint_of_restart
+
+
+def _is_of_a_run(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith('paramwise_options -- ')
 
 
 @RUNNERS.register_module()
@@ -85,6 +90,14 @@ class FCNRunner(Runner):
         name = [new_folder(self.work_dir, self._timestamp) if self._rank == 0 else '']
         broadcast_object_list(name)
         self._timestamp = name[0]
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """A logger without the lines of ``paramwise_cfg``: mmengine writes up to four for each
+        parameter, and :class:`~fcn_plugin.optim.FewGroupsOptimWrapperConstructor` one a group.
+        """
+        logger = super().build_logger(*args, **kwargs)
+        logger.addFilter(_is_of_a_run)
+        return logger
 
     def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
         """Builds one of this run's: by a name, mmengine would find that of a run before."""

@@ -1,6 +1,7 @@
 """One group for all parameters that an optimiser treats alike."""
 from typing import Any
 
+from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
@@ -42,6 +43,12 @@ class FewGroupsOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             else:
                 few.append((settings, list(group['params'])))
         params[:] = [dict(settings, params=members) for settings, members in few]
+        for settings, members in few:
+            sizes = [each.numel() for each in members if each.requires_grad]
+            said = ', '.join(f'{key}={value}' for key, value in settings.items())
+            if sizes:
+                print_log(f'{len(sizes)} parameters of {sum(sizes):,} numbers are trained with '
+                          + (said or "the optimiser's own settings"), 'current')
 
 
 def regroup(checkpoint: dict[str, Any], optimizer: Optimizer, model: nn.Module) -> None:

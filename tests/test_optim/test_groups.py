@@ -1,4 +1,6 @@
 """One group for all parameters of equal settings, and checkpoints that have one for each."""
+import re
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -69,7 +71,17 @@ def from_file(path, work, **options):
 def test_a_run_of_before_goes_on_with_few_groups(tmp_path):
     """To the weights of an unbroken one, with what the optimiser and the schedules kept."""
     config = write_config(tmp_path, RUN)
-    from_file(config, tmp_path / 'whole').train()
+    whole = from_file(config, tmp_path / 'whole')
+    whole.train()
+    log, = (tmp_path / 'whole').glob('*/*.log')
+    # a line a group, none a parameter
+    assert 'paramwise_options' not in log.read_text()
+    said = re.findall(r'(\d+) parameters of (\S+) numbers are trained with',
+                      log.read_text())
+    trained = list(whole.model.parameters())
+    assert sum(int(count) for count, _ in said) == len(trained)
+    assert sum(int(numbers.replace(',', '')) for _, numbers in said) == sum(
+        each.numel() for each in trained)
     from_file(config, tmp_path / 'cut', **{
         'train_cfg.max_iters': 2, 'optim_wrapper.constructor': EACH}).train()
     old = torch.load(tmp_path / 'cut/iter_2.pth', weights_only=False)
