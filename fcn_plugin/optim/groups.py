@@ -47,7 +47,7 @@ class FewGroupsOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             sizes = [each.numel() for each in members if each.requires_grad]
             said = ', '.join(f'{key}={value}' for key, value in settings.items())
             if sizes:
-                print_log(f'{len(sizes)} parameters of {sum(sizes):,} numbers are trained with '
+                print_log(f'{len(sizes)} parameters of {sum(sizes):,} numbers learn with '
                           + (said or "the optimiser's own settings"), 'current')
 
 

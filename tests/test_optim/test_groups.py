@@ -76,7 +76,7 @@ def test_a_run_of_before_goes_on_with_few_groups(tmp_path):
     log, = (tmp_path / 'whole').glob('*/*.log')
     # a line a group, none a parameter
     assert 'paramwise_options' not in log.read_text()
-    said = re.findall(r'(\d+) parameters of (\S+) numbers are trained with',
+    said = re.findall(r'(\d+) parameters of (\S+) numbers learn with',
                       log.read_text())
     trained = list(whole.model.parameters())
     assert sum(int(count) for count, _ in said) == len(trained)
