@@ -10,6 +10,7 @@ from ..checkpoints.fit import check_checkpoint
 from ..models import speed_up
 from ..models.segmentors.post_processing import use_crf
 from ..models.segmentors.tiles import use_tiles
+from ..utils.config import inner_datasets
 from ..utils.distributed import explain_lost_processes
 from ..utils.errors import InputError
 from ..utils.files import check_writable
@@ -35,7 +36,8 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         original_size (bool): See :func:`evaluate_at_original_size`.
         crf (bool): See :func:`use_crf`; with ``tta``, in each of its views. Defaults to
             False.
-        out (str, optional): A folder for the predicted labels, one PNG an image.
+        out (str, optional): A folder for the predicted labels, one PNG an image. Those of
+            further tasks that are judged get a folder of the task's name in it.
         show (bool): Opens a window for each image. Defaults to False.
         show_dir (str, optional): A folder for pictures of truth and prediction.
         wait_time (float): Seconds that a window stays. Defaults to 2.
@@ -72,13 +74,16 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
         if 'tta_pipeline' not in config or 'tta_model' not in config:
             raise InputError(f'{config.filename} has no tta_pipeline and tta_model, which '
                              '--tta needs')
-        config.test_dataloader.dataset.pipeline = config.tta_pipeline
+        for dataset in inner_datasets(config.test_dataloader.dataset):
+            dataset['pipeline'] = config.tta_pipeline
         config.tta_model.module = config.model
         config.model = config.tta_model
     if show or show_dir:
         _draw_every_image(config, show, show_dir, wait_time)
     if out is not None:
-        config.test_evaluator.output_dir = out
+        found = config.test_evaluator
+        for one in found if isinstance(found, (list, tuple)) else [found]:
+            one['output_dir'] = str(Path(out, one.get('task') or ''))
     # Without its name, under which the runner would write what was changed here over
     # the config that training has left in the work dir.
     plain = Config(config.to_dict())
@@ -117,12 +122,13 @@ def evaluate_at_original_size(config: Config) -> None:
     the truth is loaded behind whatever resizes the image.
     """
     config.model.test_cfg = dict(config.model.get('test_cfg') or {}, rescale=True)
-    pipeline = config.test_dataloader.dataset.get('pipeline', [])
-    load = [step for step in pipeline if step['type'] == 'LoadAnnotations']
-    rest = [step for step in pipeline if step['type'] not in ('LoadAnnotations', 'KeepSize')]
-    place = next((i for i, step in enumerate(rest) if step['type'] == 'PackSegInputs'),
-                 len(rest))
-    config.test_dataloader.dataset.pipeline = rest[:place] + load + rest[place:]
+    for dataset in inner_datasets(config.test_dataloader.dataset):
+        steps = dataset.get('pipeline', [])
+        load = [step for step in steps if step['type'] == 'LoadAnnotations']
+        rest = [step for step in steps if step['type'] not in ('LoadAnnotations', 'KeepSize')]
+        place = next((i for i, step in enumerate(rest) if step['type'] == 'PackSegInputs'),
+                     len(rest))
+        dataset['pipeline'] = rest[:place] + load + rest[place:]
 
 
 def _draw_every_image(config: Config, show: bool, show_dir: str | None,

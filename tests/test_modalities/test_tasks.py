@@ -245,6 +245,10 @@ default_hooks = dict(
     text = log.read_text()
     assert 'decode.loss_ce_geometric: ' in text and 'geometric/mIoU: ' in text
     checkpoint, = (tmp_path / 'work').glob('best_*.pth')
+    succeed('test.py', config, checkpoint, '--work-dir', tmp_path / 'test', '--out',
+            tmp_path / 'labels')
+    judged = {path.stem for path in (tmp_path / 'labels').glob('*.png')}
+    assert judged == {path.stem for path in (tmp_path / 'labels/geometric').iterdir()} != set()
     succeed('predict.py', '--config', config, '--weight-path', checkpoint,
                    '--img-path', tmp_path / 'out' / 'image', '--out-dir', tmp_path / 'shown')
     assert list((tmp_path / 'shown').glob('*.png'))

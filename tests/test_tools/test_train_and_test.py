@@ -181,6 +181,27 @@ def test_a_size_that_the_pipeline_keeps_is_not_the_original_one():
     assert [step.type for step in config.test_dataloader.dataset.pipeline] == steps
 
 
+def test_each_of_several_data_sets_is_judged_at_its_own_sizes(folder, monkeypatch, tmp_path):
+    parts = [dict(type='BaseSegDataset', pipeline=[dict(type=step) for step in (
+        'LoadImageFromFile', 'LoadAnnotations', name, 'PackSegInputs')])
+        for name in ('Resize', 'ResizeEdge')]
+    config = Config(dict(
+        model=dict(type='FCNSegmentor'), work_dir=str(tmp_path),
+        tta_model=dict(type='FCNTTAModel'),
+        tta_pipeline=[dict(type='LoadImageFromFile'), dict(type='TestTimeAug')],
+        test_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=parts))))
+    built = []
+    monkeypatch.setattr('fcn_plugin.engine.test.build_runner', lambda config: (
+        built.append([[step.type for step in part.pipeline] for part in
+                      config.test_dataloader.dataset.datasets]), 1 / 0))
+    for way in ('original_size', 'tta'):
+        with pytest.raises(ZeroDivisionError):
+            evaluate(config.copy(), str(folder / 'random.pth'), **{way: True})
+    assert built == [[['LoadImageFromFile', name, 'LoadAnnotations', 'PackSegInputs']
+                      for name in ('Resize', 'ResizeEdge')],
+                     [['LoadImageFromFile', 'TestTimeAug']] * 2]
+
+
 @pytest.mark.parametrize('given, kept', [
     ({}, {}), (dict(tile=320), dict(mode='tile', tile=320, overlap=128))])
 def test_what_is_not_given_in_python_is_as_the_tool_has_it(folder, judged, tmp_path, given,
