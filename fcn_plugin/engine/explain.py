@@ -149,9 +149,10 @@ def check_classes(config: Config, loaders: Sequence[str] = LOADERS) -> None:
 
 
 def _beyond_classes(label: str, config: Config) -> str:
-    count = network(config).decode_head.get('num_classes')
+    head = network(config).decode_head
+    count, ignored = head.get('num_classes'), head.get('ignore_index', 255)
     return (f'{label} in a mask is not one of the {count} classes (0 to {count - 1}) that '
-            'model.decode_head.num_classes says, nor 255 (ignored). See which values the '
+            f'model.decode_head.num_classes says, nor {ignored} (ignored). See which values the '
             'masks have: python tools/misc/check_dataset.py FOLDER')
 
 

@@ -123,12 +123,9 @@ def evaluate_at_original_size(config: Config) -> None:
     """
     config.model.test_cfg = dict(config.model.get('test_cfg') or {}, rescale=True)
     for dataset in inner_datasets(config.test_dataloader.dataset):
-        steps = dataset.get('pipeline', [])
-        load = [step for step in steps if step['type'] == 'LoadAnnotations']
-        rest = [step for step in steps if step['type'] not in ('LoadAnnotations', 'KeepSize')]
-        place = next((i for i, step in enumerate(rest) if step['type'] == 'PackSegInputs'),
-                     len(rest))
-        dataset['pipeline'] = rest[:place] + load + rest[place:]
+        steps = [step for step in dataset.get('pipeline', []) if step['type'] != 'KeepSize']
+        last = dict(LoadAnnotations=1, PackSegInputs=2)
+        dataset['pipeline'] = sorted(steps, key=lambda step: last.get(step['type'], 0))
 
 
 def _draw_every_image(config: Config, show: bool, show_dir: str | None,

@@ -18,11 +18,12 @@ from torch import nn
 from .. import visualization as vis
 from ..checkpoints.bundled import say_which
 from ..checkpoints.loading import load_model
+from ..datasets.guarded import leaves
 from ..images.channels import turned
 from ..images.reading import list_images
 from ..runtimes.opening import path_of
 from ..runtimes.torch_backend import prediction_of, step_options
-from ..utils.config import without_images
+from ..utils.config import ignored_label, without_images
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder
 from ..utils.left_out import raise_left_out
@@ -72,8 +73,12 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
 
     Yields:
         Result: At the size of the truth, to which the labels are brought by
-        nearest neighbour where they differ.
+        nearest neighbour where they differ. What is ignored is what the config's evaluator
+        ignores or, where that does not say it, the data set.
     """
+    ignored = ignored_label(model.cfg)
+    if ignored is None:
+        ignored = getattr(next(leaves(dataset)), 'ignore_index', 255)
     for index in indices:
         data = dataset[index]
         inputs, sample = data['inputs'], data['data_samples']
@@ -92,7 +97,7 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
         found = prediction_of(result, size, scores, meta)
         yield Result(image, found.labels, meta['classes'], meta['palette'],
                      meta['background'], found.scores, path, truth=truth,
-                     ignore_index=getattr(dataset, 'ignore_index', 255))
+                     ignore_index=ignored)
 
 
 # --- comparisons ------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmcv.transforms import Resize
 from mmengine.config import Config
+from mmengine.dataset import ConcatDataset
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 from tiny_trained import CLASSES
@@ -84,6 +85,25 @@ def test_a_config_in_memory_stays_as_it_is(trained):
         assert config.to_dict() == before and model.test_cfg.overlap == expected
 
 
+def test_what_a_config_says_of_its_data(trained):
+    config = Config.fromfile(trained / 'config.py')
+    config.val_dataloader.dataset = dict(
+        type='ListDataset', metainfo=dict(classes=[*'abcdefgh', 'background']),
+        label_map=[[7, 1]])
+    config.pop('test_dataloader', None)
+    meta = loading.load_model(config, trained / 'bare.pth', 'cpu').dataset_meta
+    assert meta['classes'] == (*'abcdefgh', 'background') and meta['background'] == 8
+    assert meta['label_map'] == [[7, 1]]
+
+
+def test_norms_of_several_processes_are_those_of_one(trained):
+    config = Config.fromfile(trained / 'config.py')
+    config.model.backbone.norm_cfg = dict(type='SyncBN')
+    model = loading.load_model(config, trained / 'bare.pth', 'cpu')
+    assert not [each for each in model.modules() if isinstance(each, torch.nn.SyncBatchNorm)]
+    assert not model.training and not any(each.training for each in model.modules())
+
+
 def test_classes_that_have_no_name_are_numbered():
     with pytest.warns(UserWarning, match='2 class names for a model of 4 classes'):
         assert loading._names(['a', 'b'], 4) == ('a', 'b', 'class 2', 'class 3')
@@ -136,6 +156,15 @@ def test_config_text_round_trip(trained):
     config.odd = dict(a=float('inf'), b=-1.5e-3, c=(1, ), d={1: 'x', 'y-z': None})
     read = safe_config.config_from_text(config.pretty_text)
     assert read.to_dict() == config.to_dict()
+    assert np.isnan(safe_config.config_from_text('a = -nan').a)
+
+
+def test_what_need_not_be_imported_is_warned_of():
+    text = "custom_imports = dict(imports=['mmseg.none'], allow_failed_imports={})\na = 1"
+    with pytest.warns(UserWarning, match="'mmseg.none' of custom_imports cannot be imported"):
+        assert safe_config.config_from_text(text.format(True)).a == 1
+    with pytest.raises(ImportError, match="custom_imports names 'mmseg.none', which cannot"):
+        safe_config.config_from_text(text.format(False))
 
 
 def test_dataset_meta_of_checkpoint_and_config(trained, model):
@@ -229,6 +258,20 @@ def test_validation_set_in_memory(trained, capsys):
         assert item.labels.shape == truth.shape == item.scores.shape[1:]
 
 
+def test_what_validation_ignores_is_ignored(trained):
+    """By its evaluator, and else by the data set, also inside another one."""
+    model = loading.load_model(None, trained / 'best.pth', 'cpu', rescale=False)
+    part = predict.build_val_dataset(model.cfg)
+    part.ignore_index = 8
+    dataset = ConcatDataset([part])
+    for evaluators, expected in ((None, 8), (dict(type='FCNMetric'), 8), ([
+            dict(type='FCNMetric', task='height', ignore_index=6),
+            dict(type='FCNMetric', ignore_index=0)], 0)):
+        model.cfg.val_evaluator = evaluators
+        found, = predict.predict_dataset(model, dataset, [1])
+        assert found.ignore_index == expected
+
+
 @TRANSFORMS.register_module()
 class ResizeImageOnly(Resize):
     """As where LoadAnnotations comes after Resize."""
@@ -290,11 +333,12 @@ def test_pixels_that_count_are_correct_or_not(tmp_path, ignored):
 
 def test_the_heat_map_is_of_the_class_that_was_asked_for():
     image, palette = np.zeros((80, 90, 3), np.uint8), [[0, 0, 0], [9, 8, 7]]
-    scores = np.stack([np.full((80, 90), share, np.float32) for share in (0.9, 0.1)])
+    share = np.linspace(0, 1, 80 * 90, dtype=np.float32).reshape(80, 90)
+    scores = np.stack([1 - share, share])
     labels = np.zeros((80, 90), np.uint8)
     result = Result(image, labels, ('a', 'b'), palette, 0, scores, Path('x.png'))
     row = [*vis.comparison_row(image, labels, None, palette, 0.6, 255, 0),
-           vis.heatmap(scores[1], image, colour_bar=False)]
+           vis.heatmap(*vis.enlarge(image, scores[1])[::-1], colour_bar=False)]
     np.testing.assert_array_equal(
         predict.compare([result], dict(classes=('a', 'b'), palette=palette, background=0),
                         shown=1),
@@ -312,6 +356,42 @@ def test_shows_the_validation_set_at_the_size_that_it_is_judged_at(trained, tmp_
     found = predict.predict_dataset(model, predict.build_val_dataset(model.cfg), [0])
     np.testing.assert_array_equal(Image.open(file),
                                   predict.compare(list(found), model.dataset_meta))
+
+
+def test_predict_passes_on_what_it_is_given(photos, tmp_path, monkeypatch):
+    seen = []
+
+    class Inferencer:
+        class_names = 'abc'
+
+        def __init__(self, *given):
+            seen.append(given)
+
+        def save(self, *given, **named):
+            seen.append((*given, named))
+            return []
+
+    monkeypatch.setattr(predict_files, 'FCNInferencer', Inferencer)
+    for name in ('write_proposals', 'predict_live'):
+        monkeypatch.setattr(predict_files, name,
+                            lambda infer, *given: seen.append(given) or [])
+    built = (None, 'w.pth', 'cpu', 'vgg16', {'a': 1}, True, 64, 8, True, ('mine', ), 'auto')
+    given = dict(weight_path='w.pth', backbone='vgg16', out_dir=tmp_path, device='cpu',
+                 cfg_options={'a': 1}, fast=True, tile=64, overlap=8, crf=True,
+                 allow_imports=('mine', ))
+    shown = dict(heatmap='b', opacity=0.2, video_suffix='.webm', overwrite=True)
+    call = predict_files.predict_to_files
+    call(photos, **given, **shown, batch_size=3, resume=True)
+    images = [photos / 'A.JPG', photos / 'b.png']
+    assert seen == [built, (images, tmp_path, 3, 0.2, 'b', True, '.webm', dict(resume=True))]
+    seen.clear()
+    (photos / 'c.avi').touch()  # which no labelling tool shows
+    call(photos, **given, format='coco', tolerance=1.5, min_area=9, batch_size=3,
+         overwrite=True)
+    assert seen == [built, (images, tmp_path, 'coco', 1.5, 9, 3, True)]
+    seen.clear()
+    call('0', **given, **shown)
+    assert seen == [built, ('0', tmp_path, 0.2, 'b', True, '.webm')]
 
 
 def test_show_passes_on_what_it_is_given(trained, tmp_path, monkeypatch):
