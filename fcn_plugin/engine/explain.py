@@ -152,8 +152,8 @@ def _beyond_classes(label: str, config: Config) -> str:
     head = network(config).decode_head
     count, ignored = head.get('num_classes'), head.get('ignore_index', 255)
     return (f'{label} in a mask is not one of the {count} classes (0 to {count - 1}) that '
-            f'model.decode_head.num_classes says, nor {ignored} (ignored). See which values the '
-            'masks have: python tools/misc/check_dataset.py FOLDER')
+            f'model.decode_head.num_classes says, nor {ignored} (ignored). See which values '
+            'the masks have: python tools/misc/check_dataset.py FOLDER')
 
 
 def _shown(classes: tuple[str, ...], most: int = 6) -> str:
