@@ -69,8 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == '/api/repos/create':
             asked = json.loads(body)
             name = f'{asked["organization"]}/{asked["name"]}'
+            there = name in self.server.repos
             self.server.repos.setdefault(name, {})
-            return self._json({'url': f'{self.server.address}/{name}'})
+            return self._json({'url': f'{self.server.address}/{name}'}, 409 if there else 200)
         if self.path.endswith('.git/info/lfs/objects/batch'):
             return self._json({'transfer': 'basic', 'objects': [
                 {**each, 'actions': {'upload': {

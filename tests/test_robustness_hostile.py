@@ -13,7 +13,8 @@ from PIL import Image
 from tiny_runs import run_tool, succeed, write_config
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
+from fcn_plugin.checkpoints.loading import load_model
+from fcn_plugin.checkpoints.reading import peek, read_checkpoint
 
 
 class Payload:
@@ -99,8 +100,10 @@ def test_also_where_the_environment_asks_for_pickles(tmp_path, ran, monkeypatch)
     monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
     with pytest.raises(ValueError, match='could run code'):
         read_checkpoint(hostile(tmp_path / 'bad.pth', ran))
+    assert peek(tmp_path / 'bad.pth') == {} and not ran.exists()
     torch.save(dict(w=torch.ones(2)), tmp_path / 'good.pth')
     assert read_checkpoint(tmp_path / 'good.pth')['state_dict']['w'].sum() == 2
+    assert peek(tmp_path / 'good.pth')['w'].sum() == 2
 
 
 def test_also_where_mmengine_would_unpickle(tmp_path, ran, monkeypatch):
@@ -151,7 +154,10 @@ def beside(tmp_path, ran, monkeypatch):
      "'mmseg.evil', which cannot be imported"),
     ("custom_imports = dict(imports=['mmpretrain.evil'])",
      "'mmpretrain.evil', which cannot be imported"),
-    ("custom_imports = dict(imports=['fcn_plugin_evil'])", 'fcn_plugin_evil'),
+    ("custom_imports = dict(imports=['fcn_plugin_evil'])",
+     "module 'fcn_plugin_evil'.*--allow-imports fcn_plugin_evil"),
+    ("work_dir = print(a='b')", 'holds more than plain data: print'),
+    ("work_dir = dict(**{'a': 1})", 'holds more than plain data: dict'),
     ("custom_imports = ['evil']", r"custom_imports is \['evil'\], expected dict"),
     ('custom_imports = dict(imports=[1])', 'expected dict'),
     # mmengine imports modules for types and scopes that it does not know

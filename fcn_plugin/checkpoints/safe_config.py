@@ -79,8 +79,9 @@ def read_config_text(text: str) -> Config:
 def _plain_value(node: ast.AST) -> Any:
     """Like ``ast.literal_eval``, and ``dict(...)``, ``inf`` and ``nan``."""
     if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict' and all(
-            isinstance(argument, ast.Dict) for argument in node.args):
-        value = {k.arg: _plain_value(k.value) for k in node.keywords if k.arg}
+            isinstance(argument, ast.Dict) for argument in node.args
+            ) and all(k.arg for k in node.keywords):  # no dict(**other)
+        value = {k.arg: _plain_value(k.value) for k in node.keywords}
         for argument in node.args:  # keys that are no names: dict({'a-b': 1})
             value.update(_plain_value(argument))
         return value

@@ -261,8 +261,9 @@ def session(trained, forked_python, tmp_path_factory):
         hub.large[hashlib.sha256(cut).hexdigest()] = cut[:-9]
         names = [f'hf://you/two@{first}', 'hf://you/two', 'hf://you/no-card', 'hf://you/pickle',
                  'hf://you/none', 'hf://you/two@never', 'hf://you', 'hf://you/two/model.pth',
-                 'hf://you/two@', 'hf://you/two@../../elsewhere', 'hf://me/secret',
-                 'hf://you/secret', 'hf://you/gated', 'hf://you/cut']
+                 'hf://you/two@', 'hf://you/two@../../elsewhere',
+                 'hf://you/two@v1/../../elsewhere', 'hf://me/secret', 'hf://you/secret',
+                 'hf://you/gated', 'hf://you/cut']
         done = subprocess.run(
             [forked_python, '-W', 'ignore', '-c', SESSION, trained, folder, photo], text=True,
             input=json.dumps(names) + '\n', capture_output=True, env={
@@ -285,6 +286,8 @@ def test_a_model_goes_to_the_hub_and_comes_back(session, trained):
     for name in ('hf://me/bars', 'hf://me/bars@main', 'hf://you/no-card', 'hf://me/secret',
                  f'hf://you/two@{first}'):
         assert said[name] == wanted, name
+    # beside a file of a commit lies the card of that commit
+    assert (folder / 'home/hub/models--you--two/snapshots' / first / 'README.md').is_file()
     assert list((folder / 'out').glob('photo*.png')), said['predict']
 
 
@@ -299,7 +302,8 @@ def test_a_model_goes_to_the_hub_and_comes_back(session, trained):
     ('hf://you', "'hf://you' names no model of the hub: expected user/name"),
     ('hf://you/two/model.pth', 'names no model of the hub: expected user/name'),
     ('hf://you/two@', "names no revision ''"),
-    ('hf://you/two@../../elsewhere', "names no revision '../../elsewhere'")])
+    ('hf://you/two@../../elsewhere', "names no revision '../../elsewhere'"),
+    ('hf://you/two@v1/../../elsewhere', "names no revision 'v1/../../elsewhere'")])
 def test_what_the_hub_does_not_give(session, name, words):
     assert re.match(rf'InputError: .*{words}', session[0][name], re.S), session[0][name]
 
@@ -316,7 +320,8 @@ for name in sys.argv[1:]:
         elif name.startswith('hf://'):
             print(fetch(name))
         else:
-            print(push(Path(name), '---\\nlicense: moon\\n---', 'me/new'))
+            card = f"---\\nlicense: {os.environ.get('LICENSE', 'moon')}\\n---"
+            print(push(Path(name), card, 'me/new'))
     except Exception as error:
         print(f'{type(error).__name__}: {error}')
 """
@@ -365,6 +370,15 @@ def test_a_login_or_a_card_that_is_not_taken(session, fetched, tmp_path):
                     "'.*new.safetensors' is written", found[1])
     assert re.match("InputError: the hub does not take 'me/new': Invalid metadata in "
                     'README.md. - "license" must be one of .*mend what it names', found[2])
+
+
+def test_what_is_in_the_hub_is_pushed_again(session, fetched, tmp_path, monkeypatch):
+    _, hub, *_ = session
+    (tmp_path / 'new.safetensors').write_bytes(b'x')
+    monkeypatch.setitem(hub.repos, 'me/new', {})
+    found, = fetched('HF_TOKEN=writer', tmp_path / 'new.safetensors', LICENSE='other')
+    commit, = hub.repos['me/new']
+    assert found == f'{hub.address}/me/new/commit/{commit}'
 
 
 @pytest.mark.parametrize('status, words', [

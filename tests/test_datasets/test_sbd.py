@@ -202,6 +202,8 @@ def test_missing(roots):
         sbd_to_voc(voc, voc)
     with pytest.raises(FileNotFoundError, match='train.txt is missing'):
         sbd_to_voc(source, source)
+    with pytest.raises(FileNotFoundError, match='val.txt is missing'):
+        sbd_to_voc(source, voc, voc.with_name('VOC2010'))  # named, and not merely beside
     (source / 'dataset' / 'cls' / '2_a.mat').unlink()
     with pytest.raises(FileNotFoundError, match='lacks 1 of 6 masks, 2_a.mat for one'):
         sbd_to_voc(source, voc)

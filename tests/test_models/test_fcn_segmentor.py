@@ -73,6 +73,14 @@ def test_a_map_that_reaches_beyond_the_image_has_its_stride():
     assert found.stride == 4
 
 
+def test_a_backbone_that_computes_with_buffers_is_described():
+    backbone = torch.nn.Conv2d(3, 8, 4, stride=4)
+    backbone.register_buffer('mean', torch.ones(3, 1, 1))
+    backbone.register_forward_pre_hook(lambda module, images: images[0] - module.mean)
+    found, = describe_backbone(backbone)
+    assert (found.channels, found.stride) == (8, 4)
+
+
 def test_describing_leaves_the_backbone_as_it_was():
     backbone = MODELS.build(RESNET)
     before = {k: v.clone() for k, v in backbone.state_dict().items()}

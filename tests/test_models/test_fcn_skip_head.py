@@ -83,6 +83,15 @@ def test_the_error_at_build_lists_what_would_fit():
 def test_too_few_maps():
     with pytest.raises(ValueError, match='there are only 2 maps'):
         build().check_backbone([FeatureMap(0, 6, 8), FeatureMap(1, 6, 8)])
+    with pytest.raises(ValueError, match='in_index -3 .*there are only 2 maps'):
+        build(in_index=(-3, -2, -1)).check_backbone(
+            [FeatureMap(0, 7, 16), FeatureMap(1, 8, 32)])
+
+
+def test_a_map_of_another_stride():
+    given = [FeatureMap(i, c, s) for i, (c, s) in enumerate(zip(CHANNELS, (4, 8, 16, 16)))]
+    with pytest.raises(ValueError, match=r'stride 32\): it has 8 at 16\. '):
+        build().check_backbone(given)
 
 
 def test_each_unpooling_has_as_many_channels_as_its_pooling():
@@ -421,6 +430,12 @@ def test_scores_lie_in_the_image_where_the_deconvolution_puts_them(count, offset
     axes = [sample_axis(size, stride, length, length, head.image_grid[1])
             for size, length in ((24, 60), (20, 50))]
     assert torch.equal(label_scores(scores[0], *axes).long(), expected)
+
+
+@pytest.mark.parametrize('learned, grid', [(False, (8, 0)), (True, None)])
+def test_scores_that_are_upsampled_by_a_learned_kernel_have_no_grid(learned, grid):
+    head = build(final_upsampler=dict(type='BilinearDeconv', learnable=learned))
+    assert head.image_grid == grid
 
 
 def test_binary_with_one_channel():

@@ -15,9 +15,10 @@ def test_factor_must_be_a_whole_number(upsampler, factor):
         upsampler(channels=2, factor=factor)
 
 
-def test_unpooling_only_by_two():
-    with pytest.raises(ValueError, match='factor is 4.*undone by 2'):
-        MaxUnpool(channels=2, factor=4, switch_channels=3)
+@pytest.mark.parametrize('factor', [1, 4])
+def test_unpooling_only_by_two(factor):
+    with pytest.raises(ValueError, match=f'factor is {factor}.*undone by 2'):
+        MaxUnpool(channels=2, factor=factor, switch_channels=3)
 
 
 def test_unpooling_needs_switches():

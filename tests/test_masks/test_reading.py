@@ -1,0 +1,100 @@
+"""What read_mask makes of the kinds of files that masks are kept in."""
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from fcn_plugin.masks.reading import CUT_OUT, label_pngs, looks_like_masks, read_mask
+
+VALUES = np.array([[0, 1, 255], [2, 1, 0]], np.uint8)
+LARGE = VALUES.repeat(8, 0).repeat(8, 1)
+SHADES = np.random.default_rng(0).choice([10, 70, 130, 190], (40, 50, 1)).astype(np.uint8)
+SHADES = SHADES.repeat(3, 2)
+
+
+def test_pages_are_no_mask(tmp_path):
+    tifffile.imwrite(tmp_path / 'a.tif', np.stack([VALUES, VALUES]), photometric='minisblack')
+    with pytest.raises(ValueError, match='it has 2 pages, expected one'):
+        read_mask(tmp_path / 'a.tif')
+
+
+def test_channels_of_16_bits_that_are_no_8_bits(tmp_path):
+    deep = np.zeros((2, 3, 3), np.uint16)
+    deep[0, 1] = 1, 2, 300
+    cv2.imwrite(str(tmp_path / 'a.png'), deep)
+    with pytest.raises(ValueError, match='several channels of 16 bits'):
+        read_mask(tmp_path / 'a.png')
+
+
+def test_8_bits_stored_in_16_are_these(tmp_path):
+    colours = np.array([[[255, 0, 7], [0, 0, 0]]], np.uint16)
+    cv2.imwrite(str(tmp_path / 'a.png'), colours * 257)
+    found = read_mask(tmp_path / 'a.png')
+    assert found.colours and found.values.tolist() == [[0x0700ff, 0]]
+
+
+def test_what_is_no_number_is_no_class(tmp_path):
+    tifffile.imwrite(tmp_path / 'a.tif', np.array([[0, 3, np.nan, 2**31]], np.float32))
+    assert read_mask(tmp_path / 'a.tif').values.tolist() == [[0, 3, -1, 2**31]]
+
+
+@pytest.mark.parametrize('highest, plain', [(255, True), (256, False)])
+def test_what_mmcv_reads_has_8_bits(tmp_path, highest, plain):
+    Image.fromarray(np.array([[0, highest]], np.uint16)).save(tmp_path / 'a.png')
+    assert read_mask(tmp_path / 'a.png').plain == plain
+
+
+def test_a_mask_is_turned_as_it_says_itself(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(VALUES).save(tmp_path / 'a.png', exif=exif)
+    found = read_mask(tmp_path / 'a.png')
+    assert found.turned and not found.plain  # mmcv does not turn it
+    np.testing.assert_array_equal(found.values, np.rot90(VALUES, -1))
+
+
+def test_two_equal_channels_of_three_are_no_grey(tmp_path):
+    pixels = np.stack([VALUES, VALUES, 0 * VALUES], 2)
+    Image.fromarray(pixels).save(tmp_path / 'a.png')
+    found = read_mask(tmp_path / 'a.png')
+    assert found.colours and set(np.unique(found.values)) == {0, 0x10100, 0x20200, 0xffff00}
+
+
+def test_a_palette_with_transparency(tmp_path):
+    palette = Image.fromarray(VALUES, 'P')
+    palette.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0])
+    palette.convert('PA').save(tmp_path / 'a.tif')
+    found = read_mask(tmp_path / 'a.tif')
+    assert found.colours and found.values[0, 1] == 0xc80000 and found.values[1, 0] == 0xc800
+
+
+@pytest.mark.parametrize('colours, alpha, expected, mode', [
+    # all of it is there, black as it is
+    (np.zeros((2, 3, 3), np.uint8), np.full((2, 3), 255), np.zeros((2, 3)), 'grey in 4'),
+    (np.dstack([LARGE] * 3), LARGE < 255, np.where(LARGE < 255, LARGE, 0), 'grey in 4'),
+    (np.zeros((2, 3, 3), np.uint8), VALUES, VALUES, CUT_OUT),
+    # a photograph of four shades of grey: a quarter of its pixels are like the next one
+    (SHADES, np.indices((40, 50))[1] > 9, np.indices((40, 50))[1] > 9, CUT_OUT)],
+    ids=['black', 'transparent', 'cut out of black', 'cut out of a photograph'])
+def test_transparency(tmp_path, colours, alpha, expected, mode):
+    Image.fromarray(np.dstack([colours, alpha.astype(np.uint8)])).save(tmp_path / 'a.png')
+    found = read_mask(tmp_path / 'a.png')
+    assert found.mode.startswith(mode)
+    np.testing.assert_array_equal(found.values, expected)
+
+
+def test_files_by_name_whatever_the_letters_of_their_ends(tmp_path):
+    names = [f'{i:02d}.{"PNG" if i % 2 else "png"}' for i in range(30)]
+    for name in reversed(names):
+        (tmp_path / name).touch()
+    assert [path.name for path in label_pngs(tmp_path)] == names
+
+
+def test_few_values_are_masks_even_behind_files_that_are_none(tmp_path):
+    (tmp_path / 'a.png').write_bytes(b'')
+    Image.fromarray(np.arange(60, dtype=np.uint8).reshape(6, 10)).save(tmp_path / 'b.png')
+    Image.fromarray(np.arange(70, dtype=np.uint8).reshape(7, 10)).save(tmp_path / 'c.png')
+    named = [tmp_path / f'{name}.png' for name in 'abc']
+    assert looks_like_masks(named[:2]) and not looks_like_masks(named)
+    assert not looks_like_masks(named[:1])
