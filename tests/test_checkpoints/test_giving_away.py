@@ -12,6 +12,7 @@ import pytest
 import torch
 from hub_stand_in import running_hub
 from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save, save_file
@@ -168,6 +169,14 @@ def test_a_card_may_name_any_file(tmp_path):
     path.with_suffix('.md').write_text(f'{"0" * 64}  {path.name}\n')
     with pytest.raises(InputError, match='is not the file that'):
         read_checkpoint(path)
+
+
+def test_a_file_in_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('USERPROFILE', str(tmp_path))
+    write_safetensors(tmp_path / 'a.safetensors', dict(a=torch.ones(2)), {})
+    # as a config's load_from, which mmengine reads
+    assert CheckpointLoader.load_checkpoint('~/a.safetensors')['state_dict']['a'].sum() == 2
 
 
 def test_what_is_not_there_is_said_so(tmp_path):

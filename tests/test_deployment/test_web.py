@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import time
+from types import SimpleNamespace
 
 import mmcv
 import numpy as np
@@ -17,8 +18,10 @@ from tiny_trained import CLASSES
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.checkpoints.bundled import BUNDLED
-from fcn_plugin.deployment import onnxruntime_web
+from fcn_plugin.deployment import onnxruntime_web, web
 from fcn_plugin.deployment.web import _MODEL, _page, _settings, export_page
+from fcn_plugin.runtimes.graph_backend import GraphBackend
+from fcn_plugin.runtimes.onnxruntime_graph import OnnxruntimeGraph
 from fcn_plugin.utils.errors import MissingPackageError
 
 pytest.importorskip('onnx', reason="the extra 'export' is not installed")
@@ -115,6 +118,8 @@ def test_a_folder_is_complete_and_a_name_cannot_break_out(trained, tmp_path, sta
     assert settings['resize'] == [999, 64] and settings['keep_ratio'] is True
     assert (settings['heat'][:6], settings['heat'][-6:]) == ('440154', 'fde724')  # viridis
     assert settings['terms'] is None and '<h1>a&amp;b</h1>' in text
+    assert settings['megabytes'] == round((page / _MODEL).stat().st_size / 1e6)
+    assert GraphBackend(OnnxruntimeGraph(page / _MODEL, 'cpu')).meta['scores']
     assert f'python -m http.server -d {page}' in capsys.readouterr().out
     evil = '</script><script>alert(1)</script>'
     assert evil not in _page(dict(settings, classes=[evil], name=evil), {})
@@ -122,10 +127,39 @@ def test_a_folder_is_complete_and_a_name_cannot_break_out(trained, tmp_path, sta
 
 def test_the_terms_of_a_model_of_the_package_go_with_it(tmp_path):
     for name in (*onnxruntime_web.WASM.values(), _MODEL):
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(bytes(900_000))
     for name, weights in BUNDLED.items():
-        assert _settings({}, name, {}, tmp_path, False)['terms'] == weights.with_name(
-            'LICENSE').read_text('utf-8')
+        found = _settings({}, name, {}, tmp_path, False)
+        assert found['terms'] == weights.with_name('LICENSE').read_text('utf-8')
+        assert found['megabytes'] == 3
+
+
+@pytest.fixture
+def of_channels(monkeypatch):
+    """Makes pages without a network, which is said to take that many channels."""
+    def of_channels(count):
+        monkeypatch.setattr(web, 'export', lambda weights, file, **_: file.write_bytes(b'net'))
+        monkeypatch.setattr(web, 'OnnxruntimeGraph', lambda *_: None)
+        monkeypatch.setattr(web, 'GraphBackend', lambda _: SimpleNamespace(
+            meta=dict(channels=count, classes=['a', 'b'])))
+    return of_channels
+
+
+def test_a_page_of_the_same_network_is_the_same_file(tmp_path, stand_in, of_channels,
+                                                     monkeypatch):
+    of_channels(3)
+    for day, name in enumerate(('a.htm', 'b.HTML')):
+        monkeypatch.setattr('gzip.time.time', lambda day=day: 86400 * day)
+        export_page('objects', tmp_path / name, stand_in)
+    assert (tmp_path / 'a.htm').read_bytes() == (tmp_path / 'b.HTML').read_bytes()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_page_takes_pictures_of_three_channels(tmp_path, stand_in, of_channels):
+    of_channels(4)
+    with pytest.raises(ValueError, match='of three channels, but the network takes 4'):
+        export_page('objects', tmp_path / 'page', stand_in)
+    assert [path.name for path in tmp_path.iterdir()] == ['package']
 
 
 # --- in a browser -------------------------------------------------------------------------

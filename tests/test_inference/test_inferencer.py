@@ -220,6 +220,15 @@ def test_video_too_long_for_a_list(segment, clip, monkeypatch):
         segment(clip)
 
 
+def test_a_list_takes_two_gigabytes_at_most(segment, clip):
+    video = VideoInput(clip)
+    video.count = 2**31 // (44 * 60 * 4)
+    segment._check_memory([video], scores=False)
+    video.count += 1
+    with pytest.raises(ValueError, match='of all frames would take 2.0 GB'):
+        segment._check_memory([video], scores=False)
+
+
 def test_scores_count_where_memory_is_checked(segment, clip, monkeypatch):
     """5 frames of 60x44 are 53 kB; with the probabilities of 9 classes 528 kB."""
     monkeypatch.setattr('fcn_plugin.inference.inferencer._MOST_IN_MEMORY', 100_000)

@@ -201,14 +201,13 @@ def test_by_default_windows_see_what_lies_around_them(trained):
     assert (core + 2 * overlap, overlap) == (1024, 128)
 
 
-def test_colours_are_as_thick_as_is_said(segment, tmp_path):
+def test_colours_are_as_thick_as_is_said(segment, tmp_path, small_is_large):
     tifffile.imwrite(tmp_path / 'a.tif', noise(110, 120), **RGB)
     colours = []
     for opacity in (0., 1.):
-        files = {kind: tmp_path / f'{opacity}_{kind}{suffix}'
-                 for kind, suffix in (('labels', '.tif'), ('overlay', '.png'))}
-        LargeInput(tmp_path / 'a.tif', segment._backend).save(files, opacity, False)
-        picture = np.asarray(Image.open(files['overlay'])).reshape(-1, 3)
+        *_, file = sorted(segment.save(tmp_path / 'a.tif', tmp_path / str(opacity),
+                                       opacity=opacity, progress=False))
+        picture = np.asarray(Image.open(file)).reshape(-1, 3)
         colours.append(len(np.unique(picture, axis=0)))
     assert colours[0] > 1.1 * colours[1]
 

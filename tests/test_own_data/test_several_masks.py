@@ -397,7 +397,7 @@ def test_what_instances_refuse(tmp_path):
     with pytest.raises(InputError, match='--class-folders and --instances were given'):
         of_objects(tmp_path / 'data', tmp_path / 'a', class_folders=True)
     (tmp_path / 'data/PedMasks/p1_mask.png').unlink()
-    save(tmp_path / 'data/PedMasks/p1_mask.jpg', numbered(1, 3))
+    save(tmp_path / 'data/PedMasks/p1_mask.jpeg', numbered(1, 3))
     checked = of_objects(tmp_path / 'data', tmp_path / 'b')
-    assert any('p1_mask.jpg: JPEG changes the numbers of objects' in fault
+    assert any('p1_mask.jpeg: JPEG changes the numbers of objects' in fault
                for fault in checked.faults)
