@@ -14,9 +14,11 @@ from mmseg.registry import DATASETS
 from .errors import InputError, MissingPackageError
 from .paths import PACKED, config_file
 
-#: Entries of a config that this package reads, beside those of mmengine's runner.
-_READ_HERE = ('runner_type', 'on_bad_sample', 'coarser', 'tta_model', 'tta_pipeline',
-              'test_pipeline', 'custom_imports', 'compile')
+#: Entries of a config that this package, or mmengine's runner when it runs, reads beside the
+#: arguments of that.
+_READ_TOO = ('runner_type', 'on_bad_sample', 'coarser', 'tta_model', 'tta_pipeline',
+             'test_pipeline', 'custom_imports', 'compile', 'sync_bn', 'model_wrapper_cfg',
+             'find_unused_parameters', 'activation_checkpointing', 'efficient_conv_bn_eval')
 
 
 def load_config(path: str,
@@ -77,16 +79,19 @@ def merge_options(config: Config, options: dict) -> None:
         options (dict): Dotted keys and values.
 
     Raises:
-        ValueError: For one that would change nothing: of a name at the top of the config,
-            whose value was put where it is used when the file was read.
+        ValueError: For one that would change nothing: that nothing reads, or of a name at the
+            top of the config, whose value was put where it is used when the file was read.
     """
-    read = {*inspect.signature(Runner.__init__).parameters, *_READ_HERE}
+    read = {*inspect.signature(Runner.__init__).parameters, *_READ_TOO}
     for key in options:
         name, _, rest = key.partition('.')
-        close = difflib.get_close_matches(name, sorted(read), 1, 0.8)
-        if name not in read and name not in config and close:
-            raise InputError(f"option '{key}': nothing reads '{name}', did you mean "
-                             f"'{close[0]}'?")
+        if name not in read and name not in config:
+            meant = difflib.get_close_matches(name, sorted(read), 1, 0.8) or [
+                place for top in sorted(read & set(config))
+                for place in _places(config[top], name, top)]
+            raise InputError(f"option '{key}': nothing reads '{name}'" + (
+                f", did you mean '{meant[0]}'?" if meant else ', and the config has no entry '
+                'of that name. If code of yours reads it, name it in the config first'))
         uses = [] if name in read or name not in config else [
             use for top in read & set(config) for use in _uses(
                 config[top], name, config[name], top)]
@@ -98,6 +103,14 @@ def merge_options(config: Config, options: dict) -> None:
                 f'Give {".".join(filter(None, (min(uses), rest)))}{more}, or change it in the '
                 'file')
     config.merge_from_dict(options)
+
+
+def _places(value: Any, name: str, place: str) -> Iterator[str]:
+    """Where in a part of a config there is an entry of that name."""
+    for key, part in value.items() if isinstance(value, dict) else ():
+        if key == name:
+            yield f'{place}.{key}'
+        yield from _places(part, name, f'{place}.{key}')
 
 
 def _uses(value: Any, name: str, wanted: Any, place: str) -> Iterator[str]:

@@ -113,9 +113,11 @@ train_dataloader = dict(dataset=dict(**data, pipeline=steps))
     ({'steps.1.size': 5}, 'Give train_dataloader.dataset.pipeline.1.size, or change it in'),
     ({'data.data_root': 'y'}, 'Give train_dataloader.dataset.data_root, or change it in'),
     ({'trian_cfg.max_iters': 5}, "nothing reads 'trian_cfg', did you mean 'train_cfg'"),
+    ({'max_iter': 5}, "nothing reads 'max_iter', and the config has no entry of that name"),
+    ({'val_interval': 2}, "did you mean 'train_cfg.val_interval'"),
     ({'train_cfg.max_iters': 5, 'mine': 4}, None),
     ({'train_cfg.max_iters': 5, 'max_iters': 5}, None),
-    ({'on_bad_sample': 'skip', 'work_dir': 'x', 'own_name': 1}, None)])
+    ({'on_bad_sample': 'skip', 'work_dir': 'x', 'sync_bn': 'torch'}, None)])
 def test_options_that_would_change_nothing(tmp_path, options, said):
     """Names at the top of a config are read where the file is, not behind it."""
     path = str(write_config(tmp_path, NAMES))
