@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from ..models.segmentors import without_teachers
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
 from ..utils.paths import HUB, WEIGHT_SUFFIXES, PathLike
@@ -74,6 +75,7 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
     config = read_config_text(meta['cfg'])
     for key in _OF_THE_RUN:
         config.pop(key, None)
+    config.model = without_teachers(config.model)
     weights = {key: _cast(key, value, DTYPES[dtype])
                for key, value in _mean(found['state_dict'], checkpoint, average).items()}
     known = meta['dataset_meta']
@@ -93,9 +95,8 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
             digest = write_safetensors(beside, weights, kept)
             said = dict(digest=digest, meta=kept, config=config, count=count, dtype=dtype)
             card_beside.write_text(model_card(out.stem, out.name, out.name, **said), 'utf-8')
-    print(f'{out} ({out.stat().st_size / 1e6:.1f} MB, {count / 1e6:.2f} M numbers)')
-    if card is not None:
-        print(f'{card} (SHA-256 {digest})')
+    print(f'{out} ({out.stat().st_size / 1e6:.1f} MB, {count / 1e6:.2f} M numbers)',
+          *([f'{card} (SHA-256 {digest})'] if card else []), sep='\n')
     if push_to is not None:
         title = push_to.rpartition('/')[2]
         print(push(out, model_card(title, FILE, f'{HUB}{push_to}', **said), push_to))

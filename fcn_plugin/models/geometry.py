@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from mmseg.utils import SampleList
 from torch import Tensor
 
 from ..utils.errors import InputError
@@ -65,6 +66,26 @@ def pad_to_multiple(image: Tensor, divisor: int,
     if value is None:
         return F.pad(image, padding, mode='replicate')
     return F.pad(image, padding, value=value)
+
+
+def pad_batch(images: Tensor, samples: SampleList, divisor: int, ignore_index: int) -> Tensor:
+    """Pads a batch as :func:`pad_to_multiple` does, and its labels in place.
+
+    Args:
+        images (Tensor): (N, C, H, W).
+        samples (list[SegDataSample]): With ``gt_sem_seg`` (1, H, W).
+        divisor (int): What H and W shall be multiples of.
+        ignore_index (int): The label of the padding.
+
+    Returns:
+        Tensor: (N, C, H', W').
+    """
+    padded = pad_to_multiple(images, divisor)
+    if padded is not images:
+        for sample in samples:
+            labels = sample.gt_sem_seg.pop('data')
+            sample.gt_sem_seg.data = pad_to_multiple(labels, divisor, ignore_index)
+    return padded
 
 
 def crop_to(scores: Tensor, size: tuple[int, int], stride: int) -> Tensor:

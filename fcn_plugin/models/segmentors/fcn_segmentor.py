@@ -20,7 +20,7 @@ from ..backbones.image_channels import take_weights_of_three
 from ..cuda_graphs import CudaGraphs
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
-from ..geometry import Window, pad_to_multiple, windows_of
+from ..geometry import Window, pad_batch, pad_to_multiple, windows_of
 from ..memory_layout import check_channels_last, fastest_layout
 from .post_processing import PostProcessing
 
@@ -186,12 +186,8 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             inputs (Tensor): (N, C, H, W), any size.
             data_samples (list[SegDataSample]): With ``gt_sem_seg`` (1, H, W).
         """
-        padded = pad_to_multiple(inputs, self.size_divisor)
-        if padded is not inputs:
-            for sample in data_samples:
-                labels = sample.gt_sem_seg.pop('data')
-                sample.gt_sem_seg.data = pad_to_multiple(
-                    labels, self.size_divisor, self.decode_head.ignore_index)
+        padded = pad_batch(inputs, data_samples, self.size_divisor,
+                           self.decode_head.ignore_index)
         return super().loss(padded, data_samples)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:

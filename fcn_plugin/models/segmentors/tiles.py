@@ -1,7 +1,9 @@
 """Labelling in tiles, switched on in a config."""
 from mmengine.config import Config
+from mmseg.registry import MODELS
 
 from ...utils.errors import InputError
+from .fcn_segmentor import FCNSegmentor
 
 
 def use_tiles(config: Config, tile: int | None, overlap: int | None = None) -> None:
@@ -21,8 +23,9 @@ def use_tiles(config: Config, tile: int | None, overlap: int | None = None) -> N
             raise InputError(f'an overlap of {overlap} pixels, but of no tiles: give their '
                              'side as well (--tile), or leave --overlap out')
         return
-    if config.model.type != 'FCNSegmentor':
-        raise InputError(f'tiles need an FCNSegmentor, but the model is a '
-                         f'{config.model.type}')
+    kind = config.model.type
+    found = MODELS.get(kind) if isinstance(kind, str) else kind
+    if not (isinstance(found, type) and issubclass(found, FCNSegmentor)):
+        raise InputError(f'tiles need an FCNSegmentor, but the model is a {kind}')
     config.model.test_cfg = dict(config.model.get('test_cfg') or {}, mode='tile',
                                  tile=tile, overlap=128 if overlap is None else overlap)

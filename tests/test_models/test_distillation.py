@@ -1,0 +1,210 @@
+"""Students of several teachers: what they are drawn to, what they keep, what is refused."""
+import copy
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config, ConfigDict
+from mmseg.registry import MODELS, RUNNERS
+from test_fcn_segmentor import RESNET, RESNET_HEAD, image_data
+from tiny_runs import SHAPES, write_config
+
+from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.checkpoints.publish import publish
+from fcn_plugin.checkpoints.reading import read_checkpoint
+from fcn_plugin.models import without_teachers
+from fcn_plugin.models.segmentors import distillation
+
+PLAIN = dict(type='FCNSegmentor', backbone=RESNET, decode_head=RESNET_HEAD,
+             data_preprocessor=dict(type='FCNDataPreProcessor', mean=[0] * 3, std=[255] * 3))
+
+
+def network(seed, **changes):
+    torch.manual_seed(seed)
+    model = MODELS.build(copy.deepcopy(dict(PLAIN, **changes)))
+    model.init_weights()
+    for score in model.decode_head.score.values():
+        torch.nn.init.normal_(score.weight, std=0.3)
+    return model.eval()
+
+
+@pytest.fixture
+def taught(tmp_path):
+    """A student of seed 0, and its teachers, of seeds 1 and 2."""
+    teachers, paths = [network(seed) for seed in (1, 2)], []
+    for place, model in enumerate(teachers):
+        paths.append(str(tmp_path / f'{place}.pth'))
+        torch.save(dict(state_dict=model.state_dict()), paths[-1])
+
+    def build(**changes):
+        model = network(0, type='DistilledFCNSegmentor', teachers=paths, **changes)
+        # else batch norms would count in others' images
+        model.eval()
+        return model
+
+    build.teachers = teachers
+    return build
+
+
+def plain(student):
+    """The student as a network that is not taught."""
+    model = network(3)
+    model.load_state_dict(student.state_dict())
+    return model
+
+
+def train(config, work, **options):
+    config = Config.fromfile(config)
+    config.merge_from_dict(dict(work_dir=str(work), launcher='none') | options)
+    RUNNERS.build(config).train()
+
+
+def batch(model, *sizes):
+    data = model.data_preprocessor(image_data(*sizes), training=True)
+    return data['inputs'], data['data_samples']
+
+
+@pytest.mark.parametrize('temperature', [1., 2.])
+def test_the_loss_is_the_divergence_from_the_mean_of_the_teachers(taught, temperature):
+    model = taught(temperature=temperature, blended=0.)
+    images, samples = batch(model, (64, 96), (64, 96))
+    found = model.loss(images, samples)['loss_distillation']
+
+    def softened(scores):
+        return (scores.double() / temperature).softmax(1)
+
+    with torch.no_grad():
+        ours = softened(model._score(images))
+        theirs = softened(sum(each._score(images) for each in taught.teachers) / 2)
+    divergence = (theirs * (theirs.log() - ours.log())).sum(1).mean()
+    assert divergence > 0.01
+    torch.testing.assert_close(found.double(), divergence * temperature ** 2, rtol=1e-4,
+                               atol=1e-7)
+
+
+def test_labels_have_their_weight(taught):
+    model = taught(blended=0., label_weight=0.25)
+    images, samples = batch(model, (50, 70), (50, 70))  # padded to the stride, labels too
+    expected = plain(model).loss(images.clone(), copy.deepcopy(samples))['decode.loss_ce']
+    torch.testing.assert_close(model.loss(images, samples)['decode.loss_ce'], expected / 4)
+
+
+def test_labels_of_blended_images_do_not_count(taught):
+    model = taught(blended=0.34, label_weight=1.)  # one of three
+    images, samples = batch(model, *[(64, 64)] * 3)
+    before = images.clone()
+    expected = plain(model).loss(images[:2], copy.deepcopy(samples[:2]))['decode.loss_ce']
+    samples[2].gt_sem_seg.data.fill_(77)  # no class
+    found = model.loss(images, samples)['decode.loss_ce']
+    torch.testing.assert_close(found, expected)
+    assert torch.equal(images, before)
+
+
+def test_a_blended_image_keeps_half_of_itself_or_more():
+    torch.manual_seed(0)
+    images = torch.eye(8)[:, :, None, None].expand(8, 8, 2, 2)
+    found = distillation._blend(images, 3)
+    assert torch.equal(found[:3], images[:3])
+    own = torch.stack([found[place, place] for place in range(3, 8)])
+    assert (own >= 0.5).all() and (own < 1).any()
+    torch.testing.assert_close(found.sum(1), torch.ones(8, 2, 2))
+    assert torch.equal(distillation._blend(images, 8), images)
+
+
+def test_gradients_reach_the_student_alone(taught):
+    model = taught()
+    model.train()
+    losses = model.loss(*batch(model, *[(64, 64)] * 2))
+    losses['loss_distillation'].backward()
+    assert all(each.grad is not None for each in model.parameters())
+    assert not any(each.requires_grad or each.grad is not None
+                   for teacher in model._built for each in teacher.parameters())
+    assert not any(teacher.training for teacher in model._built)
+
+
+def test_a_checkpoint_is_the_student_s_alone(taught):
+    model = taught()
+    images = batch(model, (64, 64))[0]
+    assert torch.equal(model._score(images), plain(model)._score(images))
+    # moved and cast with the student
+    assert all(each.dtype == torch.float64 for teacher in model.double()._built
+               for each in teacher.parameters())
+
+
+def test_it_predicts_where_the_teachers_are_not(taught, tmp_path):
+    built = MODELS.build(dict(copy.deepcopy(PLAIN), type='DistilledFCNSegmentor',
+                              teachers=[str(tmp_path / 'gone.pth')])).eval()
+    labels, = built.test_step(image_data((40, 56)))
+    assert labels.pred_sem_seg.shape == (40, 56)
+    with pytest.raises(FileNotFoundError, match='gone.pth'):
+        built.init_weights()
+
+
+def test_teachers_of_another_network(taught, tmp_path):
+    """Their scores have another stride."""
+    other = dict(PLAIN, decode_head=dict(RESNET_HEAD, in_index=(1, 2), in_channels=(32, 64),
+                                         in_strides=(16, 32)))
+    path = str(tmp_path / 'other.pth')
+    torch.save(network(5, **other).state_dict(), path)
+    model = network(0, type='DistilledFCNSegmentor', teachers=[path], teacher=other,
+                    blended=0.)
+    images, samples = batch(model, (64, 96))
+    theirs = torch.nn.functional.interpolate(
+        network(5, **other)._score(images), scale_factor=2, mode='bilinear')
+    ours = (model._score(images) / 2).log_softmax(1)
+    divergence = torch.nn.functional.kl_div(ours, (theirs / 2).softmax(1), reduction='sum')
+    torch.testing.assert_close(model.loss(images, samples)['loss_distillation'],
+                               divergence * 4 / (8 * 12))
+
+
+@pytest.mark.parametrize('changes, message', [
+    (dict(teachers=[]), r'teachers=\[\], expected a list'),
+    (dict(teachers='a.pth'), "teachers='a.pth', expected a list"),
+    (dict(temperature=0.), 'temperature=0.0.*above 0'),
+    (dict(label_weight=-1.), 'label_weight=-1.0'),
+    (dict(blended=1.), 'blended=1.0.*below 1'),
+    (dict(decode_head=dict(RESNET_HEAD, other_tasks=dict(geometric=3))), 'one task of two'),
+    (dict(decode_head=dict(RESNET_HEAD, num_classes=2, out_channels=1)), 'one task of two')])
+def test_what_cannot_be_taught_is_refused(taught, changes, message):
+    with pytest.raises(ValueError, match=message):
+        taught(**changes) if 'teachers' not in changes else network(
+            0, type='DistilledFCNSegmentor', **changes)
+
+
+def test_teachers_of_other_classes_are_refused(taught):
+    with pytest.raises(ValueError, match='4 classes, but the student 5: they must'):
+        taught(decode_head=dict(RESNET_HEAD, num_classes=5), teacher=copy.deepcopy(PLAIN))
+
+
+def test_without_teachers():
+    student = ConfigDict(PLAIN, type='DistilledFCNSegmentor', teachers=['a.pth'], blended=0.2)
+    assert without_teachers(student) == PLAIN
+    assert without_teachers(PLAIN) is PLAIN
+
+
+def test_a_run_is_taught_resumed_and_given_away(tmp_path):
+    """Resumed it ends as unbroken; what is given away needs no teacher."""
+    first = write_config(tmp_path, SHAPES + 'train_cfg.update(max_iters=1, val_interval=1)\n')
+    train(first, tmp_path / 'teacher')
+    taught = write_config(tmp_path, SHAPES + (
+        "model.update(type='DistilledFCNSegmentor', "
+        f"teachers=[{str(tmp_path / 'teacher/iter_1.pth')!r}])\n"
+        "custom_hooks = [dict(type='EMAHook', ema_type='ForeachEMA')]\n"), 'taught.py')
+    train(taught, tmp_path / 'whole')
+    train(taught, tmp_path / 'cut', **{'train_cfg.max_iters': 2})
+    train(taught, tmp_path / 'cut', resume=True)
+    whole, cut = (torch.load(tmp_path / work / 'iter_4.pth', weights_only=False)
+                  for work in ('whole', 'cut'))
+    assert 'loss_distillation' in next((tmp_path / 'whole').glob('*/*.log')).read_text()
+    for name, value in whole['state_dict'].items():
+        assert torch.equal(value, cut['state_dict'][name]), name
+    shutil.rmtree(tmp_path / 'teacher')
+    image = np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
+    wanted = FCNInferencer(taught, tmp_path / 'cut/iter_4.pth', device='cpu',
+                           tile=64, overlap=0)(image)
+    given = publish(tmp_path / 'cut/iter_4.pth', tmp_path / 'out.safetensors', 'float32')
+    model = FCNInferencer(given, device='cpu')
+    assert read_checkpoint(given)['meta']['cfg'].count('FCNSegmentor') == 1
+    assert 'teacher' not in read_checkpoint(given)['meta']['cfg']
+    assert np.array_equal(model(image).labels, wanted.labels)
