@@ -49,6 +49,9 @@ class DistilledFCNSegmentor(FCNSegmentor):
             several tasks or a single channel.
     """
 
+    # Outside of the modules: neither saved nor set to training.
+    _built: Sequence[nn.Module] = ()
+
     def __init__(self, *, teachers: Sequence[str], teacher: dict | None = None,
                  temperature: float = 2., label_weight: float = 0.5, blended: float = 0.5,
                  **kwargs) -> None:
@@ -68,8 +71,6 @@ class DistilledFCNSegmentor(FCNSegmentor):
         self.temperature, self.label_weight = temperature, label_weight
         self.blended = blended
         self._teacher = dict(teacher or dict(own, type='FCNSegmentor'))
-        # Outside of the modules: neither saved, nor averaged, nor set to training.
-        self._built: list[nn.Module] = []
 
     def init_weights(self) -> None:
         """Initialises the student, and reads the teachers: training starts with this."""
