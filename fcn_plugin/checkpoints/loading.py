@@ -15,6 +15,7 @@ from mmseg.apis import init_model
 from mmseg.registry import DATASETS
 from torch import nn
 
+from ..masks.label_maps import label_map_of
 from ..models.segmentors.post_processing import use_crf
 from ..models.segmentors.tiles import use_tiles
 from ..utils.config import for_a_run, inner_dataset, load_config, merge_options, read_config
@@ -212,7 +213,7 @@ def _dataset_meta(model: nn.Module, meta: dict[str, Any], cfg: Config) -> dict:
     background = next((i for i, name in enumerate(classes)
                        if name.lower() in ('background', '_background_')), None)
     return dict(classes=classes, palette=palette.tolist(), background=background, tasks=tasks,
-                label_map=inner_dataset(cfg).get('label_map'))
+                label_map=label_map_of(inner_dataset(cfg), count))
 
 
 def _names(given: Sequence | None, count: int) -> tuple[str, ...]:

@@ -170,8 +170,10 @@ def starts_of_last_run(work_dir: Path) -> list[Path]:
     They are those that have logged a scalar, from the last that did not resume on.
     """
     found: list[Path] = []
-    for start in _log_starts(work_dir):
-        config = start / 'vis_data/config.py'
+    for scalars in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        if not any(read_scalars(scalars)):
+            continue
+        start, config = scalars.parents[1], scalars.with_name('config.py')
         if config.is_file() and not re.search(r'^resume ?= ?True$', config.read_text('utf-8'),
                                               re.M):
             found = []
@@ -184,12 +186,6 @@ def of_last_run(checkpoint: Path) -> bool:
     starts = starts_of_last_run(checkpoint.parent)
     time, _ = _written(checkpoint)
     return not starts or not time or time >= starts[0].name
-
-
-def _log_starts(work_dir: Path) -> list[Path]:
-    """The folder of each start that has logged a scalar, of all runs; the last at the end."""
-    return [path.parents[1] for path in sorted(work_dir.glob('*/vis_data/scalars.json'))
-            if any(read_scalars(path))]
 
 
 def read_scalars(path: Path) -> tuple[list[dict], list[dict]]:

@@ -1,11 +1,13 @@
 """Label maps alone, without their images."""
 import copy
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from mmseg.registry import DATASETS
 
+from ..utils.config import class_names, dataset_type
 from ..utils.errors import InputError
 from .reading import label_pngs, read_label_png
 
@@ -81,3 +83,31 @@ def label_maps_of_dataset(dataset: dict) -> tuple[LabelMaps, int]:
 
     names = [f"image {i} of {dataset['type']}" for i in range(len(built))]
     return LabelMaps(names, read), len(built.metainfo['classes'])
+
+
+def label_map_of(dataset: dict, count: int) -> list[tuple[int, int]] | None:
+    """What the values of a data set's masks stand for where it is trained on.
+
+    Args:
+        dataset (dict): Its config: a label map, ``reduce_zero_label``, or classes that are
+            some of those that its type has.
+        count (int): Number of classes.
+
+    Returns:
+        list[tuple[int, int]], optional: Values and their classes, 255 for none; None where
+        values are the numbers of the classes.
+    """
+    kind = dataset_type(dataset)
+    if dataset.get('label_map') is not None or not hasattr(kind, 'get_label_map'):
+        return dataset.get('label_map')
+    try:
+        chosen = kind.get_label_map(class_names(dataset)) or {}
+    except ValueError:  # classes that the type has not, which prediction does without
+        return None
+    reduces = inspect.signature(kind).parameters.get('reduce_zero_label')
+    # mmseg's LoadAnnotations takes 1 off before it looks into the map.
+    first = int(dataset.get('reduce_zero_label', reduces is not None and reduces.default))
+    found = {value + first: chosen.get(value, value) for value in {*range(count), *chosen}}
+    if first:
+        found[0] = 255
+    return sorted(found.items()) if first or chosen else None

@@ -218,12 +218,17 @@ def _without_images(dataset: dict) -> str | None:
             'any names')
 
 
+def dataset_type(dataset: dict) -> type | None:
+    """The class of a data set's config; None where no such one is registered."""
+    kind = dataset.get('type')
+    return DATASETS.get(kind) if isinstance(kind, str) else kind
+
+
 def class_names(dataset: dict) -> tuple[str, ...] | None:
     """The classes that a data set's config stands for; None where it does not say."""
     classes = (dataset.get('metainfo') or {}).get('classes')
     if classes is None:
-        kind = DATASETS.get(dataset['type']) if 'type' in dataset else None
-        classes = getattr(kind, 'METAINFO', {}).get('classes')
+        classes = getattr(dataset_type(dataset), 'METAINFO', {}).get('classes')
     if isinstance(classes, str):  # a file of names
         classes = list_from_file(classes) if Path(classes).is_file() else None
     return None if classes is None else tuple(classes)

@@ -2,10 +2,12 @@
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmseg.registry import DATASETS
 from PIL import Image
 
 from fcn_plugin.datasets.shapes import ShapesDataset
 from fcn_plugin.masks.label_maps import (
+    label_map_of,
     label_maps_of_dataset,
     label_maps_of_folder,
     read_label_png,
@@ -132,3 +134,40 @@ def test_labels_of_all_16_bits_stay(tmp_path):
     labels = np.array([[0, 255, 32768, 65535]])
     save_label_png(tmp_path / 'a.png', labels, ())
     assert (read_label_png(tmp_path / 'a.png') == labels).all()
+
+
+@pytest.mark.parametrize('settings, count', [
+    (dict(type='NYUDv2Dataset'), 40),
+    (dict(type='NYUDv2Dataset', reduce_zero_label=False), 40),
+    (dict(type='BaseSegDataset', reduce_zero_label=True,
+          metainfo=dict(classes=('a', 'b'))), 2),
+    (dict(type='PascalVOCDataset', metainfo=dict(classes=('person', 'background'))), 2),
+    (dict(type='PascalContextDataset59', metainfo=dict(classes=('bag', 'aeroplane'))), 2),
+    (dict(type='CamVidDataset'), 11), (dict(type='PascalVOCDataset'), 21),
+    (dict(type='ListDataset', label_map=[(0, 0), (9, 1), (7, 255)]), 2)], ids=str)
+def test_values_stand_for_what_they_do_in_training(tmp_path, settings, count):
+    """As mmseg's own steps read them from files."""
+    values, line = np.arange(61, dtype=np.uint8), 'a'
+    more = dict(img_suffix='.png', data_prefix=dict(img_path='', seg_map_path=''))
+    if settings['type'] == 'ListDataset':
+        values, line, more = np.array([0, 7, 9], np.uint8), 'a.png\ta.png', {}
+    (tmp_path / 'list.txt').write_text(f'{line}\n')
+    Image.fromarray(np.stack([values] * 2)).save(tmp_path / 'a.png')
+    steps = [dict(type='LoadAnnotations')]
+    built = DATASETS.build(dict(settings, data_root=str(tmp_path), ann_file='list.txt',
+                                pipeline=steps, **more))
+    labels = built[0]['gt_seg_map'][0]
+    found = label_map_of(settings, count)
+    known = dict(enumerate(range(count))) if found is None else dict(found)
+    assert len(known) > 1
+    for value, label in zip(values.tolist(), labels.tolist()):
+        if value in known:
+            assert label == known[value], value
+        else:
+            assert label >= count, value
+
+
+def test_of_what_is_no_data_set_of_mmseg_values_are_classes():
+    for settings in ({}, dict(type='NoSuchDataset'), dict(
+            type='PascalVOCDataset', metainfo=dict(classes=('bicycle', 'moon')))):
+        assert label_map_of(settings, 3) is None

@@ -142,6 +142,22 @@ def test_masks_may_have_the_values_that_training_had(trained, folders, tmp_path,
         assert not judged(tmp_path / 'masks', ignore=[255])[1].any()  # as the user says
 
 
+def test_masks_that_count_from_1_are_read_as_in_training(trained, folders, tmp_path, capsys):
+    """0 stands for what is not judged there; class numbers would be one too high."""
+    (tmp_path / 'masks').mkdir()
+    for file in (folders / 'masks').iterdir():
+        mask = np.asarray(Image.open(file)).astype(int)
+        Image.fromarray(np.where(mask == 9, 0, mask + 1).astype(np.uint8)).save(
+            tmp_path / 'masks' / file.name)
+    found = evaluate_folder(
+        trained / 'best.pth', folders / 'images', tmp_path / 'masks', device='cpu',
+        cfg_options={'test_dataloader.dataset.type': 'BaseSegDataset',
+                     'test_dataloader.dataset.reduce_zero_label': True})['as taken'].matrix
+    assert 'masks are read as in training: 1 background, 2 bar' in capsys.readouterr().out
+    assert 100 * found.diag().sum() / found.sum() == pytest.approx(
+        by_hand(trained, folders)[0], abs=1e-4)
+
+
 def test_some_of_the_images(trained, folders, tmp_path):
     """Evenly spread; of several labels none counts; the worst images are shown."""
     def judged(**more):
