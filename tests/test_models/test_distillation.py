@@ -16,6 +16,8 @@ from fcn_plugin.checkpoints.reading import read_checkpoint
 from fcn_plugin.models import without_teachers
 from fcn_plugin.models.segmentors import distillation
 
+CAFFE = dict(type='FullyConvVGG', depth=11, fc_channels=16, fc_kernel_size=3,
+             alignment='caffe')
 PLAIN = dict(type='FCNSegmentor', backbone=RESNET, decode_head=RESNET_HEAD,
              data_preprocessor=dict(type='FCNDataPreProcessor', mean=[0] * 3, std=[255] * 3))
 
@@ -165,7 +167,10 @@ def test_teachers_of_another_network(taught, tmp_path):
     (dict(label_weight=-1.), 'label_weight=-1.0'),
     (dict(blended=1.), 'blended=1.0.*below 1'),
     (dict(decode_head=dict(RESNET_HEAD, other_tasks=dict(geometric=3))), 'one task of two'),
-    (dict(decode_head=dict(RESNET_HEAD, num_classes=2, out_channels=1)), 'one task of two')])
+    (dict(decode_head=dict(RESNET_HEAD, num_classes=2, out_channels=1)), 'one task of two'),
+    (dict(post_processor=dict(type='CRFRNN', num_classes=4)), 'no CRF that is trained'),
+    (dict(backbone=CAFFE, decode_head=dict(
+        RESNET_HEAD, in_channels=(256, 512, 16), alignment='caffe')), 'cell by cell')])
 def test_what_cannot_be_taught_is_refused(taught, changes, message):
     with pytest.raises(ValueError, match=message):
         taught(**changes) if 'teachers' not in changes else network(

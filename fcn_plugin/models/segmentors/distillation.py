@@ -45,8 +45,9 @@ class DistilledFCNSegmentor(FCNSegmentor):
         **kwargs: As in :class:`FCNSegmentor`.
 
     Raises:
-        ValueError: If there is no teacher, a number is out of its range, or the head has
-            several tasks or a single channel.
+        ValueError: If there is no teacher, a number is out of its range, the head has several
+            tasks, a single channel or another alignment than 'same', or a CRF is trained
+            behind it.
     """
 
     # Outside of the modules: neither saved nor set to training.
@@ -64,9 +65,10 @@ class DistilledFCNSegmentor(FCNSegmentor):
                 f'temperature={temperature}, label_weight={label_weight} and '
                 f'blended={blended}, expected a number above 0, one of at least 0, and one of '
                 'at least 0 and below 1')
-        if self.tasks or self.out_channels == 1:
+        if self.tasks or self.out_channels == 1 or isinstance(self.post_processor, nn.Module):
             raise InputError('distillation needs one task of two classes or more, with a '
-                             'channel of the head for each')
+                             'channel of the head for each, and no CRF that is trained')
+        _check_alignment(self)
         self.teachers = tuple(teachers)
         self.temperature, self.label_weight = temperature, label_weight
         self.blended = blended
@@ -83,6 +85,7 @@ class DistilledFCNSegmentor(FCNSegmentor):
         for path in self.teachers:
             model = MODELS.build(self._teacher)
             load_checkpoint(model, path, map_location='cpu', strict=True)
+            _check_alignment(model)
             if model.out_channels != self.out_channels:
                 raise InputError(
                     f'the teacher {path} has {model.out_channels} classes, but the student '
@@ -140,6 +143,12 @@ class DistilledFCNSegmentor(FCNSegmentor):
                             for each in (scores, theirs))
             cells = F.kl_div(ours, theirs, reduction='none', log_target=True).sum(1)
             return cells.mean() * self.temperature ** 2
+
+
+def _check_alignment(model: nn.Module) -> None:
+    if getattr(model.decode_head, 'alignment', 'same') != 'same':
+        raise InputError("distillation compares scores cell by cell, which needs "
+                         "alignment='same' in the head of the student and of its teachers")
 
 
 def _blend(images: Tensor, labelled: int) -> Tensor:
