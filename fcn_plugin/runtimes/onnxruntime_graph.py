@@ -43,6 +43,10 @@ class OnnxruntimeGraph(Graph):
         except Exception as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"cannot load '{path}' as ONNX: {reason}") from error
+        if index is not None and 'CUDAExecutionProvider' not in self._session.get_providers():
+            raise InputError(f"device '{device}' was asked for, but onnxruntime cannot start "
+                             'CUDA here, for the reason above: install the CUDA and cuDNN '
+                             'that it needs, or take --device cpu')
         self.path = path
 
     @classmethod

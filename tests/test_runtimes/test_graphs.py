@@ -304,3 +304,16 @@ def test_runtimes_that_are_none(trained, exported):
     for model in (trained / 'best.pth', None):
         with pytest.raises(ValueError, match="'onnxruntime' runs exported files.*fcn export"):
             FCNInferencer(model, runtime='onnxruntime')
+
+
+@pytest.mark.filterwarnings('ignore:Specified provider')
+def test_cuda_that_does_not_start_is_no_cpu(exported, monkeypatch):
+    """onnxruntime goes on without it, having said so."""
+    import onnxruntime
+    if 'CUDAExecutionProvider' in onnxruntime.get_available_providers():
+        pytest.skip('CUDA starts here')
+    monkeypatch.setattr(onnxruntime, 'get_available_providers',
+                        lambda: ['CUDAExecutionProvider', 'CPUExecutionProvider'])
+    with pytest.raises(ValueError, match="'cuda:0' was asked for.* cannot start CUDA"):
+        open_graph(exported[True], 'cuda:0', 'onnxruntime')
+    assert open_graph(exported[True], 'auto', 'onnxruntime').text
