@@ -79,6 +79,25 @@ def test_grid_of_any_sizes(sizes):
     assert plain.shape[0] < grid.shape[0]
 
 
+@pytest.mark.parametrize('widths, expected', [
+    ((100, 60), 280), ((300, 100), 300), ((100, 700), 500)])
+def test_columns_are_as_wide_as_the_widest_picture(widths, expected):
+    row = [np.zeros((90, width, 3), np.uint8) for width in widths]
+    titles = ['image', 'prediction']
+    np.testing.assert_array_equal(comparison([row], titles),
+                                  comparison([row], titles, width=expected))
+
+
+def test_rows_are_as_high_as_their_highest_picture_and_have_captions_of_their_own():
+    high, low = (np.zeros((height, 300, 3), np.uint8) for height in (300, 30))
+    titles = ['image', 'prediction']
+    rows = [[high, low], [low, low]]
+    grid = comparison(rows, titles, ['one', 'two'])
+    assert grid.shape == comparison([[low, high], [low, low]], titles, ['one', 'two']).shape
+    assert grid.shape[0] == comparison([[high] * 2, [low] * 2], titles, ['', '']).shape[0]
+    assert (grid != comparison(rows, titles, ['one', 'one'])).any()
+
+
 def test_grid_bad_arguments():
     row = [np.zeros((4, 4, 3), np.uint8)] * 2
     for rows in ([], [row, row[:1]]):

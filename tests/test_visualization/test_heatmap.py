@@ -3,14 +3,16 @@ import numpy as np
 import pytest
 
 from fcn_plugin.visualization import heatmap
-from fcn_plugin.visualization.text import text_size
+from fcn_plugin.visualization.text import Canvas, text_size
 
 
 @pytest.mark.parametrize('scores, change, words', [
     (np.zeros((4, 5)), {}, 'do not fit'),
     (np.full((4, 4), 1.5), {}, 'between 0 and 1'),
     (np.full((4, 4), np.nan), {}, 'between 0 and 1'),
+    (np.full((4, 4), -0.1), {}, 'between 0 and 1'),
     (np.zeros((4, 4)), dict(alpha=-1), 'alpha'),
+    (np.zeros((4, 4)), dict(alpha=1.1), 'alpha'),
     (np.zeros((4, 4)), dict(colormap='nonsense'), 'nonsense'),
 ])
 def test_bad_arguments(scores, change, words):
@@ -36,6 +38,17 @@ def test_a_score_has_its_colour_whatever_the_others_are():
     assert np.ptp(grey, axis=2).max() == 0
     bar = full[:, 400 + text_size(400, 400) + 2].sum(1).astype(int)
     assert bar[30] > bar[-30] + 200  # 1 is at the top
+
+
+def test_what_stands_beside_the_picture(monkeypatch):
+    scores, image = np.random.rand(300, 400), np.full((300, 400, 3), 90, np.uint8)
+    said = {}
+    monkeypatch.setattr(Canvas, 'text', lambda self, text, top, left, size: said.update(
+        {text: top}))
+    full = heatmap(scores, image, title='cat')
+    np.testing.assert_array_equal(full[-300:, :400], heatmap(scores, image, colour_bar=False))
+    assert said['cat'] < said['1.0'] < said['0.5'] < said['0.0']
+    assert len(heatmap(scores[:20, :30], image[:20, :30])) == 260  # enlarged 13 times
 
 
 def test_brighter_where_likelier():

@@ -9,7 +9,8 @@ from fcn_plugin.visualization import (
     merge_shares,
     resize_labels,
 )
-from fcn_plugin.visualization.text import shorten, text_size, text_width
+from fcn_plugin.visualization.legend import _per_cent
+from fcn_plugin.visualization.text import Canvas, shorten, text_size, text_width
 
 NAMES = [f'class {i}' for i in range(21)]
 PALETTE = default_palette(21)
@@ -19,6 +20,10 @@ def test_bad_arguments():
     picture = np.zeros((40, 60, 3), np.uint8)
     with pytest.raises(ValueError, match='class 21 is present'):
         add_legend(picture, NAMES, PALETTE, [21])
+    with pytest.raises(ValueError, match='class 7 is present, but .* 21 names and 5 colours'):
+        add_legend(picture, NAMES, PALETTE[:5], [7])
+    with pytest.raises(ValueError, match='class -1 is present'):
+        add_legend(picture, NAMES, PALETTE, [-1])
     with pytest.raises(ValueError, match="'above'"):
         add_legend(picture, NAMES, PALETTE, [1], position='above')
 
@@ -37,6 +42,34 @@ def test_picture_stays_and_colours_appear(size, present, position):
     found = {tuple(c) for c in result[outside]}
     assert found >= {tuple(PALETTE[i]) for i in present}
     assert tuple(PALETTE[9]) not in found or 9 in present
+
+
+@pytest.mark.parametrize('size, present, beside', [
+    ((300, 500), [1], True), ((200, 500), [1], False), ((300, 500), range(21), False)])
+def test_the_legend_is_beside_pictures_that_are_not_wide(size, present, beside):
+    result = add_legend(np.zeros((*size, 3), np.uint8), NAMES, PALETTE, present)
+    assert (result.shape[0] == size[0], result.shape[1] == size[1]) == (beside, not beside)
+
+
+def test_shares_stand_behind_their_names_and_long_names_are_cut(monkeypatch):
+    said = []
+    monkeypatch.setattr(Canvas, 'text', lambda self, text, top, left, *_, **how: said.append(
+        (top, left, text)))
+    shares = {i: i / 100 for i in range(1, 9)}
+    picture = np.zeros((300, 600, 3), np.uint8)
+    width = add_legend(picture, NAMES, PALETTE, shares, 'below').shape[1]
+    order = [text for *_, text in sorted(said)]
+    assert {left for _, left, _ in said} <= set(range(width)) and len(set(order)) == 16
+    for name, share in zip(order[::2], order[1::2]):
+        assert share == f'{name[-1]}.0 %'
+    said.clear()
+    add_legend(picture, ['a' * 300, 'b'], PALETTE, [0, 1])
+    assert len(said[0][2]) < 40
+
+
+def test_shares_in_words():
+    assert [_per_cent(share) for share in (None, 0., 0.0004, 0.0006, 1)] == [
+        '', '0.0 %', '<0.1 %', '0.1 %', '100.0 %']
 
 
 def test_nothing_present():
@@ -80,4 +113,6 @@ def test_shares():
     assert class_shares(labels, 3) == {2: 0.6, 0: 0.4}
     assert list(class_shares(labels, 3)) == [2, 0]
     assert class_shares(np.array([255, -1]), 3) == {}
+    alike = np.random.permutation(300) % 60
+    assert list(class_shares(alike, 60)) == list(range(60))
     assert merge_shares([{2: 0.5, 0: 0.5}, {1: 1.}]) == [0, 1, 2]

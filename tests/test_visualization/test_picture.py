@@ -32,3 +32,11 @@ def test_the_suffix_says_the_format(tmp_path, name, kind):
     save_picture(tmp_path / name, np.zeros((4, 5, 3), np.uint8))
     with Image.open(tmp_path / name) as picture:
         assert picture.format == kind and picture.size == (5, 4)
+
+
+def test_a_jpeg_is_hardly_changed(tmp_path):
+    rows, columns = np.mgrid[:64, :64]
+    picture = np.stack([4 * rows, 2 * (rows + columns), 4 * columns], 2).astype(np.uint8)
+    save_picture(tmp_path / 'a.jpg', picture)
+    with Image.open(tmp_path / 'a.jpg') as read:
+        assert np.abs(np.asarray(read).astype(int) - picture).mean() < 1.5
