@@ -43,6 +43,8 @@ def model_card(title: str, file: str, given: str, digest: str, meta: dict[str, A
     classes = [_cell(name) for name in meta['dataset_meta']['classes']]
     backbone, decode_head = (config.model.get(part) or {} for part in (
         'backbone', 'decode_head'))
+    if isinstance(decode_head, (list, tuple)):  # of a cascade
+        decode_head = decode_head[-1]
     return '\n'.join([
         '---', *head, '---', f'# {_cell(title)}', '',
         f'{decode_head.get("type")} on {backbone.get("type")}, {len(classes)} classes, '

@@ -201,7 +201,7 @@ def _dataset_meta(model: nn.Module, meta: dict[str, Any], cfg: Config) -> dict:
         kind = DATASETS.get(dataset['type']) if dataset.get('type') else None
         found = dict(getattr(kind, 'METAINFO', {}), **dataset.get('metainfo', {}))
     # One channel is the probability of the second of two classes.
-    channels: Any = model.decode_head.out_channels
+    channels: Any = model.out_channels
     count = max(2, channels)
     classes = _names(found.get('classes'), count)
     named = found.get('tasks') or {}

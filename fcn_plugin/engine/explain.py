@@ -150,6 +150,7 @@ def check_classes(config: Config, loaders: Sequence[str] = LOADERS) -> None:
 
 def _beyond_classes(label: str, config: Config) -> str:
     head = network(config).decode_head
+    head = head[-1] if isinstance(head, (list, tuple)) else head  # of a cascade
     count, ignored = head.get('num_classes'), head.get('ignore_index', 255)
     return (f'{label} in a mask is not one of the {count} classes (0 to {count - 1}) that '
             f'model.decode_head.num_classes says, nor {ignored} (ignored). See which values '

@@ -12,7 +12,7 @@ from tiny_runs import SHAPES, run_tool, write_config
 
 from fcn_plugin.checkpoints.fit import check_checkpoint, stripped
 from fcn_plugin.datasets import ShapesDataset
-from fcn_plugin.engine.explain import check_classes, registered_types
+from fcn_plugin.engine.explain import check_classes, explain_errors, registered_types
 
 CLASSES = list(ShapesDataset.METAINFO['classes'])
 WIDER = {'model.backbone.base_channels': 16, 'model.backbone.stem_channels': 16,
@@ -206,3 +206,12 @@ def test_classes_of_other_names_are_judged_with_a_warning(tmp_path):
         tmp_path, classes=['ground', *CLASSES[1:]]), '--work-dir', tmp_path / 'work')
     assert done.code == 0
     assert "with 'ground' as class 0, which is 'background'" in done.out + done.err
+
+
+def test_labels_beyond_the_classes_are_those_of_the_last_head():
+    heads = [dict(num_classes=2), dict(num_classes=3, ignore_index=9)]
+    for head in (heads, heads[1]):
+        config = Config(dict(model=dict(decode_head=head)))
+        with pytest.raises(ValueError, match=r'label 7 .* 3 classes \(0 to 2\).* nor 9 \(ignored'):
+            with explain_errors(config):
+                raise IndexError('Target 7 is out of bounds.')

@@ -16,6 +16,7 @@ from tiny_trained import CLASSES
 from fcn_plugin import visualization as vis
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.checkpoints.loading import load_model
+from fcn_plugin.checkpoints.publish import publish
 from fcn_plugin.images.video import VideoInput, VideoOutput
 from fcn_plugin.inference.result import Result, find_class, output_stems
 from fcn_plugin.runtimes import torch_backend
@@ -139,6 +140,37 @@ def test_load_model_takes_tiles(trained):
 
 
 # --- results -----------------------------------------------------------------------
+
+
+CASCADE = """
+default_scope = 'mmseg'
+norm_cfg = dict(type='BN')
+model = dict(
+    type='CascadeEncoderDecoder', num_stages=2,
+    data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=32),
+    backbone=dict(type='ResNetV1c', depth=18, base_channels=8, stem_channels=8,
+                  norm_cfg=norm_cfg, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)),
+    decode_head=[
+        dict(type='FCNHead', in_channels=32, in_index=2, channels=8, num_convs=1,
+             num_classes=3, norm_cfg=norm_cfg),
+        dict(type='OCRHead', in_channels=64, in_index=3, channels=16, ocr_channels=8,
+             num_classes=3, norm_cfg=norm_cfg)],
+    test_cfg=dict(mode='whole'))
+test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
+"""
+
+
+def test_a_cascade_of_mmseg(tmp_path):
+    config = Config.fromstring(CASCADE, '.py')
+    weights = init_model(config.copy(), device='cpu').state_dict()
+    torch.save(dict(state_dict=weights, meta=dict(cfg=config.pretty_text, dataset_meta=dict(
+        classes=('a', 'b', 'c')))), tmp_path / 'net.pth')
+    segment, image = FCNInferencer(weights=tmp_path / 'net.pth', device='cpu'), noise(50, 60)
+    found = segment(image, scores=True)
+    assert segment.class_names == ('a', 'b', 'c') and found.scores.shape == (3, 50, 60)
+    assert (found.scores.argmax(0) == found.labels).all()
+    publish(tmp_path / 'net.pth', tmp_path / 'given.safetensors', 'float32')
+    assert 'OCRHead on ResNetV1c, 3 classes' in (tmp_path / 'given.md').read_text()
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 50), (50, 1), (33, 65), (130, 97)])
