@@ -7,7 +7,7 @@ from fcn_plugin.visualization import default_palette, save_label_png
 
 def test_bad_arguments(tmp_path):
     for labels in (np.zeros((4, 4)), np.zeros((4, 4, 3), int), np.full((2, 2), -1),
-                   np.full((2, 2), 70000)):
+                   np.full((2, 2), 65536)):
         with pytest.raises(ValueError, match='labels'):
             save_label_png(tmp_path / 'a.png', labels, default_palette(3))
 

@@ -92,6 +92,15 @@ def test_every_border_between_classes_is_drawn():
     assert (picture[0:8, 0:8] == 100).all()
 
 
+@pytest.mark.parametrize('size, changed', [((20, 1500), 3), ((1500, 20), 3), ((750, 750), 7)])
+def test_outlines_are_as_thick_as_the_shorter_side_has_room(size, changed):
+    """A line on both sides of an edge."""
+    image, labels = np.full((*size, 3), 100, np.uint8), np.zeros(size, np.uint8)
+    labels[:, size[1] // 2:] = 1
+    picture = overlay(image, labels, [(250, 0, 0), (0, 250, 0)], alpha=0)
+    assert (picture[5] != 100).any(-1).sum() == changed
+
+
 def test_colour_labels():
     labels = np.array([[0, 3], [255, 1]])
     colours = colour_labels(labels, PALETTE, ignore_colour=(9, 8, 7))
