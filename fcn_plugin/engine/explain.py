@@ -157,5 +157,5 @@ def _beyond_classes(label: str, config: Config) -> str:
             'the masks have: python tools/misc/check_dataset.py FOLDER')
 
 
-def _shown(classes: tuple[str, ...], most: int = 6) -> str:
-    return ', '.join(classes[:most]) + (', ...' if len(classes) > most else '')
+def _shown(classes: tuple[str, ...]) -> str:
+    return ', '.join(classes[:6]) + (', ...' if len(classes) > 6 else '')

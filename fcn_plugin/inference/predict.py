@@ -230,9 +230,9 @@ def compare(found: Sequence[Result], meta: dict, opacity: float = 0.6,
                           vis.merge_shares(shares), background)
 
 
-def pages(out_dir: Path, count: int, name: str = 'comparison') -> list[Path]:
-    """The pictures that ``count`` rows fill: ``<name>_01.png`` and so on."""
-    return [out_dir / f'{name}_{i + 1:02d}.png'
+def pages(out_dir: Path, count: int) -> list[Path]:
+    """The pictures that ``count`` rows fill: ``comparison_01.png`` and so on."""
+    return [out_dir / f'comparison_{i + 1:02d}.png'
             for i in range(-(-count // ROWS_PER_PICTURE))]
 
 

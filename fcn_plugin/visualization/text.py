@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 PAPER = (255, 255, 255)
 INK = (24, 24, 24)
+_READABLE = 384  # pixels of a longer side beside which text reads
 
 
 @lru_cache(maxsize=32)
@@ -63,8 +64,7 @@ class Canvas:
         """Pastes an RGB picture, (H, W, 3) uint8."""
         self._paper.paste(Image.fromarray(picture), (left, top))
 
-    def text(self, text: str, top: int, left: int, size: int, anchor: str = 'l',
-             colour: tuple[int, int, int] = INK) -> None:
+    def text(self, text: str, top: int, left: int, size: int, anchor: str = 'l') -> None:
         """Writes one line whose middle is half a line below ``top``.
 
         Args:
@@ -73,10 +73,9 @@ class Canvas:
             left (int): Where it starts, or its middle or end by ``anchor``.
             size (int): Text height in pixels.
             anchor (str): 'l', 'm' or 'r'. Defaults to 'l'.
-            colour (tuple): RGB. Defaults to near black.
         """
         middle = top + line_height(size) / 2
-        self._draw.text((left, middle), text, fill=tuple(colour), font=font(size),
+        self._draw.text((left, middle), text, fill=INK, font=font(size),
                         anchor=anchor + 'm')
 
     def box(self, top: int, left: int, side: int, colour) -> None:
@@ -90,32 +89,22 @@ class Canvas:
         return np.asarray(self._paper).copy()
 
 
-def enlargement(height: int, width: int, side: int = 384) -> int:
-    """The whole factor that brings the longer side to about ``side`` pixels.
-
-    Args:
-        height (int): In pixels.
-        width (int): In pixels.
-        side (int): Pictures whose longer side reaches two thirds of it stay as
-            they are. Defaults to 384.
-    """
-    return max(1, round(side / max(height, width)))
-
-
-def enlarge(image: np.ndarray, labels: np.ndarray | None = None,
-            side: int = 384) -> tuple[np.ndarray, np.ndarray | None]:
+def enlarge(image: np.ndarray, labels: np.ndarray | None = None
+            ) -> tuple[np.ndarray, np.ndarray | None]:
     """Enlarges tiny images by a whole factor, so that text beside them reads.
+
+    It brings the longer side to about 384 pixels; images whose longer side has two thirds of
+    these stay as they are.
 
     Args:
         image (np.ndarray): RGB, (H, W, 3) uint8.
         labels (np.ndarray, optional): (H, W); enlarged by repetition.
-        side (int): See :func:`enlargement`. Defaults to 384.
 
     Returns:
         tuple: Image and labels (or None), both of the same new size.
     """
     height, width = image.shape[:2]
-    factor = enlargement(height, width, side)
+    factor = max(1, round(_READABLE / max(height, width)))
     if factor == 1:
         return image, labels
     image = cv2.resize(image, (width * factor, height * factor),
