@@ -5,16 +5,24 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from PIL import Image
 from tiny_runs import BUILT_IN
 
 from fcn_plugin.engine.hooks import ExactEarlyStoppingHook
+from fcn_plugin.layouts.find_pairs import Pair
+from fcn_plugin.masks.encoding import Encoding
 from fcn_plugin.own_data.config_text import Plan
+from fcn_plugin.own_data.findings import labels_of
+from fcn_plugin.own_data.inspect_pairs import Checked, Inspected, inspect_pairs
+from fcn_plugin.own_training import facts as measured
 from fcn_plugin.own_training import plan as rules
 from fcn_plugin.own_training.advice import Settings, advise
 from fcn_plugin.own_training.batch import SHARE, _grow, _of_group, fitting_batch, free_memory
 from fcn_plugin.own_training.facts import (
     ClassFacts,
     Facts,
+    facts_of,
+    masks_of_all,
     median_widths,
     read_facts,
     write_facts,
@@ -27,6 +35,45 @@ def facts(*classes, images=40, longest=1000, scale=1000):
     return Facts(images, longest, scale, [
         ClassFacts(**dict(dict(name=f'class {i}', images=30, share=0.1, beside=0.1, width=0.1),
                           **each)) for i, each in enumerate(classes)])
+
+
+def test_masks_are_measured_of_all_the_folder_and_of_each_class():
+    train = [Inspected(None, counts={0: 1}) for _ in range(20)]
+    train[7], train[9], train[13] = (Inspected(None, counts=counts) for counts in (
+        {0: 1, 1: 1}, {1: 1}, {255: 1, 2: 1}))
+    encoding = Encoding({0: 0, 1: 1, 2: 2, 255: 255}, ['a', 'b', 'c'], [], False, [], [])
+    assert [train.index(item) for item in masks_of_all(train, encoding, 1)] == [0, 7, 13]
+    chosen = masks_of_all(train, encoding, 3)
+    assert len(chosen) == 5 and chosen[2] is train[19]
+    assert chosen[3] is train[7] and chosen[4] is train[13]
+    assert masks_of_all(train, encoding, 99) == train
+
+
+@pytest.mark.parametrize('pixels, masks', [(10 ** 8, 8), (3600, 6), (600, 4)])
+def test_facts_are_of_all_training_images(tmp_path, monkeypatch, pixels, masks):
+    """Twelve of 20 x 30 pixels, of which two have a square, and borders that do not count."""
+    labels = np.zeros((20, 30), np.uint8)
+    labels[:, 20:] = 255
+    for number in range(12):
+        if number in (4, 11):
+            labels[2:8, 2:8] = 1
+        Image.fromarray(np.full((20, 30, 3), number, np.uint8)).save(tmp_path / 'image.png')
+        Image.fromarray(labels).save(tmp_path / f'{number}.png')
+        labels[2:8, 2:8] = 0
+    pairs = [Pair(tmp_path / 'image.png', tmp_path / f'{number}.png', None)
+             for number in range(12)]
+    encoding = Encoding({0: 0, 1: 1, 255: 255}, ['a', 'b'], [], False, [], [])
+    for name, value in dict(MOST_MASKS=8, MOST_PIXELS=pixels, FEWEST_MASKS=4).items():
+        monkeypatch.setattr(measured, name, value)
+    seen = []
+    monkeypatch.setattr(measured, 'labels_of', lambda item, encoding: (
+        seen.append(item), labels_of(item, encoding))[1])
+    train = list(inspect_pairs(pairs))
+    found = facts_of(Checked(tmp_path, None, dict(train=train), encoding, [], [], [], False))
+    assert found[:3] == (12, 30, 30) and len(seen) == masks
+    first, second = found.classes
+    assert first[:3] == ('a', 12, pytest.approx((12 * 400 - 72) / 4800))
+    assert second == ('b', 2, 72 / 4800, 72 / 800, 6 / 30)
 
 
 # --- regions ---------------------------------------------------------------------------
@@ -198,7 +245,7 @@ def test_a_batch_that_does_not_fit_after_all():
 
     assert _grow(need, 1000, 8)[0] == 2
     with pytest.raises(InputError, match='a step on two crops does not fit.*--base'):
-        _grow(lambda size: 700, 1000, 8)
+        _grow(lambda size: 350 * size, 1000, 8)  # one would, which is no batch
 
     def broken(size):
         raise RuntimeError('shapes differ')
@@ -245,6 +292,13 @@ def test_good_classes_need_no_help():
         'every class has an IoU of at least 70 on the test images (5)']
 
 
+def test_three_classes_below_70_are_told_of():
+    assert len(said(facts({}, {}), [[70, 0], [30, 170]])) == 1  # 70.0 and 85.0
+    lines = said(facts(*[{}] * 5), (np.eye(5, dtype=int) + 1).tolist())
+    assert [line.split(':')[0] for line in lines if line.startswith('  class')] == [
+        '  class 0', '  class 1', '  class 2']
+
+
 def test_the_worst_class_comes_first_with_what_was_measured():
     lines = said(facts({}, dict(images=7, share=0.0123, width=0.1), dict(images=3)),
                  [[90, 0, 0], [9, 10, 0], [9, 0, 1]])
@@ -285,7 +339,7 @@ def test_regions_of_two_cells_are_wide_enough():
 
 
 def test_a_class_that_is_seen_where_it_is_not():
-    lines = said(facts({}, {}, {}), [[900, 60, 30], [1, 90, 0], [0, 0, 99]])
+    lines = said(facts({}, {}, {}), [[900, 60, 30], [0, 90, 1], [0, 0, 99]])
     assert lines[2].startswith('    - 40 % of what is taken for it is class 0: look at')
 
 

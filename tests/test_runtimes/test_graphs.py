@@ -203,6 +203,16 @@ class TestOpenvino(RuntimeTests):
         assert sure.mean() > 0.5
         assert (found.labels == expected.labels)[sure].mean() > 0.999
 
+    @pytest.mark.parametrize('fast, able, expected', [
+        (True, True, 'bf16'), (True, False, 'f32'), (False, True, 'f32')])
+    def test_what_it_computes_in(self, exported, monkeypatch, fast, able, expected):
+        seen = []
+        monkeypatch.setattr(openvino_graph, 'has_bfloat16', lambda: able)
+        monkeypatch.setattr(openvino_graph, '_compile', lambda model, how: seen.append(how))
+        openvino_graph.OpenvinoGraph(exported[True], 'cpu', fast, threads=3)
+        assert seen[0]['INFERENCE_PRECISION_HINT'].get_type_name() == expected
+        assert seen[0]['INFERENCE_NUM_THREADS'] == 3
+
     def test_fast_wants_a_graph_of_exact_places(self, exported, tmp_path):
         old = changed(exported[True], tmp_path / 'old.onnx',
                       lambda meta: meta.pop('exact_places'))
