@@ -23,7 +23,7 @@ from ..images.channels import turned
 from ..images.reading import list_images
 from ..runtimes.opening import path_of
 from ..runtimes.torch_backend import prediction_of, step_options
-from ..utils.config import ignored_label, without_images
+from ..utils.config import without_images
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder
 from ..utils.left_out import raise_left_out
@@ -76,7 +76,7 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
         nearest neighbour where they differ. What is ignored is what the config's evaluator
         ignores or, where that does not say it, the data set.
     """
-    ignored = ignored_label(model.cfg)
+    ignored = _ignored_label(model.cfg)
     if ignored is None:
         ignored = getattr(next(leaves(dataset)), 'ignore_index', 255)
     for index in indices:
@@ -98,6 +98,16 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
         yield Result(image, found.labels, meta['classes'], meta['palette'],
                      meta['background'], found.scores, path, truth=truth,
                      ignore_index=ignored)
+
+
+def _ignored_label(config: Config) -> int | None:
+    """The label of pixels that validation does not judge; None where no evaluator says it."""
+    for name in ('val_evaluator', 'test_evaluator'):
+        found = config.get(name) or []
+        for one in found if isinstance(found, (list, tuple)) else [found]:
+            if 'ignore_index' in one and not one.get('task'):
+                return one['ignore_index']
+    return None
 
 
 # --- comparisons ------------------------------------------------------------------

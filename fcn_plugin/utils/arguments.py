@@ -7,6 +7,7 @@ Nothing here imports torch: help, and wrong arguments, are answered at once.
 """
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,8 +22,12 @@ def key_and_value(text: str, example: str = 'train_cfg.max_iters=100') -> str:
     return text
 
 
+#: Stands for a blank within a value, which DictAction would drop.
+_BLANK = '\ue000'
+
+
 def options_of(texts: Sequence[str]) -> dict[str, Any]:
-    """What ``KEY=VALUE`` texts say, as mmengine's DictAction reads them.
+    """What ``KEY=VALUE`` texts say, as mmengine's DictAction reads them, with their blanks.
 
     Raises:
         ValueError: For a dictionary, and brackets that do not match.
@@ -31,15 +36,25 @@ def options_of(texts: Sequence[str]) -> dict[str, Any]:
     namespace = argparse.Namespace(read={})
     for text in texts:
         try:
-            if 'dict(' in text:
+            if re.search(r'dict\(|=[\s\[(]*{', text):  # of which it would make texts
                 raise ValueError
-            DictAction([], 'read')(argparse.ArgumentParser(), namespace, [text])
+            whole = re.sub(r'(?<=[^\s=\[(,]) +(?=[^\s\]),])',
+                           lambda blanks: _BLANK * len(blanks[0]), text)
+            DictAction([], 'read')(argparse.ArgumentParser(), namespace, [whole])
         except (ValueError, AssertionError, RecursionError):
             raise InputError(
                 f"'{text}': expected a value, or several in brackets. Give a dictionary's "
                 'values one by one as KEY.NAME=VALUE, and lists of dictionaries in a config '
                 "that inherits (_base_ = 'OTHER.py')") from None
-    return namespace.read
+    return _with_blanks(namespace.read)
+
+
+def _with_blanks(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_blanks(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_with_blanks, value))
+    return value.replace(_BLANK, ' ') if isinstance(value, str) else value
 
 
 class _KeysAndValues(list):

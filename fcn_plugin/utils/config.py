@@ -246,16 +246,6 @@ def num_classes(config: Config) -> int | None:
     return head.get('num_classes') if isinstance(head, dict) else None
 
 
-def ignored_label(config: Config) -> int | None:
-    """The label of pixels that validation does not judge; None where no evaluator says it."""
-    for name in ('val_evaluator', 'test_evaluator'):
-        found = config.get(name) or []
-        for one in found if isinstance(found, (list, tuple)) else [found]:
-            if 'ignore_index' in one and not one.get('task'):
-                return one['ignore_index']
-    return None
-
-
 def inner_dataset(cfg: Config) -> dict:
     """The data set to predict like: the first one that is tested on, or validated on."""
     for name in ('test_dataloader', 'val_dataloader'):

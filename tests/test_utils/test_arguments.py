@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fcn_plugin.utils.arguments import ToolParser
+from fcn_plugin.utils.arguments import ToolParser, options_of
 from fcn_plugin.utils.errors import InputError
 
 
@@ -45,8 +45,17 @@ def test_an_override_without_a_value_is_named(monkeypatch, capsys):
     assert "not 'train_cfg.max_iters'" in said
 
 
+@pytest.mark.parametrize('text, value', [
+    ('/data/my images/x  y', '/data/my images/x  y'), ("'x y'", 'x y'), (' 5 ', 5),
+    ('[traffic light, car]', ['traffic light', 'car']), ('[1, 2,  3]', [1, 2, 3]),
+    ('( [a b, 1.5] , c )', (['a b', 1.5], 'c')), ('1, True', [1, True])])
+def test_values_keep_their_blanks(text, value):
+    assert options_of([f'a.b={text}']) == {'a.b': value}
+
+
 @pytest.mark.parametrize('value', [
     '[dict(type=LoadImageFromFile),dict(type=PackSegInputs)]', 'dict(type=FPN)', '[(1,2]',
+    "{'type': 'FPN'}", "[{'type': 'FPN'}]",
     'a(1,2),b(3,4)'])
 def test_a_value_that_cannot_be_read_is_named(monkeypatch, value):
     parser = ToolParser('Does it.')
