@@ -116,8 +116,11 @@ def test_what_a_model_must_be(trained):
         FCNInferencer(model, device='gpu')
     with pytest.raises(ValueError, match=r'training mode.*model.eval\(\)'):
         FCNInferencer(model.train())
-    with pytest.raises(ValueError, match='a Conv2d, does not know its classes.*load_model'):
-        FCNInferencer(torch.nn.Conv2d(3, 2, 1))
+    network = torch.nn.Conv2d(3, 2, 1)
+    for meta in (None, {}, dict(classes='ab', background=0)):  # the last knows no config
+        network.dataset_meta = meta
+        with pytest.raises(ValueError, match='a Conv2d, does not know its classes.*load_mod'):
+            FCNInferencer(network)
 
 
 def test_options_that_contradict_one_another(trained, tmp_path):

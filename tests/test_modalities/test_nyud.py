@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from mmseg.registry import DATASETS, TRANSFORMS
+from PIL import Image
 from scipy.io import savemat
 
 from fcn_plugin.modalities.hha import NYU_CAMERA, depth_to_hha
@@ -21,6 +22,8 @@ def archive(tmp_path):
         images=random.randint(0, 256, (COUNT, 3, WIDTH, HEIGHT)).astype(np.uint8),
         depths=(1 + random.rand(COUNT, WIDTH, HEIGHT)).astype(np.float32),
         labels=random.randint(0, 895, (COUNT, WIDTH, HEIGHT)).astype(np.uint16))
+    arrays['labels'][:, 0] = 0
+    arrays['depths'][:, :2, 0] = 0.0001, 70  # less than 16 bits of millimetres hold, and more
     arrays['rawDepths'] = arrays['depths'] * (random.rand(COUNT, WIDTH, HEIGHT) > 0.1)
     with h5py.File(tmp_path / 'labeled.mat', 'w') as file:
         file.update(arrays)
@@ -61,15 +64,33 @@ def test_files_that_are_others(archive, tmp_path):
     savemat(mapping, dict(mapClass=np.array([['wall']], object)))
     with pytest.raises(ValueError, match="has no 'mapClass', expected numbers under it"):
         nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')
-    savemat(mapping, dict(mapClass=[[41]]))
-    with pytest.raises(ValueError, match='values from 41 to 41, expected 1 to 40'):
-        nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')
+    for wrong in (0, 41):
+        savemat(mapping, dict(mapClass=[[wrong]]))
+        with pytest.raises(ValueError, match=f'values from {wrong} to {wrong}, expected 1 to'):
+            nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')
     savemat(mapping, dict(mapClass=[[4]]))
     with pytest.raises(ValueError, match='in image 0001.png, but mapClass has 1 classes'):
         nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')
-    savemat(splits, dict(trainNdxs=[[4]], testNdxs=[[1]]))
-    with pytest.raises(ValueError, match='trainNdxs is not a list of numbers from 1 to 3'):
+    with h5py.File(labeled, 'a') as file:
+        file['labels'][:] = 2
+    with pytest.raises(ValueError, match='labels has 2 in image 0001.png, but mapClass has 1'):
         nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')
+    for wrong in ([[4]], [[0]], []):
+        savemat(splits, dict(trainNdxs=wrong, testNdxs=[[1]]))
+        with pytest.raises(ValueError, match='trainNdxs is not a list of numbers from 1 to 3'):
+            nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')
+
+
+@pytest.mark.parametrize('channels, size, said', [
+    (4, (32, 24), r'images and maps differ: images \(1, 4, 32, 24\)'),
+    (3, (4096, 4096), '1 images of 4096x4096 are not what NYUDv2 has')])
+def test_arrays_that_are_others(archive, tmp_path, channels, size, said):
+    labeled, *others = archive[2]
+    with h5py.File(labeled, 'w') as file:  # of which nothing is written
+        for name in ('images', 'depths', 'rawDepths', 'labels'):
+            file.create_dataset(name, (1, *[channels] * (name == 'images'), *size), np.uint8)
+    with pytest.raises(ValueError, match=said):
+        nyud_to_folders(labeled, *others, tmp_path / 'out')
 
 
 def test_inputs_that_are_none():
@@ -90,11 +111,11 @@ def test_every_pixel_arrives(archive, tmp_path):
         image = item['img']
         assert image.shape == (HEIGHT, WIDTH, 7) and image.dtype == np.float32
         np.testing.assert_array_equal(image[..., 2::-1], arrays['images'][number].T)
-        np.testing.assert_allclose(np.exp(image[..., 3]), 1000 * arrays['depths'][number].T,
-                                   atol=0.51)
-        disparity = 31000 / np.maximum(100, 100 * arrays['depths'][number].T)
+        metres = arrays['depths'][number].T.clip(0.001, 65.535)
+        np.testing.assert_allclose(np.exp(image[..., 3]), 1000 * metres, rtol=1e-6, atol=0.51)
+        disparity = 31000 / np.maximum(100, 100 * metres)
         np.testing.assert_allclose(image[..., 4], np.minimum(disparity, 255), atol=0.7)
-        depth = np.rint(1000 * arrays['depths'][number].T).astype(np.uint16) / 1000
+        depth = np.rint(1000 * metres).astype(np.uint16) / 1000
         missing = arrays['rawDepths'][number].T == 0  # filled in, and no part of normals
         hha = depth_to_hha(depth, NYU_CAMERA, missing)
         assert (hha != depth_to_hha(depth, NYU_CAMERA)).any()
@@ -102,6 +123,8 @@ def test_every_pixel_arrives(archive, tmp_path):
         labels = arrays['labels'][number].T.astype(int)
         expected = np.where(labels > 0, classes[labels - 1] - 1, 255)
         np.testing.assert_array_equal(item['gt_seg_map'], expected)
+        np.testing.assert_array_equal(Image.open(item['seg_map_path']),
+                                      np.where(labels > 0, classes[labels - 1], 0))
     with pytest.raises(FileExistsError, match='name another folder'):
         nyud_to_folders(*files, out)
 
