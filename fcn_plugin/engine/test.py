@@ -124,7 +124,7 @@ def evaluate_at_original_size(config: Config) -> None:
     config.model.test_cfg = dict(config.model.get('test_cfg') or {}, rescale=True)
     for dataset in inner_datasets(config.test_dataloader.dataset):
         steps = [step for step in dataset.get('pipeline', []) if step['type'] != 'KeepSize']
-        last = dict(LoadAnnotations=1, PackSegInputs=2)
+        last = dict(LoadAnnotations=1, LoadTasks=1, PackSegInputs=2, PackTasks=2)
         dataset['pipeline'] = sorted(steps, key=lambda step: last.get(step['type'], 0))
 
 

@@ -52,9 +52,8 @@ def _keep_masks_only(dataset: dict) -> None:
         if part:
             _keep_masks_only(part)
     if 'pipeline' in dataset:
-        dataset['pipeline'] = [
-            step for step in dataset['pipeline'] if step['type'] == 'LoadAnnotations'
-        ]
+        dataset['pipeline'] = [step for step in dataset['pipeline']
+                               if step['type'] in ('LoadAnnotations', 'LoadTasks')]
 
 
 def label_maps_of_dataset(dataset: dict) -> tuple[LabelMaps, int]:

@@ -100,6 +100,19 @@ def test_data_set_changes_its_labels(voc):
     np.testing.assert_array_equal(labels, np.vectorize(expected.get)(LABELS))
 
 
+def test_masks_of_the_first_of_several_tasks(voc, tmp_path):
+    (tmp_path / 'heights').mkdir()
+    for name, height in (('a', 6), ('b', 5)):
+        save_label_png(tmp_path / f'heights/{name}.png', np.ones((height, 9), np.uint8), ())
+    voc.update(type='MultiTaskDataset', img_suffix='.jpg', seg_map_suffix='.png',
+               metainfo=dict(classes=['x'] * 21, tasks=dict(height=('low', 'high'))),
+               data_prefix=dict(voc['data_prefix'], height='heights'),
+               pipeline=[dict(type='LoadTasks'), dict(type='PackTasks')])
+    maps, classes = label_maps_of_dataset(voc)
+    assert classes == 21 and [labels.tolist() for _, labels in maps] == [
+        LABELS[:5].tolist(), LABELS.tolist()]
+
+
 def test_data_set_that_draws():
     maps, classes = label_maps_of_dataset(
         dict(type='ShapesDataset', length=2, split='val', pipeline=[

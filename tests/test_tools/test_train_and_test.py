@@ -171,14 +171,16 @@ def test_sizes_that_are_judged(folder, sizes, judged, tmp_path, flag):
     assert all(0 < metrics(tmp_path / 'work')[name] < 100 for name in METRICS)
 
 
-def test_a_size_that_the_pipeline_keeps_is_not_the_original_one():
-    steps = ['LoadImageFromFile', 'Resize', 'KeepSize', 'ResizeEdge', 'LoadAnnotations',
-             'PackSegInputs']
+@pytest.mark.parametrize('load, pack', [('LoadAnnotations', 'PackSegInputs'),
+                                        ('LoadTasks', 'PackTasks')])
+def test_a_size_that_the_pipeline_keeps_is_not_the_original_one(load, pack):
+    """And the truth is loaded behind what changes the image."""
+    steps = ['LoadImageFromFile', load, 'Resize', 'KeepSize', 'ResizeEdge', pack]
     config = Config(dict(model={}, test_dataloader=dict(dataset=dict(
         pipeline=[dict(type=step) for step in steps]))))
     evaluate_at_original_size(config)
-    steps.remove('KeepSize')
-    assert [step.type for step in config.test_dataloader.dataset.pipeline] == steps
+    assert [step.type for step in config.test_dataloader.dataset.pipeline] == [
+        'LoadImageFromFile', 'Resize', 'ResizeEdge', load, pack]
 
 
 def test_each_of_several_data_sets_is_judged_at_its_own_sizes(folder, monkeypatch, tmp_path):
