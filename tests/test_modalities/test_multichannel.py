@@ -107,6 +107,14 @@ def test_png_of_four_channels(tmp_path, dtype):
         np.testing.assert_array_equal(to_channels(source, 4), image)
 
 
+def test_files_are_read_by_the_backend_that_is_asked_for(tmp_path):
+    write(tmp_path / 'a.tif', np.zeros((4, 6, 6), np.uint16))
+    transform = TRANSFORMS.build(dict(type='LoadMultichannelImage', channels=6,
+                                      backend_args=dict(backend='none')))
+    with pytest.raises(KeyError, match='none'):
+        transform(dict(img_path=str(tmp_path / 'a.tif')))
+
+
 def test_a_mask_of_another_size_is_named(tmp_path):
     """Pillow knows no TIFF of six channels, so that sizes went unseen."""
     write(tmp_path / 'a.tif', np.zeros((4, 6, 6), np.uint16))

@@ -81,21 +81,35 @@ def test_files_that_are_others(archive, tmp_path):
             nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')
 
 
-@pytest.mark.parametrize('channels, size, said', [
-    (4, (32, 24), r'images and maps differ: images \(1, 4, 32, 24\)'),
-    (3, (4096, 4096), '1 images of 4096x4096 are not what NYUDv2 has')])
-def test_arrays_that_are_others(archive, tmp_path, channels, size, said):
+@pytest.mark.parametrize('channels, height, size, said', [
+    (4, 24, (32, 24), r'images and maps differ: images \(1, 4, 32, 24\)'),
+    (3, 25, (32, 24), r'images and maps differ: .*, labels \(1, 32, 25\)'),
+    (3, 4096, (4096, 4096), '1 images of 4096x4096 are not what NYUDv2 has')])
+def test_arrays_that_are_others(archive, tmp_path, channels, height, size, said):
     labeled, *others = archive[2]
     with h5py.File(labeled, 'w') as file:  # of which nothing is written
-        for name in ('images', 'depths', 'rawDepths', 'labels'):
+        file.create_dataset('labels', (1, size[0], height), np.uint8)
+        for name in ('images', 'depths', 'rawDepths'):
             file.create_dataset(name, (1, *[channels] * (name == 'images'), *size), np.uint8)
     with pytest.raises(ValueError, match=said):
         nyud_to_folders(labeled, *others, tmp_path / 'out')
 
 
-def test_inputs_that_are_none():
-    with pytest.raises(ValueError, match=r"inputs is \('color',\), expected .* colour"):
-        TRANSFORMS.build(dict(type='LoadRGBD', inputs=('color', )))
+def test_inputs_that_are_none(tmp_path):
+    for inputs in (('color', ), ()):
+        with pytest.raises(ValueError, match=r"inputs is \(.*\), expected .* colour"):
+            TRANSFORMS.build(dict(type='LoadRGBD', inputs=inputs))
+    Image.new('RGB', (5, 4)).save(tmp_path / 'a.png')
+    with pytest.raises(ValueError, match='a.png: 3 channels, expected 1 of depth'):
+        TRANSFORMS.build(dict(type='LoadRGBD', inputs=('depth', )))(
+            dict(img_path='b.png', depth_path=str(tmp_path / 'a.png')))
+
+
+def test_depth_lies_in_folders_as_its_image(tmp_path):
+    (tmp_path / 'train.txt').write_text('kitchen/0001\nattic/0001\n')
+    dataset = build(tmp_path, ('colour', ))
+    assert [dataset.get_data_info(i)['depth_path'] for i in range(2)] == [
+        f'{tmp_path}/depth/{room}/0001.png' for room in ('kitchen', 'attic')]
 
 
 # --- what is made ------------------------------------------------------------

@@ -30,6 +30,8 @@ def test_colour_is_drawn_before_the_kind():
         image = both[i]['inputs']
         np.testing.assert_array_equal(image[:3], colour[i]['inputs'])
         np.testing.assert_array_equal(image[3:], depth[i]['inputs'])
+        np.testing.assert_array_equal(
+            image[[3, 0, 1, 2]], build(inputs=('depth', 'colour'))[i]['inputs'])
         assert image[:3].min() >= 0 and image[:3].max() <= 255
         assert np.log(500) < image[3].min() and image[3].max() < np.log(50000)
 
