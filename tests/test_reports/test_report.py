@@ -24,9 +24,13 @@ from fcn_plugin.inference.predict import build_val_dataset, predict_dataset
 from fcn_plugin.inference.result import Result
 from fcn_plugin.reports.judge import Evaluation, choose_images, evaluate
 from fcn_plugin.reports.report import (
+    Run,
+    _card,
+    _charts,
     _class_rows,
     _confusions,
     _names,
+    _picture,
     _rank,
     _table,
     read_run,
@@ -155,9 +159,13 @@ def test_the_config_of_a_run_that_was_gone_on_with(tmp_path):
         start.mkdir(parents=True)
         (start / 'config.py').write_text(f'resume = {resume}\n')
         (start / 'scalars.json').write_text('{"loss": 1, "step": 1}\n')
+        (start.parent / f'{name}.log').write_text(
+            f'System environment:\n    on: {name}\n' + '-' * 60 + '\n')
     (tmp_path / 'before.py').write_text('a = 1\n')
     (tmp_path / 'run.py').write_text('resume = True\n')
-    assert Path(read_run(tmp_path).config.filename).name == 'run.py'
+    run = read_run(tmp_path)
+    assert Path(run.config.filename).name == 'run.py'
+    assert run.environment == 'on: 20260102_000000'
 
 
 def test_the_last_of_two_runs_in_one_folder(two_runs):
@@ -242,7 +250,7 @@ def test_choose_images():
     iou[4, 1], iou[5, 1] = 0.1, 0.9
     found = Evaluation(torch.zeros(2, 2), list(range(20)), iou, np.isfinite(iou))
     chosen = choose_images(found, 30)
-    assert chosen[:3] == [19, 18, 17] and set(chosen[6:9]) == {0, 1, 2}
+    assert chosen[:3] == [19, 18, 17] and chosen[6:9] == [0, 1, 2]
     assert set(chosen[3:6]) == {4, 10, 11} and {4, 5} < set(chosen)
     assert len(set(chosen)) == len(chosen)
     assert choose_images(found, 4) == chosen[:4]
@@ -251,6 +259,54 @@ def test_choose_images():
     assert choose_images(found, 10)[9] == 13 and choose_images(found, 12)[-2:] == [5, 4]
     found.iou[7], found.in_truth[7] = np.nan, False  # nothing to judge in it
     assert 7 not in choose_images(found, 30)
+
+
+def test_of_each_class_images_that_have_it_are_chosen():
+    iou = np.full((20, 2), np.nan)
+    iou[:, 0] = np.linspace(0, 1, 20)
+    iou[[7, 6, 5, 4, 13], 1] = 0.1, 0.2, 0.6, 0.7, 0.
+    in_truth = np.isfinite(iou)
+    in_truth[13, 1] = False  # where it is predicted and is not
+    found = Evaluation(torch.zeros(2, 2), list(range(20)), iou, in_truth)
+    means = found.image_iou.argsort()
+    all_classes = [*means[:3], *means[8:11], *means[:-4:-1]]
+    expected = [0, 7, 19, 4, 10, 5]  # worst, best, median of both
+    assert choose_images(found, 30) == list(dict.fromkeys(map(int, [*all_classes, *expected])))
+
+
+def test_a_card_is_of_its_image():
+    image = np.random.randint(0, 256, (300, 320, 3), np.uint8)
+    labels, truth = np.zeros((2, 300, 320), np.uint8)
+    labels[:150], truth[:200], truth[250:], truth[0, 0] = 1, 1, 3, 2
+    results = [replace(result(labels, truth), image=image, ignore_index=3),
+               replace(result(truth, truth), image=image, ignore_index=3)]
+    meta = dict(classes='abcd', palette=vis.default_palette(4), background=0)
+    found = evaluate(results, [0, 1], 4)
+    cards = [_card(one, place, found, meta, 0.9) for place, one in enumerate(results)]
+    assert [json.loads(card['ious']) for card in cards] == [
+        {'0': 50.0, '1': 75.0, '2': 0.0}, {'0': 100.0, '1': 100.0, '2': 100.0}]
+    assert [(card['iou'], card['rank']) for card in cards] == [
+        (41.7, 'the worst of 2'), (100.0, 'the best of 2')]
+    row = vis.comparison_row(image, labels, truth, meta['palette'], 0.9, 3, 0)
+    for shown, picture in zip(cards[0]['pictures'], row, strict=True):
+        assert shown == dict(title=shown['title'], **_picture(picture))
+
+
+@pytest.mark.parametrize('size, shown', [
+    ((10, 20), (10, 20)), ((1000, 720), (500, 360)), ((1, 900), (1, 360))])
+def test_pictures_are_not_wider_than_a_phone(size, shown):
+    found = _picture(np.zeros((*size, 3), np.uint8))
+    assert (found['height'], found['width']) == shown
+
+
+def test_two_losses_of_which_one_is_the_sum_are_one_curve():
+    def names(*terms):
+        run = Run(None, None, None, [
+            {'step': step, 'loss': 1., **dict.fromkeys(terms, 0.5)} for step in range(3)])
+        return re.findall(r'>(loss\w*)</text>', _charts(run)[0])
+
+    assert names('loss_ce') == [] and names('loss_ce', 'loss_aux') == [
+        'loss', 'loss_ce', 'loss_aux']
 
 
 def test_rows_are_of_the_truth():
