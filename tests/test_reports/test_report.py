@@ -278,15 +278,16 @@ def test_a_card_is_of_its_image():
     image = np.random.randint(0, 256, (300, 320, 3), np.uint8)
     labels, truth = np.zeros((2, 300, 320), np.uint8)
     labels[:150], truth[:200], truth[250:], truth[0, 0] = 1, 1, 3, 2
+    labels[0, 9] = 4  # which is predicted alone
     results = [replace(result(labels, truth), image=image, ignore_index=3),
                replace(result(truth, truth), image=image, ignore_index=3)]
-    meta = dict(classes='abcd', palette=vis.default_palette(4), background=0)
-    found = evaluate(results, [0, 1], 4)
+    meta = dict(classes='abcde', palette=vis.default_palette(5), background=0)
+    found = evaluate(results, [0, 1], 5)
     cards = [_card(one, place, found, meta, 0.9) for place, one in enumerate(results)]
     assert [json.loads(card['ious']) for card in cards] == [
         {'0': 50.0, '1': 75.0, '2': 0.0}, {'0': 100.0, '1': 100.0, '2': 100.0}]
     assert [(card['iou'], card['rank']) for card in cards] == [
-        (41.7, 'the worst of 2'), (100.0, 'the best of 2')]
+        (31.2, 'the worst of 2'), (100.0, 'the best of 2')]
     row = vis.comparison_row(image, labels, truth, meta['palette'], 0.9, 3, 0)
     for shown, picture in zip(cards[0]['pictures'], row, strict=True):
         assert shown == dict(title=shown['title'], **_picture(picture))

@@ -10,6 +10,7 @@ from fcn_plugin.checkpoints.loading import load_model
 from fcn_plugin.datasets.shapes import ShapesDataset
 from fcn_plugin.evaluation import boundary_distance
 from fcn_plugin.inference.predict import build_val_dataset
+from fcn_plugin.inference.result import Result
 from fcn_plugin.models.segmentors.post_processing import use_crf
 from fcn_plugin.reports import tune_crf as tuning
 from fcn_plugin.reports.stride_ceiling import print_stride_ceiling
@@ -123,6 +124,50 @@ def test_judging():
     example = tuning.Example(probabilities, np.zeros((1, 4, 3), np.uint8), truth, 255)
     assert tuning.judge([example])['mIoU'] == 0.5
     assert tuning.judge([example, example])['aAcc'] == pytest.approx(2 / 3)
+    other = example._replace(truth=torch.tensor([[0, 3, 3, 3]]), ignore_index=3)
+    assert tuning.judge([example, other])['aAcc'] == pytest.approx(3 / 4)
+    assert tuning.judge([example], lambda scores, image: 1 - scores)['aAcc'] == (
+        pytest.approx(1 / 3))
+
+
+@pytest.mark.parametrize('given, words', [
+    (dict(images=0), '--images must be at least 1, but is 0'),
+    (dict(trimap=0), '--trimap must be at least 1 pixel, but is 0')])
+def test_what_cannot_be_tuned(given, words):
+    with pytest.raises(ValueError, match=words):
+        tuning.tune_crf(Config(dict(model={})), 'a.pth', **given)
+
+
+def test_what_does_not_count_is_what_the_data_set_says(monkeypatch):
+    truth = np.array([[0, 0, 0, 0, 1, 1, 1, 2, 2]], np.uint8)
+    result = Result(np.zeros((1, 9, 3), np.uint8), truth, 'abc', [], None,
+                    np.zeros((3, 1, 9), np.float32), truth=truth, ignore_index=2)
+    monkeypatch.setattr(tuning, 'predict_dataset', lambda *_, **__: [result])
+    example, = tuning.collect(None, None, [0], trimap=2)
+    assert example.ignore_index == 2
+    np.testing.assert_array_equal(example.truth, np.where(
+        boundary_distance(truth, 2) < 2, truth, 2))
+    assert (boundary_distance(truth, 2) != boundary_distance(truth, 255)).any()
+
+
+@pytest.mark.parametrize('gain', [0., 0.1])
+def test_what_is_proposed(monkeypatch, capsys, gain):
+    seen = []
+    monkeypatch.setattr(tuning, 'SEARCHED', dict(appearance_weight=(1, 4)))
+    monkeypatch.setattr(tuning, 'build_plain_dataset', lambda config, split: range(20))
+    monkeypatch.setattr(tuning, 'load_model', lambda *_, **__: None)
+    monkeypatch.setattr(tuning, 'collect', lambda model, dataset, indices, trimap: (
+        seen.extend([list(indices), trimap]), [1] * 3)[1])
+    monkeypatch.setattr(tuning, 'judge', lambda examples, crf=None: dict(
+        mIoU=0.5 + gain * (crf is not None and crf.kernels.sigma_xy == 50), aAcc=0.9))
+    found = tuning.tune_crf(Config(dict(model={})), 'a.pth', 3, 'val', 5, 7, 'cpu')
+    assert seen == [[0, 10, 19], 5]
+    printed = capsys.readouterr().out
+    assert '3 of 20 images of val, less than 5 pixels from a boundary' in printed
+    if gain:
+        assert found == tuning.START and 'steps=7' in printed.split('post_processor')[1]
+    else:  # none that is as good as the network alone
+        assert found is None and 'post_processor' not in printed
 
 
 # --- --crf -------------------------------------------------------------------------
