@@ -59,6 +59,17 @@ def test_it_loads_as_a_model(of_a_run, tmp_path):
     assert model.dataset_meta['palette'][2] == [2, 4, 6]
 
 
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_classes_of_further_tasks_keep_their_names(of_a_run, tmp_path, suffix):
+    found = torch.load(of_a_run, weights_only=True)
+    tasks = dict(height=('low', 'high'))
+    found['meta']['dataset_meta']['tasks'] = tasks
+    torch.save(found, of_a_run)
+    again = read_checkpoint(publish(of_a_run, tmp_path / f'small{suffix}'))['meta']
+    assert {task: tuple(names) for task, names in again['dataset_meta']['tasks'].items()
+            } == tasks
+
+
 def test_the_mean_of_stages(of_a_run, tmp_path):
     found = torch.load(of_a_run, weights_only=True)
     key = 'backbone.conv1.weight'
