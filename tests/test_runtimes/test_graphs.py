@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -187,6 +189,21 @@ class TestOnnxruntime(RuntimeTests):
     def test_fast_is_refused(self, exported):
         with pytest.raises(ValueError, match='fast.*needs OpenVINO.*pip install'):
             self.open(exported[True], fast=True)
+
+
+    @pytest.mark.parametrize('device, gpus, wanted', [
+        ('auto', True, 0), ('cuda:1', True, 1), ('cpu', True, None), ('auto', False, None)])
+    def test_what_it_computes_on(self, monkeypatch, device, gpus, wanted):
+        """As if there were a GPU; it goes first, and the CPU does what that cannot."""
+        import onnxruntime
+        seen, cpu, gpu = [], 'CPUExecutionProvider', 'CUDAExecutionProvider'
+        monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: [gpu] * gpus)
+        monkeypatch.setattr(onnxruntime, 'InferenceSession', lambda path, options, providers: (
+            seen.append((options.intra_op_num_threads, providers)), SimpleNamespace(
+                get_modelmeta=lambda: SimpleNamespace(custom_metadata_map={}),
+                get_providers=lambda: [gpu]))[1])
+        RUNTIMES[self.name](Path('net.onnx'), device, threads=3)
+        assert seen == [(3, [cpu] if wanted is None else [(gpu, dict(device_id=wanted)), cpu])]
 
 
 class TestOpenvino(RuntimeTests):
