@@ -20,8 +20,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
                         help='default: 128 64 32 16 8 4')
     parser.add_argument('--num-classes', type=int, metavar='N',
                         help="default: the data set's; for a folder, whatever occurs")
-    parser.add_argument('--ignore-index', type=int, default=255, metavar='LABEL',
-                        help='of pixels that do not count (default: %(default)s)')
+    parser.add_argument('--ignore-index', type=int, metavar='LABEL', help='of pixels that do '
+                        "not count (default: what the config's evaluator ignores, or 255)")
     parser.add_shared('--cfg-options')
     return parser.parse()
 

@@ -76,7 +76,7 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
         nearest neighbour where they differ. What is ignored is what the config's evaluator
         ignores or, where that does not say it, the data set.
     """
-    ignored = _ignored_label(model.cfg)
+    ignored = ignored_label(model.cfg)
     if ignored is None:
         ignored = getattr(next(leaves(dataset)), 'ignore_index', 255)
     for index in indices:
@@ -100,7 +100,7 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
                      ignore_index=ignored)
 
 
-def _ignored_label(config: Config) -> int | None:
+def ignored_label(config: Config) -> int | None:
     """The label of pixels that validation does not judge; None where no evaluator says it."""
     for name in ('val_evaluator', 'test_evaluator'):
         found = config.get(name) or []

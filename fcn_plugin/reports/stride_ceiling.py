@@ -9,6 +9,7 @@ from rich.progress import track
 from ..checkpoints.loading import open_config
 from ..engine.explain import explain_errors
 from ..evaluation.stride_ceiling import PAPER_CEILING, stride_ceiling
+from ..inference.predict import ignored_label
 from ..masks.label_maps import label_maps_of_dataset, label_maps_of_folder
 from ..utils.errors import InputError
 
@@ -16,7 +17,7 @@ from ..utils.errors import InputError
 def print_stride_ceiling(source: str,
                          factors: Sequence[int] = tuple(PAPER_CEILING),
                          num_classes: int | None = None,
-                         ignore_index: int = 255,
+                         ignore_index: int | None = None,
                          cfg_options: dict | None = None) -> dict[int, dict]:
     """Measures :func:`stride_ceiling` on masks and prints it as a table.
 
@@ -26,7 +27,8 @@ def print_stride_ceiling(source: str,
         factors (Sequence[int]): Strides in pixels. Defaults to the paper's.
         num_classes (int, optional): Number of classes. Defaults to None: the data
             set's, or for a folder whatever occurs.
-        ignore_index (int): Label of pixels that do not count. Defaults to 255.
+        ignore_index (int, optional): Label of pixels that do not count. Defaults to None:
+            what the config's evaluator ignores, or 255.
         cfg_options (dict, optional): Entries of the config to override.
 
     Returns:
@@ -43,8 +45,9 @@ def print_stride_ceiling(source: str,
         init_default_scope(config.get('default_scope', 'mmseg'))
         with explain_errors(config):
             label_maps, classes = label_maps_of_dataset(dataset)
+        ignore_index = ignored_label(config) if ignore_index is None else ignore_index
     values = stride_ceiling(track(label_maps, 'masks'), factors, num_classes or classes,
-                            ignore_index)
+                            255 if ignore_index is None else ignore_index)
     occurring = max(int(value['IoU'].isfinite().sum()) for value in values.values())
     if occurring < 2:
         raise InputError(f'{source}: all pixels that count are of one class, so that there is '

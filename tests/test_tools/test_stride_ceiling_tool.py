@@ -49,6 +49,19 @@ def test_factors_and_classes(masks):
     assert done.code == 2 and 'a.png: the truth holds the labels [5]' in done.err
 
 
+def test_what_the_config_s_evaluator_ignores_does_not_count(tmp_path, masks):
+    config = write_config(tmp_path, f"""
+val_dataloader = dict(dataset=dict(
+    type='BaseSegDataset', data_root={str(masks)!r}, img_suffix='.png', seg_map_suffix='.png',
+    data_prefix=dict(img_path='', seg_map_path=''), metainfo=dict(classes=list('abcdef')),
+    pipeline=[dict(type='LoadAnnotations')]))
+val_evaluator = dict(type='FCNMetric', ignore_index=0)
+""")
+    assert rows(succeed(TOOL, config, '--factors', 48))[48] == (4, 20, '-')
+    assert rows(succeed(TOOL, config, '--factors', 48, '--ignore-index', 255)) == rows(
+        succeed(TOOL, masks, '--factors', 48))
+
+
 def test_of_a_folder_every_label_of_8_bits_may_be_a_class(tmp_path):
     Image.fromarray(np.array([[0, 255]], np.uint8)).save(tmp_path / 'a.png')
     printed = succeed(TOOL, tmp_path, '--factors', 1, '--ignore-index', 7)
