@@ -281,6 +281,10 @@ def test_overview_of_a_large_image():
                                        one.labels) for one in in_windows(labels, 300)))
     mean = image.reshape(1333, 3, 233, 3, 3).mean((1, 3))
     assert np.abs(overview.image - mean).max() < 0.6
+    odd = labels[:3998, :698]  # the last of three are lacking
+    overview = Overview(odd.shape)
+    list(overview.watch(in_windows(odd, 310)))
+    assert (overview.labels == odd[::3, ::3]).all() and overview.labels.shape == (1333, 233)
     many = labels[:60].astype(np.int16) + 300
     overview = Overview(many.shape)
     list(overview.watch(in_windows(many, 50)))
