@@ -46,8 +46,9 @@ def test_the_tool_draws_a_config(tmp_path):
 
 def test_a_backbone_that_reads_its_numbers_and_one_channel(tmp_path):
     config = write_config(tmp_path, SHAPES + "model['decode_head'].update("
-                          'num_classes=2, out_channels=1, threshold=0.5)\n')
-    succeed(TOOL, config, '--out', tmp_path / 'network.svg')
+                          'num_classes=2, threshold=0.5)\n')
+    succeed(TOOL, config, '--out', tmp_path / 'network.svg', '--cfg-options',
+            'model.decode_head.out_channels=1')
     drawn = (tmp_path / 'network.svg').read_text()
     assert drawn.startswith('<?xml') and '<!-- FCN-8s on ResNet -->' in drawn
     assert drawn.count('<!-- 1 -->') == 3 and '<!-- 2 -->' not in drawn
