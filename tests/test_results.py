@@ -62,7 +62,7 @@ def test_the_row_the_metafile_and_the_log_agree(row):
 ROOT = FOLDER.parents[1]
 SHAPES = 'fcn-8s_r18-half_1xb16-850_shapes-128x128'
 COARSE = 'fcn-32s_r18-half_1xb16-850_shapes-128x128'
-OBJECTS = 'fcn-4s_efficientnet-lite2-fpn_1xb12-1700_voc12-320x320'
+OBJECTS = 'fcn-4s_efficientnet-lite2-fpn-distilled_1xb12-1200_voc12-320x320'
 STREET = 'fcn-4s_efficientnet-lite2-fpn_1xb16-3000_camvid-320x416'
 STREET_SEEDS = 'fcn-4s_efficientnet-lite2-fpn_1xb8-1700_camvid-320x416'
 LEAN = 'fcn-8s_vgg16-lean_1xb4-1600_camvid-240x320'
