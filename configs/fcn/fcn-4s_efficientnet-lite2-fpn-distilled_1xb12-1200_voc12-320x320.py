@@ -1,6 +1,6 @@
-# One network that learns what three know together (docs/recipes.md); the objects model is the mean
-# of its weights and of those from which it starts. The three have come about as its base says,
-# with the seeds 0, 1 and 2 (randomness.seed), each the mean of its two runs:
+# One network that learns what three know together (docs/recipes.md). The objects model is the
+# mean of its weights and of those from which it starts. The three have come about as its base
+# says, with the seeds 0, 1 and 2 (randomness.seed), each the mean of its two runs:
 #   fcn publish work_dirs/SECOND_RUN/best_mIoU_iter_1700.pth --dtype float32 \
 #       --average work_dirs/FIRST_RUN/best_mIoU_iter_3200.pth --out work_dirs/objects_0.pth
 # It starts from the first of them:
