@@ -23,7 +23,7 @@ class DistilledFCNSegmentor(FCNSegmentor):
     Teachers and student score the same pixels at the student's stride, and the student's
     softened probabilities are drawn to those of the teachers' mean logits (Hinton et al.,
     arXiv 1503.02531). Several teachers that were trained with different seeds know more
-    together than each alone, and the student takes a part of it over at the cost of one network.
+    together than each alone, and the student takes a part of it over, at the cost of one.
 
     What teachers saw in training they know by heart and say no more than the labels. So a
     share of each batch are blends of two images, which nobody has seen (Beyer et al.,
