@@ -100,9 +100,12 @@ def _damaged(archive: str | Path) -> Iterator[None]:
 
 def _write(folder: Path, name: str, table: np.ndarray, archive: str | Path,
            image: np.ndarray, depth: np.ndarray, raw: np.ndarray, labels: np.ndarray) -> None:
-    if labels.max() >= len(table):
-        raise InputError(f'{archive}: labels has {labels.max()} in image {name}, but mapClass '
-                         f'has {len(table) - 1} classes')
+    for wrong in (labels.max(), labels.min()):
+        if not 0 <= wrong < len(table):
+            raise InputError(f'{archive}: labels has {wrong} in image {name}, but mapClass '
+                             f'has {len(table) - 1} classes')
+    if not np.isfinite([depth, raw]).all():
+        raise InputError(f'{archive} is damaged: a depth of image {name} is no number')
     millimetres = np.clip(np.rint(1000 * depth), 1, 2**16 - 1).astype(np.uint16)
     write_png(str(folder / 'image' / name), image)
     write_png(str(folder / 'depth' / name), millimetres)
@@ -123,6 +126,10 @@ def _arrays(file, archive: str | Path) -> dict:
         if len(shape) != dimensions or found[key].dtype.kind not in 'iuf':
             raise InputError(f"{archive}: '{key}' has the shape {shape}, expected numbers of "
                              f'{dimensions} dimensions')
+        expected = dict(images=np.uint8, labels=np.integer).get(key, np.number)
+        if not np.issubdtype(found[key].dtype, expected):
+            raise InputError(f"{archive}: '{key}' are {found[key].dtype}, expected "
+                             f'{expected.__name__}')
     sizes = {key: (array.shape[0], *array.shape[-2:]) for key, array in found.items()}
     if len(set(sizes.values())) > 1 or found['images'].shape[1] != 3:
         raise InputError(f'{archive}: images and maps differ: ' + ', '.join(

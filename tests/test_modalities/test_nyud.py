@@ -95,6 +95,24 @@ def test_arrays_that_are_others(archive, tmp_path, channels, height, size, said)
         nyud_to_folders(labeled, *others, tmp_path / 'out')
 
 
+@pytest.mark.parametrize('key, dtype, value, said', [
+    ('images', np.float32, 0.5, "'images' are float32, expected uint8"),
+    ('labels', np.float32, 1.5, "'labels' are float32, expected integer"),
+    ('labels', np.int16, -1, 'labels has -1 in image 0002.png, but mapClass has 894'),
+    ('depths', np.float32, np.nan, 'a depth of image 0002.png is no number'),
+    ('rawDepths', np.float64, np.inf, 'a depth of image 0002.png is no number')])
+def test_numbers_that_are_others(archive, tmp_path, key, dtype, value, said):
+    arrays, _, files = archive
+    wrong = arrays[key].astype(dtype)
+    wrong[1, ..., 3, 4] = value
+    with h5py.File(files[0], 'a') as file:
+        del file[key]
+        file[key] = wrong
+    with pytest.raises(ValueError, match=said):
+        nyud_to_folders(*files, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
 def test_inputs_that_are_none(tmp_path):
     for inputs in (('color', ), ()):
         with pytest.raises(ValueError, match=r"inputs is \(.*\), expected .* colour"):
