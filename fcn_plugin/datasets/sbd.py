@@ -7,9 +7,9 @@ import numpy as np
 from mmseg.datasets import PascalVOCDataset
 from rich.progress import track
 
+from ..masks.mat_files import load_mat
 from ..utils.errors import InputError
 from ..utils.files import move_into, staging_folder, write_text
-from ..utils.mat_files import load_mat
 from ..visualization import save_label_png
 
 AUGMENTED = 10582  # images of VOC 2012's train.txt and of aug.txt together

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
+from ..masks.mat_files import read_mat
 from ..utils.errors import InputError, MissingPackageError
 from ..utils.files import move_into, staging_folder, write_text
-from ..utils.mat_files import read_mat
 from .hha import NYU_CAMERA, depth_to_hha
 from .nyud import NYUDv2Dataset, write_png
 

@@ -7,9 +7,9 @@ from mmseg.registry import DATASETS
 from PIL import Image
 from rich.progress import track
 
+from ..masks.mat_files import read_mat
 from ..utils.errors import InputError
 from ..utils.files import move_into, read_list, staging_folder, write_text
-from ..utils.mat_files import read_mat
 from .tasks import MultiTaskDataset
 
 SCENES = 'spatial_envelope_256x256_static_8outdoorcategories'

@@ -41,6 +41,7 @@ from fcn_plugin.large_images.tiff_windows import open_windows
 from fcn_plugin.masks.class_names import read_class_names
 from fcn_plugin.masks.encoding import to_labels
 from fcn_plugin.masks.mask_values import find_encoding
+from fcn_plugin.masks.mat_files import read_mat
 from fcn_plugin.masks.reading import read_mask
 from fcn_plugin.modalities.nyud_archive import nyud_to_folders
 from fcn_plugin.modalities.siftflow import SCENES, siftflow_to_folders
@@ -49,7 +50,6 @@ from fcn_plugin.runtimes.graph import META_KEY
 from fcn_plugin.runtimes.graph_backend import GraphBackend
 from fcn_plugin.runtimes.onnxruntime_graph import OnnxruntimeGraph
 from fcn_plugin.utils.errors import UserError
-from fcn_plugin.utils.mat_files import read_mat
 
 MOST_BYTES = 4096  # of an input: longer ones find little more, more slowly
 
