@@ -1,4 +1,5 @@
 """Arrays out of MATLAB 5 files."""
+import io
 import struct
 import zlib
 from collections.abc import Sequence
@@ -29,14 +30,13 @@ def load_mat(path: str | Path, keys: Sequence[str]) -> dict[str, Any]:
     except ImportError as error:
         raise MissingPackageError("MATLAB's files are read by scipy, which is not "
                                   'installed: pip install scipy') from error
-    with open(path, 'rb') as file:
-        try:
-            _check(file.read())
-            file.seek(0)
-            return loadmat(file, variable_names=list(keys))
-        except Exception as error:  # scipy answers other files with almost any type
-            reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
-            raise InputError(f'{path} is no MATLAB 5 file ({reason})') from error
+    data = Path(path).read_bytes()
+    try:
+        _check(data)
+        return loadmat(io.BytesIO(data), variable_names=list(keys))
+    except Exception as error:  # scipy answers other files with almost any type
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
+        raise InputError(f'{path} is no MATLAB 5 file ({reason})') from error
 
 
 def _check(data: bytes) -> None:
