@@ -62,6 +62,32 @@ def test_numbers_of_a_type_that_has_none(tmp_path, kind, order, packed):
         load_mat(write(tmp_path / 'a.mat', array, order=order), ('S', ))
 
 
+@pytest.mark.parametrize('order', ['<', '>'])
+@pytest.mark.parametrize('holds, sizes, fields', [
+    (1, (1, 2 ** 28), 0), (1, (40, 1), 0), (2, (2 ** 14, 2 ** 14), 1), (2, (1, 20), 3),
+    (3, (2 ** 30, 1), 1)])
+def test_more_cells_than_bytes(tmp_path, holds, sizes, fields, order):
+    """scipy made room for them: 280 bytes took 3 GB."""
+    names = element(5, struct.pack(f'{order}i', 2), order) + element(1, b'a\0' * fields, order)
+    parts = (element(6, struct.pack(f'{order}II', holds, 0), order)
+             + element(5, struct.pack(f'{order}ii', *sizes), order) + element(1, b'S', order)
+             + element(1, b'kind', order) * (holds == 3) + names * (holds > 1))
+    parts += element(14, order=order) * 4  # empty arrays
+    path = write(tmp_path / 'a.mat', element(14, parts, order), order=order)
+    with pytest.raises(ValueError, match=rf'{sizes[0]} x {sizes[1]} cells in \d+ bytes'):
+        load_mat(path, ('S', ))
+
+
+@pytest.mark.parametrize('shape', [(0, 0), (1, 1), (50, 1), (4, 5)])
+@pytest.mark.parametrize('kind', [object, [('a', object)], [('a', object), ('bc', object)]])
+def test_as_many_cells_as_bytes(tmp_path, shape, kind):
+    cells = np.empty(shape, kind)
+    for place in np.ndindex(shape):
+        cells[place] = tuple([[]] * len(kind)) if isinstance(kind, list) else []
+    savemat(tmp_path / 'a.mat', dict(S=cells))
+    assert load_mat(tmp_path / 'a.mat', ('S', ))['S'].shape == shape
+
+
 @pytest.mark.parametrize('content', [
     element(14, b'12345678'), element(14)[:4], struct.pack('<II', 14, 99),
     element(15, b'no zlib'), element(14) * 3 + element(99)])
