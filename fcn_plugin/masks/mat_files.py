@@ -3,7 +3,7 @@ import io
 import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,12 @@ import numpy as np
 
 from ..utils.errors import InputError, MissingPackageError
 
-# Types of elements of a MATLAB 5 file: numbers and texts, arrays, and a compressed array.
-_PLAIN, _ARRAY, _COMPRESSED = {*range(1, 8), 9, 12, 13, 16, 17, 18}, 14, 15
-# Classes of arrays that hold an array for each of their cells, and all that hold arrays:
-# cells, structs, objects; functions and opaque ones too.
-_CELL, _STRUCT, _OBJECT = 1, 2, 3
-_OF_CELLS = (_CELL, _STRUCT, _OBJECT)
-# Which of their elements are the length and the names of their fields.
-_FIELDS = {_STRUCT: 3, _OBJECT: 4}
-_OF_ARRAYS = (*_OF_CELLS, 16, 17)
-_MOST_BYTES = 2 ** 28
+# Types of the elements of a MATLAB 5 file: numbers, texts, arrays and compressed arrays.
+_INT8, _INT32, _UINT32, _ARRAY, _COMPRESSED = 1, 5, 6, 14, 15
+_NUMBERS = (*range(1, 8), 9, 12, 13)
+_SIZES, _NAMES, _TEXTS = (_INT32, _UINT32), (_INT8, 16), (*_NUMBERS, 16, 17, 18)
+# Classes of arrays; those from 6 to 15 hold numbers, the later ones what no mask is.
+_CELL, _STRUCT, _OBJECT, _CHAR, _SPARSE, _FUNCTION, _OPAQUE = 1, 2, 3, 4, 5, 16, 17
 
 
 def load_mat(path: str | Path, keys: Sequence[str]) -> dict[str, Any]:
@@ -34,85 +30,110 @@ def load_mat(path: str | Path, keys: Sequence[str]) -> dict[str, Any]:
     try:
         from scipy.io import loadmat
     except ImportError as error:
-        raise MissingPackageError("MATLAB's files are read by scipy, which is not "
-                                  'installed: pip install scipy') from error
+        raise MissingPackageError("MATLAB's files need scipy: pip install scipy") from error
     data = Path(path).read_bytes()
     try:
-        _check(data)
+        _check(data, keys)
         return loadmat(io.BytesIO(data), variable_names=list(keys))
     except Exception as error:  # scipy answers other files with almost any type
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
         raise InputError(f'{path} is no MATLAB 5 file ({reason})') from error
 
 
-def _check(data: bytes) -> None:
-    """Raises an error for elements of other types than their place asks for, or too few.
+def _check(data: bytes, keys: Sequence[str]) -> None:
+    """Walks through the variables ``keys`` as scipy will, and raises where it must not.
 
-    scipy 1.17 looks up how numbers of a type are read without asking whether the type has
-    numbers, and the process ends. It also makes room for as many cells as an array is said to
-    have before it reads the first. Files of other versions are left to scipy.
+    scipy 1.17 makes room for all cells that an array is said to have, and reads numbers of
+    types that have none: the process ends. Files of other versions are left to it.
     """
     order = '<' if data[126:128] == b'IM' else '>'
-    if data[125 if order == '<' else 124:][:1] == b'\1':
-        _check_elements(data, 128, len(data), order, (_ARRAY, _COMPRESSED))
-
-
-def _element(data: bytes, place: int, order: str) -> tuple[int, int, int, int]:
-    """Type of the element at ``place``, its content's start and end, and the next's place."""
-    kind, size = struct.unpack_from(f'{order}II', data, place)
-    if kind >> 16:  # up to four bytes stand within the head
-        return kind & 0xffff, place + 4, place + 4 + (kind >> 16), place + 8
-    start = place + 8
-    return kind, start, start + size, start + size + (0 if kind == _COMPRESSED else -size % 8)
-
-
-def _check_elements(data: bytes, place: int, stop: int, order: str,
-                    others: Sequence[int]) -> None:
-    """Elements from ``place`` to ``stop``, plain or of the types ``others``."""
-    while place < stop:
-        kind, start, end, place = _element(data, place, order)
-        size = end - start
-        if end > stop or kind == _ARRAY and 0 < size < 16:
-            raise ValueError(f'an element of {size} bytes where {stop - start} are left')
-        if kind not in _PLAIN and kind not in others:
-            raise ValueError(f'an element of the type {kind} is out of place')
-        if kind == _ARRAY and size:
-            holds = data[start + (0 if order == '<' else 3) + 8]
-            _check_elements(data, start, end, order, (_ARRAY, ) * (holds in _OF_ARRAYS))
-            if holds in _OF_CELLS:
-                _check_cells(data, start, end, order, holds)
+    if data[125 if order == '<' else 124:][:1] != b'\1':
+        return
+    place = 128
+    while place < len(data):
+        kind, size = struct.unpack_from(f'{order}II', data, place)
+        variable = data[place:place + 8 + size]
         if kind == _COMPRESSED:
-            inner = zlib.decompressobj().decompress(data[start:end], _MOST_BYTES)
-            _check_elements(inner, 0, len(inner), order, (_ARRAY, ))
+            variable = zlib.decompressobj().decompress(variable[8:], 2 ** 28)
+        _Walk(variable, order).array(keys)
+        place += 8 + size
 
 
-def _check_cells(data: bytes, start: int, end: int, order: str, holds: int) -> None:
-    """An array whose cells, or their fields, each are an array of 8 bytes or more."""
-    parts, place = [], start
-    while place < end and len(parts) < 6:
-        _, first, last, place = _element(data, place, order)
-        parts.append(data[first:last])
-    # Flags; sizes; name; of an object its class; length of the fields' names, and these.
-    cells = struct.unpack(f'{order}{len(parts[1]) // 4}i', parts[1])
-    fields = 1
-    if holds != _CELL:
-        length, names = parts[_FIELDS[holds]:][:2]
-        fields = len(names) // max(struct.unpack(f'{order}i', length)[0], 1)
-    if math.prod(cells) * max(fields, 1) * 8 > end - start:
-        raise ValueError(f'an array of {" x ".join(map(str, cells))} cells in '
-                         f'{end - start} bytes')
+class _Walk:
+    """A walk through the elements of a variable, whose bytes are in the order '<' or '>'."""
+
+    def __init__(self, data: bytes, order: str) -> None:
+        self.data, self.order, self.place = data, order, 0
+
+    def array(self, keys: Sequence[str] | None = None) -> None:
+        """The next array; past its head only if its name is among ``keys``."""
+        kind, size = self._integers(2)
+        if kind != _ARRAY:
+            raise ValueError(f'an element of the type {kind} is out of place')
+        if not size:
+            return
+        *head, flags, _ = self._integers(4)
+        holds = flags & 0xff
+        if head != [_UINT32, 8]:
+            raise ValueError('an array begins without its flags')
+        if keys is not None and holds == _OPAQUE:  # it has no name
+            return
+        sizes = np.frombuffer(self._element(_SIZES), f'{self.order}i4').tolist()
+        if min(sizes, default=-1) < 0:
+            raise ValueError(f'an array has the sizes {sizes}')
+        name = self._element(_NAMES).decode('latin1')
+        if keys is None or name in keys:
+            self._content(holds, math.prod(sizes), flags >> 11 & 1)
+
+    def _content(self, holds: int, cells: int, imaginary: int) -> None:
+        """What follows the name of an array of the class ``holds``."""
+        arrays = cells if holds == _CELL else 0
+        if holds in (_STRUCT, _OBJECT):
+            if holds == _OBJECT:
+                self._element(_NAMES)
+            length = int(np.frombuffer(self._element(_SIZES), f'{self.order}i4')[0])
+            if length < 1:
+                raise ValueError(f'names of fields have a length of {length}')
+            arrays = cells * (len(self._element(_NAMES)) // length)
+        elif holds == _CHAR:
+            if not self._element(_TEXTS) and cells > len(self.data):  # read as so many blanks
+                raise ValueError(f'a text of {cells} characters without content')
+        elif _SPARSE <= holds < _FUNCTION:
+            for _ in range((3 if holds == _SPARSE else 1) + imaginary):
+                self._element(_NUMBERS)
+        elif holds != _CELL:
+            raise ValueError(f'an array of the class {holds}')
+        for _ in range(arrays):
+            self.array()
+
+    def _integers(self, count: int) -> tuple[int, ...]:
+        self.place += 4 * count
+        return struct.unpack_from(f'{self.order}{count}I', self.data, self.place - 4 * count)
+
+    def _element(self, kinds: Collection[int]) -> bytes:
+        """The content of the next element, whose type must be among ``kinds``."""
+        kind, size = self._integers(2)
+        start = self.place
+        if kind >> 16:  # up to four bytes stand within the head
+            kind, size, start = kind & 0xffff, kind >> 16, start - 4
+        else:
+            self.place += size + -size % 8
+        if start + size > min(self.place, len(self.data)):
+            raise ValueError(f'an element of {size} bytes has no room')
+        if kind not in kinds:
+            raise ValueError(f'an element of the type {kind} is out of place')
+        return self.data[start:start + size]
 
 
 def read_mat(path: str | Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
     """Reads arrays of numbers.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ImportError: Without scipy.
-        ValueError: If it is another kind of file, or lacks a key, with that key's name.
+        ValueError: As :func:`load_mat`, or if it lacks a key, with that key's name.
     """
     found = load_mat(path, keys)
     for key in keys:
-        if key not in found or found[key].dtype.kind not in 'iuf':
+        # neither texts nor sparse matrices
+        if not isinstance(found.get(key), np.ndarray) or found[key].dtype.kind not in 'iuf':
             raise InputError(f"{path} has no '{key}', expected numbers under it")
     return {key: found[key] for key in keys}

@@ -7,7 +7,7 @@ import pytest
 from scipy.io import loadmat, savemat
 from scipy.sparse import csc_matrix
 
-from fcn_plugin.masks.mat_files import load_mat
+from fcn_plugin.masks.mat_files import load_mat, read_mat
 
 CELLS = np.empty((1, 2), object)
 CELLS[0] = [np.arange(3), 'a text']
@@ -62,20 +62,55 @@ def test_numbers_of_a_type_that_has_none(tmp_path, kind, order, packed):
         load_mat(write(tmp_path / 'a.mat', array, order=order), ('S', ))
 
 
-@pytest.mark.parametrize('order', ['<', '>'])
-@pytest.mark.parametrize('holds, sizes, fields', [
-    (1, (1, 2 ** 28), 0), (1, (40, 1), 0), (2, (2 ** 14, 2 ** 14), 1), (2, (1, 20), 3),
-    (3, (2 ** 30, 1), 1)])
-def test_more_cells_than_bytes(tmp_path, holds, sizes, fields, order):
-    """scipy made room for them: 280 bytes took 3 GB."""
-    names = element(5, struct.pack(f'{order}i', 2), order) + element(1, b'a\0' * fields, order)
-    parts = (element(6, struct.pack(f'{order}II', holds, 0), order)
-             + element(5, struct.pack(f'{order}ii', *sizes), order) + element(1, b'S', order)
-             + element(1, b'kind', order) * (holds == 3) + names * (holds > 1))
-    parts += element(14, order=order) * 4  # empty arrays
-    path = write(tmp_path / 'a.mat', element(14, parts, order), order=order)
-    with pytest.raises(ValueError, match=rf'{sizes[0]} x {sizes[1]} cells in \d+ bytes'):
-        load_mat(path, ('S', ))
+def array(holds, sizes, *parts, order='<', name=b'S'):
+    return element(14, element(6, struct.pack(f'{order}II', holds, 0), order) + element(
+        5, struct.pack(f'{order}{len(sizes)}i', *sizes), order) + element(1, name, order)
+        + b''.join(parts), order)
+
+
+def fields(count, length=2, order='<'):
+    return element(5, struct.pack(f'{order}i', length), order) + element(
+        1, b'a\0' * count, order)
+
+
+@pytest.mark.parametrize('array', [
+    lambda: array(1, (1, 2 ** 28), element(14)), lambda: array(1, (1, 5), element(14) * 4),
+    lambda: array(2, (2 ** 14, 2 ** 14), fields(1), element(14) * 9),
+    lambda: array(2, (1, 2), fields(3), element(14) * 5),
+    lambda: array(3, (2 ** 30, 1), element(1, b'kind'), fields(1), element(14) * 9),
+    lambda: array(2, (1, 1), fields(1), array(1, (1, 2 ** 28), element(14), name=b'')),
+    lambda: array(4, (1, 2 ** 30), element(16)), lambda: array(2, (1, 1), fields(1, 0)),
+    lambda: array(9, (-1, -1), element(2, b'1')), lambda: array(9, (), element(2, b'1')),
+    lambda: array(18, (1, 1), element(2, b'1')), lambda: array(5, (1, 1), element(5, b'1') * 2),
+    lambda: array(9, (1, 1), element(2, b'1')[:-8]),
+    lambda: element(14, element(6, b'\t\0\0\0')), lambda: array(9, (1, 1), element(2))[:60]])
+def test_arrays_that_are_not_what_they_say(tmp_path, array):
+    """Some ended the process, and scipy made room for all cells first: 280 bytes took 3 GB."""
+    with pytest.raises(ValueError, match=(
+            'a.mat is no MATLAB 5 file .* (out of place|no room|requires a buffer|a text of|'
+            'without its flags|the class|the sizes|a length of)')):
+        load_mat(write(tmp_path / 'a.mat', array()), ('S', ))
+
+
+def test_other_variables_are_passed(tmp_path):
+    broken = array(9, (1, 1), element(40), name=b'T')
+    path = write(tmp_path / 'a.mat', broken, numbers(2, b'\7'), broken)
+    assert load_mat(path, ('S', ))['S'].tolist() == [[7]]
+
+
+def test_an_array_that_goes_on_beyond_its_end(tmp_path):
+    """scipy reads on where the parts say, not where the array ends: the process ended."""
+    inner = array(9, (1, 1), element(2, b'1'), name=b'')
+    short = inner[:4] + struct.pack('<I', 8) + inner[8:-16] + element(40, b'1')
+    with pytest.raises(ValueError, match='type 40 is out of place'):
+        load_mat(write(tmp_path / 'a.mat', array(1, (1, 1), short)), ('S', ))
+
+
+@pytest.mark.parametrize('value', ['text', csc_matrix(np.eye(3)), dict(a=1)], ids=str)
+def test_what_is_no_array_of_numbers(tmp_path, value):
+    savemat(tmp_path / 'a.mat', dict(S=value))
+    with pytest.raises(ValueError, match="a.mat has no 'S', expected numbers"):
+        read_mat(tmp_path / 'a.mat', ('S', ))
 
 
 @pytest.mark.parametrize('shape', [(0, 0), (1, 1), (50, 1), (4, 5)])
