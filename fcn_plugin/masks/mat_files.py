@@ -30,7 +30,8 @@ def load_mat(path: str | Path, keys: Sequence[str]) -> dict[str, Any]:
     try:
         from scipy.io import loadmat
     except ImportError as error:
-        raise MissingPackageError("MATLAB's files need scipy: pip install scipy") from error
+        raise MissingPackageError("MATLAB's files are read by scipy, which is not "
+                                  'installed: pip install scipy') from error
     data = Path(path).read_bytes()
     try:
         _check(data, keys)
@@ -46,11 +47,8 @@ def _check(data: bytes, keys: Sequence[str]) -> None:
     scipy 1.17 makes room for all cells that an array is said to have, and reads numbers of
     types that have none: the process ends. Files of other versions are left to it.
     """
-    order = '<' if data[126:128] == b'IM' else '>'
-    if data[125 if order == '<' else 124:][:1] != b'\1':
-        return
-    place = 128
-    while place < len(data):
+    order, place = '<' if data[126:128] == b'IM' else '>', 128
+    while data[125 if order == '<' else 124] == 1 and place < len(data):
         kind, size = struct.unpack_from(f'{order}II', data, place)
         variable = data[place:place + 8 + size]
         if kind == _COMPRESSED:
