@@ -48,7 +48,7 @@ def _check(data: bytes, keys: Sequence[str]) -> None:
     types that have none: the process ends. Files of other versions are left to it.
     """
     order, place = '<' if data[126:128] == b'IM' else '>', 128
-    while data[125 if order == '<' else 124] == 1 and place < len(data):
+    while data[125 if order == '<' else 124:][:1] == b'\1' and place < len(data):
         kind, size = struct.unpack_from(f'{order}II', data, place)
         variable = data[place:place + 8 + size]
         if kind == _COMPRESSED:

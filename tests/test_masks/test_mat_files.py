@@ -43,6 +43,12 @@ def test_what_scipy_writes_is_read(tmp_path, value, packed):
     assert repr(found['S']) == repr(loadmat(tmp_path / 'a.mat')['S'])
 
 
+def test_a_file_of_matlab_4_shorter_than_the_head_of_5(tmp_path):
+    savemat(tmp_path / 'a.mat', dict(S=np.eye(2)), format='4')
+    assert (tmp_path / 'a.mat').stat().st_size < 124
+    assert load_mat(tmp_path / 'a.mat', ('S', ))['S'].tolist() == [[1, 0], [0, 1]]
+
+
 @pytest.mark.parametrize('order', ['<', '>'])
 def test_both_orders_of_bytes(tmp_path, order):
     path = write(tmp_path / 'a.mat', numbers(2, b'\7', order), order=order)
