@@ -47,8 +47,8 @@ def _check(data: bytes, keys: Sequence[str]) -> None:
     scipy 1.17 makes room for all cells that an array is said to have, and reads numbers of
     types that have none: the process ends. Files of other versions are left to it.
     """
-    order, place = '<' if data[126:128] == b'IM' else '>', 128
-    while data[125 if order == '<' else 124:][:1] == b'\1' and place < len(data):
+    order, version, place = ('<', 125, 128) if data[126:128] == b'IM' else ('>', 124, 128)
+    while data[version:version + 1] == b'\1' and place < len(data):
         kind, size = struct.unpack_from(f'{order}II', data, place)
         variable = data[place:place + 8 + size]
         if kind == _COMPRESSED:
