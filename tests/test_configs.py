@@ -209,6 +209,8 @@ def test_runtime(path):
     assert config.val_evaluator.type == config.test_evaluator.type == 'FCNMetric'
     if '224x224' in path.stem:
         assert config.model.test_cfg.rescale is False
+    if config.model.get('channels_last'):
+        assert not config.env_cfg.cudnn_benchmark  # see the configs that say so
 
 
 @every_run

@@ -1,6 +1,7 @@
 # One network that learns what three know together (docs/recipes.md). The street model is the
 # mean of its weights and of those from which it starts. These are the mean of two itself:
-#   fcn publish work_dirs/fcn-4s_efficientnet-lite2-fpn_1xb16-3000_camvid-320x416/iter_3000.pth \
+#   fcn publish \
+#       work_dirs/fcn-4s_efficientnet-lite2-fpn_1xb16-3000_camvid-320x416/iter_3000.pth \
 #       --average work_dirs/street_1700.safetensors --out work_dirs/street_3000.safetensors
 # The other two teachers come from fcn-4s_efficientnet-lite2-fpn_1xb16-2000_camvid-320x416.py.
 #   python tools/train.py --amp \

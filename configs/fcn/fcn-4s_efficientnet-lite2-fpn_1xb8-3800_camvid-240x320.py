@@ -8,7 +8,7 @@ max_iters = 3800
 crop_size = (240, 320)
 grey = (110, 110, 110)
 
-# On an H100 its search takes most of a minute for float16 laid out like this and gains nothing.
+# cuDNN's search takes half a minute or more in this layout (NVIDIA H100), and gains nothing.
 env_cfg = dict(cudnn_benchmark=False)
 model = dict(
     channels_last=True,
