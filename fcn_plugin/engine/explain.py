@@ -8,6 +8,7 @@ import mmengine.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
 
+from ..optim.schedules import check_length
 from ..utils.config import class_names, inner_datasets, network, num_classes, without_images
 from ..utils.errors import InputError
 
@@ -63,10 +64,7 @@ def check_schedule(config: Config) -> None:
     kind = ((config.get('optim_wrapper') or {}).get('optimizer') or {}).get('type')
     if isinstance(kind, str) and mmengine.registry.OPTIMIZERS.get(kind) is None:
         raise InputError(unknown_type(kind, 'optimizer', config))
-    for key in ('max_iters', 'max_epochs', 'val_interval'):
-        value = (config.get('train_cfg') or {}).get(key, 1)
-        if value < 1:
-            raise InputError(f'train_cfg.{key}={value}, expected at least 1')
+    check_length(config)
 
 
 def unknown_type(name: str, kind: str, config: Config) -> str:
