@@ -42,7 +42,7 @@ def check_length(config: Config) -> None:
         'T_max', schedule.get('begin', 0))
     said = ('has not fallen to its lowest value at the end of training' if length < end else
             f'is at its lowest value from {unit} {end} on')
-    if length != end:
+    if length != end and length > schedule.get('begin', 0):  # else it is a trial
         print_log(f'train_cfg.{key}={length}, but {schedule["type"]} takes {end} {unit}s: the '
                   f'learning rate {said}. Have both end at once by '
                   f'--cfg-options param_scheduler.{place}.{option}={length - begin}',

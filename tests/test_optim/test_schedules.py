@@ -31,7 +31,7 @@ def check(schedules, lengths):
     ([WARM_UP, poly(by_epoch=False)], dict(max_iters=2000),
      'is at its lowest value from iteration 1000 on. Have both end at once by --cfg-options '
      'param_scheduler.1.end=2000'),
-    ([poly()], dict(max_epochs=50), 'param_scheduler.0.end=50'),
+    ([poly()], dict(max_epochs=150), 'param_scheduler.0.end=150'),
     ([dict(type='CosineAnnealingLR', begin=10, T_max=90)], dict(max_epochs=50),
      'train_cfg.max_epochs=50, but CosineAnnealingLR takes 100 epochs: the learning rate has '
      'not fallen to its lowest value at the end of training. Have both end at once by '
@@ -48,7 +48,8 @@ def test_another_length(said, schedules, lengths, words):
     (None, dict(max_iters=5)), ([WARM_UP], dict(max_iters=5)),
     ([dict(type='MultiStepLR', milestones=[3])], dict(max_epochs=2)),
     ([poly(convert_to_iter_based=True)], dict(max_epochs=5)), ([poly()], dict(max_iters=5)),
-    ([dict(type='PolyLR')], dict(max_epochs=5)), (dict(lr=[poly()]), dict(max_epochs=5))])
+    ([dict(type='PolyLR')], dict(max_epochs=5)), (dict(lr=[poly()]), dict(max_epochs=5)),
+    ([WARM_UP, poly(by_epoch=False)], dict(max_iters=100))])
 def test_the_same_length_or_none(said, schedules, lengths):
     check(schedules, lengths)
     assert not said

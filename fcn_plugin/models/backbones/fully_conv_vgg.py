@@ -197,10 +197,16 @@ class FullyConvVGG(VGG):
                 f'the checkpoint holds {len(convs)} VGG convolutions, but FullyConvVGG of '
                 f'this depth has {len(targets)}: load the weights of the same depth '
                 '(VGG11 has 8, VGG13 10, VGG16 13, VGG19 16)')
-        converted, reshaped = {}, []
+        # What has its name here already, such as conv6 of a net without norms, stays.
+        converted = {key: value for key, value in state_dict.items() if key in own}
+        reshaped = []
         for key, index in zip(convs, targets):
             converted.update(_conv_and_norm(state_dict, key,
                                             f'{prefix}features.{index}.'))
+        if any(key.endswith('.bn.running_mean') and key not in own for key in converted):
+            raise InputError(
+                'the checkpoint holds VGG with batch norms, but FullyConvVGG has none: set '
+                "norm_cfg=dict(type='BN'), or load weights of VGG without them")
         for source, target in (('classifier.0', 'conv6'), ('classifier.3', 'conv7')):
             for stem in (prefix, f'{prefix}backbone.'):
                 weight = state_dict.get(f'{stem}{source}.weight')

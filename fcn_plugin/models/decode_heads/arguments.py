@@ -17,14 +17,18 @@ def for_caffe(upsampler: dict) -> dict:
     return dict(upsampler, type='BilinearDeconv', full=True)
 
 
-def weights_of(losses: Iterable[nn.Module], share: float, last: dict) -> list[float]:
-    found = [weights for weights in (getattr(loss, 'class_weight', None) for loss in losses)
-             if weights]
+def weights_of(losses: Iterable[nn.Module], share: float, last: dict,
+               classes: int) -> list[float]:
+    found = [list(map(float, weights)) for weights in (
+        getattr(loss, 'class_weight', None) for loss in losses) if weights is not None]
     if len(found) != 1 or not 0 < share <= 1 or last['type'] == 'MaxUnpool' or last.get(
             'learnable'):
         raise InputError(f'FCNSkipHead: weights_taken_back={share}, expected 0 to 1, one loss '
                          f'with class_weight (of {len(found)}), and a last upsampling that is '
                          'not learned')
+    if len(found[0]) != classes or min(found[0]) <= 0:
+        raise InputError(f'FCNSkipHead: weights_taken_back divides by class_weight={found[0]}, '
+                         f'expected a number above 0 for each of {classes} classes')
     return found[0]
 
 

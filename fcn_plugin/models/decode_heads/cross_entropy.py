@@ -6,12 +6,32 @@ from mmseg.models.losses import CrossEntropyLoss
 from torch import Tensor, nn
 
 from ...ops import cross_entropy_at_image
+from ...utils.errors import InputError
 
 
 def is_cross_entropy(loss: nn.Module) -> bool:
     """Whether a loss is mmseg's own, of a softmax, averaged or summed."""
     return type(loss) is CrossEntropyLoss and loss.reduction in ('mean', 'sum') and not (
         loss.use_sigmoid or loss.use_mask)
+
+
+def check_classes(loss: nn.Module, channels: int) -> None:
+    """Raises ValueError if a cross-entropy cannot be taken of so many channels.
+
+    The softmax of one is 1 everywhere, with the loss 0. Weights of another number of classes
+    would be those of other classes.
+    """
+    if not is_cross_entropy(loss):
+        return
+    if channels == 1:
+        raise InputError(
+            'the cross-entropy of a single channel is 0 whatever it scores: set '
+            'use_sigmoid=True in loss_decode, or leave out_channels out and count the '
+            'background in num_classes')
+    weights = loss.class_weight
+    if weights is not None and len(weights) != channels:
+        raise InputError(f'loss_decode: class_weight has {len(weights)} values, expected one '
+                         f'for each of {channels} classes')
 
 
 def upsampled_cross_entropy(loss: CrossEntropyLoss, scores: Tensor, labels: Tensor,

@@ -16,7 +16,7 @@ from ..feature_maps import FeatureMap
 from ..geometry import Grid, crop_at, crop_to
 from ..upsamplers import BilinearDeconv, BilinearUpsample
 from .arguments import as_tuple, check_inputs, check_switches, for_caffe, weights_of
-from .cross_entropy import is_cross_entropy, upsampled_cross_entropy
+from .cross_entropy import check_classes, is_cross_entropy, upsampled_cross_entropy
 
 
 @MODELS.register_module()
@@ -148,7 +148,7 @@ class FCNSkipHead(BaseDecodeHead):
         self.register_buffer('_taken_back', None, persistent=False)
         if weights_taken_back:
             weights = torch.tensor(weights_of(self._all_losses, weights_taken_back,
-                                            final_upsampler))
+                                            final_upsampler, self.out_channels))
             self._taken_back = F.pad(weights.log() * weights_taken_back,
                                      (0, width - len(weights)))[:, None, None]
 
@@ -287,6 +287,7 @@ class FCNSkipHead(BaseDecodeHead):
         labels = labels.squeeze(1)
         losses: dict[str, Tensor] = {}
         for loss in self._all_losses:
+            check_classes(loss, values.shape[1])
             value = loss(
                 values, labels, weight=weight, ignore_index=self.ignore_index
             ) if axes is None else upsampled_cross_entropy(
