@@ -21,7 +21,7 @@ from ..models.feature_maps import image_channels
 from ..models.segmentors import FCNSegmentor
 from ..ops import label_dtype
 from ..utils.config import inner_dataset
-from ..utils.errors import InputError
+from ..utils.errors import InputError, UserError
 from .backend import Prediction, by_shape
 
 #: Pixels of an image, as a network gets it, above which it is labelled in tiles: 6000x6000.
@@ -58,13 +58,17 @@ def run_pipeline(pipeline: Compose, image: np.ndarray) -> dict:
 
     Raises:
         ValueError: If it cannot take an image of that size, such as 1x500 pixels whose
-            ratio is kept in a size of 224; or does not pack what it makes.
+            ratio is kept in a size of 224; has a step with arguments that it cannot use; or
+            does not pack what it makes.
     """
     try:
         found = pipeline(dict(img=np.ascontiguousarray(image[..., turned(image.shape[2])])))
-    except cv2.error as error:
+    except UserError:
+        raise
+    except (cv2.error, ArithmeticError, AttributeError, LookupError, TypeError,
+            ValueError) as error:
         reason = 'resized, its shorter side would have no pixel left' if (
-            error.func == 'resize') else error
+            getattr(error, 'func', '') == 'resize') else f'{type(error).__name__}: {error}'
         raise InputError("the config's test pipeline cannot take an image of "
                          f'{image.shape[1]}x{image.shape[0]} pixels: {reason}') from error
     if not found or 'inputs' not in found:

@@ -185,6 +185,17 @@ def test_what_a_graph_says_of_itself(tmp_path, change, words):
     assert words.split(' .* ')[-1] in str(raised.value)
 
 
+@pytest.mark.parametrize('step', [
+    dict(type='Resize', scale=[]), dict(type='Resize', scale='8'),
+    dict(type='Pad', size_divisor='a')])
+def test_a_step_of_a_graph_with_arguments_that_it_cannot_use(tmp_path, step):
+    pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
+    text = json.dumps(META | dict(preprocess=False, bgr_to_rgb=True, mean=None, std=None,
+                                  pipeline=[step, dict(type='PackSegInputs')]))
+    with pytest.raises(InputError, match='pipeline cannot take an image of 8x8 pixels: '):
+        read_onnx_text(text.encode(), tmp_path)
+
+
 def test_a_graph_s_text_that_is_no_utf8(tmp_path):
     pytest.importorskip('onnxruntime', reason="the extra 'export' is not installed")
     data = graph_of('{"abcd": 1}').replace(b'abcd', b'ab\xffd')
