@@ -394,6 +394,35 @@ def test_weights_that_cannot_be_taken_back(options):
         build(**options)
 
 
+@pytest.mark.parametrize('weights', [[0.5, 1.], [0.5, 1., 2., 4.], [0.5, 0., 4.]])
+def test_weights_of_no_class_and_of_no_weight_cannot_be_taken_back(weights):
+    """A class of weight 0 would have infinite scores, and win everywhere."""
+    with pytest.raises(ValueError, match='expected 3 numbers above 0'):
+        build(loss_decode=dict(WEIGHED, class_weight=weights), weights_taken_back=1)
+
+
+def test_weights_in_a_file_of_numpy_are_taken_back(tmp_path):
+    np.save(tmp_path / 'weights.npy', WEIGHED['class_weight'])
+    head = build(loss_decode=dict(WEIGHED, class_weight=str(tmp_path / 'weights.npy')),
+                 weights_taken_back=1)
+    np.testing.assert_allclose(head._taken_back.flatten(), np.log([0.5, 1., 4.]), rtol=1e-6)
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(num_classes=1), 'a single channel is 0 whatever'),
+    (dict(num_classes=2, out_channels=1, threshold=0.5), 'a single channel is 0 whatever'),
+    (dict(loss_decode=dict(WEIGHED, class_weight=[0.5, 1.])), '2 values.*each of 3'),
+    (dict(loss_decode=dict(WEIGHED, class_weight=[1., 2., 3., 4.])), '4 values.*each of 3'),
+    (dict(loss_decode=WEIGHED, other_tasks=dict(depth=2)), '3 values.*each of 2')])
+@pytest.mark.parametrize('with_accuracy', [False, True])
+def test_cross_entropy_of_other_classes_is_refused(options, message, with_accuracy):
+    head = build(**options, with_accuracy=with_accuracy)
+    data = sample(torch.zeros(1, 32, 32, dtype=torch.int64))
+    data.set_data(dict(gt_depth=data.gt_sem_seg))
+    with pytest.raises(ValueError, match=message):
+        head.loss_by_feat(head(maps(32, 32, batch=1)), [data])
+
+
 def test_losses_of_one_name_add_up():
     once = dict(type='CrossEntropyLoss', avg_non_ignore=True)
     one, two = build(loss_decode=once), build(loss_decode=[once, dict(once, loss_weight=3)])

@@ -50,6 +50,16 @@ def test_a_head_that_the_plain_loop_does_not_know(config):
 # --- values ----------------------------------------------------------------------------
 
 
+def test_other_classes_have_no_weights(case):
+    head = case.config.model.decode_head
+    head.loss_decode = dict(type='CrossEntropyLoss', class_weight=[2.] * 9)
+    head.weights_taken_back = 0.5
+    own, other = (build_model('ours', case.config, count, 'cpu').decode_head
+                  for count in (9, 5))
+    assert own.loss_decode.class_weight and own._taken_back is not None
+    assert other.loss_decode.class_weight is None and other._taken_back is None
+
+
 def test_all_contenders_have_the_same_weights_and_labels(case):
     """But mmseg's own dilated net, which is another."""
     image = read_by_hand(str(write_images(case) / 'img' / '00000.jpg'))[None]

@@ -27,8 +27,8 @@ def weights_of(losses: Iterable[nn.Module], share: float, last: dict,
                          f'with class_weight (of {len(found)}), and a last upsampling that is '
                          'not learned')
     if len(found[0]) != classes or min(found[0]) <= 0:
-        raise InputError(f'FCNSkipHead: weights_taken_back divides by class_weight={found[0]}, '
-                         f'expected a number above 0 for each of {classes} classes')
+        raise InputError('FCNSkipHead: weights_taken_back divides by class_weight, which is '
+                         f'{found[0]}, expected {classes} numbers above 0, one for each class')
     return found[0]
 
 

@@ -15,7 +15,7 @@ def is_cross_entropy(loss: nn.Module) -> bool:
         loss.use_sigmoid or loss.use_mask)
 
 
-def check_classes(loss: nn.Module, channels: int) -> None:
+def check_channels(loss: nn.Module, channels: int) -> None:
     """Raises ValueError if a cross-entropy cannot be taken of so many channels.
 
     The softmax of one is 1 everywhere, with the loss 0. Weights of another number of classes

@@ -16,7 +16,7 @@ from ..feature_maps import FeatureMap
 from ..geometry import Grid, crop_at, crop_to
 from ..upsamplers import BilinearDeconv, BilinearUpsample
 from .arguments import as_tuple, check_inputs, check_switches, for_caffe, weights_of
-from .cross_entropy import check_classes, is_cross_entropy, upsampled_cross_entropy
+from .cross_entropy import check_channels, is_cross_entropy, upsampled_cross_entropy
 
 
 @MODELS.register_module()
@@ -287,7 +287,7 @@ class FCNSkipHead(BaseDecodeHead):
         labels = labels.squeeze(1)
         losses: dict[str, Tensor] = {}
         for loss in self._all_losses:
-            check_classes(loss, values.shape[1])
+            check_channels(loss, values.shape[1])
             value = loss(
                 values, labels, weight=weight, ignore_index=self.ignore_index
             ) if axes is None else upsampled_cross_entropy(

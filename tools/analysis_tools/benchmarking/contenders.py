@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from fcn_plugin.utils.errors import InputError
+from fcn_plugin.utils.inherited import without_weights
 
 NAMES = ('backbone', 'plain', 'mmseg-d8', 'stock', 'ours', 'ours-fast')
 """What can be compared:
@@ -50,11 +51,14 @@ class PlainFCN(nn.Module):
 
 def model_config(config: Config, num_classes: int | None = None) -> ConfigDict:
     """The config's model without pretrained weights, with that many classes."""
-    model = copy.deepcopy(config.model)
+    config = copy.deepcopy(config)
+    if num_classes not in (None, config.model.decode_head.num_classes):
+        # Weights are those of the config's own classes.
+        config.merge_from_dict(dict(model=dict(decode_head=dict(
+            without_weights(config), num_classes=num_classes))))
+    model = config.model
     model.backbone.init_cfg = None
     model.pop('pretrained', None)
-    if num_classes is not None:
-        model.decode_head.num_classes = num_classes
     model.test_cfg.rescale = True
     return model
 
