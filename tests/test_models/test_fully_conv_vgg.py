@@ -193,6 +193,25 @@ def test_batch_norms_load(tmp_path, log, channels):
                                    source[:15](image))
 
 
+def test_batch_norms_without_a_place_are_refused(tmp_path):
+    """Convolutions that were trained before norms are of no use without them."""
+    weights = torchvision_vgg(11, norm=True).state_dict(prefix='features.')
+    vgg = FullyConvVGG(11, **LEAN, init_cfg=checkpoint(tmp_path, weights))
+    with pytest.raises(ValueError, match="batch norms.*norm_cfg=dict.type='BN'"):
+        vgg.init_weights()
+
+
+def test_a_net_with_norms_starts_from_one_without(tmp_path, log):
+    """conv6 and conv7 too."""
+    plain = FullyConvVGG(11, **LEAN)
+    vgg = FullyConvVGG(11, **LEAN, norm_cfg=dict(type='BN'),
+                       init_cfg=checkpoint(tmp_path, plain.state_dict()))
+    vgg.init_weights()
+    for name in ('conv6', 'conv7'):
+        assert torch.equal(getattr(vgg, name).conv.weight, getattr(plain, name).conv.weight)
+    assert 'left as initialised: features.0.bn.weight' in log[0]
+
+
 def test_lean_layers_are_left_and_said_so(tmp_path, log):
     weights = torchvision_vgg(11).state_dict(prefix='features.')
     weights['classifier.0.weight'] = torch.zeros(4096, 25088)
