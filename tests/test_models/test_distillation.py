@@ -159,6 +159,29 @@ def test_teachers_of_another_network(taught, tmp_path):
                                divergence * 4 / (8 * 12))
 
 
+@pytest.mark.parametrize('theirs', [
+    dict(mean=[123.7, 116.3, 103.5], std=[58.4, 57.1, 57.4], bgr_to_rgb=True),
+    dict(mean=[9, 8, 7], std=[1] * 3), dict(bgr_to_rgb=True), dict(), None])
+def test_teachers_see_images_as_they_were_trained(taught, tmp_path, theirs):
+    """Their network alone is another than the student's if its images are."""
+    path = str(tmp_path / 'other.pth')
+    other = dict(PLAIN, data_preprocessor=dict(type='FCNDataPreProcessor', **(theirs or {})))
+    if theirs is None:  # without one it is the student's
+        other = {key: PLAIN[key] for key in ('type', 'backbone', 'decode_head')}
+    teacher = network(5, **(PLAIN if theirs is None else other))
+    torch.save(teacher.state_dict(), path)
+    model = network(0, type='DistilledFCNSegmentor', teachers=[path], teacher=other,
+                    blended=0.)
+    data = image_data((64, 96))
+    images, samples = batch(model, (64, 96))
+    seen = teacher.data_preprocessor(data, training=True)['inputs']
+    logits = [each.log_softmax(1) for each in (model._score(images) / 2,
+                                               teacher._score(seen) / 2)]
+    divergence = torch.nn.functional.kl_div(*logits, reduction='sum', log_target=True)
+    torch.testing.assert_close(model.loss(images, samples)['loss_distillation'],
+                               divergence * 4 / (8 * 12), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize('changes, message', [
     (dict(teachers=[]), r'teachers=\[\], expected a list'),
     (dict(teachers='a.pth'), "teachers='a.pth', expected a list"),

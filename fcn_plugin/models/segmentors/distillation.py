@@ -9,6 +9,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor, nn
 
+from ...images.channels import turned
 from ...utils.errors import InputError
 from ..geometry import pad_batch
 from .fcn_segmentor import FCNSegmentor
@@ -35,7 +36,8 @@ class DistilledFCNSegmentor(FCNSegmentor):
     Args:
         teachers (Sequence[str]): Their checkpoints.
         teacher (dict, optional): The teachers' segmentor, as in a config's ``model``, of the
-            same classes. Defaults to None: the student's own.
+            same classes. Its ``data_preprocessor`` says how its images are normalised; without
+            one, as the student's. Defaults to None: the student's own.
         temperature (float): What logits are divided by before they are compared. Defaults
             to 2.
         label_weight (float): Weight of the losses of the labels; that of distillation,
@@ -72,7 +74,10 @@ class DistilledFCNSegmentor(FCNSegmentor):
         self.teachers = tuple(teachers)
         self.temperature, self.label_weight = temperature, label_weight
         self.blended = blended
-        self._teacher = dict(teacher or dict(own, type='FCNSegmentor'))
+        self._teacher = {'data_preprocessor': own.get('data_preprocessor'),
+                         **(teacher or dict(own, type='FCNSegmentor'))}
+        self._same_images = (self._teacher['data_preprocessor']
+                             == own.get('data_preprocessor'))
 
     def init_weights(self) -> None:
         """Initialises the student, and reads the teachers: training starts with this."""
@@ -130,6 +135,9 @@ class DistilledFCNSegmentor(FCNSegmentor):
         The Kullback-Leibler divergence of a cell, averaged over cells, times the square of
         the temperature, by which softening shrinks gradients (Hinton et al., section 2).
         """
+        if not self._same_images:
+            images = _normalised_again(images, self.data_preprocessor,
+                                       self._built[0].data_preprocessor)
         with torch.no_grad():
             theirs = torch.zeros_like(scores, dtype=torch.float32)
             for model in self._built:
@@ -149,6 +157,23 @@ def _check_alignment(model: nn.Module) -> None:
     if getattr(model.decode_head, 'alignment', 'same') != 'same':
         raise InputError("distillation compares scores cell by cell, which needs "
                          "alignment='same' in the head of the student and of its teachers")
+
+
+def _normalisation(preprocessor: nn.Module) -> tuple:
+    """Means, deviations, and whether channels are turned round before."""
+    normal = getattr(preprocessor, '_enable_normalize', False)
+    return (preprocessor.mean if normal else 0., preprocessor.std if normal else 1.,
+            getattr(preprocessor, 'channel_conversion', False))
+
+
+def _normalised_again(images: Tensor, before: nn.Module, after: nn.Module) -> Tensor:
+    """Images (N, C, H, W) that one data preprocessor has normalised, as another would."""
+    mean, std, was_turned = _normalisation(before)
+    images = images * std + mean
+    mean, std, is_turned = _normalisation(after)
+    if was_turned != is_turned:
+        images = images[:, turned(images.shape[1])]
+    return (images - mean) / std
 
 
 def _blend(images: Tensor, labelled: int) -> Tensor:
