@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -284,6 +286,17 @@ def test_preprocessing_is_mmsegs():
 
 
 # --- states ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('classes, ignored, message', [
+    (300, 65535, 'seg_pad_val=255, which is a class: set seg_pad_val=65535'),
+    (255, 255, ''), (300, 255, '')])
+def test_labels_are_not_padded_with_a_class(classes, ignored, message):
+    model = build(head=dict(RESNET_HEAD, num_classes=classes, ignore_index=ignored))
+    model(**model.data_preprocessor(image_data((40, 56), (40, 56)), True), mode='loss')
+    data = model.data_preprocessor(image_data((40, 56), (48, 56)), True)
+    with pytest.raises(ValueError, match=message) if message else nullcontext():
+        model(**data, mode='loss')
 
 
 def test_auxiliary_heads_of_mmseg_train_on_padded_images():

@@ -3,7 +3,8 @@ from typing import Any
 
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.registry import MODELS
-from mmseg.utils import stack_batch
+from mmseg.utils import SampleList, stack_batch
+from torch import nn
 
 from ...images.channels import turned
 from ...utils.errors import InputError
@@ -53,3 +54,17 @@ class FCNDataPreProcessor(SegDataPreProcessor):
         for sample, padding in zip(samples, paddings):
             sample.set_metainfo(padding)
         return dict(inputs=batch, data_samples=samples)
+
+
+def check_label_padding(preprocessor: nn.Module, samples: SampleList, head: nn.Module) -> None:
+    """Raises ValueError if a preprocessor has padded labels with those of a class.
+
+    Its ``seg_pad_val``, 255 by default, is a class of networks of 256 classes and more.
+    """
+    label = getattr(preprocessor, 'seg_pad_val', head.ignore_index)
+    if label != head.ignore_index and 0 <= label < head.num_classes and any(
+            any(sample.metainfo.get('padding_size', ())) for sample in samples):
+        raise InputError(
+            f'data_preprocessor: labels of images that are smaller than others of their batch '
+            f'are padded with seg_pad_val={label}, which is a class: set '
+            f'seg_pad_val={head.ignore_index}, the ignore_index of the decode head')

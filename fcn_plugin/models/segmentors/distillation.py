@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...images.channels import turned
 from ...utils.errors import InputError
 from ..geometry import pad_batch
+from .data_preprocessor import check_label_padding
 from .fcn_segmentor import FCNSegmentor
 
 _OF_TEACHERS = ('teachers', 'teacher', 'temperature', 'label_weight', 'blended')
@@ -112,6 +113,7 @@ class DistilledFCNSegmentor(FCNSegmentor):
         """
         if not self._built:
             self._read_teachers()
+        check_label_padding(self.data_preprocessor, data_samples, self.decode_head)
         images = pad_batch(inputs, data_samples, self.size_divisor,
                            self.decode_head.ignore_index)
         labelled = len(images) - int(len(images) * self.blended)

@@ -22,6 +22,7 @@ from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
 from ..geometry import Window, pad_batch, pad_to_multiple, windows_of
 from ..memory_layout import check_channels_last, fastest_layout
+from .data_preprocessor import check_label_padding
 from .post_processing import PostProcessing
 
 _NOT_IN_TILES = (
@@ -186,6 +187,7 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             inputs (Tensor): (N, C, H, W), any size.
             data_samples (list[SegDataSample]): With ``gt_sem_seg`` (1, H, W).
         """
+        check_label_padding(self.data_preprocessor, data_samples, self.decode_head)
         padded = pad_batch(inputs, data_samples, self.size_divisor,
                            self.decode_head.ignore_index)
         return super().loss(padded, data_samples)
