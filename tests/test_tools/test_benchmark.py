@@ -50,6 +50,12 @@ def test_a_head_that_the_plain_loop_does_not_know(config):
 # --- values ----------------------------------------------------------------------------
 
 
+def test_teachers_take_no_part(case):
+    case.config.model.update(type='DistilledFCNSegmentor', teachers=['gone.pth'])
+    for name in ('stock', 'ours'):
+        assert not hasattr(build_model(name, case.config, None, 'cpu'), 'teachers')
+
+
 def test_other_classes_have_no_weights(case):
     head = case.config.model.decode_head
     head.loss_decode = dict(type='CrossEntropyLoss', class_weight=[2.] * 9)

@@ -7,6 +7,7 @@ from mmengine.config import Config, ConfigDict
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from fcn_plugin.models import without_teachers
 from fcn_plugin.utils.errors import InputError
 from fcn_plugin.utils.inherited import without_weights
 
@@ -56,7 +57,7 @@ def model_config(config: Config, num_classes: int | None = None) -> ConfigDict:
         # Weights are those of the config's own classes.
         config.merge_from_dict(dict(model=dict(decode_head=dict(
             without_weights(config), num_classes=num_classes))))
-    model = config.model
+    model = ConfigDict(without_teachers(config.model))
     model.backbone.init_cfg = None
     model.pop('pretrained', None)
     model.test_cfg.rescale = True
