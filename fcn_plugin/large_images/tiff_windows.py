@@ -1,5 +1,6 @@
 """Windows of a TIFF, of which no more is read than the tiles or strips that they touch."""
 import math
+import operator
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,13 +47,13 @@ class TiffWindows:
 
     def __init__(self, page: Any, path: Path, channels: int) -> None:
         self.path, self._page, self._channels = path, page, channels
-        self.size: tuple[int, int] = page.imagelength, page.imagewidth
+        self.size = _whole(page.imagelength, page.imagewidth)
         self._check_pixels()
         self._apart = page.planarconfig == 2  # channels, each in segments of its own
         # Rows that nothing packs are read alone: some programs make one strip of all.
         self._plain = page.is_contiguous and not page.is_tiled and (
             page.planarconfig, page.predictor, page.fillorder) == (1, 1, 1)
-        self._segment = (page.tilelength, page.tilewidth) if page.is_tiled else (
+        self._segment = _whole(page.tilelength, page.tilewidth) if page.is_tiled else _whole(
             min(page.rowsperstrip, self.size[0]), self.size[1])
         self._grid = [-(-length // side) for length, side in zip(self.size, self._segment)]
         self._check_segments()
@@ -144,8 +145,8 @@ class TiffWindows:
         return self._page.samplesperpixel if self._apart else 1
 
     def _check_pixels(self) -> None:
-        page, channels = self._page, self._page.samplesperpixel
-        if not all(self.size) or page.imagedepth != 1:
+        page, channels = self._page, operator.index(self._page.samplesperpixel)
+        if min(self.size) < 1 or page.imagedepth != 1:
             raise self._fault(f'it has {page.imagedepth} layers of {self.size[1]}x'
                               f'{self.size[0]} pixels, expected one')
         if page.tags.valueof(_ORIENTATION, 1) != 1:
@@ -185,7 +186,7 @@ class TiffWindows:
             offsets, counts, expected = offsets[:1], np.array([page.nbytes]), 1
         if len(offsets) != expected or len(counts) != expected:
             raise self._fault(f'it lists {len(offsets)} tiles or strips, expected {expected}')
-        missing = np.flatnonzero((offsets == 0) | (counts == 0))
+        missing = np.flatnonzero((offsets <= 0) | (counts <= 0))
         if len(missing):
             raise self._fault(f'{len(missing)} of {expected} tiles or strips are missing, '
                               f'first {self._named(int(missing[0]))}: write it again in full '
@@ -208,6 +209,11 @@ def _shared(part: slice, start: int, length: int) -> tuple[slice, slice]:
     """What a segment from ``start`` on shares with a window: the places in each of them."""
     first, stop = max(part.start, start), min(part.stop, start + length)
     return slice(first - start, stop - start), slice(first - part.start, stop - part.start)
+
+
+def _whole(height: Any, width: Any) -> tuple[int, int]:
+    """A tag may hold numbers of any type: TypeError for others than whole ones."""
+    return operator.index(height), operator.index(width)
 
 
 def _name(number: Any) -> str:

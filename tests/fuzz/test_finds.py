@@ -17,6 +17,7 @@ from fcn_plugin.checkpoints.safe_config import read_config_text
 from fcn_plugin.datasets.list_dataset import ListDataset
 from fcn_plugin.datasets.sbd import sbd_to_voc
 from fcn_plugin.images.multichannel import read_channels
+from fcn_plugin.large_images.tiff_windows import open_windows
 from fcn_plugin.masks.class_names import read_class_names
 from fcn_plugin.masks.mask_values import find_encoding
 from fcn_plugin.masks.reading import read_mask
@@ -123,6 +124,34 @@ def test_a_tiff_that_promises_more_than_it_can_hold():
         data[at + 8:at + 12] = struct.pack('<I', 60_000)
     with pytest.raises(InputError, match="'a.tif': .* bytes cannot hold the 7200000000"):
         read_channels(bytes(data), 'a.tif')
+
+
+@pytest.mark.parametrize('tag, kind, value, words', [
+    (256, 11, 0x41c00000, 'a tag of it is damaged .*float'),  # a width of 24.0
+    (273, 9, 2 ** 32 - 80, '1 of 1 tiles or strips are missing')])  # before the file's start
+def test_tags_of_windows_of_other_types(tmp_path, tag, kind, value, words):
+    tifffile = pytest.importorskip('tifffile')
+    path = tmp_path / 'a.tif'
+    tifffile.imwrite(path, np.ones((40, 24, 3), np.uint8), photometric='rgb',
+                     compression='zlib', metadata=None)
+    data = bytearray(path.read_bytes())
+    at = data.index(struct.pack('<H', tag), 8)
+    data[at + 2:at + 12] = struct.pack('<HII', kind, 1, value)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=f'a.tif.: .*{words}'), open_windows(path):
+        pass
+
+
+def test_a_chunk_of_a_png_that_reaches_beyond_its_end():
+    """OpenCV took 4 GB for 90 bytes of the kind."""
+    file = io.BytesIO()
+    Image.new('L', (6, 4)).save(file, 'PNG')
+    data = file.getvalue() + b'more'  # what follows the end is nobody's business
+    assert read_channels(data, 'a.png').shape == (4, 6, 1)
+    at = data.index(b'IEND') - 4
+    data = data[:at] + struct.pack('>I', 2 ** 30) + b'teXt' + data[at + 8:]
+    with pytest.raises(InputError, match="'a.png': it is cut or damaged, as it has"):
+        read_channels(data, 'a.png')
 
 
 # --- annotations --------------------------------------------------------------------------
