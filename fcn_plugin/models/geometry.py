@@ -88,6 +88,31 @@ def pad_batch(images: Tensor, samples: SampleList, divisor: int, ignore_index: i
     return padded
 
 
+def labels_of_task(task: str, samples: SampleList, size: tuple[int, int],
+                   ignore_index: int) -> Tensor:
+    """A further task's labels, padded as :func:`pad_batch` and preprocessors pad the first's.
+
+    Args:
+        task (str): Its name.
+        samples (list[SegDataSample]): With ``gt_<task>``, (1, h, w) each.
+        size (tuple[int, int]): The (H, W) of the first task's labels.
+        ignore_index (int): The label of the padding.
+
+    Returns:
+        Tensor: (N, 1, H, W).
+
+    Raises:
+        ValueError: If a sample has no labels of the task.
+    """
+    found = [sample.get(f'gt_{task}') for sample in samples]
+    if any(labels is None for labels in found):
+        raise InputError(f"an image has no labels of the task '{task}' of other_tasks: "
+                         'its data set must give them, and its pipeline end in PackTasks')
+    return torch.stack([F.pad(
+        labels, (0, size[1] - labels.shape[-1], 0, size[0] - labels.shape[-2]),
+        value=ignore_index) for labels in (each.data for each in found)])
+
+
 def crop_to(scores: Tensor, size: tuple[int, int], stride: int) -> Tensor:
     """Crops a map that was upsampled to at least ``size``, at the right and bottom.
 
@@ -192,6 +217,8 @@ def crop_at(scores: Tensor, offset: int, size: tuple[int, int]) -> Tensor:
     """
     height, width = size
     if scores.shape[-2] < offset + height or scores.shape[-1] < offset + width:
-        raise InputError(f'cannot crop {height}x{width} at {offset} from a map of '
-                         f'{scores.shape[-2]}x{scores.shape[-1]}')
+        raise InputError(
+            f'cannot crop {height}x{width} at {offset} from a map of {scores.shape[-2]}x'
+            f"{scores.shape[-1]}: with alignment='caffe' FullyConvVGG covers images of any "
+            'size where fc_kernel_size is 5 or 7')
     return scores[..., offset:offset + height, offset:offset + width]

@@ -70,6 +70,13 @@ def test_tasks_must_not_be_mixed(change):
         build(other_tasks=dict(geometric=3), **change)
 
 
+def test_images_without_labels_of_a_task_are_named():
+    samples = [sample((40, 50)), sample((40, 50))]
+    del samples[1].gt_geometric
+    with pytest.raises(ValueError, match="no labels of the task 'geometric'.*PackTasks"):
+        build(other_tasks=dict(geometric=GEOMETRIC)).loss(torch.randn(2, 3, 40, 50), samples)
+
+
 def test_tasks_that_are_not_there(tmp_path):
     metric = FCNMetric(task='moon')
     metric.dataset_meta = dict(classes=('a', ), tasks=dict(geometric=('b', )))

@@ -124,6 +124,27 @@ def test_maps_that_do_not_meet():
             crop_at(torch.zeros(1, 1, *size), 2, (3, 3))
 
 
+@pytest.mark.parametrize('kernel', [3, 5, 7])
+def test_a_smaller_fc6_covers_images_of_any_size_or_says_which_does(kernel):
+    model = MODELS.build(dict(
+        type='FCNSegmentor', data_preprocessor=None,
+        backbone=dict(type='FullyConvVGG', depth=11, fc_channels=4, alignment='caffe',
+                      fc_kernel_size=kernel),
+        decode_head=dict(
+            type='FCNSkipHead', alignment='caffe', in_index=(0, 1, 2), in_strides=(8, 16, 32),
+            in_channels=(256, 512, 4), num_classes=2))).eval().to('meta')
+    refused = []
+    for side in range(1, 33):
+        image = torch.empty(1, 3, side, side, device='meta')
+        try:
+            logits = model.encode_decode(image, [dict(img_shape=(side, side))])
+            assert logits.shape == (1, 2, side, side)
+        except ValueError as error:
+            assert 'where fc_kernel_size is 5 or 7' in str(error)
+            refused.append(side)
+    assert len(refused) == (16 if kernel == 3 else 0)
+
+
 # --- values ------------------------------------------------------------------
 
 

@@ -45,7 +45,8 @@ class FullyConvVGG(VGG):
             (N, K, h, w) each. Defaults to False.
         fc_channels (int): Width of conv6 and conv7. 4096 is VGG's; a lean model
             takes less. Defaults to 4096.
-        fc_kernel_size (int): Kernel of conv6, odd. 7 is VGG's. Defaults to 7.
+        fc_kernel_size (int): Kernel of conv6, odd. 7 is VGG's. For FCN-8s with ``alignment``
+            'caffe' 5 or 7, else pool3's map is too small for some images. Defaults to 7.
         fc_dropout (float): Elementwise dropout after conv6 and after conv7.
             Defaults to 0.5.
         alignment (str): 'same', or 'caffe' for the authors' geometry: the image is

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...utils.errors import InputError
 from ..feature_maps import FeatureMap
-from ..geometry import Grid, crop_at, crop_to
+from ..geometry import Grid, crop_at, crop_to, labels_of_task
 from ..upsamplers import BilinearDeconv, BilinearUpsample
 from .arguments import as_tuple, check_inputs, check_switches, for_caffe, weights_of
 from .cross_entropy import check_channels, is_cross_entropy, upsampled_cross_entropy
@@ -263,16 +263,10 @@ class FCNSkipHead(BaseDecodeHead):
         first, *others = values.split([self.out_channels, *self.other_tasks.values()], 1)
         losses = self._losses(first, self._stack_batch_gt(samples), axes)
         for task, each in zip(self.other_tasks, others):
-            of_task = self._losses(each, self._labels_of(task, samples, size), axes)
+            labels = labels_of_task(task, samples, size, self.ignore_index)
+            of_task = self._losses(each, labels, axes)
             losses.update((f'{name}_{task}', value) for name, value in of_task.items())
         return losses
-
-    def _labels_of(self, task: str, samples: SampleList, size: tuple[int, int]) -> Tensor:
-        """A further task's labels (N, 1, H, W), padded as the first one's are."""
-        return torch.stack([F.pad(
-            labels, (0, size[1] - labels.shape[-1], 0, size[0] - labels.shape[-2]),
-            value=self.ignore_index) for labels in (
-                sample.get(f'gt_{task}').data for sample in samples)])
 
     @property
     def _all_losses(self) -> Iterable[Any]:
