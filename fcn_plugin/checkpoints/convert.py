@@ -111,8 +111,8 @@ def fcn_to_port(source: PathLike, out: PathLike, overwrite: bool = False) -> Non
         raise InputError(f"cannot convert '{source}': {error}") from error
     write_checkpoint(out, port)
     print(f'{source}: {len(port)} tensors written to {out}\n'
-          'note: the port computes as the authors do (BGR, padding by 100); a net '
-          'with skip_scales (0.0001, 0.01, 1) is its FCN8sAtOnce')
+          'note: the port computes as the authors do (BGR, padding by 100), without '
+          'weights_taken_back; with skip_scales (0.0001, 0.01, 1) it is FCN8sAtOnce')
 
 
 def _checked(source: PathLike, out: PathLike, overwrite: bool) -> tuple[Path, Path]:

@@ -113,6 +113,11 @@ custom_hooks = [dict(type='Kill', marker='{tmp_path}/killed')]
     assert all(torch.equal(restarted[name], value) for name, value in expected.items())
 
 
+def test_a_module_that_fails_ends_in_one_line():
+    done = run_tool('misc/launch.py', '--standalone', '--nproc_per_node=1', '-m', 'no.module')
+    assert done.code == 2 and 'rank 0 on' in done.err and 'exit code 1' in done.err
+
+
 def test_restarts_that_would_hang_are_refused():
     done = run_tool('misc/launch.py', '--nproc_per_node=2', '--max-restarts=1', 'train.py')
     assert done.code == 2

@@ -56,7 +56,8 @@ if __name__ == '__main__':
         main()
     except ChildFailedError as error:
         text, killed = ended(error.failures)
-        tool = next(arg for arg in sys.argv[1:] if arg.endswith('.py'))
+        # None with -m MODULE
+        tool = next((arg for arg in sys.argv[1:] if arg.endswith('.py')), '')
         text += '. All processes of this machine have ended'
         if killed and tool.endswith('train.py'):
             text += '; go on from the last checkpoint by the same command with --resume'
