@@ -84,6 +84,23 @@ def test_the_loss_is_the_divergence_from_the_mean_of_the_teachers(taught, temper
                                atol=1e-7)
 
 
+def test_a_student_that_predicts_as_its_teacher_has_nothing_to_learn(tmp_path):
+    """Predictions take class weights back, of teachers too: it learnt to take them twice."""
+    head = dict(RESNET_HEAD, weights_taken_back=0.5, loss_decode=dict(
+        type='CrossEntropyLoss', class_weight=[0.2, 1., 5., 2.]))
+    weights = network(0, decode_head=head).state_dict()
+    torch.save(dict(state_dict=weights), tmp_path / 'a.pth')
+    model = network(0, decode_head=head, type='DistilledFCNSegmentor', blended=0.,
+                    teachers=[str(tmp_path / 'a.pth')])
+    model.load_state_dict(weights)
+    model.decode_head.train()
+    for dropout in model.decode_head.modules():
+        if isinstance(dropout, torch.nn.modules.dropout._DropoutNd):
+            dropout.eval()
+    found = model.loss(*batch(model, (64, 96)))
+    assert found['loss_distillation'] < 1e-5 and found['decode.loss_ce'] > 0.01
+
+
 def test_labels_have_their_weight(taught):
     model = taught(blended=0., label_weight=0.25)
     images, samples = batch(model, (50, 70), (50, 70))  # padded to the stride, labels too

@@ -201,9 +201,11 @@ class FCNSkipHead(BaseDecodeHead):
             else:
                 fused = crop_to(upsampled, scores.shape[-2:], stride) + scores
         assert fused is not None  # there is a map at least
-        if self._taken_back is not None and not self.training:
-            fused = fused - self._taken_back
-        return fused
+        return fused if self.training else self.as_predicted(fused)
+
+    def as_predicted(self, scores: Tensor) -> Tensor:
+        """What predictions make of scores (N, C, h, w) in training: ``weights_taken_back``."""
+        return scores if self._taken_back is None else scores - self._taken_back
 
     def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         """The last upsampling: scores (N, C, H / s, W / s) to logits (N, C, H, W).

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...images.channels import turned
 from ...utils.errors import InputError
+from ..decode_heads import FCNSkipHead
 from ..geometry import pad_batch
 from .data_preprocessor import check_label_padding
 from .fcn_segmentor import FCNSegmentor
@@ -132,7 +133,7 @@ class DistilledFCNSegmentor(FCNSegmentor):
         return losses
 
     def _distil(self, scores: Tensor, images: Tensor) -> Tensor:
-        """How far scores (N, C, h, w) are from the teachers' of the same images.
+        """How far scores (N, C, h, w) are, as predicted, from the teachers' of the same images.
 
         The Kullback-Leibler divergence of a cell, averaged over cells, times the square of
         the temperature, by which softening shrinks gradients (Hinton et al., section 2).
@@ -147,6 +148,8 @@ class DistilledFCNSegmentor(FCNSegmentor):
                 if each.shape != scores.shape:
                     each = F.interpolate(each, scores.shape[-2:], mode='bilinear')
                 theirs += each / len(self._built)
+        if isinstance(self.decode_head, FCNSkipHead) and self.decode_head.training:
+            scores = self.decode_head.as_predicted(scores)
         # Mixed precision would round the differences that this is about.
         with torch.autocast(scores.device.type, enabled=False):
             ours, theirs = ((each.float() / self.temperature).log_softmax(1)
