@@ -114,7 +114,8 @@ def _check_directories(content: bytes, name: str) -> None:
     while at:
         taken = struct.calcsize(count) + number(count, at) * entry
         left -= taken
-        if left < 0:
+        # Without the link behind a directory tifffile finds directories without end.
+        if left < 0 or at + taken + struct.calcsize(link) > len(content):
             raise InputError(f"cannot read the image '{name}': it is damaged, as its "
                              'directories lie over one another or beyond its end')
         at = number(link, at + taken)

@@ -105,6 +105,16 @@ def test_tiff_directories_that_lie_over_one_another():
         read_channels(data, 'a.tif')
 
 
+def test_a_tiff_that_ends_within_its_directory():
+    """tifffile read the same directory for ever."""
+    pytest.importorskip('tifffile', reason="the extra 'multispectral' is not installed")
+    entries = b''.join(struct.pack('<HHII', tag, 3, 1, 4) for tag in (256, 257)) + bytes(24)
+    for end in (b'', b'\0\0'):
+        data = b'II*\0' + struct.pack('<IH', 8, 4) + entries + end
+        with pytest.raises(InputError, match="'a.tif': it is damaged, as its directories"):
+            read_channels(data, 'a.tif')
+
+
 def test_a_tiff_without_its_pixels():
     pytest.importorskip('tifffile', reason="the extra 'multispectral' is not installed")
     first, *_ = TARGETS['channels'].seeds()

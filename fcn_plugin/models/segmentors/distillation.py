@@ -133,7 +133,7 @@ class DistilledFCNSegmentor(FCNSegmentor):
         return losses
 
     def _distil(self, scores: Tensor, images: Tensor) -> Tensor:
-        """How far scores (N, C, h, w) are, as predicted, from the teachers' of the same images.
+        """How far scores (N, C, h, w), as predicted, are from the teachers' of these images.
 
         The Kullback-Leibler divergence of a cell, averaged over cells, times the square of
         the temperature, by which softening shrinks gradients (Hinton et al., section 2).
