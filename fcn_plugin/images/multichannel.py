@@ -57,11 +57,11 @@ def _check_chunks(content: bytes, name: str) -> None:
     """
     at, kind = 8, b''
     while content[:8] == _PNG_MAGIC and kind != b'IEND' and at < len(content):
-        kind = content[at + 4:at + 8]
-        at += 12 + int.from_bytes(content[at:at + 4], 'big')  # length, kind, content, checksum
-        if at > len(content):
-            raise InputError(f"cannot read the image '{name}': it is cut or damaged, as it "
-                             f'has {len(content)} bytes where it says {at}')
+        size, kind = int.from_bytes(content[at:at + 4], 'big'), content[at + 4:at + 8]
+        at += 12 + size  # size, kind and checksum
+        if at > len(content) or kind == b'IEND' and size:
+            raise InputError(f"cannot read the image '{name}': it is cut or damaged, as a "
+                             f'chunk says that it has {size} bytes, of {len(content)} in all')
 
 
 def _read_tiff(content: bytes, name: str) -> np.ndarray:

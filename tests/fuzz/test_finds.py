@@ -159,9 +159,10 @@ def test_a_chunk_of_a_png_that_reaches_beyond_its_end():
     data = file.getvalue() + b'more'  # what follows the end is nobody's business
     assert read_channels(data, 'a.png').shape == (4, 6, 1)
     at = data.index(b'IEND') - 4
-    data = data[:at] + struct.pack('>I', 2 ** 30) + b'teXt' + data[at + 8:]
-    with pytest.raises(InputError, match="'a.png': it is cut or damaged, as it has"):
-        read_channels(data, 'a.png')
+    for size, kind in ((2 ** 30, b'teXt'), (4, b'IEND')):  # the end has no content
+        changed = data[:at] + struct.pack('>I', size) + kind + data[at + 8:]
+        with pytest.raises(InputError, match="'a.png': it is cut or damaged, as a chunk"):
+            read_channels(changed, 'a.png')
 
 
 # --- annotations --------------------------------------------------------------------------
