@@ -61,6 +61,8 @@ def test_addresses_of_version_0_1():
 def test_an_architecture_that_is_unknown():
     with pytest.raises(ValueError, match="arch='lite9', expected one of 'lite0', 'lite1'"):
         MODELS.build(dict(type='EfficientNetLite', arch='lite9'))
+    with pytest.raises(ValueError, match='frozen_stages=7, expected 0 to 6'):
+        MODELS.build(dict(type='EfficientNetLite', frozen_stages=7))
 
 
 def test_the_weights_know_an_airliner(test_data):

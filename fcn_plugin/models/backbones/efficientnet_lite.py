@@ -73,3 +73,6 @@ class EfficientNetLite(EfficientNet):
                          act_cfg=act_cfg, **kwargs)
         # The 1x1 convolution before the classifier: its map is not scored.
         del self.layers[-1]
+        if self.frozen_stages > len(self.layers):
+            raise InputError(f'EfficientNetLite: frozen_stages={self.frozen_stages}, expected '
+                             f'0 to {len(self.layers)}')
