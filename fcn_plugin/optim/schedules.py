@@ -38,15 +38,17 @@ def check_length(config: Config) -> None:
     schedule = schedules[place]
     key = _key(schedule)
     length, unit = lengths[key], 'iteration' if key == 'max_iters' else 'epoch'
-    option, begin = ('end', 0) if schedule.get('T_max') is None else (
-        'T_max', schedule.get('begin', 0))
+    begin = schedule.get('begin', 0)
+    if length == end or length <= begin:  # no longer than the warm-up: a trial
+        return
+    option, value = ('end', length) if schedule.get('T_max') is None else (
+        'T_max', length - begin)
     said = ('has not fallen to its lowest value at the end of training' if length < end else
             f'is at its lowest value from {unit} {end} on')
-    if length != end and length > schedule.get('begin', 0):  # else it is a trial
-        print_log(f'train_cfg.{key}={length}, but {schedule["type"]} takes {end} {unit}s: the '
-                  f'learning rate {said}. Have both end at once by '
-                  f'--cfg-options param_scheduler.{place}.{option}={length - begin}',
-                  'current', logging.WARNING)
+    print_log(f'train_cfg.{key}={length}, but {schedule["type"]} takes {end} {unit}s: the '
+              f'learning rate {said}. Have both end at once by '
+              f'--cfg-options param_scheduler.{place}.{option}={value}',
+              'current', logging.WARNING)
 
 
 def _key(schedule: dict[str, Any]) -> str:

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from ...images.channels import turned
 from ...utils.errors import InputError
 from ..decode_heads import FCNSkipHead
-from ..geometry import pad_batch
-from .data_preprocessor import check_label_padding
 from .fcn_segmentor import FCNSegmentor
 
 _OF_TEACHERS = ('teachers', 'teacher', 'temperature', 'label_weight', 'blended')
@@ -114,9 +112,7 @@ class DistilledFCNSegmentor(FCNSegmentor):
         """
         if not self._built:
             self._read_teachers()
-        check_label_padding(self.data_preprocessor, data_samples, self.decode_head)
-        images = pad_batch(inputs, data_samples, self.size_divisor,
-                           self.decode_head.ignore_index)
+        images = self._padded(inputs, data_samples)
         labelled = len(images) - int(len(images) * self.blended)
         images = _blend(images, labelled)
         maps = self.extract_feat(images)

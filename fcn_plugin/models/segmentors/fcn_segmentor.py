@@ -187,10 +187,12 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
             inputs (Tensor): (N, C, H, W), any size.
             data_samples (list[SegDataSample]): With ``gt_sem_seg`` (1, H, W).
         """
-        check_label_padding(self.data_preprocessor, data_samples, self.decode_head)
-        padded = pad_batch(inputs, data_samples, self.size_divisor,
-                           self.decode_head.ignore_index)
-        return super().loss(padded, data_samples)
+        return super().loss(self._padded(inputs, data_samples), data_samples)
+
+    def _padded(self, inputs: Tensor, samples: SampleList) -> Tensor:
+        """Images of a size that the strides divide; labels of ``samples`` are padded alike."""
+        check_label_padding(self.data_preprocessor, samples, self.decode_head)
+        return pad_batch(inputs, samples, self.size_divisor, self.decode_head.ignore_index)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Images of any size to logits, both (N, channels, H, W)."""
