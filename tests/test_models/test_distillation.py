@@ -199,7 +199,71 @@ def test_teachers_see_images_as_they_were_trained(taught, tmp_path, theirs):
                                divergence * 4 / (8 * 12), rtol=1e-4, atol=1e-6)
 
 
+def test_each_teacher_may_be_another_network(taught, tmp_path):
+    """None stands for the student's own. One sees images normalised otherwise."""
+    other = dict(PLAIN, data_preprocessor=dict(type='FCNDataPreProcessor', mean=[9, 8, 7],
+                                               std=[1] * 3, bgr_to_rgb=True))
+    teachers, paths = [network(5), network(6, **other)], []
+    for teacher in teachers:
+        paths.append(str(tmp_path / f'{len(paths)}.pth'))
+        torch.save(teacher.state_dict(), paths[-1])
+    model = network(0, type='DistilledFCNSegmentor', teachers=paths, teacher=[None, other],
+                    blended=0.)
+    data = image_data((64, 96))
+    images, samples = batch(model, (64, 96))
+    seen = teachers[1].data_preprocessor(data, training=True)['inputs']
+    theirs = (teachers[0]._score(images) + teachers[1]._score(seen)) / 2
+    divergence = torch.nn.functional.kl_div(
+        (model._score(images) / 2).log_softmax(1), (theirs / 2).softmax(1), reduction='sum')
+    torch.testing.assert_close(model.loss(images, samples)['loss_distillation'],
+                               divergence * 4 / (8 * 12), rtol=1e-4, atol=1e-6)
+
+
+def test_teachers_see_images_resized_and_mirrored(taught):
+    """The mean over steps is that over all views, but for what does not depend on ours."""
+    model = network(0, type='DistilledFCNSegmentor', teachers=taught().teachers[:1],
+                    blended=0.,
+                    teacher_scales=(0.5, 1, 2), teacher_flip=True)
+    images, samples = batch(model, (64, 128))
+    ours = (model._score(images) / 2).log_softmax(1)
+
+    def divergence(theirs):
+        theirs = (theirs / 2).log_softmax(1)
+        return torch.nn.functional.kl_div(ours, theirs, log_target=True,
+                                          reduction='sum').item() * 4 / (8 * 16)
+
+    def view(scale, flip):
+        size = (int(64 * scale), int(128 * scale))
+        seen = torch.nn.functional.interpolate(images, size, mode='bilinear')
+        scores = taught.teachers[0]._score(seen.flip(-1) if flip else seen)
+        return torch.nn.functional.interpolate(
+            scores.flip(-1) if flip else scores, (8, 16), mode='bilinear')
+
+    expected = {divergence(view(scale, flip)) for scale in (0.5, 1, 2) for flip in (0, 1)}
+    torch.manual_seed(0)
+    found = {model.loss(images, samples)['loss_distillation'].item() for _ in range(40)}
+    assert len(expected) == len(found) == 6
+    assert sorted(found) == pytest.approx(sorted(expected), rel=1e-3)
+
+
+def test_a_resized_image_is_one_that_the_teacher_s_strides_divide(tmp_path):
+    """VGG's pooling rounds sizes down: scores of 22 cells where 23 are needed."""
+    other = dict(PLAIN, backbone=dict(type='FullyConvVGG', depth=11, out_indices=(2, 3, 4)),
+                 decode_head=dict(RESNET_HEAD, in_channels=(256, 512, 512),
+                                  in_strides=(8, 16, 32)))
+    torch.save(network(5, **other).state_dict(), tmp_path / 'vgg.pth')
+    model = network(0, type='DistilledFCNSegmentor', teachers=[str(tmp_path / 'vgg.pth')],
+                    teacher=other, teacher_scales=(0.7, 1.3), decode_head=dict(
+                        RESNET_HEAD, in_index=(0,), in_channels=(16,), in_strides=(8,)))
+    for _ in range(4):
+        found = model.loss(*batch(model, (72, 104)))['loss_distillation']
+        assert torch.isfinite(found)
+
+
 @pytest.mark.parametrize('changes, message', [
+    (dict(teachers=['a.pth', 'b.pth'], teacher=[PLAIN]), 'teacher has 1 segmentors for 2'),
+    (dict(teacher_scales=()), r'teacher_scales=\(\), expected numbers above 0'),
+    (dict(teacher_scales=(1, -0.5)), r'teacher_scales=\(1, -0.5\)'),
     (dict(teachers=[]), r'teachers=\[\], expected a list'),
     (dict(teachers='a.pth'), "teachers='a.pth', expected a list"),
     (dict(temperature=0.), 'temperature=0.0.*above 0'),

@@ -14,7 +14,8 @@ from ...utils.errors import InputError
 from ..decode_heads import FCNSkipHead
 from .fcn_segmentor import FCNSegmentor
 
-_OF_TEACHERS = ('teachers', 'teacher', 'temperature', 'label_weight', 'blended')
+_OF_TEACHERS = ('teachers', 'teacher', 'temperature', 'label_weight', 'blended',
+                'teacher_scales', 'teacher_flip')
 
 
 @MODELS.register_module()
@@ -35,9 +36,16 @@ class DistilledFCNSegmentor(FCNSegmentor):
 
     Args:
         teachers (Sequence[str]): Their checkpoints.
-        teacher (dict, optional): The teachers' segmentor, as in a config's ``model``, of the
-            same classes. Its ``data_preprocessor`` says how its images are normalised; without
-            one, as the student's. Defaults to None: the student's own.
+        teacher (dict or Sequence[dict], optional): The teachers' segmentor, as in a config's
+            ``model``, of the same classes; or one for each of them, where None is the
+            student's own. Its ``data_preprocessor`` says how its images are normalised;
+            without one, as the student's. Defaults to None: the student's own.
+        teacher_scales (Sequence[float]): What a teacher's images are resized by, drawn anew in
+            each step for each teacher. So the student learns over the steps what they know
+            of several sizes, as test-time augmentation does, at the cost of one. Defaults
+            to (1,).
+        teacher_flip (bool): Whether a teacher sees every second step's images mirrored.
+            Defaults to False.
         temperature (float): What logits are divided by before they are compared. Defaults
             to 2.
         label_weight (float): Weight of the losses of the labels; that of distillation,
@@ -55,7 +63,9 @@ class DistilledFCNSegmentor(FCNSegmentor):
     # Outside of the modules: neither saved nor set to training.
     _built: Sequence[nn.Module] = ()
 
-    def __init__(self, *, teachers: Sequence[str], teacher: dict | None = None,
+    def __init__(self, *, teachers: Sequence[str],
+                 teacher: dict | Sequence[dict | None] | None = None,
+                 teacher_scales: Sequence[float] = (1.,), teacher_flip: bool = False,
                  temperature: float = 2., label_weight: float = 0.5, blended: float = 0.5,
                  **kwargs) -> None:
         own = copy.deepcopy(kwargs)
@@ -67,6 +77,8 @@ class DistilledFCNSegmentor(FCNSegmentor):
                 f'temperature={temperature}, label_weight={label_weight} and '
                 f'blended={blended}, expected a number above 0, one of at least 0, and one of '
                 'at least 0 and below 1')
+        if not teacher_scales or min(teacher_scales) <= 0:
+            raise InputError(f'teacher_scales={teacher_scales!r}, expected numbers above 0')
         if self.tasks or self.out_channels == 1 or isinstance(self.post_processor, nn.Module):
             raise InputError('distillation needs one task of two classes or more, with a '
                              'channel of the head for each, and no CRF that is trained')
@@ -74,10 +86,16 @@ class DistilledFCNSegmentor(FCNSegmentor):
         self.teachers = tuple(teachers)
         self.temperature, self.label_weight = temperature, label_weight
         self.blended = blended
-        self._teacher = {'data_preprocessor': own.get('data_preprocessor'),
-                         **(teacher or dict(own, type='FCNSegmentor'))}
-        self._same_images = (self._teacher['data_preprocessor']
-                             == own.get('data_preprocessor'))
+        self.teacher_scales, self.teacher_flip = tuple(teacher_scales), teacher_flip
+        each = teacher if isinstance(teacher, Sequence) else [teacher] * len(self.teachers)
+        if len(each) != len(self.teachers):
+            raise InputError(f'teacher has {len(each)} segmentors for {len(self.teachers)} '
+                             'teachers, expected one for each, or one for all')
+        normal = {'data_preprocessor': own.get('data_preprocessor')}
+        self._models = [normal | dict(named or dict(own, type='FCNSegmentor'))
+                        for named in each]
+        self._same_images = [model['data_preprocessor'] == normal['data_preprocessor']
+                             for model in self._models]
 
     def init_weights(self) -> None:
         """Initialises the student, and reads the teachers: training starts with this."""
@@ -87,8 +105,8 @@ class DistilledFCNSegmentor(FCNSegmentor):
     def _read_teachers(self) -> None:
         here = next(self.parameters()).device
         built = []
-        for path in self.teachers:
-            model = MODELS.build(self._teacher)
+        for path, named in zip(self.teachers, self._models, strict=True):
+            model = MODELS.build(named)
             load_checkpoint(model, path, map_location='cpu', strict=True)
             _check_alignment(model)
             if model.out_channels != self.out_channels:
@@ -134,13 +152,12 @@ class DistilledFCNSegmentor(FCNSegmentor):
         The Kullback-Leibler divergence of a cell, averaged over cells, times the square of
         the temperature, by which softening shrinks gradients (Hinton et al., section 2).
         """
-        if not self._same_images:
-            images = _normalised_again(images, self.data_preprocessor,
-                                       self._built[0].data_preprocessor)
         with torch.no_grad():
             theirs = torch.zeros_like(scores, dtype=torch.float32)
-            for model in self._built:
-                each = model.decode_head(model.extract_feat(images)).float()
+            for model, same_images in zip(self._built, self._same_images, strict=True):
+                seen = images if same_images else _normalised_again(
+                    images, self.data_preprocessor, model.data_preprocessor)
+                each = self._seen_by(model, seen)
                 if each.shape != scores.shape:
                     each = F.interpolate(each, scores.shape[-2:], mode='bilinear')
                 theirs += each / len(self._built)
@@ -152,6 +169,26 @@ class DistilledFCNSegmentor(FCNSegmentor):
                             for each in (scores, theirs))
             cells = F.kl_div(ours, theirs, reduction='none', log_target=True).sum(1)
             return cells.mean() * self.temperature ** 2
+
+    def _seen_by(self, model: nn.Module, images: Tensor) -> Tensor:
+        """A teacher's scores (N, C, h, w) of images resized, and mirrored, as drawn by chance.
+
+        Over many steps the divergence from these is, but for a constant, that from the mean
+        of the softened probabilities of all that may be drawn.
+        """
+        # Drawn on the CPU: a number from the GPU would have to be waited for.
+        scale = self.teacher_scales[int(torch.randint(len(self.teacher_scales), ()))]
+        flip = self.teacher_flip and bool(torch.randint(2, ()))
+        # Its strides divide them, so that its cells cover the image as the student's do.
+        divisor = getattr(model, 'size_divisor', 1)
+        size = tuple(max(1, round(side * scale / divisor)) * divisor
+                     for side in images.shape[-2:])
+        if images.shape[-2:] != size:
+            images = F.interpolate(images, size, mode='bilinear')
+        if flip:
+            images = images.flip(-1)
+        scores = model.decode_head(model.extract_feat(images)).float()
+        return scores.flip(-1) if flip else scores
 
 
 def _check_alignment(model: nn.Module) -> None:
