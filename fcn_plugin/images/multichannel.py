@@ -8,6 +8,7 @@ import numpy as np
 
 from ..utils.errors import InputError, MissingPackageError
 from .channels import turned
+from .lzw import check_lzw
 
 TIFF_MAGIC = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 """How TIFF files begin: of both orders of bytes, the last two of more than 4 GB."""
@@ -79,6 +80,9 @@ def _read_tiff(content: bytes, name: str) -> np.ndarray:
             if series.nbytes > max(_ALWAYS_READ, 1100 * len(content)):
                 raise InputError(f"cannot read the image '{name}': {len(content)} bytes "
                                  f'cannot hold the {series.nbytes} that its header promises')
+            for page in series.pages:
+                for at, size in zip(page.dataoffsets, page.databytecounts):
+                    check_lzw(page.keyframe, content[at:at + size])
             axes, image = series.axes, series.asarray()
     except InputError:
         raise

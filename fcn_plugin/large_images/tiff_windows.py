@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..images.lzw import check_lzw
 from ..utils.errors import InputError, MissingPackageError, UserError
 
 #: Bytes of decoded tiles that are kept, as neighbouring windows share them; and of strips,
@@ -114,6 +115,7 @@ class TiffWindows:
             # What is missing would be filled with grey.
             raise self._fault(f'{self._named(index)} cannot be decoded: its JPEG has no end')
         try:
+            check_lzw(page, data)
             segment = page.decode(data, index, **self._tables)[0][0]
         except Exception as error:  # each codec has its own
             raise self._fault(f'{self._named(index)} cannot be decoded: {error}') from error
