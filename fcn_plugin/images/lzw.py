@@ -73,7 +73,7 @@ def _layout(late: int) -> tuple[np.ndarray, np.ndarray]:
     A code is as wide as the number of entries needs, from one before the table has so many.
     """
     entries = 257 + np.maximum(np.arange(_CODES), 1)
-    widths = 9 + sum((entries >= size - 1 + late).astype(int) for size in (512, 1024, 2048))
+    widths = 9 + np.searchsorted(np.array([511, 1023, 2047]) + late, entries, side='right')
     return widths, np.concatenate([[0], np.cumsum(widths[:-1])])
 
 
