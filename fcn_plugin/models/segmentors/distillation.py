@@ -36,10 +36,11 @@ class DistilledFCNSegmentor(FCNSegmentor):
 
     Args:
         teachers (Sequence[str]): Their checkpoints.
-        teacher (dict or Sequence[dict], optional): The teachers' segmentor, as in a config's
-            ``model``, of the same classes; or one for each of them, where None is the
-            student's own. Its ``data_preprocessor`` says how its images are normalised;
-            without one, as the student's. Defaults to None: the student's own.
+        teacher (dict or Sequence[dict], optional): In what the teachers' segmentor differs
+            from the student's, in keys of a config's ``model`` (``neck=None`` where it has
+            none), with the same classes; or one for each of them. That of its
+            ``data_preprocessor`` is how its images are normalised. Defaults to None: they are
+            networks as the student.
         teacher_scales (Sequence[float]): What a teacher's images are resized by, drawn anew in
             each step for each teacher. So the student learns over the steps what they know
             of several sizes, as test-time augmentation does, at the cost of one. Defaults
@@ -91,11 +92,10 @@ class DistilledFCNSegmentor(FCNSegmentor):
         if len(each) != len(self.teachers):
             raise InputError(f'teacher has {len(each)} segmentors for {len(self.teachers)} '
                              'teachers, expected one for each, or one for all')
-        normal = {'data_preprocessor': own.get('data_preprocessor')}
-        self._models = [normal | dict(named or dict(own, type='FCNSegmentor'))
-                        for named in each]
-        self._same_images = [model['data_preprocessor'] == normal['data_preprocessor']
-                             for model in self._models]
+        self._models = [dict(own, type='FCNSegmentor') | dict(named or {}) for named in each]
+        self._same_images = [
+            model.get('data_preprocessor') == own.get('data_preprocessor')
+            for model in self._models]
 
     def init_weights(self) -> None:
         """Initialises the student, and reads the teachers: training starts with this."""
