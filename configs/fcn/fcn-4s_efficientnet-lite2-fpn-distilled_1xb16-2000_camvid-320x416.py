@@ -1,8 +1,8 @@
 # The same once more, with a fourth teacher on another backbone, and teachers that see images
 # in other sizes and mirrored. It starts from what its base has become:
-#   fcn publish \
-#       work_dirs/fcn-4s_efficientnet-lite2-fpn-distilled_1xb16-1150_camvid-320x416/iter_1150.pth \
-#       --average work_dirs/street_3000.safetensors --out work_dirs/street_1150.safetensors
+#   D=work_dirs/fcn-4s_efficientnet-lite2-fpn-distilled_1xb16-1150_camvid-320x416
+#   fcn publish $D/iter_1150.pth --average work_dirs/street_3000.safetensors \
+#       --out work_dirs/street_1150.safetensors
 # The fourth teacher comes from fcn-4s_vgg16-fpn_1xb16-1800_camvid-320x416.py. The street model
 # is the mean of the weights of two such runs and of those from which they start:
 #   python tools/train.py --amp \

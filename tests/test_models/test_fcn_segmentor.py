@@ -400,7 +400,7 @@ def test_tiles_that_cannot_be(test_cfg, message):
 
 
 def test_memory_is_that_of_a_tile(forked_python):
-    """9 million pixels: the network's first maps alone would take 72 MB as a whole."""
+    """18 million pixels: the network's first maps alone would take 141 MB as a whole."""
     pytest.importorskip('resource')
     import os
     import subprocess
@@ -416,19 +416,19 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 with torch.no_grad():
     model.test_step(image_data((600, 600)))
-    image = torch.zeros(3, 3000, 3000, dtype=torch.uint8)
-    data = image_data((1, 1), ori=(3000, 3000))
+    image = torch.zeros(3, 4200, 4200, dtype=torch.uint8)
+    data = image_data((1, 1), ori=(4200, 4200))
     data['inputs'] = [image]
     before = peak()
     sample, = model.test_step(data)
-assert sample.pred_sem_seg.data.shape == (1, 3000, 3000)
+assert sample.pred_sem_seg.data.shape == (1, 4200, 4200)
 print(peak() - before)
 """
     done = subprocess.run(
         [forked_python, '-c', code], check=True, capture_output=True, text=True,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(
             [os.path.dirname(__file__), os.environ.get('PYTHONPATH', '')])))
-    assert int(done.stdout.split()[-1]) < 40  # MiB
+    assert int(done.stdout.split()[-1]) < 70  # MiB; 28 to 47 were measured
 
 
 # --- speed_up ------------------------------------------------------------------------
