@@ -20,7 +20,7 @@ from ..models.speed_up import native_dtype
 from ..utils.config import pretrained_weights
 from ..utils.distributed import explain_lost_processes
 from ..utils.errors import DownloadError, InputError
-from ..utils.files import check_writable, naming_disk
+from ..utils.files import check_writable, naming_disk, replacing
 from ..utils.locks import alone_in
 from ..utils.paths import shown, tool_command
 from ..utils.wrappers import unwrapped
@@ -183,7 +183,8 @@ def _draw(runner: Runner, checkpoint: str) -> Path:
     dataset = runner.test_dataloader.dataset
     found = list(predict_dataset(model, dataset, spread(len(dataset), _PICTURE_ROWS)))
     path = Path(runner.work_dir, 'predictions.png')
-    save_picture(path, compare(found, model.dataset_meta))
+    with replacing(path) as beside:
+        save_picture(beside, compare(found, model.dataset_meta))
     return path
 
 

@@ -25,7 +25,7 @@ from ..runtimes.opening import path_of
 from ..runtimes.torch_backend import prediction_of, step_options
 from ..utils.config import without_images
 from ..utils.errors import InputError
-from ..utils.files import check_outputs, output_folder
+from ..utils.files import check_outputs, output_folder, replacing
 from ..utils.left_out import raise_left_out
 from ..utils.paths import PathLike
 from .inferencer import FCNInferencer, check_opacity
@@ -251,7 +251,9 @@ def save_pages(files: Sequence[Path], rows: Sequence[Result], meta: dict,
     """Writes rows of predictions into pictures, see :func:`pages` and :func:`compare`."""
     for place, file in enumerate(files):
         page = rows[place * ROWS_PER_PICTURE:(place + 1) * ROWS_PER_PICTURE]
-        vis.save_picture(file, compare(page, meta, opacity, shown))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as beside:
+            vis.save_picture(beside, compare(page, meta, opacity, shown))
 
 
 def _open_window(files: Sequence[Path]) -> None:

@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..utils.files import write_bytes
-
 
 def as_picture(image: np.ndarray) -> np.ndarray:
     """What of an image can be seen: its first three channels.
@@ -32,11 +30,14 @@ def as_picture(image: np.ndarray) -> np.ndarray:
 
 
 def save_picture(path: Path, picture: np.ndarray) -> None:
-    """Writes an RGB picture, (H, W, 3) uint8, by the path's suffix."""
+    """Writes an RGB picture, (H, W, 3) uint8, by the path's suffix.
+
+    It is whole at once where it is written by :func:`~fcn_plugin.utils.files.replacing`.
+    """
     # In memory first: where a disk takes only a part of a JPEG, Pillow says nothing of it.
     content = io.BytesIO()
     # the level halves the time of a large PNG for a few per cent of its size
     Image.fromarray(picture).save(
         content, Image.registered_extensions().get(path.suffix.lower()), quality=92,
         compress_level=3)
-    write_bytes(path, content.getvalue())
+    path.write_bytes(content.getvalue())

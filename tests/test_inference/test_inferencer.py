@@ -1,6 +1,8 @@
 """The inferencer and its results."""
 import errno
+import os
 import re
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -385,6 +387,32 @@ def test_save_a_result(segment, photos, tmp_path):
         result.save(tmp_path / 'out')
     assert result.save(tmp_path / 'one.webp') == [tmp_path / 'one.webp']
     assert Image.open(tmp_path / 'one.webp').size == result.overlay().shape[1::-1]
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='processes fork on POSIX alone')
+def test_what_a_killed_process_left_is_gone_once_it_is_written_again(tmp_path, monkeypatch):
+    """A picture lay half beside half of itself, under a name that nobody wrote again."""
+    result = Result(noise(4, 5), np.zeros((4, 5), np.uint8), ('a', 'b'),
+                    vis.default_palette(2), path=Path('photo.png'))
+    for place in range(2):  # of the two files
+        child = os.fork()
+        if not child:
+            replace, done = os.replace, []
+
+            def killed(*paths, done=done, replace=replace, place=place):
+                if len(done) == place:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                done.append(replace(*paths))
+
+            try:
+                monkeypatch.setattr(os, 'replace', killed)
+                result.save(tmp_path, overwrite=True)
+            finally:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == signal.SIGKILL
+        assert any('part' in path.name for path in tmp_path.iterdir())
+        files = result.save(tmp_path, overwrite=True)
+        assert sorted(tmp_path.iterdir()) == sorted(files)
 
 
 def test_save_more_classes_than_8_bits_hold(tmp_path):
