@@ -26,11 +26,10 @@ def check_lzw(page: Any, data: bytes) -> None:
         return
     packed = np.frombuffer(data, np.uint8)
     if page.fillorder == 2:
-        packed = np.packbits(np.unpackbits(packed, bitorder='little'))
+        packed = _TURNED[packed]
     lowest_first = bool(packed[0] == 0 and packed[1] & 1)
     widths, starts = _WIDTHS[lowest_first], _STARTS[lowest_first]
     total = 8 * len(packed)
-    packed = np.append(packed, np.zeros(3, np.uint8)).astype(np.uint32)
     place, count = 0, 64
     while place + 9 <= total:
         at = place + starts[:count]
@@ -59,7 +58,9 @@ def _codes(packed: np.ndarray, at: np.ndarray, widths: np.ndarray,
     """The codes that begin at these bits."""
     byte, bit = at // 8, at % 8
     width = widths[:len(at)]
-    parts = [packed[byte + place] for place in range(3)]
+    # What of these three bytes lies beyond the end is no part of a code.
+    parts = [packed[np.minimum(byte + place, len(packed) - 1)].astype(np.int64)
+             for place in range(3)]
     if lowest_first:
         joined = (parts[0] | parts[1] << 8 | parts[2] << 16) >> bit
     else:
@@ -77,4 +78,6 @@ def _layout(late: int) -> tuple[np.ndarray, np.ndarray]:
     return widths, np.concatenate([[0], np.cumsum(widths[:-1])])
 
 
+#: A byte's bits in the other order.
+_TURNED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8), bitorder='little'))
 _WIDTHS, _STARTS = zip(_layout(0), _layout(1))

@@ -81,6 +81,8 @@ def _read_tiff(content: bytes, name: str) -> np.ndarray:
                 raise InputError(f"cannot read the image '{name}': {len(content)} bytes "
                                  f'cannot hold the {series.nbytes} that its header promises')
             for page in series.pages:
+                if page is None:  # a missing one: it is zeros
+                    continue
                 for at, size in zip(page.dataoffsets, page.databytecounts):
                     check_lzw(page.keyframe, content[at:at + size])
             axes, image = series.axes, series.asarray()

@@ -1,4 +1,5 @@
 """Bytes packed by LZW: what is refused before imagecodecs sees it, and nothing else."""
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -86,6 +87,19 @@ def test_either_order_of_bits(lowest_first):
                        ((256, 256, 511), 18)):
         with pytest.raises(ValueError, match=f'at bit {bit} names an entry of a table'):
             check_lzw(PAGE, packed(*codes))
+
+
+@pytest.mark.parametrize('fillorder', [1, 2])
+def test_memory(fillorder):
+    """A strip may be as large as a quarter of a gigabyte."""
+    packed = imagecodecs.lzw_encode(bytes(range(256)) * 20_000)
+    if fillorder == 2:
+        packed = imagecodecs.bitorder_decode(packed)
+    tracemalloc.start()
+    check_lzw(SimpleNamespace(compression=5, fillorder=fillorder), packed)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < fillorder * len(packed) + 1_000_000
 
 
 def test_other_packings_are_left_alone():
