@@ -39,8 +39,12 @@ def read_channels(content: bytes, name: str) -> np.ndarray:
         image = _read_tiff(content, name)
     else:
         _check_chunks(content, name)
-        decoded = cv2.imdecode(np.frombuffer(content, np.uint8),
-                               cv2.IMREAD_UNCHANGED) if content else None
+        try:
+            decoded = cv2.imdecode(np.frombuffer(content, np.uint8),
+                                   cv2.IMREAD_UNCHANGED) if content else None
+        except cv2.error as error:  # of more pixels than it reads
+            raise InputError(f"cannot read the image '{name}': OpenCV refuses it "
+                             f'({error.err})') from error
         if decoded is None:
             raise InputError(f"cannot read the image '{name}': it is no TIFF, and OpenCV "
                              'cannot decode it')

@@ -3,6 +3,7 @@ import contextlib
 import io
 import json
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -95,6 +96,16 @@ def test_colours_take_four_bytes_a_pixel(tmp_path):
         Image.new(mode, (3, 2), pixel).save(tmp_path / 'mask.png')
         values = read_mask(tmp_path / 'mask.png').values
         assert values.dtype == np.int32 and (values == value).all(), mode
+
+
+def test_a_png_of_more_pixels_than_opencv_reads():
+    """An error of OpenCV's own, which names no file."""
+    header = struct.pack('>IIBBBBB', 262144, 393216, 16, 0, 0, 0, 0)
+    content = b'\x89PNG\r\n\x1a\n' + b''.join(
+        struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+        for kind, data in ((b'IHDR', header), (b'IDAT', zlib.compress(b'0')), (b'IEND', b'')))
+    with pytest.raises(InputError, match="image 'a.png': OpenCV refuses it .*PIXELS"):
+        read_channels(content, 'a.png')
 
 
 def test_tiff_directories_that_lie_over_one_another():
