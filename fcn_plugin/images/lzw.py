@@ -10,7 +10,7 @@ _CLEAR, _END = 256, 257
 _CODES = 4096
 
 
-def check_lzw(page: Any, data: bytes) -> None:
+def check_lzw(page: Any, data: bytes | memoryview) -> None:
     """Raises ValueError where a tile or strip names an entry that its table does not have.
 
     The first code after a clearing of the table stands for a byte. imagecodecs (2026.3.6)
@@ -20,7 +20,7 @@ def check_lzw(page: Any, data: bytes) -> None:
 
     Args:
         page (tifffile.TiffPage): Whose it is; other packings than LZW are left alone.
-        data (bytes): The tile or strip as it lies in the file.
+        data (bytes or memoryview): The tile or strip as it lies in the file.
     """
     if page.compression != _LZW or len(data) < 2:
         return
@@ -41,8 +41,7 @@ def check_lzw(page: Any, data: bytes) -> None:
         if codes[0] > _END:
             raise ValueError(f'the code {codes[0]} at bit {place} names an entry of a table '
                              'that is empty')
-        ends = np.flatnonzero(codes >= _CLEAR)
-        ends = ends[codes[ends] <= _END]
+        ends = np.flatnonzero((codes == _CLEAR) | (codes == _END))
         if len(ends):
             if codes[ends[0]] == _END:
                 return

@@ -88,7 +88,7 @@ def _read_tiff(content: bytes, name: str) -> np.ndarray:
                 if page is None:  # a missing one: it is zeros
                     continue
                 for at, size in zip(page.dataoffsets, page.databytecounts):
-                    check_lzw(page.keyframe, content[at:at + size])
+                    check_lzw(page.keyframe, memoryview(content)[at:at + size])
             axes, image = series.axes, series.asarray()
     except InputError:
         raise

@@ -222,8 +222,7 @@ def test_each_teacher_may_be_another_network(taught, tmp_path):
 def test_teachers_see_images_resized_and_mirrored(taught):
     """The mean over steps is that over all views, but for what does not depend on ours."""
     model = network(0, type='DistilledFCNSegmentor', teachers=taught().teachers[:1],
-                    blended=0.,
-                    teacher_scales=(0.5, 1, 2), teacher_flip=True)
+                    blended=0., teacher_scales=(0.5, 1, 2), teacher_flip=True)
     images, samples = batch(model, (64, 128))
     ours = (model._score(images) / 2).log_softmax(1)
 
