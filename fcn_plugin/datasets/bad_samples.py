@@ -7,6 +7,7 @@ from PIL import Image
 
 from ..images.exif import EXCHANGING_SIDES, orientation_of
 from ..images.multichannel import tiff_size
+from ..images.opening import open_picture
 from ..utils.errors import InputError
 
 CHOICES = ('error', 'skip')
@@ -40,7 +41,7 @@ def check_file(path: str) -> None:
     if not size:
         raise BadSampleError(f"cannot use '{path}': the file is empty")
     try:
-        with Image.open(path) as picture:  # reads the header; refuses bombs
+        with open_picture(path) as picture:  # reads the header; refuses bombs
             kind = picture.format
             with open(path, 'rb') as file:
                 file.seek(max(0, size - 64))

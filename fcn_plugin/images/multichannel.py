@@ -1,5 +1,6 @@
 """Reads images of any number of channels; needs neither torch nor mmcv."""
 import io
+import math
 import struct
 from pathlib import Path
 
@@ -84,9 +85,9 @@ def _read_tiff(content: bytes, name: str) -> np.ndarray:
             if series.nbytes > max(_ALWAYS_READ, 1100 * len(content)):
                 raise InputError(f"cannot read the image '{name}': {len(content)} bytes "
                                  f'cannot hold the {series.nbytes} that its header promises')
-            for page in series.pages:
-                if page is None:  # a missing one: it is zeros
-                    continue
+            pages = [page for page in series.pages if page is not None]  # None: of zeros
+            _check_segments(pages, name)
+            for page in pages:
                 for at, size in zip(page.dataoffsets, page.databytecounts):
                     check_lzw(page.keyframe, memoryview(content)[at:at + size])
             axes, image = series.axes, series.asarray()
@@ -105,6 +106,22 @@ def _read_tiff(content: bytes, name: str) -> np.ndarray:
                          'width X and one axis of channels')
     channels, = set(axes) - {'Y', 'X'}
     return image.transpose([axes.index(axis) for axis in ('Y', 'X', channels)])
+
+
+def _check_segments(pages: list, name: str) -> None:
+    """Raises ValueError where pages of a TIFF list too few tiles or strips, or all are empty.
+
+    Single ones may be empty: GDAL leaves out those of which nothing is known.
+    """
+    for page in pages:
+        listed = min(len(page.dataoffsets), len(page.databytecounts))
+        expected = math.prod(page.chunked)
+        if listed < expected:
+            raise InputError(f"cannot read the image '{name}': it is damaged, as it lists "
+                             f'{listed} tiles or strips, expected {expected}')
+    if not any(size and at for page in pages
+               for at, size in zip(page.dataoffsets, page.databytecounts)):
+        raise InputError(f"cannot read the image '{name}': all its tiles or strips are empty")
 
 
 def _check_directories(content: bytes, name: str) -> None:

@@ -1,6 +1,5 @@
 """Image files, and images in memory, to RGB arrays."""
 import glob
-import io
 import os
 import re
 import warnings
@@ -16,6 +15,7 @@ from ..utils.errors import InputError
 from ..utils.names import written_by_predict
 from ..utils.paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES, WEIGHT_SUFFIXES, PathLike
 from .multichannel import TIFF_MAGIC, check_channels, read_channels
+from .opening import open_picture
 
 _IN_MEMORY = (bytes, bytearray, memoryview)
 #: Pixels above which Pillow refuses an image, as a small file could fill the memory.
@@ -89,9 +89,7 @@ def read_image(source: PathLike | bytes) -> np.ndarray:
         with warnings.catch_warnings():
             # An image of 100 megapixels is slow, not an attack.
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            # By its path Pillow (13) garbles a grey TIFF that is to be turned.
-            with io.BytesIO(source) if in_memory else open(source, 'rb') as content, \
-                    Image.open(content) as file:
+            with open_picture(source) as file:
                 return _pil_to_rgb(file)
     except FileNotFoundError:
         raise

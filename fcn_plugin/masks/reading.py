@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 
 from ..images.exif import EXCHANGING_SIDES, is_stored_in_16_bits, orientation_of, pages_of
 from ..images.multichannel import read_channels
+from ..images.opening import open_picture
 from ..images.reading import why_unknown
 from ..utils.errors import InputError
 
@@ -50,7 +51,7 @@ def read_mask(path: Path) -> Mask:
             channels of 16 bits.
     """
     try:
-        with open(path, 'rb') as content, Image.open(content) as file:  # as in read_image
+        with open_picture(path) as file:
             deep = is_stored_in_16_bits(file)
             pages, mode = pages_of(file), file.mode
             turned = orientation_of(file) != 1

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..images.exif import EXCHANGING_SIDES, is_stored_in_16_bits, orientation_of, pages_of
+from ..images.opening import open_picture
 from ..images.reading import why_unknown
 from ..layouts.find_pairs import Pair, Pairing
 from ..masks.encoding import IGNORE, Encoding, nearest_labels
@@ -111,7 +112,7 @@ def _inspect(pair: Pair) -> Inspected:
         return Inspected(pair, f'{pair.image!s:.200}: a tab or line break in the name cannot '
                          'stand in a list; rename it')
     try:
-        with open(pair.image, 'rb') as content, Image.open(content) as image:  # see read_image
+        with open_picture(pair.image) as image:
             halved = is_stored_in_16_bits(image) and image.mode.startswith('RGB')
             pages = pages_of(image)
             image.load()

@@ -1,0 +1,49 @@
+"""Opens a picture with Pillow, once it is known that nothing of it would be made up."""
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image, ImageFile
+
+from ..utils.errors import InputError
+
+_PLANES, _BITS = 284, 258  # tags of TIFF
+_APART = 2  # channels, in TIFF's words for planes
+
+
+@contextmanager
+def open_picture(source: str | Path | bytes) -> Iterator[ImageFile.ImageFile]:
+    """An open picture, whose pixels are read later; it is closed afterwards.
+
+    Args:
+        source (str, Path or bytes): The file, or what it holds.
+
+    Raises:
+        ValueError: If it is a TIFF that lacks tiles or strips. Pillow (12) would read zeros
+            in their place, or other bytes of the file.
+        PIL.UnidentifiedImageError: If Pillow knows no picture in it.
+    """
+    # By its path Pillow (13) garbles a grey TIFF that is to be turned.
+    with open(source, 'rb') if isinstance(source, (str, Path)) else io.BytesIO(source) as (
+            content), Image.open(content) as picture:
+        if picture.format == 'TIFF':
+            _check_segments(picture)
+        yield picture
+
+
+def _check_segments(picture: ImageFile.ImageFile) -> None:
+    """Looks at those that nothing packs: of all others libtiff says what is missing."""
+    segments = [each for each in picture.tile if each.codec_name == 'raw']
+    present = [each.extents for each in segments if each.offset and each.extents]
+    missing = len(segments) - len(present)
+    if missing:
+        raise InputError(f'{missing} of its {len(segments)} tiles or strips are missing: '
+                         'write it again in full (gdal_translate)')
+    tags = getattr(picture, 'tag_v2', {})
+    planes = len(tags[_BITS]) if tags.get(_PLANES) == _APART else 1
+    expected = picture.width * picture.height * planes
+    held = sum((right - left) * (bottom - top) for left, top, right, bottom in present)
+    if segments and held < expected:
+        raise InputError(f'it is damaged, as its {len(segments)} tiles or strips hold {held} '
+                         f'of {expected} pixels')
