@@ -28,7 +28,7 @@ def is_stored_in_16_bits(image: ImageFile.ImageFile) -> bool:
     return ';16' in str(image.tile)
 
 
-def pages_of(image: Image.Image) -> int:
+def pages_of(image: ImageFile.ImageFile) -> int:
     """How many pages of its size an open file has, of which readers take the first.
 
     Smaller copies and masks of transparency in a TIFF do not count, nor does what phones add
@@ -37,11 +37,12 @@ def pages_of(image: Image.Image) -> int:
     count = 1
     if image.format == 'MPO':
         return count
-    size = image.size
+    size, tile = image.size, image.tile
     with contextlib.suppress(Exception):  # a damaged page behind the first hurts nobody
         for place in range(1, getattr(image, 'n_frames', 1)):
             image.seek(place)
             kind = getattr(image, 'tag_v2', {}).get(_KIND_OF_PAGE, 0)
             count += image.size == size and not kind & (_COPY | _TRANSPARENCY)
     image.seek(0)
+    image.tile = tile  # which open_picture may have mended
     return count

@@ -1,8 +1,9 @@
-"""Opens a picture with Pillow, once it is known that nothing of it would be made up."""
+"""Opens a picture with Pillow, so that its pixels are those of the file."""
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageFile
 
@@ -10,6 +11,9 @@ from ..utils.errors import InputError
 
 _PLANES, _BITS = 284, 258  # tags of TIFF
 _APART = 2  # channels, in TIFF's words for planes
+#: Pillow (13) exchanges the bytes of packed numbers of a big-endian file, which libtiff has
+#: exchanged: what it says of them, and what they are then, in the machine's order.
+_EXCHANGED = {'I;16BS': 'I;16NS', 'I;32BS': 'I;32NS', 'F;32BF': 'F;32NF'}
 
 
 @contextmanager
@@ -29,7 +33,15 @@ def open_picture(source: str | Path | bytes) -> Iterator[ImageFile.ImageFile]:
             content), Image.open(content) as picture:
         if picture.format == 'TIFF':
             _check_segments(picture)
+            picture.tile = list(map(_in_right_order, picture.tile))
         yield picture
+
+
+def _in_right_order(segment: Any) -> Any:
+    kind, *others = segment.args
+    if segment.codec_name != 'libtiff' or kind not in _EXCHANGED:
+        return segment
+    return segment._replace(args=(_EXCHANGED[kind], *others))
 
 
 def _check_segments(picture: ImageFile.ImageFile) -> None:

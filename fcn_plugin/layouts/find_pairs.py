@@ -6,7 +6,8 @@ from collections.abc import Callable, Container, Hashable, Iterable, Iterator, S
 from pathlib import Path
 from typing import NamedTuple
 
-from ..masks.reading import looks_like_masks
+from PIL import Image
+
 from ..utils.errors import InputError
 from ..utils.names import plain
 from ..utils.paths import IMAGE_SUFFIXES
@@ -210,7 +211,7 @@ def sort_out(root: Path, images: str | None, masks: str | None,
 
     def speaks(of: set[str], folder: Path) -> bool:
         return any(of & set(words(part)) for part in folder.parts[above:])
-    looks = {place: not speaks(NOT_SEEN - REGIONS, place[0]) and looks_like_masks(paths)
+    looks = {place: not speaks(NOT_SEEN - REGIONS, place[0]) and _look_like_masks(paths)
              for place, paths in undecided.items()}
     # Where the names speak of edges or coloured copies alone, others have the masks.
     known = any(not speaks(OTHERS, path.parent) for path in roles['mask'])
@@ -373,3 +374,20 @@ def _common_affix(images: Iterable[str],
     (affix, count), = found.most_common(1) or [(None, 0)]
     most = max(found.total(), min(len(names), len(masks)))
     return affix if count > most / 2 else None
+
+
+def _look_like_masks(paths: Sequence[Path]) -> bool:
+    """Whether the first few pictures have few values, in large areas."""
+    seen = 0
+    for path in paths[:20]:
+        try:
+            with Image.open(path) as picture:
+                few = picture.convert('RGB').getcolors(64)
+        except (OSError, SyntaxError, ValueError):
+            continue
+        if not few:
+            return False
+        seen += 1
+        if seen == 3:
+            break
+    return seen > 0

@@ -53,7 +53,7 @@ def read_mask(path: Path) -> Mask:
     try:
         with open_picture(path) as file:
             deep = is_stored_in_16_bits(file)
-            pages, mode = pages_of(file), file.mode
+            pages, mode, kind_of_file = pages_of(file), file.mode, file.format
             turned = orientation_of(file) != 1
             image = ImageOps.exif_transpose(file) if turned else file
             if mode in ('PA', 'LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
@@ -63,7 +63,7 @@ def read_mask(path: Path) -> Mask:
         if deep and pixels.ndim == 3:
             pixels = _of_16_bits(path, pixels)
     except Image.UnidentifiedImageError:
-        raise InputError(why_unknown(path)) from None
+        return Mask(_unknown_to_pillow(path), False, False, 'grey of a type that Pillow lacks')
     except InputError:
         raise
     except Exception as error:  # Pillow answers damaged files with almost any error
@@ -72,17 +72,12 @@ def read_mask(path: Path) -> Mask:
         raise InputError(f'it has {pages} pages, expected one whose values are the classes; '
                          'save that as PNG')
     if pixels.ndim == 2:
-        if pixels.dtype.kind == 'f':  # no number stands for no label
-            pixels = np.where(np.isnan(pixels), -1, pixels)
-            if not (pixels == np.rint(pixels)).all():
-                raise InputError('its pixels are fractions, not labels: save the numbers of '
-                                 'classes as PNG')
-        pixels = pixels.astype(np.int64 if pixels.dtype.kind == 'f' else np.int32)
+        pixels = _whole(pixels)
         kind = dict(P='palette', L='grey')
         kind['1'] = 'black and white'
-        # mmcv reads masks without turning them.
-        plain = not turned and mode != 'RGB' and (
-            mode in ('P', 'L', '1') or (pixels.min() >= 0 and pixels.max() <= 255))
+        # mmcv reads masks without turning them, and a TIFF not as open_picture does.
+        plain = not turned and mode != 'RGB' and (mode in ('P', 'L', '1') or (
+            kind_of_file != 'TIFF' and pixels.min() >= 0 and pixels.max() <= 255))
         return Mask(pixels, False, plain, kind.get(mode, f'grey of 16 bits or more ({mode})'),
                     turned, [int.from_bytes(entries[3 * i:3 * i + 3], 'big')
                              for i in range(256)] if entries else [])
@@ -100,6 +95,27 @@ def read_mask(path: Path) -> Mask:
     if grey:
         return Mask(values, False, False, f'grey in {len(mode)} channels', turned)
     return Mask(values, True, False, mode, turned)
+
+
+def _whole(pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype.kind != 'f':
+        return pixels.astype(np.int32)
+    pixels = np.where(np.isnan(pixels), -1, pixels)  # no number stands for no label
+    if not (pixels == np.rint(pixels)).all():
+        raise InputError('its pixels are fractions, not labels: save the numbers of classes '
+                         'as PNG')
+    return pixels.astype(np.int64)
+
+
+def _unknown_to_pillow(path: Path) -> np.ndarray:
+    """Labels of a TIFF of a type that Pillow lacks, such as NumPy's int64."""
+    try:
+        pixels = read_channels(path.read_bytes(), str(path))
+    except (InputError, ImportError):
+        pixels = np.empty((0, 0, 0))
+    if pixels.shape[2] != 1:
+        raise InputError(why_unknown(path))
+    return _whole(pixels[..., 0])
 
 
 def _of_16_bits(path: Path, pixels: np.ndarray) -> np.ndarray:
@@ -174,20 +190,3 @@ def read_label_png(path: str | Path) -> np.ndarray:
             f'{path} is an image of mode {mask.mode}, expected palette indices or one '
             'channel of integers: the pixels of a mask are class numbers')
     return mask.values
-
-
-def looks_like_masks(paths: Sequence[Path]) -> bool:
-    """Whether the first few pictures have few values, in large areas."""
-    seen = 0
-    for path in paths[:20]:
-        try:
-            with Image.open(path) as picture:
-                few = picture.convert('RGB').getcolors(64)
-        except (OSError, SyntaxError, ValueError):
-            continue
-        if not few:
-            return False
-        seen += 1
-        if seen == 3:
-            break
-    return seen > 0

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from PIL import Image
 from rich.progress import track
 
 from ..images.inputs import DARK
@@ -181,17 +180,14 @@ def _named(lines: Sequence[str], folder: Path | None) -> list[str]:
 
 def _through_palette(names: ClassNames, found: list[Inspected]) -> ClassNames:
     """Names of colours as names of values, where all masks have one palette, or are grey."""
-    palettes = set()
-    for item in found:
-        with Image.open(item.pair.mask) as mask:
-            palettes.add(bytes((mask.getpalette() or ()) if mask.mode == 'P' else ()))
-    entries = palettes.pop()
+    entries = {value: colour for item in found for value, colour in item.palette.items()}
+    one = all(item.palette.items() <= entries.items() and bool(item.palette) == bool(entries)
+              for item in found)
     used = sorted({value for item in found for value in item.counts if value is not None})
     greys = {value * 0x010101: value for value in used}
-    if palettes or not entries and not greys.keys() <= names.names.keys():
+    if not one or not entries and not greys.keys() <= names.names.keys():
         return names
-    values = {int.from_bytes(entries[3 * v:3 * v + 3], 'big'): v
-              for v in reversed(used)} if entries else greys
+    values = {entries[value]: value for value in reversed(used)} if entries else greys
     # Colours that no mask has keep their places in the list under values that none has.
     renamed = {values.get(colour, 1000 + i): name
                for i, (colour, name) in enumerate(names.names.items())}

@@ -87,3 +87,55 @@ def test_files_are_closed(tmp_path):
     with open_picture(tmp_path / 'a.tif') as picture:
         file = picture.fp
     assert file.closed and picture.fp is None
+
+
+# --- numbers of other types and orders -------------------------------------------------
+
+NUMBERS = np.arange(40 * 24).reshape(40, 24) % 23
+
+
+@pytest.mark.parametrize('how', [
+    dict(), dict(compression='zlib'), dict(compression='lzw'),
+    dict(compression='packbits', rowsperstrip=7), dict(compression='zlib', tile=(16, 16))])
+@pytest.mark.parametrize('order', '<>')
+@pytest.mark.parametrize('kind', ['uint8', 'uint16', 'int16', 'uint32', 'int32', 'uint64',
+                                  'int64', 'float16', 'float32', 'float64'])
+def test_masks_of_any_type_in_either_order_of_bytes(tmp_path, kind, order, how):
+    """Pillow exchanges the bytes of some that are packed, and lacks others."""
+    path, numbers = tmp_path / 'a.tif', NUMBERS.astype(kind)
+    if kind[0] != 'u':
+        numbers[:2] = -1  # no label
+    write(path, numbers, byteorder=order, **how)
+    mask = read_mask(path)
+    assert (mask.values == numbers).all() and not mask.colours
+    assert mask.plain == (kind == 'uint8')  # others are not left to mmcv's reader
+
+
+def test_smaller_copies_behind_a_mask_change_nothing(tmp_path):
+    path = tmp_path / 'a.tif'
+    with tifffile.TiffWriter(path, byteorder='>') as file:
+        for side in (1, 2):
+            file.write(NUMBERS[::side, ::side].astype(np.int16), subfiletype=side - 1,
+                       photometric='minisblack', compression='zlib', metadata=None)
+    assert (read_mask(path).values == NUMBERS).all()
+
+
+def test_fractions_of_a_type_that_pillow_lacks(tmp_path):
+    write(tmp_path / 'a.tif', NUMBERS / 2)
+    with pytest.raises(ValueError, match='its pixels are fractions, not labels'):
+        read_mask(tmp_path / 'a.tif')
+
+
+@pytest.mark.parametrize('how', [
+    dict(), dict(compression='lzw', predictor=True), dict(tile=(16, 16)), dict(rowsperstrip=7),
+    dict(compression='zlib', tile=(16, 16))])
+@pytest.mark.parametrize('order', '<>')
+@pytest.mark.parametrize('kind, channels', [
+    ('int16', 1), ('int32', 1), ('float32', 1), ('uint16', 1), ('uint16', 3)])
+def test_images_of_16_bits_lose_the_lower_ones(tmp_path, kind, channels, order, how):
+    image = np.random.default_rng(0).integers(0, 2 ** 15, (40, 24, channels))
+    expected = np.broadcast_to(image >> 8, (40, 24, 3))
+    if kind == 'float32':
+        image = image >> 8
+    write(tmp_path / 'a.tif', image.astype(kind).squeeze(), byteorder=order, **how)
+    np.testing.assert_array_equal(read_image(tmp_path / 'a.tif'), expected)

@@ -210,3 +210,21 @@ def test_masks_of_sides_are_of_classes_and_images_to_test_on_need_none(tmp_path)
     found = find_class_masks(tmp_path)
     assert found.classes == ['left', 'right'] and len(found.of_image) == 2
     assert not found.pairing.lone_images
+
+
+def test_few_values_are_masks_even_behind_files_that_are_none(tmp_path):
+    (tmp_path / 'x').mkdir()
+    (tmp_path / 'y').mkdir()
+    (tmp_path / 'y/0.png').write_bytes(b'')
+    for i in range(5):
+        Image.effect_noise((9, 9), 90).convert('RGB').save(tmp_path / f'x/{i}.png')
+        if i:
+            Image.fromarray(np.arange(60, dtype=np.uint8).reshape(6, 10)).save(
+                tmp_path / f'y/{i}.png')
+    pairs = find_pairs(tmp_path).pairs
+    assert [(p.image.parent.name, p.mask.parent.name) for p in pairs] == [('x', 'y')] * 5
+    for i in range(1, 5):
+        Image.fromarray(np.arange(70, dtype=np.uint8).reshape(7, 10)).save(
+            tmp_path / f'y/{i}.png')
+    with pytest.raises(InputError):
+        find_pairs(tmp_path)

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from fcn_plugin.masks.reading import CUT_OUT, label_pngs, looks_like_masks, read_mask
+from fcn_plugin.masks.reading import CUT_OUT, label_pngs, read_mask
 
 VALUES = np.array([[0, 1, 255], [2, 1, 0]], np.uint8)
 LARGE = VALUES.repeat(8, 0).repeat(8, 1)
@@ -89,12 +89,3 @@ def test_files_by_name_whatever_the_letters_of_their_ends(tmp_path):
     for name in reversed(names):
         (tmp_path / name).touch()
     assert [path.name for path in label_pngs(tmp_path)] == names
-
-
-def test_few_values_are_masks_even_behind_files_that_are_none(tmp_path):
-    (tmp_path / 'a.png').write_bytes(b'')
-    Image.fromarray(np.arange(60, dtype=np.uint8).reshape(6, 10)).save(tmp_path / 'b.png')
-    Image.fromarray(np.arange(70, dtype=np.uint8).reshape(7, 10)).save(tmp_path / 'c.png')
-    named = [tmp_path / f'{name}.png' for name in 'abc']
-    assert looks_like_masks(named[:2]) and not looks_like_masks(named)
-    assert not looks_like_masks(named[:1])

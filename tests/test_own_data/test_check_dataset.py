@@ -9,6 +9,7 @@ from unicodedata import normalize
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 from PIL import Image, ImageOps
@@ -712,6 +713,11 @@ def test_a_split_is_made_once_and_for_all(tmp_path):
 # --- values ----------------------------------------------------------------------
 
 
+def save_tiff(path, array, **how):
+    path.parent.mkdir(exist_ok=True)
+    tifffile.imwrite(path.with_suffix('.tif'), array, metadata=None, **how)
+
+
 def spread(tmp_path, saver, values=(0, 1, 2), size=SIZE):
     """Pairs whose masks a function writes."""
     size = max(size[0], 3 * len(values)), size[1]  # thinner bands would be a gradient
@@ -777,6 +783,9 @@ FORMATS = {
     'rgba': lambda path, array: save(path, np.dstack(
         [COLOURS[array], np.full(array.shape, 255, np.uint8)])),
     'grey in rgb': lambda path, array: save(path, np.dstack([array.astype(np.uint8)] * 3)),
+    'tiff of 64 bits': lambda path, array: save_tiff(path, array.astype(np.int64)),
+    'packed tiff, high bytes first': lambda path, array: save_tiff(
+        path, array.astype(np.int16), byteorder='>', compression='zlib'),
 }
 
 
@@ -785,7 +794,7 @@ def test_formats(tmp_path, name):
     """Whatever the file: training sees the labels that were drawn."""
     checked = check_dataset(spread(tmp_path, FORMATS[name]))
     assert not checked.faults
-    assert checked.convert == (name in ('rgb', 'rgba', 'grey in rgb'))
+    assert checked.convert == (name not in ('palette', '16 bits', 'black and white'))
     config = Config.fromfile(write_config(checked, tmp_path / 'out'))
     assert (tmp_path / 'out' / 'masks').exists() == checked.convert
     for split, items in checked.splits.items():
@@ -1065,8 +1074,9 @@ def test_colours_of_a_palette_have_names(tmp_path):
     assert 'without a name in labelmap.txt: 0 (3' in check_dataset(tmp_path).faults[0]
 
 
-def test_grey_colours_have_names(tmp_path):
-    spread(tmp_path, FORMATS['grey in rgb'], (0, 255))
+@pytest.mark.parametrize('kind', ['grey in rgb', 'tiff of 64 bits'])
+def test_grey_colours_have_names(tmp_path, kind):
+    spread(tmp_path, FORMATS[kind], (0, 255))
     write_names(tmp_path, 'class_dict.csv', 'name,r,g,b\nroad,255,255,255\nother,0,0,0\n')
     checked = check_dataset(tmp_path)
     assert checked.encoding.classes == ['road', 'other'] and not checked.faults
