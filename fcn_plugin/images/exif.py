@@ -1,6 +1,7 @@
 """What files say of a picture: how cameras have turned it, its bits and its pages."""
 import contextlib
 
+import numpy as np
 from PIL import Image, ImageFile
 
 #: Orientations that exchange height and width.
@@ -46,3 +47,16 @@ def pages_of(image: ImageFile.ImageFile) -> int:
     image.seek(0)
     image.tile = tile  # which open_picture may have mended
     return count
+
+
+def turn(values: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns a mask as viewers turn an image.
+
+    Args:
+        values (np.ndarray): (H, W).
+        orientation (int): Of EXIF, 1 to 8.
+    """
+    if orientation in EXCHANGING_SIDES:
+        values = values.T
+    mirrored_rows, mirrored_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return values[::-1 if mirrored_rows else 1, ::-1 if mirrored_columns else 1]

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
-from ..images.exif import EXCHANGING_SIDES, is_stored_in_16_bits, orientation_of, pages_of
+from ..images.exif import is_stored_in_16_bits, orientation_of, pages_of
 from ..images.multichannel import read_channels
 from ..images.opening import open_picture
 from ..images.reading import why_unknown
@@ -54,7 +54,7 @@ def read_mask(path: Path) -> Mask:
         with open_picture(path) as file:
             deep = is_stored_in_16_bits(file)
             pages, mode, kind_of_file = pages_of(file), file.mode, file.format
-            turned = orientation_of(file) != 1
+            turned, most = orientation_of(file) != 1, _most_of(file)
             image = ImageOps.exif_transpose(file) if turned else file
             if mode in ('PA', 'LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
                 mode = 'RGBA'
@@ -62,6 +62,8 @@ def read_mask(path: Path) -> Mask:
             entries = bytes(image.getpalette() or ()) if mode == 'P' else b''
         if deep and pixels.ndim == 3:
             pixels = _of_16_bits(path, pixels)
+        if most and pixels.ndim == 2:
+            pixels = np.rint(pixels * (most / (255 if mode == 'L' else 65535)))
     except Image.UnidentifiedImageError:
         return Mask(_unknown_to_pillow(path), False, False, 'grey of a type that Pillow lacks')
     except InputError:
@@ -76,7 +78,7 @@ def read_mask(path: Path) -> Mask:
         kind = dict(P='palette', L='grey')
         kind['1'] = 'black and white'
         # mmcv reads masks without turning them, and a TIFF not as open_picture does.
-        plain = not turned and mode != 'RGB' and (mode in ('P', 'L', '1') or (
+        plain = not turned and not most and mode != 'RGB' and (mode in ('P', 'L', '1') or (
             kind_of_file != 'TIFF' and pixels.min() >= 0 and pixels.max() <= 255))
         return Mask(pixels, False, plain, kind.get(mode, f'grey of 16 bits or more ({mode})'),
                     turned, [int.from_bytes(entries[3 * i:3 * i + 3], 'big')
@@ -95,6 +97,13 @@ def read_mask(path: Path) -> Mask:
     if grey:
         return Mask(values, False, False, f'grey in {len(mode)} channels', turned)
     return Mask(values, True, False, mode, turned)
+
+
+def _most_of(file: ImageFile.ImageFile) -> int:
+    """What a PGM says is white, if its numbers are not read as they are: Pillow makes 255, or
+    65,535, of it."""
+    unscaled = not file.tile or not file.tile[0].codec_name.startswith('ppm')
+    return 0 if unscaled else int(file.tile[0].args[1])
 
 
 def _whole(pixels: np.ndarray) -> np.ndarray:
@@ -140,19 +149,6 @@ def _is_cut_out(values: np.ndarray, alpha: np.ndarray) -> bool:
     beside = there[:, 1:] & there[:, :-1]
     like = (values[:, 1:] == values[:, :-1])[beside]
     return not values[there].any() or like.size > 0 and bool(like.mean() < 0.5)
-
-
-def turn(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Turns a mask as viewers turn an image.
-
-    Args:
-        values (np.ndarray): (H, W).
-        orientation (int): Of EXIF, 1 to 8.
-    """
-    if orientation in EXCHANGING_SIDES:
-        values = values.T
-    mirrored_rows, mirrored_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
-    return values[::-1 if mirrored_rows else 1, ::-1 if mirrored_columns else 1]
 
 
 def label_pngs(folder: str | Path) -> list[Path]:

@@ -4,11 +4,12 @@ from collections import Counter
 import numpy as np
 from prettytable import PrettyTable
 
+from ..images.exif import turn
 from ..images.reading import read_image
 from ..inference.predict import spread
 from ..masks.colours import as_written
 from ..masks.encoding import Encoding, to_labels
-from ..masks.reading import read_mask, turn
+from ..masks.reading import read_mask
 from ..visualization import class_shares as class_shares_of
 from ..visualization import comparison, comparison_row, default_palette, merge_shares
 from .inspect_pairs import Checked, Inspected, class_shares

@@ -89,3 +89,16 @@ def test_files_by_name_whatever_the_letters_of_their_ends(tmp_path):
     for name in reversed(names):
         (tmp_path / name).touch()
     assert [path.name for path in label_pngs(tmp_path)] == names
+
+
+@pytest.mark.parametrize('most', [4, 5, 21, 100, 254, 255, 256, 1000, 40_000, 65_534, 65_535])
+@pytest.mark.parametrize('kind', ['P2', 'P5'])
+def test_numbers_of_a_pgm_are_those_in_the_file(tmp_path, kind, most):
+    """As many as there are: Pillow brightens them where they end below white."""
+    numbers = np.append(np.arange(5), np.linspace(0, most, 35)).astype(int).reshape(5, 8)
+    content = (' '.join(map(str, numbers.ravel())).encode() if kind == 'P2' else
+               numbers.astype('>u2' if most > 255 else 'u1').tobytes())
+    (tmp_path / 'a.pgm').write_bytes(f'{kind} 8 5 {most}\n'.encode() + content)
+    mask = read_mask(tmp_path / 'a.pgm')
+    assert (mask.values == numbers).all()
+    assert not mask.plain or most in (255, 65_535)
