@@ -51,6 +51,9 @@ def read_channels(content: bytes, name: str) -> np.ndarray:
                              'cannot decode it')
         image = np.atleast_3d(decoded)
         image = image[..., turned(image.shape[2])]
+    if image.dtype.kind == 'c':
+        raise InputError(f"cannot read the image '{name}': its numbers are complex; write "
+                         'their magnitude, or real and imaginary parts as channels')
     if image.dtype not in (np.uint8, np.uint16, np.int16, np.float32):
         image = image.astype(np.float32)
     return np.ascontiguousarray(image)

@@ -53,6 +53,13 @@ def test_a_stack_of_colour_images_is_no_image(tmp_path):
         read_channels((tmp_path / 'a.tif').read_bytes(), 'a.tif')
 
 
+def test_complex_numbers_are_named(tmp_path):
+    """Of radar: the imaginary part was dropped."""
+    write(tmp_path / 'a.tif', np.ones((4, 6, 2), np.complex64))
+    with pytest.raises(ValueError, match="'.*a.tif': its numbers are complex; write their"):
+        load(tmp_path / 'a.tif', 2)
+
+
 # --- what is read ------------------------------------------------------------
 
 
