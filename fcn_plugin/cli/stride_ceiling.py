@@ -14,7 +14,7 @@ from ..utils.arguments import ToolParser
 def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_argument('source', metavar='CONFIG_OR_MASK_FOLDER',
                         help="a config, whose val_dataloader's masks are taken, or a "
-                        'folder of PNG masks')
+                        'folder of masks')
     parser.add_argument('--factors', type=int, nargs='+', metavar='PX',
                         default=[128, 64, 32, 16, 8, 4],
                         help='default: 128 64 32 16 8 4')

@@ -9,7 +9,7 @@ from mmseg.registry import DATASETS
 
 from ..utils.config import class_names, dataset_type
 from ..utils.errors import InputError
-from .reading import label_pngs, read_label_png
+from .reading import label_files, read_labels
 
 
 class LabelMaps:
@@ -37,13 +37,13 @@ def label_maps_of_folder(folder: str | Path) -> LabelMaps:
     """The masks of a folder, by name.
 
     Args:
-        folder (str or Path): With PNG files as :func:`read_label_png` reads them.
+        folder (str or Path): With masks as :func:`read_labels` reads them.
 
     Raises:
         FileNotFoundError: If there is none.
     """
-    paths = label_pngs(folder)
-    return LabelMaps([str(path) for path in paths], lambda i: read_label_png(paths[i]))
+    paths = label_files(folder)
+    return LabelMaps([str(path) for path in paths], lambda i: read_labels(paths[i]))
 
 
 def _keep_masks_only(dataset: dict) -> None:

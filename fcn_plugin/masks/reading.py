@@ -11,6 +11,7 @@ from ..images.multichannel import read_channels
 from ..images.opening import open_picture
 from ..images.reading import why_unknown
 from ..utils.errors import InputError
+from ..utils.paths import IMAGE_SUFFIXES
 
 #: How files end whose compression changes values.
 LOSSY = ('.jpg', '.jpeg')
@@ -151,25 +152,25 @@ def _is_cut_out(values: np.ndarray, alpha: np.ndarray) -> bool:
     return not values[there].any() or like.size > 0 and bool(like.mean() < 0.5)
 
 
-def label_pngs(folder: str | Path) -> list[Path]:
-    """The PNG files of a folder, by name.
+def label_files(folder: str | Path) -> list[Path]:
+    """The masks of a folder, by name: its PNG files, or without any, those of other kinds.
 
     Raises:
         FileNotFoundError: If there is none.
     """
-    found = sorted(path for path in Path(folder).glob('*') if path.suffix.lower() == '.png'
-                   and not path.name.startswith('.'))
+    found = sorted(path for path in Path(folder).glob('*') if not path.name.startswith('.')
+                   and path.suffix.lower() in {*IMAGE_SUFFIXES} - {*LOSSY})
     if not found:
-        raise FileNotFoundError(f"'{folder}' holds no .png file: name the folder of the "
-                                'masks itself')
-    return found
+        raise FileNotFoundError(f"'{folder}' holds no mask (.png, .tif or another kind that "
+                                'loses nothing): name the folder of the masks itself')
+    return [path for path in found if path.suffix.lower() == '.png'] or found
 
 
-def read_label_png(path: str | Path) -> np.ndarray:
-    """Reads the pixel values of a PNG as labels.
+def read_labels(path: str | Path) -> np.ndarray:
+    """Reads the pixel values of a mask as labels.
 
     Args:
-        path (str or Path): A file of palette indices or of one channel, up to 16 bits.
+        path (str or Path): A file of palette indices or of one channel.
 
     Returns:
         np.ndarray: Integer labels (H, W).

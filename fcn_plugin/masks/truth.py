@@ -8,7 +8,7 @@ import numpy as np
 from ..utils.errors import InputError
 from ..utils.names import plain
 from ..utils.paths import PathLike
-from .reading import label_pngs, read_label_png
+from .reading import label_files, read_labels
 
 #: Label of pixels that do not count: no class, however many there are.
 UNJUDGED = -1
@@ -19,18 +19,22 @@ def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Pat
 
     Args:
         images (Sequence[Path]): Files.
-        labels (str or Path): Folder of PNG masks of the same names but for the suffix.
+        labels (str or Path): Folder of masks of the same names but for the suffix.
 
     Raises:
         FileNotFoundError: If there are no masks.
-        ValueError: If an image has none.
+        ValueError: If an image has none, or two masks have one name.
     """
-    masks = {plain(path.stem): path for path in label_pngs(labels)}
+    masks: dict[str, Path] = {}
+    for path in label_files(labels):
+        other = masks.setdefault(plain(path.stem), path)
+        if other != path:
+            raise InputError(f"'{other}' and '{path.name}' may both be masks of one image: "
+                             'move one of them away')
     missing = [path.name for path in images if plain(path.stem) not in masks]
     if missing:
         more = f' (nor have {len(missing) - 1} others)' if len(missing) > 1 else ''
-        raise InputError(f"'{missing[0]}' has no mask{more}: '{labels}' was searched for "
-                         f"'{Path(missing[0]).stem}.png'")
+        raise InputError(f"'{missing[0]}' has no mask{more} of its name in '{labels}'")
     return [(path, masks[plain(path.stem)]) for path in images]
 
 
@@ -55,7 +59,7 @@ def find_coding(masks: Iterable[Path], label_map: Sequence[Sequence[int]] | None
     not count; else they are class numbers.
 
     Args:
-        masks (Iterable[Path]): PNG files.
+        masks (Iterable[Path]): Their files.
         label_map (Sequence[Sequence[int]], optional): Of training: values and their classes,
             255 for none. None: they were class numbers.
         classes (Sequence[str]): Names.
@@ -64,7 +68,7 @@ def find_coding(masks: Iterable[Path], label_map: Sequence[Sequence[int]] | None
     """
     known = {value: label for value, label in label_map or ()}
     left_out = ((255, ) if len(classes) < 256 else ()) if ignore is None else ignore
-    if known and all(set(np.unique(read_label_png(mask)).tolist()) <= known.keys()
+    if known and all(set(np.unique(read_labels(mask)).tolist()) <= known.keys()
                      | set(left_out) for mask in masks):
         some = [f'{value} {classes[label]}' for value, label in sorted(known.items())
                 if label < len(classes)]
@@ -79,7 +83,7 @@ def read_truth(path: Path, size: tuple[int, int], classes: int, coding: Coding
     """The labels of a mask.
 
     Args:
-        path (Path): A PNG of values.
+        path (Path): Its file, of values.
         size (tuple[int, int]): (H, W) of its image.
         classes (int): How many there are.
         coding (Coding): What its values stand for.
@@ -90,7 +94,7 @@ def read_truth(path: Path, size: tuple[int, int], classes: int, coding: Coding
     Raises:
         ValueError: If it is of another size, or holds a label that is no class.
     """
-    labels = read_label_png(path).astype(np.int64)
+    labels = read_labels(path).astype(np.int64)
     if labels.shape != size:
         (h, w), (height, width) = labels.shape, size
         raise InputError(f"'{path}' is {w}x{h}, but its image is {width}x{height}: masks "

@@ -38,7 +38,7 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
             file, or a network exported to .onnx. Without one, the model that
             comes with the package.
         images (str or Path): Folder or glob of the images.
-        labels (str or Path): Folder of PNG masks whose pixels are class numbers, or have the
+        labels (str or Path): Folder of masks whose pixels are class numbers, or have the
             values that masks had in training on own data, of the same names as the images
             but for the suffix, and of the same sizes.
         config (str or Path, optional): For a checkpoint that keeps none.

@@ -205,7 +205,7 @@ def test_mean_iou_before_and_after(trained, folder, files, tmp_path):
 
 @pytest.mark.parametrize('given, words', [
     (dict(labels='{folder}'), r'labels \(--labels\) judge int8 \(--int8\)'),
-    (dict(int8=True, calibrate='{folder}/[03].png', labels='{folder}/none'), 'no .png file'),
+    (dict(int8=True, calibrate='{folder}/[03].png', labels='{folder}/none'), 'holds no mask'),
     (dict(int8=True, calibrate='{folder}', labels='{masks}'), "'4.png' has no mask"),
     (dict(int8=True), r'int8 \(--int8\) and images .*--calibrate'),
     (dict(calibrate='{folder}'), r'int8 \(--int8\) and images'),

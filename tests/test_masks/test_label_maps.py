@@ -10,7 +10,7 @@ from fcn_plugin.masks.label_maps import (
     label_map_of,
     label_maps_of_dataset,
     label_maps_of_folder,
-    read_label_png,
+    read_labels,
 )
 from fcn_plugin.masks.reading import read_mask
 from fcn_plugin.visualization import save_label_png
@@ -27,7 +27,7 @@ def test_read(tmp_path, kind):
         labels = {'grey': labels, '16 bits': labels.astype(np.uint16) * 100,
                   '1 bit': labels > 1}[kind]
         Image.fromarray(labels).save(path)
-    np.testing.assert_array_equal(read_label_png(path), labels)
+    np.testing.assert_array_equal(read_labels(path), labels)
 
 
 @pytest.mark.parametrize('name, words', [
@@ -37,7 +37,7 @@ def test_no_mask(tmp_path, name, words):
     (tmp_path / 'text.png').write_text('not an image')
     Image.fromarray(np.full((4, 5, 3), (9, 0, 0), np.uint8)).save(tmp_path / 'colour.png')
     with pytest.raises(ValueError, match=f'{name} .*{words}'):
-        read_label_png(tmp_path / name)
+        read_labels(tmp_path / name)
 
 
 def test_folder(tmp_path):
@@ -52,7 +52,7 @@ def test_folder(tmp_path):
 
 
 def test_folder_without_masks(tmp_path):
-    with pytest.raises(FileNotFoundError, match='holds no .png file'):
+    with pytest.raises(FileNotFoundError, match='holds no mask'):
         label_maps_of_folder(tmp_path)
 
 
@@ -132,7 +132,7 @@ def test_data_set_without_masks(voc):
 def test_grey_in_three_channels_is_an_image(tmp_path):
     Image.fromarray(np.ones((2, 3, 3), np.uint8)).save(tmp_path / 'a.png')
     with pytest.raises(ValueError, match='image of mode grey in 3 channels, expected'):
-        read_label_png(tmp_path / 'a.png')
+        read_labels(tmp_path / 'a.png')
 
 
 def test_real_numbers_are_labels_where_they_are_whole(tmp_path):
@@ -146,7 +146,7 @@ def test_real_numbers_are_labels_where_they_are_whole(tmp_path):
 def test_labels_of_all_16_bits_stay(tmp_path):
     labels = np.array([[0, 255, 32768, 65535]])
     save_label_png(tmp_path / 'a.png', labels, ())
-    assert (read_label_png(tmp_path / 'a.png') == labels).all()
+    assert (read_labels(tmp_path / 'a.png') == labels).all()
 
 
 @pytest.mark.parametrize('settings, count', [

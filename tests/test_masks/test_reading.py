@@ -5,7 +5,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from fcn_plugin.masks.reading import CUT_OUT, label_pngs, read_mask
+from fcn_plugin.masks.reading import CUT_OUT, label_files, read_mask
+from fcn_plugin.masks.truth import with_masks
 
 VALUES = np.array([[0, 1, 255], [2, 1, 0]], np.uint8)
 LARGE = VALUES.repeat(8, 0).repeat(8, 1)
@@ -88,7 +89,7 @@ def test_files_by_name_whatever_the_letters_of_their_ends(tmp_path):
     names = [f'{i:02d}.{"PNG" if i % 2 else "png"}' for i in range(30)]
     for name in reversed(names):
         (tmp_path / name).touch()
-    assert [path.name for path in label_pngs(tmp_path)] == names
+    assert [path.name for path in label_files(tmp_path)] == names
 
 
 @pytest.mark.parametrize('most', [4, 5, 21, 100, 254, 255, 256, 1000, 40_000, 65_534, 65_535])
@@ -102,3 +103,18 @@ def test_numbers_of_a_pgm_are_those_in_the_file(tmp_path, kind, most):
     mask = read_mask(tmp_path / 'a.pgm')
     assert (mask.values == numbers).all()
     assert not mask.plain or most in (255, 65_535)
+
+
+def test_masks_of_a_folder_are_png_or_else_of_other_kinds_that_lose_nothing(tmp_path):
+    for name in ('b.tif', 'a.bmp', 'c.jpg', 'd.txt', '.e.tif'):
+        (tmp_path / name).touch()
+    assert [path.name for path in label_files(tmp_path)] == ['a.bmp', 'b.tif']
+    (tmp_path / 'z.png').touch()
+    assert [path.name for path in label_files(tmp_path)] == ['z.png']
+
+
+def test_two_masks_of_one_name(tmp_path):
+    for name in ('a.bmp', 'a.tif'):
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match="a.bmp' and 'a.tif' may both be masks of one"):
+        with_masks([tmp_path / 'a.jpg'], tmp_path)

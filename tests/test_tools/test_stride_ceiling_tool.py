@@ -85,7 +85,7 @@ def test_config(tmp_path):
 
 
 @pytest.mark.parametrize('source, words', [
-    ('no/such', 'no such config file'), ('empty', 'holds no .png file'),
+    ('no/such', 'no such config file'), ('empty', 'holds no mask'),
     ('no_data.py', 'has no val_dataloader')])
 def test_errors(tmp_path, source, words):
     (tmp_path / 'empty').mkdir()
