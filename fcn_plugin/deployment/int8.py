@@ -13,7 +13,8 @@ import torch
 from ..evaluation.confusion import confusion_matrix, segmentation_metrics
 from ..images.reading import to_channels
 from ..inference.predict import spread
-from ..masks.truth import UNJUDGED, find_coding, read_truth, with_masks
+from ..layouts.named_masks import with_masks
+from ..masks.truth import UNJUDGED, find_coding, read_truth
 from ..runtimes.graph import META_KEY
 from ..runtimes.graph_backend import GraphBackend
 from ..runtimes.onnxruntime_graph import OnnxruntimeGraph

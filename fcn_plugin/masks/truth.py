@@ -1,4 +1,4 @@
-"""What is true of a folder of images: masks by the images' names."""
+"""What is true of an image: what the values of its mask stand for."""
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -6,36 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..utils.errors import InputError
-from ..utils.names import plain
-from ..utils.paths import PathLike
-from .reading import label_files, read_labels
+from .reading import read_labels
 
 #: Label of pixels that do not count: no class, however many there are.
 UNJUDGED = -1
-
-
-def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Path]]:
-    """Each image with its mask.
-
-    Args:
-        images (Sequence[Path]): Files.
-        labels (str or Path): Folder of masks of the same names but for the suffix.
-
-    Raises:
-        FileNotFoundError: If there are no masks.
-        ValueError: If an image has none, or two masks have one name.
-    """
-    masks: dict[str, Path] = {}
-    for path in label_files(labels):
-        other = masks.setdefault(plain(path.stem), path)
-        if other != path:
-            raise InputError(f"'{other}' and '{path.name}' may both be masks of one image: "
-                             'move one of them away')
-    missing = [path.name for path in images if plain(path.stem) not in masks]
-    if missing:
-        more = f' (nor have {len(missing) - 1} others)' if len(missing) > 1 else ''
-        raise InputError(f"'{missing[0]}' has no mask{more} of its name in '{labels}'")
-    return [(path, masks[plain(path.stem)]) for path in images]
 
 
 class Coding(NamedTuple):

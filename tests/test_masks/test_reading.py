@@ -6,7 +6,6 @@ import tifffile
 from PIL import Image
 
 from fcn_plugin.masks.reading import CUT_OUT, label_files, read_mask
-from fcn_plugin.masks.truth import with_masks
 
 VALUES = np.array([[0, 1, 255], [2, 1, 0]], np.uint8)
 LARGE = VALUES.repeat(8, 0).repeat(8, 1)
@@ -111,10 +110,3 @@ def test_masks_of_a_folder_are_png_or_else_of_other_kinds_that_lose_nothing(tmp_
     assert [path.name for path in label_files(tmp_path)] == ['a.bmp', 'b.tif']
     (tmp_path / 'z.png').touch()
     assert [path.name for path in label_files(tmp_path)] == ['z.png']
-
-
-def test_two_masks_of_one_name(tmp_path):
-    for name in ('a.bmp', 'a.tif'):
-        (tmp_path / name).touch()
-    with pytest.raises(ValueError, match="a.bmp' and 'a.tif' may both be masks of one"):
-        with_masks([tmp_path / 'a.jpg'], tmp_path)
