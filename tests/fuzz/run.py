@@ -3,7 +3,7 @@
     pip install -e '.[fuzz]'
     python tests/fuzz/run.py caffemodel --seconds 60
 
-An hour is best run in pieces of five minutes with --corpus: atheris (3.0) never frees what a
+An hour is best run in pieces of two minutes with --corpus: atheris (3.0) never frees what a
 comparison gives, which of arrays is gigabytes an hour.
 
 Prints each kind of error that is no answer once, keeps the input that led to it in
