@@ -1,5 +1,5 @@
 """Masks as they are stored: palette, grey of 1, 8 or 16 bits, colours."""
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +55,7 @@ def read_mask(path: Path) -> Mask:
         with open_picture(path) as file:
             deep = is_stored_in_16_bits(file)
             pages, mode, kind_of_file = pages_of(file), file.mode, file.format
-            turned, most = orientation_of(file) != 1, _most_of(file)
+            turned, stored = orientation_of(file) != 1, _stored(file)
             image = ImageOps.exif_transpose(file) if turned else file
             if mode in ('PA', 'LA', 'CMYK', 'YCbCr', 'HSV', 'LAB'):
                 mode = 'RGBA'
@@ -63,8 +63,8 @@ def read_mask(path: Path) -> Mask:
             entries = bytes(image.getpalette() or ()) if mode == 'P' else b''
         if deep and pixels.ndim == 3:
             pixels = _of_16_bits(path, pixels)
-        if most and pixels.ndim == 2:
-            pixels = np.rint(pixels * (most / (255 if mode == 'L' else 65535)))
+        if stored:
+            pixels = stored(pixels)
     except Image.UnidentifiedImageError:
         return Mask(_unknown_to_pillow(path), False, False, 'grey of a type that Pillow lacks')
     except InputError:
@@ -79,7 +79,7 @@ def read_mask(path: Path) -> Mask:
         kind = dict(P='palette', L='grey')
         kind['1'] = 'black and white'
         # mmcv reads masks without turning them, and a TIFF not as open_picture does.
-        plain = not turned and not most and mode != 'RGB' and (mode in ('P', 'L', '1') or (
+        plain = not turned and not stored and mode != 'RGB' and (mode in ('P', 'L', '1') or (
             kind_of_file != 'TIFF' and pixels.min() >= 0 and pixels.max() <= 255))
         return Mask(pixels, False, plain, kind.get(mode, f'grey of 16 bits or more ({mode})'),
                     turned, [int.from_bytes(entries[3 * i:3 * i + 3], 'big')
@@ -100,11 +100,16 @@ def read_mask(path: Path) -> Mask:
     return Mask(values, True, False, mode, turned)
 
 
-def _most_of(file: ImageFile.ImageFile) -> int:
-    """What a PGM says is white, if its numbers are not read as they are: Pillow makes 255, or
-    65,535, of it."""
-    unscaled = not file.tile or not file.tile[0].codec_name.startswith('ppm')
-    return 0 if unscaled else int(file.tile[0].args[1])
+def _stored(file: ImageFile.ImageFile) -> Callable[[np.ndarray], np.ndarray] | None:
+    """What makes the numbers in a file of those that Pillow has made of them for viewers; None
+    where they are the same."""
+    tile = file.tile[0] if file.tile else None
+    if tile and tile.codec_name.startswith('ppm') and file.mode in ('L', 'I'):  # PGM
+        share = tile.args[1] / (255 if file.mode == 'L' else 65535)  # its white to Pillow's
+        return lambda pixels: np.rint(pixels * share)
+    if tile and file.mode == 'L' and str(tile.args[0]) in ('L;I', 'L;IR'):  # TIFF, 0 is white
+        return lambda pixels: 255 - pixels
+    return None
 
 
 def _whole(pixels: np.ndarray) -> np.ndarray:
