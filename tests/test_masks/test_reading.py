@@ -115,7 +115,7 @@ def test_masks_of_a_folder_are_png_or_else_of_other_kinds_that_lose_nothing(tmp_
 @pytest.mark.parametrize('how', [dict(), dict(compression='zlib'), dict(tile=(16, 16))])
 @pytest.mark.parametrize('values', [[0, 1, 2], [0], [3, 255], [0, 255]])
 def test_classes_of_a_tiff_whose_0_is_white_are_the_numbers_in_it(tmp_path, values, how):
-    """Pillow shows 255 less them, of which 255 would be no class; ImageJ's objects have 255."""
+    """Pillow shows 255 less these, and 255 would be no class; objects of ImageJ have 255."""
     numbers = np.resize(values, (20, 30)).astype(np.uint8)
     tifffile.imwrite(tmp_path / 'a.tif', numbers, photometric='miniswhite', **how)
     mask = read_mask(tmp_path / 'a.tif')
