@@ -204,6 +204,15 @@ def pictures():
         more = dict(exif=exif) if kind in ('PNG', 'JPEG', 'TIFF') else {}
         picture.save(file, kind, **more)
         yield file.getvalue()
+    yield b'P5 6 4 9 ' + bytes(i % 10 for i in range(24))
+    with contextlib.suppress(ImportError):
+        import tifffile
+        for how in (dict(dtype=np.int16, byteorder='>', compression='zlib'),
+                    dict(dtype=np.int64), dict(dtype=np.uint8, photometric='miniswhite')):
+            file = io.BytesIO()
+            grey = pixels[..., 0].astype(how.pop('dtype'))
+            tifffile.imwrite(file, grey, metadata=None, **how)
+            yield file.getvalue()
 
 
 def too_large(data):
