@@ -91,7 +91,7 @@ TABLE = {
         ('{none} {photos} {masks}', ['none']), ('{text} {photos} {masks}', ['text.txt']),
         ('{weights} {none} {masks}', ['none']), ('{weights} {photos} {none}', ['none']),
         ('{weights} {folder} {masks}', ['empty']),
-        ('{weights} {photos} {folder}', ['empty', 'no .png']),
+        ('{weights} {photos} {folder}', ['empty', 'no mask']),
         *[('{weights} {photos} {masks} ' + args, words) for args, words in [
             ('--config {none}', ['none']),
             ('--conditions moon', ["'moon'"]), ('--pictures -1', ['pictures', '-1']),

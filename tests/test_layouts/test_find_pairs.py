@@ -217,7 +217,7 @@ def test_few_values_are_masks_even_behind_files_that_are_none(tmp_path):
     (tmp_path / 'y').mkdir()
     (tmp_path / 'y/0.png').write_bytes(b'')
     for i in range(5):
-        Image.effect_noise((9, 9), 90).convert('RGB').save(tmp_path / f'x/{i}.png')
+        Image.effect_noise((60, 60), 90).convert('RGB').save(tmp_path / f'x/{i}.png')
         if i:
             Image.fromarray(np.arange(60, dtype=np.uint8).reshape(6, 10)).save(
                 tmp_path / f'y/{i}.png')
