@@ -126,10 +126,13 @@ def _unknown_to_pillow(path: Path) -> np.ndarray:
     """Labels of a TIFF of a type that Pillow lacks, such as NumPy's int64."""
     try:
         pixels = read_channels(path.read_bytes(), str(path))
-    except (InputError, ImportError):
-        pixels = np.empty((0, 0, 0))
+    except ImportError as error:
+        raise InputError(f'{error}; or save the numbers of classes as PNG') from None
+    except InputError:
+        raise InputError(why_unknown(path)) from None
     if pixels.shape[2] != 1:
-        raise InputError(why_unknown(path))
+        raise InputError(f'it has {pixels.shape[2]} channels or pages, expected one whose '
+                         'values are the classes: save that as PNG')
     return _whole(pixels[..., 0])
 
 

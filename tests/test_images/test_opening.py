@@ -1,5 +1,6 @@
 """A TIFF that lacks a part of its pixels is named by all readers; others are as before."""
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -118,6 +119,17 @@ def test_smaller_copies_behind_a_mask_change_nothing(tmp_path):
             file.write(NUMBERS[::side, ::side].astype(np.int16), subfiletype=side - 1,
                        photometric='minisblack', compression='zlib', metadata=None)
     assert (read_mask(path).values == NUMBERS).all()
+
+
+def test_what_such_a_mask_needs_is_said(tmp_path, monkeypatch):
+    path = tmp_path / 'a.tif'
+    write(path, np.stack([NUMBERS] * 3, axis=2))
+    with pytest.raises(ValueError, match='it has 3 channels or pages, expected one whose'):
+        read_mask(path)
+    write(path, NUMBERS)
+    monkeypatch.setitem(sys.modules, 'tifffile', None)
+    with pytest.raises(ValueError, match=r"\[multispectral\]'; or save the numb"):
+        read_mask(path)
 
 
 def test_fractions_of_a_type_that_pillow_lacks(tmp_path):
