@@ -24,7 +24,7 @@ def open_picture(source: str | Path | bytes) -> Iterator[ImageFile.ImageFile]:
         source (str, Path or bytes): The file, or what it holds.
 
     Raises:
-        ValueError: If it is a TIFF that lacks tiles or strips. Pillow (12) would read zeros
+        ValueError: If it is a TIFF that lacks tiles or strips. Pillow (13) would read zeros
             in their place, or other bytes of the file.
         PIL.UnidentifiedImageError: If Pillow knows no picture in it.
     """
