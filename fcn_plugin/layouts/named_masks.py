@@ -1,18 +1,15 @@
 """Which mask of a folder is which image's, where both are given."""
+import os
+import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..masks.reading import label_files
 from ..utils.errors import InputError
 from ..utils.names import plain
 from ..utils.paths import PathLike
-from .roles import strip_role, without_ends
-
-#: What names are compared by, until all images have a mask: whole, without 'mask' and the
-#: like, and without what all of them have in common (CamVid's '_L').
-_WAYS: tuple[Callable[[list[str]], list[str]], ...] = (
-    list, lambda stems: [strip_role(stem)[0] for stem in stems], without_ends)
+from .roles import strip_role
 
 
 def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Path]]:
@@ -21,7 +18,7 @@ def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Pat
     Args:
         images (Sequence[Path]): Files.
         labels (str or Path): Folder of masks of the same names but for the suffix, and for
-            words such as 'mask'.
+            words such as 'mask', or what all of them end in ('_L').
 
     Raises:
         FileNotFoundError: If there are no masks.
@@ -29,11 +26,13 @@ def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Pat
     """
     masks = label_files(labels)
     stems, mask_stems = ([plain(path.stem) for path in paths] for paths in (images, masks))
-    for way in _WAYS:
+    bare, bare_masks = ([strip_role(stem)[0] for stem in each] for each in (stems, mask_stems))
+    for names, mask_names in ((stems, mask_stems), (bare, bare_masks),
+                              (stems, _without_end(mask_stems))):
         named = defaultdict(list)
-        for name, mask in zip(way(mask_stems), masks, strict=True):
+        for name, mask in zip(mask_names, masks, strict=True):
             named[name].append(mask)
-        found = [named[name] for name in way(stems)]
+        found = [named[name] for name in names]
         if all(found):
             for image, (mask, *others) in zip(images, found, strict=True):
                 if others:
@@ -44,3 +43,11 @@ def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Pat
                if stem not in mask_stems]
     more = f' (nor have {len(missing) - 1} others)' if len(missing) > 1 else ''
     raise InputError(f"'{missing[0]}' has no mask{more} of its name in '{labels}'")
+
+
+def _without_end(stems: list[str]) -> list[str]:
+    """Names without the words at the end that all have, such as CamVid's '_L', unless these
+    hold a number."""
+    end = os.path.commonprefix([stem[::-1] for stem in stems])[::-1]
+    end = re.sub('^[A-Za-z0-9]+', '', end)
+    return stems if re.search('[0-9]', end) else [stem.removesuffix(end) for stem in stems]

@@ -18,7 +18,8 @@ def pairs(folder, images, masks):
     (['a.jpg', 'b.jpg'], ['a.tif', 'b.bmp']),
     (['a.jpg', 'b.jpg'], ['a_mask.png', 'b_mask.png']),
     (['img_1.jpg', 'img_2.jpg'], ['gt_1.png', 'gt_2.png']),
-    (['a.jpg', 'b_1.jpg'], ['a_L.png', 'b_1_L.png']),  # CamVid
+    (['x_1.jpg', 'x_2.jpg'], ['x_1_L.png', 'x_2_L.png']),  # CamVid
+    (['a.jpg'], ['a_L.png']), (['a_1.jpg'], ['a_1.gif']),
     (['a_leftImg8bit.png', 'b_leftImg8bit.png'],
      ['a_gtFine_labelTrainIds.png', 'b_gtFine_labelTrainIds.png'])])
 def test_by_name_without_what_says_that_they_are_masks(tmp_path, images, masks):
@@ -42,7 +43,8 @@ def test_two_masks_of_one_image(tmp_path, masks, both):
 @pytest.mark.parametrize('images, words', [
     (['b.jpg'], "'b.jpg' has no mask of its name in '"),
     (['a.jpg', 'b.jpg', 'c.jpg'], "'b.jpg' has no mask \\(nor have 1 others\\) of its name"),
-    (['2.jpg', '3.jpg'], "'2.jpg' has no mask \\(nor have 1 others\\)")])
+    (['2.jpg', '3.jpg'], "'2.jpg' has no mask \\(nor have 1 others\\)"),
+    (['seq1_a.jpg'], "'seq1_a.jpg' has no mask of")])
 def test_what_has_no_mask_is_named(tmp_path, images, words):
     with pytest.raises(ValueError, match=words):
-        pairs(tmp_path, images, ['a.png', '1.png'])
+        pairs(tmp_path, images, ['a.png', '1.png', 'seq2_a.png'])
