@@ -9,8 +9,10 @@ from PIL import Image, ImageFile
 
 from ..utils.errors import InputError
 
-_PLANES, _BITS = 284, 258  # tags of TIFF
-_APART = 2  # channels, in TIFF's words for planes
+#: What holds the bytes of a file.
+IN_MEMORY = (bytes, bytearray, memoryview)
+#: Tags of TIFF: how channels lie, and their bits; and of the first, that each has a plane.
+PLANES, BITS, APART = 284, 258, 2
 #: Pillow (13) exchanges the bytes of packed numbers of a big-endian file, which libtiff has
 #: exchanged: what it says of them, and what they are then, in the machine's order.
 _EXCHANGED = {'I;16BS': 'I;16NS', 'I;32BS': 'I;32NS', 'F;32BF': 'F;32NF'}
@@ -29,7 +31,7 @@ def open_picture(source: str | Path | bytes) -> Iterator[ImageFile.ImageFile]:
         PIL.UnidentifiedImageError: If Pillow knows no picture in it.
     """
     # By its path Pillow (13) garbles a grey TIFF that is to be turned.
-    with open(source, 'rb') if isinstance(source, (str, Path)) else io.BytesIO(source) as (
+    with io.BytesIO(source) if isinstance(source, IN_MEMORY) else open(source, 'rb') as (
             content), Image.open(content) as picture:
         if picture.format == 'TIFF':
             _check_segments(picture)
@@ -38,10 +40,10 @@ def open_picture(source: str | Path | bytes) -> Iterator[ImageFile.ImageFile]:
 
 
 def _in_right_order(segment: Any) -> Any:
-    kind, *others = segment.args
-    if segment.codec_name != 'libtiff' or kind not in _EXCHANGED:
+    if segment.codec_name != 'libtiff':
         return segment
-    return segment._replace(args=(_EXCHANGED[kind], *others))
+    kind, *others = segment.args
+    return segment._replace(args=(_EXCHANGED.get(kind, kind), *others))
 
 
 def _check_segments(picture: ImageFile.ImageFile) -> None:
@@ -53,7 +55,7 @@ def _check_segments(picture: ImageFile.ImageFile) -> None:
         raise InputError(f'{missing} of its {len(segments)} tiles or strips are missing: '
                          'write it again in full (gdal_translate)')
     tags = getattr(picture, 'tag_v2', {})
-    planes = len(tags[_BITS]) if tags.get(_PLANES) == _APART else 1
+    planes = len(tags[BITS]) if tags.get(PLANES) == APART else 1
     expected = picture.width * picture.height * planes
     held = sum((right - left) * (bottom - top) for left, top, right, bottom in present)
     if segments and held < expected:

@@ -15,13 +15,11 @@ from ..utils.errors import InputError
 from ..utils.names import written_by_predict
 from ..utils.paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES, WEIGHT_SUFFIXES, PathLike
 from .multichannel import TIFF_MAGIC, check_channels, read_channels
-from .opening import open_picture
+from .opening import APART, BITS, IN_MEMORY, PLANES, open_picture
 
-_IN_MEMORY = (bytes, bytearray, memoryview)
 #: Pixels above which Pillow refuses an image, as a small file could fill the memory.
 MOST_WHOLE = 178_956_970
-#: Tags of TIFF: whether channels lie apart (2), how they are packed (1: not) and their bits.
-_PLANES, _PACKED, _BITS = 284, 259, 258
+_PACKED = 259  # tag of TIFF: how channels are packed (1: not)
 
 
 def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) -> list[Path]:
@@ -84,7 +82,7 @@ def read_image(source: PathLike | bytes) -> np.ndarray:
     Raises:
         ValueError: If it cannot be read, with the file and the reason.
     """
-    in_memory = isinstance(source, _IN_MEMORY)
+    in_memory = isinstance(source, IN_MEMORY)
     try:
         with warnings.catch_warnings():
             # An image of 100 megapixels is slow, not an attack.
@@ -95,7 +93,7 @@ def read_image(source: PathLike | bytes) -> np.ndarray:
         raise
     # Pillow's readers raise SyntaxError and struct.error too, among others.
     except Exception as error:
-        named = f'in {len(source)} bytes' if isinstance(source, _IN_MEMORY) else (
+        named = f'in {len(source)} bytes' if isinstance(source, IN_MEMORY) else (
             f"'{source}'")
         reason = getattr(error, 'strerror', None) or str(error).replace(
             f' {str(source)!r}', '')
@@ -128,7 +126,7 @@ def why_unknown(path: Path) -> str:
 
 def _pil_to_rgb(picture: Image.Image) -> np.ndarray:
     tags = getattr(picture, 'tag_v2', {})
-    if (tags.get(_PLANES), tags.get(_PACKED, 1)) == (2, 1) and 16 in tags.get(_BITS, ()):
+    if (tags.get(PLANES), tags.get(_PACKED, 1)) == (APART, 1) and 16 in tags.get(BITS, ()):
         return _deep_planes_to_rgb(picture)
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith('I') or picture.mode == 'F':
@@ -214,7 +212,7 @@ def to_channels(source: Any, channels: int) -> np.ndarray:
     if isinstance(source, (str, os.PathLike)):
         name = str(source)
         source = Path(source).read_bytes()
-    if isinstance(source, _IN_MEMORY):
+    if isinstance(source, IN_MEMORY):
         image = read_channels(bytes(source), name)
     else:
         image = np.asarray(source)

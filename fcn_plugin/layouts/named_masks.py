@@ -1,5 +1,4 @@
 """Which mask of a folder is which image's, where both are given."""
-import os
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from ..masks.reading import label_files
 from ..utils.errors import InputError
 from ..utils.names import plain
 from ..utils.paths import PathLike
-from .roles import strip_role
+from .roles import common_end, strip_role
 
 
 def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Path]]:
@@ -48,6 +47,5 @@ def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Pat
 def _without_end(stems: list[str]) -> list[str]:
     """Names without the words at the end that all have, such as CamVid's '_L', unless these
     hold a number."""
-    end = os.path.commonprefix([stem[::-1] for stem in stems])[::-1]
-    end = re.sub('^[A-Za-z0-9]+', '', end)
+    end = common_end(stems)
     return stems if re.search('[0-9]', end) else [stem.removesuffix(end) for stem in stems]

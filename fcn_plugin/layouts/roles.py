@@ -70,14 +70,19 @@ def strip_role(stem: str) -> tuple[str, str | None]:
             return stem, role
 
 
+def common_end(names: list[str]) -> str:
+    """The words that all names end in: '_L' of a_L and bc_L."""
+    end = os.path.commonprefix([name[::-1] for name in names])[::-1]
+    return re.sub('^[A-Za-z0-9]+', '', end)
+
+
 def without_ends(names: list[str]) -> list[str]:
     """Names without the words that all have at an end: 21_training, 22_training to 21, 22.
 
     Numbers stay: 2023_01 and 2024_01 are not the same.
     """
     start = re.sub('[A-Za-z0-9]+$', '', os.path.commonprefix(names))
-    end = os.path.commonprefix([name[::-1] for name in names])[::-1]
-    end = re.sub('^[A-Za-z0-9]+', '', end)
+    end = common_end(names)
     if len(names) == 1 or any(word.isdigit() for word in words(f'{start} {end}')):
         return names
     return [name[len(start):len(name) - len(end)] or name for name in names]

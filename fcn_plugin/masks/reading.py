@@ -107,7 +107,7 @@ def _stored(file: ImageFile.ImageFile) -> Callable[[np.ndarray], np.ndarray] | N
     if tile and tile.codec_name.startswith('ppm') and file.mode in ('L', 'I'):  # PGM
         share = tile.args[1] / (255 if file.mode == 'L' else 65535)  # its white to Pillow's
         return lambda pixels: np.rint(pixels * share)
-    if tile and file.mode == 'L' and str(tile.args[0]) in ('L;I', 'L;IR'):  # TIFF, 0 is white
+    if tile and file.format == 'TIFF' and tile.args[0] in ('L;I', 'L;IR'):  # 0 is white
         return lambda pixels: 255 - pixels
     return None
 

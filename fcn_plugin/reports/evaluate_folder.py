@@ -40,8 +40,8 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
             comes with the package.
         images (str or Path): Folder or glob of the images.
         labels (str or Path): Folder of masks whose pixels are class numbers, or have the
-            values that masks had in training on own data, of the same names as the images
-            but for the suffix, and of the same sizes.
+            values that masks had in training on own data, of the images' sizes, and names
+            (:func:`~fcn_plugin.layouts.named_masks.with_masks`).
         config (str or Path, optional): For a checkpoint that keeps none.
         out_dir (str or Path, optional): Where ``evaluation.md`` and pictures of the
             best, median and worst images go. Defaults to None: nothing is written.
