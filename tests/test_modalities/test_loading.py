@@ -97,6 +97,19 @@ def test_cmyk(tmp_path, orientation):
     np.testing.assert_array_equal(loaded['img'][..., ::-1], seen)
 
 
+@pytest.mark.parametrize('white', [100, 255, 4095, 65535])
+@pytest.mark.parametrize('kind, suffix, pixels', [('5', 'pgm', GREY), ('6', 'ppm', COLOUR)])
+def test_the_white_of_pgm_and_ppm(tmp_path, kind, suffix, pixels, white):
+    """Cameras of 12 bits write 4095. OpenCV takes 255 or 65535, whatever the file says."""
+    path = tmp_path / f'a.{suffix}'
+    numbers = (pixels / 255 * white).astype('>u2' if white > 255 else 'u1')
+    path.write_bytes(b'P%s 90 70 %d\n' % (kind.encode(), white) + numbers.tobytes())
+    seen = read_image(path)
+    assert abs(seen - np.atleast_3d(pixels).astype(float)).max() <= 255 / white + 1
+    loaded = TRANSFORMS.build(dict(type='LoadImageFromFile'))(dict(img_path=path))['img']
+    np.testing.assert_array_equal(loaded[..., ::-1], seen)
+
+
 def test_lab(tmp_path):
     lab(COLOUR).save(tmp_path / 'a.tif')
     loaded = TRANSFORMS.build(dict(type='LoadImageFromFile', to_float32=True))(
