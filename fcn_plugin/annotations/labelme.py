@@ -102,7 +102,7 @@ def write(images: Sequence[Annotated], folder: Path, classes: Sequence[str]) -> 
     """Writes proposals: a file an image, which names it as seen from there.
 
     Args:
-        images (Sequence[Annotated]): From :func:`~fcn_plugin.annotations.outlines.proposed`;
+        images (Sequence[Annotated]): From :func:`~fcn_plugin.inference.outlines.proposed`;
             ``source`` is the image.
         folder (Path): For the files.
         classes (Sequence[str]): Which labelme keeps no list of.

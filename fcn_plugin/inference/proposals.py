@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..annotations.formats import WRITTEN
-from ..annotations.outlines import proposed
 from ..annotations.regions import Annotated
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder
 from ..utils.left_out import noting, raise_left_out
 from ..utils.paths import PathLike
 from .inferencer import FCNInferencer
+from .outlines import proposed
 
 
 def write_proposals(infer: FCNInferencer, images: Sequence[Path], out_dir: PathLike,
@@ -26,7 +26,7 @@ def write_proposals(infer: FCNInferencer, images: Sequence[Path], out_dir: PathL
         images (Sequence[Path]): At least one, no videos.
         out_dir (str or Path): Made where it does not exist.
         format (str): A key of :data:`~fcn_plugin.annotations.formats.WRITTEN`.
-        tolerance, min_area: See :func:`~fcn_plugin.annotations.outlines.proposed`.
+        tolerance, min_area: See :func:`~fcn_plugin.inference.outlines.proposed`.
         batch_size (int): How many images at once. Defaults to 1.
         overwrite (bool): Whether files that exist may be replaced. Defaults to False.
 

@@ -14,9 +14,9 @@ from fcn_plugin.annotations import label_studio
 from fcn_plugin.annotations.drawing import draw
 from fcn_plugin.annotations.files import read_json, read_xml
 from fcn_plugin.annotations.formats import WRITTEN, read_file
-from fcn_plugin.annotations.outlines import proposed
 from fcn_plugin.annotations.regions import Annotated, Region, area, joined
 from fcn_plugin.inference.inferencer import FCNInferencer
+from fcn_plugin.inference.outlines import proposed
 from fcn_plugin.inference.predict_files import predict_to_files
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .drawing import draw, pixels_of
-from .regions import Annotated, Region
+from ..annotations.drawing import draw, pixels_of
+from ..annotations.regions import Annotated, Region
 
 #: How many pixels the default tolerance leaves as they are, of all.
 KEPT = 0.99
