@@ -7,7 +7,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / 'fcn_plugin'
 # A room may import from those before it, and from rooms on its own line.
 FLOORS = (
-    ('utils', 'version', 'compat'), ('images', 'ops', 'optim'),
+    ('utils', 'version', 'compat'), ('downloads', 'images', 'ops', 'optim'),
     ('visualization', 'evaluation', 'masks', 'layouts', 'datasets', 'modalities', 'models',
      'annotations'),
     ('checkpoints', ), ('runtimes', ), ('inference', 'large_images'), ('engine', 'deployment'),

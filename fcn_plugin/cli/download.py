@@ -23,5 +23,5 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 
 
 def run(**arguments: Any) -> None:
-    from ..datasets.archives import fetch
+    from ..downloads.archives import fetch
     print(f'{arguments["name"]} is in {fetch(**arguments)}')

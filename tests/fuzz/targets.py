@@ -30,10 +30,10 @@ from fcn_plugin.checkpoints.loading import find_config
 from fcn_plugin.checkpoints.reading import read_checkpoint
 from fcn_plugin.checkpoints.safe_config import config_from_text
 from fcn_plugin.checkpoints.safe_file import write_safetensors
-from fcn_plugin.datasets.archives import extract
 from fcn_plugin.datasets.bad_samples import check_file
 from fcn_plugin.datasets.list_dataset import ListDataset
 from fcn_plugin.datasets.sbd import read_sbd_labels, sbd_to_voc
+from fcn_plugin.downloads.archives import extract
 from fcn_plugin.images.multichannel import read_channels, tiff_size
 from fcn_plugin.images.reading import read_image
 from fcn_plugin.large_images.label_tiff import LabelledWindow, write_label_tiff

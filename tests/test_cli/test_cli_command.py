@@ -16,8 +16,8 @@ import fcn_plugin
 from fcn_plugin import cli
 from fcn_plugin.checkpoints import publish
 from fcn_plugin.cli import command, evaluate, train
-from fcn_plugin.datasets.archives import ARCHIVES
 from fcn_plugin.deployment.export import export
+from fcn_plugin.downloads.archives import ARCHIVES
 from fcn_plugin.evaluation.conditions import CONDITIONS
 from fcn_plugin.models.converters import VARIANTS
 from fcn_plugin.version import __version__

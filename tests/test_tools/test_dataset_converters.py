@@ -8,8 +8,8 @@ import pytest
 from scipy.io import savemat
 from tiny_runs import run_tool, succeed
 
-from fcn_plugin.datasets import archives
-from fcn_plugin.datasets.archives import ARCHIVES
+from fcn_plugin.downloads import archives
+from fcn_plugin.downloads.archives import ARCHIVES
 
 
 @pytest.fixture

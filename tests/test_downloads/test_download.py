@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from fcn_plugin.datasets.download import check_digest, download
+from fcn_plugin.downloads.download import check_digest, download
 
 CONTENT = np.random.default_rng(0).bytes(1_000_003)
 MD5 = 'md5:' + hashlib.md5(CONTENT).hexdigest()
@@ -262,7 +262,7 @@ def test_interrupted(server, path, monkeypatch):
         def add_task(self, *args, **kwargs):
             return 0
 
-    monkeypatch.setattr('fcn_plugin.datasets.download.byte_progress', Interrupting)
+    monkeypatch.setattr('fcn_plugin.downloads.download.byte_progress', Interrupting)
     with pytest.raises(KeyboardInterrupt):
         download(server.url, path, MD5)
     part = left(path)['data.tar.part']

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fcn_plugin.datasets import archives
-from fcn_plugin.datasets.archives import ARCHIVES, Archive, extract, fetch
+from fcn_plugin.downloads import archives
+from fcn_plugin.downloads.archives import ARCHIVES, Archive, extract, fetch
 
 FILES = {'VOCdevkit/VOC2012/JPEGImages/a.jpg': b'image' * 1000,
          'VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt': b'a\n'}

@@ -1,0 +1,1 @@
+"""Published data sets: fetched over lines that break, checked and unpacked."""
