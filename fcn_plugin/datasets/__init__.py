@@ -3,7 +3,7 @@ from .camvid import CamVidDataset
 from .guarded import GuardedDataset
 from .list_dataset import ListDataset
 from .shapes import ShapesDataset
-from .transforms import KeepSize, RandomCopyPaste, RandomLowLight
+from .transforms import AlignedResize, KeepSize, RandomCopyPaste, RandomLowLight
 
-__all__ = ['CamVidDataset', 'GuardedDataset', 'KeepSize', 'ListDataset',
+__all__ = ['AlignedResize', 'CamVidDataset', 'GuardedDataset', 'KeepSize', 'ListDataset',
            'RandomCopyPaste', 'RandomLowLight', 'ShapesDataset']
