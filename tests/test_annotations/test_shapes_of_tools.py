@@ -250,14 +250,36 @@ def test_labelme_s_masks_begin_at_whole_pixels():
     assert (drawn(found) == box(2, 3, 8, 7)).all()
 
 
+def of_supervisely(*shapes):
+    """Objects of an image, each of a kind and its points."""
+    return supervisely.read(dict(size=dict(height=30, width=50), objects=[
+        dict(classTitle='a', geometryType=kind, points=dict(dict(interior=[]), **points))
+        for kind, points in shapes]), Path('d/ann/x.png.json'))
+
+
 @pytest.mark.parametrize('kind, points, expected', [
-    ('rectangle', dict(exterior=[[2, 3], [10, 7]], interior=[]), box(2, 3, 10, 7)),
+    ('rectangle', dict(exterior=[[2, 3], [10, 7]]), box(2, 3, 11, 8)),
+    ('rectangle', dict(exterior=[[49, 29], [0, 0]]), box(0, 0, 50, 30)),
     ('polygon', dict(exterior=[[2, 3], [20, 3], [20, 17], [2, 17]], interior=[
+        [[4, 5], [9, 5], [9, 8], [4, 8]]]), box(2, 3, 21, 18) & ~box(4, 5, 10, 9)),
+    ('polygon', dict(exterior=[[-5, -4], [60, -4], [60, 40], [-5, 40]]), box(0, 0, 50, 30)),
+    ('polygon', dict(exterior=[[60, 3], [70, 3], [70, 9]]), box(0, 0, 0, 0))])
+def test_supervisely_s_whole_numbers_name_pixels(kind, points, expected):
+    """Those of the outline are inside, as its own library draws them."""
+    assert (drawn(of_supervisely((kind, points))) == expected).all()
+
+
+@pytest.mark.parametrize('kind, points, expected', [
+    ('rectangle', dict(exterior=[[2.4, 3], [10, 7]]), box(2, 3, 10, 7)),
+    ('polygon', dict(exterior=[[2, 3], [20.2, 3], [20.2, 17], [2, 17]], interior=[
         [[4, 5], [9, 5], [9, 8], [4, 8]]]), box(2, 3, 20, 17) & ~box(4, 5, 9, 8))])
-def test_supervisely(kind, points, expected):
-    found = supervisely.read(dict(size=dict(height=30, width=50), objects=[
-        dict(classTitle='a', geometryType=kind, points=points)]), Path('d/ann/x.png.json'))
-    assert (drawn(found) == expected).all()
+def test_supervisely_s_fractions_are_places_between_pixels(kind, points, expected):
+    """As its window has them; then the whole numbers of other objects are, too."""
+    assert (drawn(of_supervisely((kind, points))) == expected).all()
+    more = box(40, 20, 45, 25)
+    assert (drawn(of_supervisely(
+        ('rectangle', dict(exterior=[[40, 20], [45, 25]])), (kind, points)))
+        == expected | more).all()
 
 
 def test_cvat_s_subsets_are_splits_but_for_its_default():
