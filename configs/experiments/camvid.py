@@ -77,6 +77,9 @@ changes = {
         _pipeline: _augmented + [dict(_blurred, prob=0.25), dict(_low_light, prob=0.25),
                                  _packed],
     },
+    'aligned_labels': {  # resized as images are, in place of OpenCV's nearest
+        f'{_pipeline}.2.resize_type': 'AlignedResize',
+    },
     'no_rescaling': {
         f'{_pipeline}.2.ratio_range': (1., 1.),
     },

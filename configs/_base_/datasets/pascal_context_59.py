@@ -11,7 +11,8 @@ train_pipeline = [
     dict(type='LoadImageFromFile'),
     # The files count from 1. As in the data set, so here: 0 becomes 255, 1 becomes 0.
     dict(type='LoadAnnotations', reduce_zero_label=True),
-    dict(type='RandomResize', scale=(520, 520), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type='RandomResize', resize_type='AlignedResize', scale=(520, 520),
+         ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotoMetricDistortion'),
