@@ -31,6 +31,7 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
             by_name[name].append(path)
     folders = {folder for path in files for folder in path.parents}
     times = Counter(parts_of(_address(name))[-1:] for name in {one.name for one in records})
+    images_of = Counter(one.source for one in records)
     matched: dict[Path, list[Annotated]] = defaultdict(list)
     missing, moved = [], []
     for one in records:
@@ -42,6 +43,9 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
         fits = _fitting(root, one, name, by_name, near)
         address = _address(name)  # an image may be called so, too
         fits = fits or _fitting(root, one, address, by_name, near)
+        if not fits and images_of[one.source] == 1:
+            # A file of one image, beside an image that is called as the file is.
+            fits = [path for path in by_name[plain(one.source.stem)] if path.parent == home][:1]
         if len(fits) > 1:
             fits = [path for path in fits if path in pictures] or fits
         last = parts_of(address)[-1:]
@@ -98,8 +102,7 @@ def _fitting(root: Path, one: Annotated, name: str, by_name: dict[str, list[Path
         found = [path for path in fits if path in (beside, Path(name))] or near(fits)
         if found:
             return found
-    return [path for path in by_name.get(plain(one.source.stem), ())
-            if path.parent == one.source.parent][:1]
+    return []
 
 
 def merged(records: Sequence[Annotated]) -> Annotated:

@@ -465,6 +465,18 @@ def test_of_several_files_of_a_name_the_one_that_is_an_image_is_meant():
     assert list(found) == paths[:1] and not faults
 
 
+def test_an_image_beside_a_file_of_its_name_is_meant_where_the_file_has_one_image():
+    root = Path('/data')
+    paths = [root / 'a.png', root / 'b.png']
+    one = Annotated('other.png', None, (), root / 'a.json')
+    assert list(match(root, paths, paths, [one], [], [])[0]) == paths[:1]
+    faults = []
+    found, _ = match(root, paths, paths, [
+        one, one._replace(name='another.png'), one._replace(name='b.png')], [], faults)
+    assert list(found) == paths[1:]
+    assert "2 images are not in /data: 'other.png'" in faults[0]
+
+
 def test_eight_digits_before_a_name_are_label_studio_s_where_it_was_uploaded():
     assert matched(['x.png'], '/data/upload/1/1a2b3c4d-x.png')[0]
     assert not matched(['x.png'], '/data/photos/1/1a2b3c4d-x.png')[0]
