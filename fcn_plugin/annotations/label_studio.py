@@ -1,5 +1,5 @@
 """Label Studio's JSON: a list of tasks, as
-https://labelstud.io/guide/task_format says; polygons and strokes of brushes.
+https://labelstud.io/guide/task_format says; polygons, strokes of brushes and bitmasks.
 """
 import json
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ import numpy as np
 from ..utils.errors import InputError
 from ..utils.files import write_text
 from ..utils.paths import IMAGE_SUFFIXES
+from .files import decoded, png_mask
 from .regions import (
     STRANGE,
     Annotated,
@@ -31,7 +32,9 @@ from .regions import (
 )
 
 _LOCAL = '/data/local-files/?d='
-_NO_AREA = ('keypoint', 'keypointlabels', 'vector', 'vectorlabels')
+#: What is said of an image or of a region, and is none itself.
+_NO_REGION = ('labels', 'choices', 'taxonomy', 'relation', 'textarea', 'rating', 'number',
+              'datetime', 'pairwise', 'ranker')
 
 
 def is_export(content: Any) -> bool:
@@ -56,14 +59,15 @@ def read(content: list, file: Path, proposals: bool = False) -> Export:
         found = Gathered(file, f'task {task.get("id", number)}', None)
         done: list[Any] = []
         try:
-            found.name = _name(task['data'])
             done = [each for each in task.get(
                 'predictions' if proposals else 'annotations') or ()
                 if not each.get('was_cancelled')]
             # Of several people's, the one that is marked as the truth, else the first.
             done.sort(key=lambda each: not each.get('ground_truth'))
-            for result in (done[0]['result'] if done else ()):
-                _add(found, result, done[0]['result'])
+            results = done[0]['result'] if done else []
+            found.name = _name(task['data'], results)
+            for result in results:
+                _add(found, result, results)
         except STRANGE as error:
             found.blame('its regions', error)
         gathered.append(found)
@@ -71,21 +75,40 @@ def read(content: list, file: Path, proposals: bool = False) -> Export:
     return export_of(gathered, images)
 
 
-def _name(data: dict) -> str:
-    """The path of a task's image."""
-    texts = [unquote(value.partition('?d=')[2] or value.partition('?')[0]).replace('\\', '/')
-             for value in data.values() if isinstance(value, str)]
-    found = [text for text in texts if text.lower().endswith(IMAGE_SUFFIXES)]
-    if not found:
+def _name(data: dict, results: Sequence[dict]) -> str:
+    """The path of the image of a task that its regions are of."""
+    tags = {(each.get('to_name'), each.get('item_index') or 0) for each in results
+            if 'original_width' in each}
+    if len(tags) > 1:
+        raise InputError('it has regions of several images, which cannot be told apart here: '
+                         'make a task of each image')
+    names: dict[str, list[str]] = {}
+    for key, entry in data.items():
+        for text in entry if isinstance(entry, list) else [entry]:
+            path = unquote(text.partition('?d=')[2] or text.partition('?')[0]).replace(
+                '\\', '/') if isinstance(text, str) else ''
+            if path.lower().endswith(IMAGE_SUFFIXES):
+                names.setdefault(key, []).append(path)
+    if not names:
         raise InputError('its data names no image')
-    return found[0]
+    tag, page = tags.pop() if tags else ('image', None)
+    # A tag is called as its entry of the data is, or that is 'image': the tool's examples.
+    key = next(key for key in (tag, 'image', *names) if key in names)
+    paths = names[key]
+    if len(names) > 1 and key not in (tag, 'image') or len(paths) > 1 and page is None:
+        shown = ', '.join(path for paths in names.values() for path in paths)
+        raise InputError(f'its data names several images ({shown:.80}), and which of them is '
+                         "labelled cannot be told: name one alone, or call its entry 'image'")
+    return paths[page or 0]
 
 
 def _add(found: Gathered, result: dict, results: Sequence[dict]) -> None:
     kind, value = result.get('type', ''), result.get('value')
-    if kind in _NO_AREA:
+    shape = kind.removesuffix('labels')
+    if shape == 'keypoint' or shape == 'vector' and not value.get('closed'):
         found.skipped[kind] += 1
-    if kind in _NO_AREA or kind in ('labels', 'choices', 'relation', 'textarea', 'rating'):
+        return
+    if kind in _NO_REGION:
         return
     if result.get('image_rotation'):
         raise InputError(f'the image was turned by {result["image_rotation"]} degrees in the '
@@ -103,13 +126,18 @@ def _add(found: Gathered, result: dict, results: Sequence[dict]) -> None:
         raise InputError('a region has no label: give it one, or delete it')
     height, width = size
     scale = np.array([width, height]) / 100
-    shape = kind.removesuffix('labels')
     bitmap: Bitmap | None = None
     outlines: tuple[np.ndarray, ...] = ()
     if shape == 'polygon':
         outlines = (polygon(value['points']) * scale, )
     elif shape == 'brush':
         bitmap = Bitmap(_brushed(value['rle'], height, width))
+    elif shape == 'bitmask':
+        pixels = png_mask(decoded(value['imageDataURL'].partition(',')[2]))
+        if pixels.shape != size:
+            raise InputError(f'its bitmask is {pixels.shape[1]}x{pixels.shape[0]}, but the '
+                             f'image is {width}x{height}')
+        bitmap = Bitmap(pixels)
     elif shape == 'rectangle':
         x, y = value['x'] * scale[0], value['y'] * scale[1]
         corners = box(x, y, x + value['width'] * scale[0], y + value['height'] * scale[1])
@@ -120,8 +148,8 @@ def _add(found: Gathered, result: dict, results: Sequence[dict]) -> None:
                             value['radiusX'] * scale[0], value['radiusY'] * scale[1],
                             value.get('rotation', 0)), )
     else:
-        raise InputError(f'a region of type {kind!r} is not known; expected polygonlabels, '
-                         'brushlabels, rectanglelabels or ellipselabels')
+        raise InputError(f'a region of type {kind!r} is not read: draw it by polygonlabels, '
+                         'brushlabels, bitmasklabels, rectanglelabels or ellipselabels')
     found.regions.append(Region(str(labels[0]), outlines, (), bitmap,
                                 score=score_of(result.get('score'))))
 

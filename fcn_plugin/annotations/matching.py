@@ -45,7 +45,8 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
         fits = fits or _fitting(root, one, address, by_name, near)
         if not fits and images_of[one.source] == 1:
             # A file of one image, beside an image that is called as the file is.
-            fits = [path for path in by_name[plain(one.source.stem)] if path.parent == home][:1]
+            fits = [path for path in by_name[plain(one.source.stem)]
+                    if path.parent == home][:1]
         if len(fits) > 1:
             fits = [path for path in fits if path in pictures] or fits
         last = parts_of(address)[-1:]
@@ -60,6 +61,8 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
                           'one, or name their folder by --images')
         elif fits:
             matched[fits[0]].append(one)
+        elif one.fault:
+            faults.append(one.fault)
         else:
             missing.append(f"'{one.name}' ({one.source})")
     if missing:

@@ -1,6 +1,7 @@
 """Boxes, circles, ellipses and holes of the labelling tools, to pixels; and whose they are."""
 import base64
 import io
+import re
 from pathlib import Path
 from unicodedata import normalize
 from xml.etree import ElementTree
@@ -215,6 +216,80 @@ def test_label_studio_s_regions_are_of_one_size():
              value=dict(x=0, y=0, width=10, height=10, rectanglelabels=['a']))
         for height in (30, 40)))
     assert 'regions say 50x40 and 50x30 of one image' in found.fault
+
+
+@pytest.mark.parametrize('data, tags, name', [
+    (dict(thumb='b.png', image='a.png'), ['image'], 'a.png'),
+    (dict(thumb='b.png', photo='a.png'), ['photo', 'photo'], 'a.png'),
+    (dict(thumb='b.png', image='a.png'), ['img'], 'a.png'),
+    (dict(thumb='b.png', image='a.png'), [], 'a.png'),
+    (dict(text='b', photo='a.png'), ['img'], 'a.png'),
+    (dict(pages=['a.png', 'b.png']), [('img', 1)], 'b.png'),
+    (dict(pages=['a.png', 'b.png']), [('img', 0)], 'a.png'),
+    (dict(pages=['a.png']), [], 'a.png')])
+def test_label_studio_s_regions_are_of_the_image_that_their_tag_shows(data, tags, name):
+    assert of_data(data, tags).name == name
+
+
+@pytest.mark.parametrize('data, tags, words', [
+    (dict(image='a.png', image2='b.png'), ['image', 'image2'], 'regions of several images'),
+    (dict(pages=['a.png', 'b.png']), [('img', 0), ('img', 1)], 'regions of several images'),
+    (dict(thumb='b.png', photo='a.png'), ['img'], 'names several images .b.png, a.png.'),
+    (dict(pages=['a.png', 'b.png'], thumb='a.png'), [('img', 1)], 'names several images'),
+    (dict(pages=['a.png', 'b.png']), [], 'names several images'),
+    (dict(pages=['a.png', 'b.png']), [('img', 2)], 'has not the form'),
+    (dict(text='a'), [], 'names no image')])
+def test_label_studio_s_regions_of_an_image_that_cannot_be_told(data, tags, words):
+    image = of_data(data, tags)
+    assert re.search(words, image.fault)
+    faults = []
+    match(Path('/data'), [Path('/data/a.png')], [], [image], [], faults)
+    assert faults == [image.fault]  # in place of the name that the image has not
+
+
+def of_data(data, tags):
+    """A task with a region on each tag, or a tag and its page."""
+    results = [dict(id='r', type='rectanglelabels', original_width=50, original_height=30,
+                    value=dict(x=0, y=0, width=10, height=10, rectanglelabels=['a']),
+                    **(dict(to_name=tag) if isinstance(tag, str) else
+                       dict(to_name=tag[0], item_index=tag[1]))) for tag in tags]
+    return label_studio.read([dict(data=data, annotations=[dict(result=results)])],
+                             FILE).images[0]
+
+
+def test_label_studio_s_bitmasks_are_what_is_not_clear_in_them():
+    def drawn_by(mask):
+        file = io.BytesIO()
+        Image.fromarray(np.dstack([np.zeros((*mask.shape, 3), np.uint8),
+                                   mask.astype(np.uint8) * 255])).save(file, 'PNG')
+        return of_label_studio(('bitmask', dict(
+            imageDataURL='data:image/png;base64,'
+            + base64.b64encode(file.getvalue()).decode()), {}))
+    assert (drawn(drawn_by(box(3, 4, 9, 8))) == box(3, 4, 9, 8)).all()
+    image, = drawn_by(box(3, 4, 9, 8).T).images
+    assert 'its bitmask is 30x50, but the image is 50x30' in image.fault
+
+
+def test_what_label_studio_s_tasks_say_beside_regions_is_no_region():
+    place = dict(x=0, y=0, width=10, height=10)
+    whole = dict(original_width=50, original_height=30, to_name='img')
+    region = dict(whole, id='r', type='rectanglelabels', value=dict(
+        place, rectanglelabels=['a']))
+    for kind in ('taxonomy', 'number', 'datetime', 'choices', 'textarea', 'rating'):
+        found = label_studio_s(region, dict(whole, id='r', type=kind, value={
+            **place, kind: [['a']]}), dict(id='s', type=kind, to_name='text', value={kind: 1}))
+        assert found.fault is None and len(found.regions) == 1
+
+
+def test_label_studio_s_vectors_are_lines_where_they_are_not_closed():
+    place = dict(vectorlabels=['a'], vertices=[
+        dict(id=str(i), x=x, y=y, isBezier=False) for i, (x, y) in enumerate(
+            [(0, 0), (50, 0), (50, 50)])])
+    whole = dict(original_width=50, original_height=30, id='r', type='vectorlabels')
+    found = label_studio_s(dict(whole, value=dict(place, closed=False)))
+    assert found.fault is None and not found.regions
+    assert "type 'vectorlabels' is not read: draw it by polygonlabels" in label_studio_s(
+        dict(whole, value=dict(place, closed=True))).fault
 
 
 def test_label_studio_shows_classes_of_any_names(tmp_path):
