@@ -73,10 +73,11 @@ def read_files(files: Iterable[Path]) -> tuple[list[tuple[str, Export]], list[st
         where there is nothing else.
     """
     found, broken, not_read = [], [], []
-    texts: set[Path] = set()
+    texts: dict[Path, tuple[Path, list[str]]] = {}  # of YOLO: whose names they are read by
     # A folder of YOLO may have data.yaml and classes.txt: the first says it.
     for file in sorted(files, key=lambda file: file.name == 'classes.txt'):
-        if file.name == 'classes.txt' and file.parent in texts:
+        if file.name == 'classes.txt' and any(
+                file.parent == other.parent for other, _ in texts.values()):
             continue
         try:
             export = read_file(file)
@@ -87,8 +88,23 @@ def read_files(files: Iterable[Path]) -> tuple[list[tuple[str, Export]], list[st
             text = str(error)
             broken.append(text if str(file) in text else f'{file}: {text}')
             continue
+        if export is not None and export[0] == 'YOLO':
+            export = 'YOLO', _read_once(file, export[1], texts, broken)
         if export is not None:
             found.append(export)
-            if export[0] == 'YOLO':
-                texts.add(file.parent)
     return found, broken if found or broken else not_read
+
+
+def _read_once(file: Path, export: Export, texts: dict[Path, tuple[Path, list[str]]],
+               broken: list[str]) -> Export:
+    """What a file of names reads that another has not read, which is a fault where that has
+    other names."""
+    again = [texts[one.source] for one in export.images if one.source in texts]
+    other = next((other for other, names in again if names != export.classes), None)
+    if other is not None:
+        broken.append(f'{file}: it names other classes than {other}, which are taken for what '
+                      'both name: keep the right one of the two')
+        return Export([])
+    images = [one for one in export.images if one.source not in texts]
+    texts.update((one.source, (file, export.classes)) for one in images)
+    return export._replace(images=images)

@@ -12,7 +12,7 @@ import yaml
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
-from ..utils.names import every_file
+from ..utils.names import every_file, parts_of, plain
 from .regions import STRANGE, Annotated, Export, Gathered, Region, export_of, joined, polygon
 
 
@@ -23,7 +23,7 @@ def names_in(file: Path) -> list[str] | None:
         list[str]: By number, or None: it is no such file, or there are no labels beside it.
 
     Raises:
-        ValueError: If it is a data.yaml with names that are none.
+        ValueError: If it is a data.yaml with names that are none, or of points (pose).
     """
     if not any((file.parent / each).is_dir() for each in ('labels', *_SPLITS)):
         return None
@@ -31,12 +31,12 @@ def names_in(file: Path) -> list[str] | None:
         names: Any = file.read_text(encoding='utf-8-sig', errors='replace').split('\n')
         names = [name.strip() for name in names if name.strip()]
     else:
-        try:
-            content = yaml.safe_load(file.read_text(encoding='utf-8-sig'))
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise InputError(f'{file}: it is no YAML: {error}') from None
-        if not isinstance(content, dict) or 'names' not in content:
+        content = _content(file)
+        if 'names' not in content:
             return None
+        if content.get('kpt_shape'):
+            raise InputError(f'{file}: it is of boxes with points (kpt_shape), and a box says '
+                             'of no pixel what it is: export polygons (segmentation)')
         names = content['names']
         if isinstance(names, dict):
             if sorted(names, key=str) != sorted(range(len(names)), key=str):
@@ -53,6 +53,32 @@ def names_in(file: Path) -> list[str] | None:
 _SPLITS = ('train', 'val', 'valid', 'test')
 
 
+def _content(file: Path) -> dict:
+    """What a data.yaml holds; nothing where it is another file."""
+    if file.name == 'classes.txt':
+        return {}
+    try:
+        content = yaml.safe_load(file.read_text(encoding='utf-8-sig'))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f'{file}: it is no YAML: {error}') from None
+    return content if isinstance(content, dict) else {}
+
+
+def _split_of(folder: tuple[str, ...], content: dict) -> str | None:
+    """The split of a folder of images, as seen from data.yaml, which that says: by the last
+    names of its paths, as these may be from another place or machine."""
+    found: dict[int, set[str]] = {0: set()}
+    for split in ('train', 'val', 'test'):
+        entries = content.get(split)
+        for entry in entries if isinstance(entries, list) else [entries]:
+            said = parts_of(f'{content.get("path", "")}/{entry}')
+            for count in range(1, min(len(said), len(folder)) + 1):
+                if said[-count:] == folder[:count]:
+                    found.setdefault(count, set()).add(split)
+    nearest = found[max(found)]
+    return nearest.pop() if len(nearest) == 1 else None  # one folder may be of several
+
+
 def _texts(file: Path) -> list[Path]:
     """The labels: texts below a folder called labels."""
     return sorted(path for path in every_file(file.parent) if path.suffix == '.txt'
@@ -66,7 +92,7 @@ def read(names: list[str], file: Path) -> Export:
         names (list[str]): From :func:`names_in`.
         file (Path): The file that they are from.
     """
-    gathered = []
+    gathered, images, content = [], [], _content(file)
     for path in _texts(file):
         parts = list(path.relative_to(file.parent).with_suffix('').parts)
         # The last folder of that name, as the tool replaces it.
@@ -80,8 +106,9 @@ def read(names: list[str], file: Path) -> Export:
             except STRANGE as error:
                 found.blame(f'line {number}', error)
         gathered.append(found)
-    return export_of(gathered, [found.annotated(shares=True) for found in gathered],
-                     names)
+        images.append(found.annotated(shares=True, split=_split_of(
+            tuple(map(plain, parts[:-1])), content)))
+    return export_of(gathered, images, names)
 
 
 def _region(words: list[str], names: list[str]) -> Region:
@@ -96,7 +123,7 @@ def _region(words: list[str], names: list[str]) -> Region:
     if len(points) == 4:
         raise InputError('it is a box, and a box says of no pixel what it is: export polygons '
                          '(segmentation)')
-    if np.abs(points).max(initial=0) > 2:
+    if np.abs(points).max(initial=0) >= 2:  # 2 is a point of a pose that can be seen
         raise InputError('points are shares of the sides, 0 to 1, but one is '
                          f'{max(points, key=abs):g}')
     return Region(names[number], (polygon(points), ))

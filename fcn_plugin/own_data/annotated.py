@@ -162,11 +162,12 @@ def _size(path: Path, image: Annotated) -> tuple[tuple[int, int] | None, Annotat
 
 
 def _split(root: Path, path: Path, records: Sequence[Annotated]) -> str | None:
-    """By the image's folder, what the export says, or the names of its file and folders."""
+    """By what the export says, the image's folder, or the names of the export's file and
+    folders."""
     said = [one.split for one in records if one.split]
     sources = [re.sub(r'\d+', '', part) for one in records if root in one.source.parents
                for part in one.source.relative_to(root).with_suffix('').parts]
-    return (split_of(path.relative_to(root).parts[:-1]) or split_of(said)
+    return (split_of(said) or split_of(path.relative_to(root).parts[:-1])
             or split_of(sources))
 
 

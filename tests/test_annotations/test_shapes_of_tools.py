@@ -451,6 +451,58 @@ def test_of_yolo_s_two_files_of_names_data_yaml_counts(tmp_path):
     assert export.classes == ['a', 'b'] and not broken
 
 
+def test_of_two_lists_of_yolo_s_names_the_first_counts_and_the_other_is_a_fault(tmp_path):
+    """Both may be of one folder, or one of a folder in it."""
+    for place in ('labels', 'old/labels'):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / 'x.txt').write_text('1 0.2 0.1 0.4 0.1 0.4 0.5\n')
+    first, second, third = (tmp_path / name for name in ('a.yaml', 'b.yaml', 'old/a.yaml'))
+    for file in (first, second, third):
+        file.write_text('names: [a, b]\n')
+    for files in ((first, second), (third, first)):
+        found, broken = read_files(files)
+        assert not broken and sorted(
+            one.source.parent.parent.name for _, export in found for one in export.images) == [
+                'old', tmp_path.name]
+    first.write_text('names: [b, a]\n')
+    for files, other in (((first, second), first), ((second, first), second),
+                         ((third, first), third)):
+        found, (fault, ) = read_files(sorted(files, key=lambda file: file != other))
+        assert f'it names other classes than {other}' in fault
+        assert {tuple(export.classes) for _, export in found if export.images} == {
+            ('b', 'a') if other == first else ('a', 'b')}
+
+
+def test_yolo_s_points_of_a_pose_are_no_outline(tmp_path):
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'labels/x.txt').write_text('0 0.5 0.5 0.4 0.4 0.3 0.3 2 0.6 0.6 2\n')
+    file = tmp_path / 'data.yaml'
+    file.write_text('names: [a]\n')
+    found, = yolo.read(['a'], file).images
+    assert 'shares of the sides, 0 to 1, but one is 2' in found.fault
+    file.write_text('names: [a]\nkpt_shape: [2, 3]\n')
+    with pytest.raises(ValueError, match=r'boxes with points \(kpt_shape\)'):
+        yolo.names_in(file)
+
+
+@pytest.mark.parametrize('said, splits', [
+    ('path: .\ntrain: images/one\nval: images/two\n', ['train', 'val', None]),
+    ('path: /home/me/set\ntrain: [images/one, images/two]\ntest: images/three\n',
+     ['train', 'train', 'test']),
+    ('train: ../images/two\nval: ../images/one\n', ['val', 'train', None]),
+    ('train: images\nval: images/two\n', ['train', 'val', 'train']),
+    ('path: .\ntrain: images\nval: images\n', [None] * 3),
+    ('train: list.txt\nval: 7\ntest: null\n', [None] * 3)])
+def test_yolo_s_splits_are_the_folders_that_its_file_names(tmp_path, said, splits):
+    for name in ('one', 'two', 'three'):
+        (tmp_path / 'labels' / name).mkdir(parents=True)
+        (tmp_path / 'labels' / name / 'x.txt').write_text('0 0.2 0.1 0.4 0.1 0.4 0.5\n')
+    file = tmp_path / 'data.yaml'
+    file.write_text(f'names: [a]\n{said}')
+    found = {one.source.parent.name: one.split for one in yolo.read(['a'], file).images}
+    assert [found[name] for name in ('one', 'two', 'three')] == splits
+
+
 @pytest.mark.parametrize('name', ['data.yml', 'DATA.YAML', 'Data.Yml'])
 def test_yolo_s_names_are_read_whatever_the_file_s_suffix_looks_like(name, tmp_path):
     (tmp_path / 'labels').mkdir()

@@ -346,6 +346,7 @@ def test_a_split_that_the_name_of_the_export_says(file, split):
     record = Annotated('a.png', None, (), root / file)
     assert _split(root, root / 'images/a.png', [record]) == split
     assert _split(root, root / 'test/a.png', [record]) == 'test'
+    assert _split(root, root / 'test/a.png', [record._replace(split='Train')]) == 'train'
 
 
 def test_nothing_is_written_without_out(tmp_path):
