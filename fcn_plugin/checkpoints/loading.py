@@ -204,8 +204,7 @@ def _dataset_meta(model: nn.Module, meta: dict[str, Any], cfg: Config) -> dict:
     channels: Any = model.out_channels
     count = max(2, channels)
     classes = _names(found.get('classes'), count)
-    named = found.get('tasks') or {}
-    tasks = {task: _names(named.get(task), number) for task, number in
+    tasks = {task: _names((found.get('tasks') or {}).get(task), number) for task, number in
              getattr(model.decode_head, 'other_tasks', {}).items()}
     palette = default_palette(count)
     known = np.asarray(found.get('palette') or [], np.uint8).reshape(-1, 3)[:count]
@@ -213,7 +212,8 @@ def _dataset_meta(model: nn.Module, meta: dict[str, Any], cfg: Config) -> dict:
     background = next((i for i, name in enumerate(classes)
                        if name.lower() in ('background', '_background_')), None)
     return dict(classes=classes, palette=palette.tolist(), background=background, tasks=tasks,
-                label_map=label_map_of(inner_dataset(cfg), count))
+                label_map=label_map_of(inner_dataset(cfg), count,
+                                       found.get('reduce_zero_label')))
 
 
 def _names(given: Sequence | None, count: int) -> tuple[str, ...]:

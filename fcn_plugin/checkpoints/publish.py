@@ -79,8 +79,8 @@ def publish(checkpoint: PathLike, out: PathLike, dtype: str = 'float16',
     weights = {key: _cast(key, value, DTYPES[dtype])
                for key, value in _mean(found['state_dict'], checkpoint, average).items()}
     known = meta['dataset_meta']
-    classes = dict(classes=tuple(map(str, known['classes'])),
-                   **({'tasks': known['tasks']} if known.get('tasks') else {}))
+    classes = {key: known[key] for key in ('tasks', 'reduce_zero_label') if known.get(key)}
+    classes['classes'] = tuple(map(str, known['classes']))
     if known.get('palette') is not None:
         classes['palette'] = np.asarray(known['palette']).tolist()
     kept = dict(cfg=Config(_named(config.to_dict())).pretty_text, dataset_meta=classes,

@@ -84,13 +84,16 @@ def label_maps_of_dataset(dataset: dict) -> tuple[LabelMaps, int]:
     return LabelMaps(names, read), len(built.metainfo['classes'])
 
 
-def label_map_of(dataset: dict, count: int) -> list[tuple[int, int]] | None:
+def label_map_of(dataset: dict, count: int, reduced: bool | None = None
+                 ) -> list[tuple[int, int]] | None:
     """What the values of a data set's masks stand for where it is trained on.
 
     Args:
         dataset (dict): Its config: a label map, ``reduce_zero_label``, or classes that are
             some of those that its type has.
         count (int): Number of classes.
+        reduced (bool, optional): Whether training took 1 off, where the config does not say:
+            a type of one's own may do so by itself. Defaults to None: not known.
 
     Returns:
         list[tuple[int, int]], optional: Values and their classes, 255 for none; None where
@@ -103,9 +106,11 @@ def label_map_of(dataset: dict, count: int) -> list[tuple[int, int]] | None:
         chosen = kind.get_label_map(class_names(dataset)) or {}
     except ValueError:  # classes that the type has not, which prediction does without
         return None
-    reduces = inspect.signature(kind).parameters.get('reduce_zero_label')
+    if reduced is None:
+        argument = inspect.signature(kind).parameters.get('reduce_zero_label')
+        reduced = argument is not None and argument.default
     # mmseg's LoadAnnotations takes 1 off before it looks into the map.
-    first = int(dataset.get('reduce_zero_label', reduces is not None and reduces.default))
+    first = int(dataset.get('reduce_zero_label', reduced))
     found = {value + first: chosen.get(value, value) for value in {*range(count), *chosen}}
     if first:
         found[0] = 255

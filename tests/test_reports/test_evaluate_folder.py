@@ -12,6 +12,7 @@ from tiny_runs import run_tool, succeed
 from tiny_trained import CLASSES, CONFIG
 
 from fcn_plugin.apis import FCNInferencer
+from fcn_plugin.checkpoints.publish import publish
 from fcn_plugin.deployment.export import export
 from fcn_plugin.evaluation.conditions import CONDITIONS
 from fcn_plugin.inference.predict import compare
@@ -142,17 +143,29 @@ def test_masks_may_have_the_values_that_training_had(trained, folders, tmp_path,
         assert not judged(tmp_path / 'masks', ignore=[255])[1].any()  # as the user says
 
 
-def test_masks_that_count_from_1_are_read_as_in_training(trained, folders, tmp_path, capsys):
-    """0 stands for what is not judged there; class numbers would be one too high."""
+@pytest.mark.parametrize('said_by', ['the config', 'the checkpoint', 'what was published'])
+def test_masks_that_count_from_1_are_read_as_in_training(trained, folders, tmp_path, capsys,
+                                                         said_by):
+    """0 stands for what is not judged there; class numbers would be one too high. A data set
+    of one's own may say so by itself, which only training has seen."""
     (tmp_path / 'masks').mkdir()
     for file in (folders / 'masks').iterdir():
         mask = np.asarray(Image.open(file)).astype(int)
         Image.fromarray(np.where(mask == 9, 0, mask + 1).astype(np.uint8)).save(
             tmp_path / 'masks' / file.name)
-    found = evaluate_folder(
-        trained / 'best.pth', folders / 'images', tmp_path / 'masks', device='cpu',
-        cfg_options={'test_dataloader.dataset.type': 'BaseSegDataset',
-                     'test_dataloader.dataset.reduce_zero_label': True})['as taken'].matrix
+    model, options = trained / 'best.pth', {'test_dataloader.dataset.type': 'BaseSegDataset'}
+    if said_by == 'the config':
+        options['test_dataloader.dataset.reduce_zero_label'] = True
+    else:
+        kept = torch.load(model)
+        kept['meta']['dataset_meta']['reduce_zero_label'] = True
+        model = tmp_path / 'best.pth'
+        torch.save(kept, model)
+    if said_by == 'what was published':
+        model = publish(model, tmp_path / 'given.safetensors', dtype='float32')
+        capsys.readouterr()
+    found = evaluate_folder(model, folders / 'images', tmp_path / 'masks', device='cpu',
+                            cfg_options=options)['as taken'].matrix
     assert 'masks are read as in training: 1 background, 2 bar' in capsys.readouterr().out
     assert 100 * found.diag().sum() / found.sum() == pytest.approx(
         by_hand(trained, folders)[0], abs=1e-4)
