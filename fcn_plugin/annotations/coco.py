@@ -44,7 +44,8 @@ def read(content: dict, file: Path) -> Export:
             'coco_url' if 'coco_url' in each and 'file_name' not in each else 'file_name'
         ]), None) for each in content['images']}
         # Roboflow's files begin with a category of the project's name, which groups others.
-        groups = {each.get('supercategory') for each in content['categories']}
+        groups = {each.get('supercategory') for each in content['categories']
+                  if each.get('supercategory') != each['name']}
     except KeyError as error:
         raise InputError(f'{file}: an image or a category has no {error}, expected id, '
                          'file_name and name') from None

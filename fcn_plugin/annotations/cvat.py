@@ -49,7 +49,8 @@ def read(root: ElementTree.Element, file: Path) -> Export:
     Shapes of a higher z_order lie over others.
     """
     labels = [(label.findtext('name') or '', label.findtext('color') or '')
-              for label in root.iterfind('meta//labels/label')]
+              for label in root.iterfind('meta//labels/label')
+              if label.findtext('type') not in (*_NO_AREA, 'tag')]
     names = [name for name, _ in labels]
     gathered, images = [], []
     for element in root.iterfind('image'):

@@ -78,6 +78,18 @@ def test_cvat_names_its_classes_in_their_order_whatever_was_exported(of):
     assert twice.classes == ['b', 'a']
 
 
+def test_labels_of_cvat_that_no_region_can_have_are_no_classes():
+    labels = ''.join(f'<label><name>{kind}</name><type>{kind}</type></label>' for kind in (
+        'any', 'skeleton', 'points', 'polyline', 'tag', 'cuboid', 'mask', 'polygon',
+        'rectangle', 'ellipse'))
+    found = of_cvat(f'<meta><task><labels>{labels}</labels></task></meta>'
+                    '<image name="x" width="50" height="30"><tag label="tag"/>'
+                    '<skeleton label="skeleton"><points label="points" points="1,1"/>'
+                    '</skeleton></image>')
+    assert found.classes == ['any', 'mask', 'polygon', 'rectangle', 'ellipse']
+    assert found.images[0].fault is None and found.skipped == dict(skeleton=1)
+
+
 def test_cvat_s_regions_are_of_the_labels_of_its_file():
     labels = '<meta><task><labels><label><name>a</name></label></labels></task></meta>'
     region = ('<image name="x" width="50" height="30"><box label="b" xtl="0" ytl="0" xbr="9" '
@@ -543,6 +555,9 @@ def test_coco_s_group_of_classes_is_one_where_regions_are_of_it():
         found = coco.read(dict(images=[image], annotations=regions, categories=categories),
                           FILE)
         assert found.classes == classes
+    person = [dict(id=i, name=name, supercategory=group) for i, (name, group) in enumerate(
+        (('person', 'person'), ('cat', 'animal')))]  # as COCO's own list begins
+    assert of_coco([], person).classes == ['person', 'cat']
     alone = [dict(id=1, name='a', supercategory='a')]
     assert of_coco([], alone).classes == ['a']
 
