@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from ..evaluation.confusion import confusion_matrix, segmentation_metrics
+from ..evaluation.truth import UNJUDGED, find_coding, read_truth
 from ..images.reading import to_channels
 from ..inference.predict import spread
 from ..layouts.named_masks import with_masks
-from ..masks.truth import UNJUDGED, find_coding, read_truth
 from ..runtimes.graph import META_KEY
 from ..runtimes.graph_backend import GraphBackend
 from ..runtimes.onnxruntime_graph import OnnxruntimeGraph
@@ -100,8 +100,8 @@ def quantise(file: Path, images: Sequence[Path], max_loss: float | None = None,
             label may become another; with masks what mean IoU may lose, 0 to 1. Defaults to
             None: 0.01, with masks 0.005.
         labels (str or Path, optional): Folder of masks by the images' names, see
-            :func:`~fcn_plugin.masks.truth.with_masks`. Defaults to None: labels are compared
-            with those of float32 alone.
+            :func:`~fcn_plugin.layouts.named_masks.with_masks`. Defaults to None: labels are
+            compared with those of float32 alone.
         ignore (Sequence[int], optional): Values in masks of pixels that do not count. Defaults
             to None: 255, where that was no class in training.
 

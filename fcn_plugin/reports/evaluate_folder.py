@@ -9,13 +9,13 @@ from rich.progress import track
 
 from ..evaluation.conditions import find_conditions
 from ..evaluation.confusion import FIGURES, segmentation_metrics
+from ..evaluation.truth import UNJUDGED, Coding, find_coding, read_truth
 from ..images.inputs import ImageInput
 from ..images.reading import list_images, to_channels
 from ..inference.inferencer import FCNInferencer, check_batch_size
 from ..inference.predict import pages, save_pages
 from ..inference.result import Result
 from ..layouts.named_masks import with_masks
-from ..masks.truth import UNJUDGED, Coding, find_coding, read_truth
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder, write_text
 from ..utils.paths import PathLike

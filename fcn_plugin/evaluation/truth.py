@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..masks.reading import read_labels
 from ..utils.errors import InputError
-from .reading import read_labels
 
 #: Label of pixels that do not count: no class, however many there are.
 UNJUDGED = -1
@@ -30,7 +30,8 @@ def find_coding(masks: Iterable[Path], label_map: Sequence[Sequence[int]] | None
     """Whether masks have the values that those had which a model was trained on.
 
     Black and white ones do, say, where 255 is its object. All values must be of these, or do
-    not count; else they are class numbers.
+    not count; else they are class numbers. Of two classes, masks that have 0 and 255 alone
+    are black and white whatever training had, unless ``ignore`` is given.
 
     Args:
         masks (Iterable[Path]): Their files.
@@ -42,8 +43,14 @@ def find_coding(masks: Iterable[Path], label_map: Sequence[Sequence[int]] | None
     """
     known = {value: label for value, label in label_map or ()}
     left_out = ((255, ) if len(classes) < 256 else ()) if ignore is None else ignore
-    if known and all(set(np.unique(read_labels(mask)).tolist()) <= known.keys()
-                     | set(left_out) for mask in masks):
+    may_be_white = ignore is None and len(classes) == 2 and 255 not in known
+    values = set[int]()
+    if known or may_be_white:
+        values.update(*(np.unique(read_labels(mask)).tolist() for mask in masks))
+    if may_be_white and values == {0, 255}:
+        return Coding({0: 0, 255: 1}, (), f'masks are black and white: 255 is {classes[1]} '
+                      '(if its pixels do not count: --ignore 255)')
+    if known and values <= known.keys() | set(left_out):
         some = [f'{value} {classes[label]}' for value, label in sorted(known.items())
                 if label < len(classes)]
         return Coding(known, () if ignore is None else ignore,

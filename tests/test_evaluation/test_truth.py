@@ -1,0 +1,34 @@
+"""What the values of masks stand for that a model is judged by."""
+import numpy as np
+import pytest
+from PIL import Image
+
+from fcn_plugin.evaluation.truth import UNJUDGED, find_coding, read_truth
+
+TWO = 'background', 'object'
+
+
+@pytest.fixture
+def masks(tmp_path):
+    def write(*rows):
+        for i, row in enumerate(rows):
+            Image.fromarray(np.array([row], np.uint8)).save(tmp_path / f'{i}.png')
+        return [tmp_path / f'{i}.png' for i in range(len(rows))]
+    return write
+
+
+@pytest.mark.parametrize('rows, classes, known, ignore, expected', [
+    ([[0, 255, 0], [0, 0, 0]], TWO, None, None, [[0, 1, 0], [0, 0, 0]]),
+    ([[0, 255, 0], [0, 0, 0]], TWO, [(0, 0), (1, 1)], None, [[0, 1, 0], [0, 0, 0]]),
+    ([[0, 255, 0], [0, 1, 0]], TWO, None, None, [[0, UNJUDGED, 0], [0, 1, 0]]),
+    ([[0, 255, 0]], TWO, None, [255], [[0, UNJUDGED, 0]]),
+    ([[0, 255, 0]], TWO, [(0, 0), (255, 255)], None, [[0, UNJUDGED, 0]]),
+    ([[0, 255, 0]], (*TWO, 'more'), None, None, [[0, UNJUDGED, 0]])])
+def test_black_and_white_masks_of_two_classes(masks, rows, classes, known, ignore, expected):
+    """As programs for drawing save them, of a model that was trained on 0 and 1: the object
+    did not count, and nothing said so."""
+    files = masks(*rows)
+    coding = find_coding(files, known, classes, ignore)
+    for file, labels in zip(files, expected):
+        assert read_truth(file, (1, 3), len(classes), coding).tolist() == [labels]
+    assert ('black and white: 255 is object' in coding.note) == (1 in expected[0])
