@@ -87,6 +87,7 @@ def _texts(file: Path) -> list[Path]:
 
 def read(names: list[str], file: Path) -> Export:
     """The regions of all images that have a text. An empty one says that there is nothing.
+    Smaller regions lie over larger ones, as Ultralytics trains on them.
 
     Args:
         names (list[str]): From :func:`names_in`.
@@ -106,7 +107,7 @@ def read(names: list[str], file: Path) -> Export:
             except STRANGE as error:
                 found.blame(f'line {number}', error)
         gathered.append(found)
-        images.append(found.annotated(shares=True, split=_split_of(
+        images.append(found.annotated(shares=True, by_area=True, split=_split_of(
             tuple(map(plain, parts[:-1])), content)))
     return export_of(gathered, images, names)
 

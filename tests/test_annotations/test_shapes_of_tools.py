@@ -485,6 +485,18 @@ def test_of_two_lists_of_yolo_s_names_the_first_counts_and_the_other_is_a_fault(
             ('b', 'a') if other == first else ('a', 'b')}
 
 
+def test_yolo_s_smaller_regions_lie_over_larger_ones_whatever_comes_first(tmp_path):
+    """As Ultralytics trains on them."""
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'data.yaml').write_text('names: [a, b]\n')
+    lines = ['0 0.1 0.1 0.2 0.1 0.2 0.3 0.1 0.3', '1 0 0 0.5 0 0.5 0.5 0 0.5']
+    for order in (lines, lines[::-1]):
+        (tmp_path / 'labels/x.txt').write_text('\n'.join(order))
+        image, = yolo.read(['a', 'b'], tmp_path / 'data.yaml').images
+        found, _ = draw(image, SIZE, dict(a=1, b=2))
+        assert (found == 2 * box(0, 0, 25, 15) - box(5, 3, 10, 9)).all()
+
+
 def test_yolo_s_points_of_a_pose_are_no_outline(tmp_path):
     (tmp_path / 'labels').mkdir()
     (tmp_path / 'labels/x.txt').write_text('0 0.5 0.5 0.4 0.4 0.3 0.3 2 0.6 0.6 2\n')

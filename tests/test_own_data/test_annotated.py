@@ -281,7 +281,7 @@ def labels_in(out):
 
 def in_order_of(name, number):
     """COCO lays smaller regions over larger ones."""
-    if 'COCO' not in name:
+    if 'COCO' not in name and 'YOLO' not in name:
         return 0, 1, 2
     return sorted(range(3), key=lambda place: -shape_of(regions(number)[place][1]).sum())
 
