@@ -1,5 +1,5 @@
-"""Palettes of masks: whether one value has one colour in all files."""
-from collections.abc import Iterable, Mapping
+"""Whether one value, or one colour, means the same in all masks."""
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .colours import as_written
@@ -34,3 +34,18 @@ def palette_fault(palettes: Iterable[tuple[Path, Mapping[int, int]]]) -> str | N
                               f'value {value} in {path}')
     return two and (f'palettes of masks differ: {two}. If values are the classes, give '
                     '--classes NAME ...; if colours are, save the masks as RGB')
+
+
+def object_fault(masks: Sequence[tuple[Path, Collection[int | None]]]) -> str | None:
+    """Says where some masks have 1 for an object and others 255, which would not count there.
+
+    Args:
+        masks (Sequence): Masks, and the values that occur in them.
+    """
+    ones, whites = ([path for path, values in masks if {*values} == {0, value}]
+                    for value in (1, IGNORE))
+    if not ones or not whites or any({1, IGNORE} <= {*values} for _, values in masks):
+        return None
+    return (f'{len(ones)} masks have 0 and 1, such as {ones[0]}, and {len(whites)} have 0 and '
+            f'255, such as {whites[0]}: if both mean an object, save all with the same '
+            'values; if 255 stands for pixels that do not count, give --ignore 255')

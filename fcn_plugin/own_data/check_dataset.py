@@ -11,10 +11,10 @@ from ..images.inputs import DARK
 from ..layouts.find_pairs import Pairing, find_pairs
 from ..layouts.several_masks import find_class_masks, find_object_masks, may_be_classes
 from ..masks.class_names import ClassNames, read_class_names
-from ..masks.encoding import Encoding
+from ..masks.encoding import IGNORE, Encoding
 from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import find_encoding
-from ..masks.palettes import palette_fault
+from ..masks.palettes import object_fault, palette_fault
 from ..masks.reading import CUT_OUT, LOSSY
 from ..utils.errors import InputError
 from .annotated import Drawn, draw_annotations, note_of_unlabelled, read_annotations
@@ -115,9 +115,11 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
         lossy = 2 * sum(map(_is_lossy, usable)) > len(usable)
         encoding = find_encoding(dict(counts), usable[0].colours, classes, ignore, names,
                                  around, lossy, blurred)
-        disagree = palette_fault((item.pair.mask, item.palette) for item in usable)
-        if disagree and classes is None:
-            encoding.faults.append(disagree)
+        disagree = [classes is None and palette_fault(
+            (item.pair.mask, item.palette) for item in usable)]
+        if encoding.label_map.get(IGNORE) == IGNORE and IGNORE not in ignore:
+            disagree.append(object_fault([(item.pair.mask, item.counts) for item in usable]))
+        encoding.faults.extend(filter(None, disagree))
         notes += _notes_of_several(folder, usable, encoding)
     faults += encoding.faults
     notes += encoding.notes

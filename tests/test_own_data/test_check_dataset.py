@@ -600,6 +600,26 @@ def test_palettes_that_order_colours_anew_are_a_fault(tmp_path, orders, fine):
         assert not check_dataset(tmp_path, classes=names).faults
 
 
+@pytest.mark.parametrize('values, ignore, fine', [
+    ([(0, 1), (0, 255)], (), False), ([(0, 1), (0, 255)], (255, ), True),
+    ([(0, 1), (0, 255), (0, 1, 255)], (), True), ([(0, 1), (255, )], (), True),
+    ([(0, 255), (0, )], (), True)])
+def test_objects_of_two_values_are_a_fault(tmp_path, values, ignore, fine):
+    """Of two people, one of whom saved pictures: 255 would not count, and the object had none
+    of the pixels of half of the masks."""
+    for number in range(6):
+        save(tmp_path / f'images/{number}.png', picture(number))
+        save(tmp_path / f'masks/{number}.png',
+             labels(number, values[number % len(values)]).astype(np.uint8))
+    checked = check_dataset(tmp_path, ignore=ignore)
+    assert fine == (not checked.faults)
+    if not fine:
+        assert re.search('3 masks have 0 and 1, .*0.png, and 3 have 0 and 255, such as .*1.png'
+                         ': .*--ignore 255', checked.faults[0])
+        with pytest.raises(ValueError, match='no config is written'):
+            write_config(checked, tmp_path / 'out')
+
+
 def test_pixels_that_do_not_count_are_of_any_colour():
     palettes = [(Path(f'{name}.png'), {0: 0, 1: 0xFF0000, 255: colour})
                 for name, colour in (('a', 0xE0E0C0), ('b', 0xFFFFFF), ('c', 0xFFFFFF))]
