@@ -69,10 +69,10 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
         faults.append(f'{len(missing)} images are not in {root}: '
                       + '; '.join(missing[:3] + ['...'] * (len(missing) > 3)))
     several = [path for path, ones in matched.items()
-               if len({one.source for one in ones if one.regions}) > 1]
+               if sum(bool(one.regions) for one in ones) > 1]
     if several:
-        notes.append(f'{len(several)} images have regions in several files, such as '
-                     f'{several[0]}: all are drawn')
+        notes.append(f'{len(several)} images have regions in several files, or several times '
+                     f'in one, such as {several[0]}: all are drawn')
     if moved:
         notes.append(f'{len(moved)} images are found by their names alone, such as {moved[0]}')
     labelled = {path: records for path, records in matched.items()

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from ..utils.errors import InputError
-from ..utils.files import write_text
+from ..utils.files import decoded_text, write_text
 from ..utils.names import every_file, parts_of, plain
 from .regions import STRANGE, Annotated, Export, Gathered, Region, export_of, joined, polygon
 
@@ -28,8 +28,7 @@ def names_in(file: Path) -> list[str] | None:
     if not any((file.parent / each).is_dir() for each in ('labels', *_SPLITS)):
         return None
     if file.name == 'classes.txt':
-        names: Any = file.read_text(encoding='utf-8-sig', errors='replace').split('\n')
-        names = [name.strip() for name in names if name.strip()]
+        names: Any = [name.strip() for name in decoded_text(file).split('\n') if name.strip()]
     else:
         content = _content(file)
         if 'names' not in content:

@@ -544,6 +544,14 @@ def test_a_format_s_suffix_may_be_in_capitals(tmp_path):
     assert [name for name, _ in read_files([cvat_s, coco_s])[0]] == ['CVAT', 'COCO']
 
 
+@pytest.mark.parametrize('encoding', ['cp1252', 'utf-16'])
+def test_yolo_s_classes_in_another_encoding(tmp_path, encoding):
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'labels/x.txt').write_text('1 0.2 0.1 0.4 0.1 0.4 0.5\n')
+    (tmp_path / 'classes.txt').write_text('Straße\na\n', encoding=encoding)
+    assert yolo.names_in(tmp_path / 'classes.txt') == ['Straße', 'a']
+
+
 def test_empty_lines_of_yolo_s_classes_are_none(tmp_path):
     (tmp_path / 'labels').mkdir()
     (tmp_path / 'labels/x.txt').write_text('1 0.2 0.1 0.4 0.1 0.4 0.5\n')
@@ -629,6 +637,17 @@ def test_an_image_beside_a_file_of_its_name_is_meant_where_the_file_has_one_imag
         one, one._replace(name='another.png'), one._replace(name='b.png')], [], faults)
     assert list(found) == paths[1:]
     assert "2 images are not in /data: 'other.png'" in faults[0]
+
+
+def test_two_entries_of_one_name_are_said():
+    """They may be of two images, of which only one is here."""
+    region = Region('a', (polygon([(0, 0), (1, 0), (1, 1)]), ))
+    one = Annotated('x.png', None, (region, ), Path('/tool/export.json'))
+    path = Path('/data/x.png')
+    for records, said in (([one], 0), ([one, one._replace(regions=())], 0), ([one, one], 1)):
+        notes = []
+        match(Path('/data'), [path], [path], records, notes, [])
+        assert len(notes) == said and all('or several times in one' in note for note in notes)
 
 
 def test_eight_digits_before_a_name_are_label_studio_s_where_it_was_uploaded():
