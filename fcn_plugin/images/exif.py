@@ -6,6 +6,7 @@ from PIL import Image, ImageFile
 
 #: Orientations that exchange height and width.
 EXCHANGING_SIDES = (5, 6, 7, 8)
+_CHANNELS = 277  # tag of TIFF: how many
 #: Tag of TIFF for the kind of a page, and its bits for a smaller copy and for transparency.
 _KIND_OF_PAGE, _COPY, _TRANSPARENCY = 254, 1, 4
 
@@ -27,6 +28,12 @@ def is_stored_in_16_bits(image: ImageFile.ImageFile) -> bool:
     To be asked before the pixels are loaded: then Pillow forgets.
     """
     return ';16' in str(image.tile)
+
+
+def unseen_of(image: ImageFile.ImageFile) -> int:
+    """How many channels of an open TIFF are no colours: infrared, or transparency."""
+    colours = len({*image.getbands()} - {'A', 'a'})
+    return max(0, int(getattr(image, 'tag_v2', {}).get(_CHANNELS, 0)) - colours)
 
 
 def pages_of(image: ImageFile.ImageFile) -> int:

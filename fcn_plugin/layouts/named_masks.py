@@ -41,7 +41,9 @@ def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Pat
     missing = [image.name for image, stem in zip(images, stems, strict=True)
                if stem not in mask_stems]
     more = f' (nor have {len(missing) - 1} others)' if len(missing) > 1 else ''
-    raise InputError(f"'{missing[0]}' has no mask{more} of its name in '{labels}'")
+    raise InputError(f"'{missing[0]}' has no mask{more} of its name in '{labels}', where "
+                     f"'{masks[0].name}' is the first: call a mask like its image, or "
+                     'NAME_mask.png')
 
 
 def _without_end(stems: list[str]) -> list[str]:

@@ -13,10 +13,14 @@ from .roles import NOT_SEEN, OTHERS, REGIONS, SPLITS, strip_role, words
 if TYPE_CHECKING:
     from .find_pairs import File, Pair
 
-#: Suffixes of files that hold arrays, which some keep masks in, of pictures and of regions.
+#: How files end that hold arrays, which some keep masks in, of pictures and of regions.
 _NOT_READ = {
     **dict.fromkeys(('.avif', '.heic', '.heif', '.jp2', '.jxl', '.cr2', '.cr3', '.dng', '.nef',
                      '.arw', '.dcm', '.svs'), 'save such pictures as JPEG, PNG or TIFF'),
+    **dict.fromkeys(('.nii', '.nii.gz', '.nrrd', '.mha'),
+                    'save the slices that are to be trained on as PNG, those of images and '
+                    'of masks under the same names'),
+    '.roi': 'fill the regions of ImageJ in masks, and save these as PNG',
     **dict.fromkeys(('.h5', '.npy', '.npz'), 'save masks as PNG'),
     **dict.fromkeys(('.parquet', '.arrow', '.tfrecord'),
                     'save the images in it as JPEG or PNG, and the masks as PNG'),
@@ -32,8 +36,9 @@ def not_read(root: Path) -> str:
     others: dict[str, list[Path]] = defaultdict(list)
     for path in every_file(root):
         suffix = path.suffix.lower()
-        if suffix in _NOT_READ:
-            return f'. {path} is not read: {_NOT_READ[suffix]}'
+        for end, way_out in _NOT_READ.items():
+            if path.name.lower().endswith(end):
+                return f'. {path} is not read: {way_out}'
         if suffix == '.csv':
             with open(path, 'rb') as file:
                 header = file.readline(4096).lower()

@@ -193,5 +193,6 @@ def read_labels(path: str | Path) -> np.ndarray:
     if mask.colours or mask.mode.startswith('grey in'):
         raise InputError(
             f'{path} is an image of mode {mask.mode}, expected palette indices or one '
-            'channel of integers: the pixels of a mask are class numbers')
+            'channel of integers: the pixels of a mask are class numbers (fcn check-data DIR '
+            '--out writes such masks of coloured ones)')
     return mask.values

@@ -376,18 +376,18 @@ def _note_kinds(found: list[Inspected], notes: list[str]) -> None:
             notes.append(f'{len(items)} images {what}, such as {items[0].pair.image}, whose '
                          f'largest value is {items[0].most:g} {limit}: scale the values of '
                          'all by one factor first')
-    paged = [item for item in found if item.pages > 1]
-    if paged:
-        notes.append(f'{len(paged)} images have several pages, of which the first is seen, '
-                     f'such as {paged[0].pair.image} ({paged[0].pages})')
-    cut = [item.pair.mask for item in found if item.mask_mode == CUT_OUT]
-    if cut:
-        notes.append(f'{len(cut)} masks have their shapes in their transparency, such as '
-                     f'{cut[0]}: transparent pixels are 0, others 255')
-    lossy = [item for item in found if _is_lossy(item)]
-    if lossy:
-        notes.append(f'{len(lossy)} masks are JPEG, which changes labels: save masks as PNG')
-    uniform = [item for item in found if len(item.counts) == 1]
-    if uniform:
-        notes.append(f'{len(uniform)} masks are of a single value, such as '
-                     f'{uniform[0].pair.mask}')
+    for files, what in (
+            ([f'{item.pair.image} ({item.pages})' for item in found if item.pages > 1],
+             'images have several pages, of which the first is seen'),
+            ([item.pair.image for item in found if item.unseen],
+             'images have channels that are no colours, such as infrared or transparency, and '
+             'are not seen (docs/faq.md has what trains on all channels)'),
+            ([item.pair.mask for item in found if item.mask_mode == CUT_OUT],
+             'masks have their shapes in their transparency (transparent pixels are 0, others '
+             '255)'),
+            ([item.pair.mask for item in found if _is_lossy(item)],
+             'masks are JPEG, which changes labels (save masks as PNG)'),
+            ([item.pair.mask for item in found if len(item.counts) == 1],
+             'masks are of a single value')):
+        if files:
+            notes.append(f'{len(files)} {what}, such as {files[0]}')

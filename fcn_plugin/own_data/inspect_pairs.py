@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from ..images.exif import EXCHANGING_SIDES, is_stored_in_16_bits, orientation_of, pages_of
+from ..images import exif
 from ..images.opening import open_picture
 from ..images.reading import why_unknown
 from ..layouts.find_pairs import Pair, Pairing
@@ -37,6 +37,7 @@ class Inspected(NamedTuple):
         unsure (bool): Whether the sizes leave that open.
         image_mode (str): PIL's mode of the image.
         pages (int): Of the image, of which the first is seen.
+        unseen (int): Channels of the image that are no colours.
         most (float): The largest value of an image of 16 bits or more, else 0.
         mask_mode (str): What the mask is, in words.
         digest (str): Of the image's pixels.
@@ -56,6 +57,7 @@ class Inspected(NamedTuple):
     unsure: bool = False
     image_mode: str = ''
     pages: int = 1
+    unseen: int = 0
     most: float = 0
     mask_mode: str = ''
     digest: str = ''
@@ -113,20 +115,21 @@ def _inspect(pair: Pair) -> Inspected:
                          'stand in a list; rename it')
     try:
         with open_picture(pair.image) as image:
-            halved = is_stored_in_16_bits(image) and image.mode.startswith('RGB')
-            pages = pages_of(image)
+            halved = exif.is_stored_in_16_bits(image) and image.mode.startswith('RGB')
+            pages, unseen = exif.pages_of(image), exif.unseen_of(image)
             image.load()
             deep = halved or image.mode.startswith(('I', 'F'))
-            most = np.max(image.getextrema()) * (257 if halved else 1) if deep else 0
+            seen = image.convert('RGB') if halved else image  # without transparency
+            most = np.max(seen.getextrema()) * (257 if halved else 1) if deep else 0
             mode, size, kind = image.mode, image.size[::-1], image.format
-            orientation = orientation_of(image)
+            orientation = exif.orientation_of(image)
             pixels = image.tobytes() + bytes(image.getpalette() or ())
             digest = hashlib.sha1(pixels + repr((mode, size)).encode()).hexdigest()
     except Image.UnidentifiedImageError:
         return Inspected(pair, f'{pair.image}: {why_unknown(pair.image)}')
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return Inspected(pair, f'{pair.image}: it cannot be read: {error}')
-    shown = size[::-1] if orientation in EXCHANGING_SIDES else size
+    shown = size[::-1] if orientation in exif.EXCHANGING_SIDES else size
     if orientation != 1 or kind not in _SURE_FORMATS:
         fault = _fault_in_training(pair.image, shown)
         if fault:
@@ -151,8 +154,8 @@ def _inspect(pair: Pair) -> Inspected:
         counts[None] = rest
     around = look_around(mask.values, counts, mask.colours) if len(counts) > 2 else None
     unsure = orientation != 1 and size == shown and not mask.turned
-    return Inspected(pair, fault, shown, orientation, turned, unsure, mode, pages, most,
-                     mask.mode, digest, counts, around, mask.colours, mask.plain,
+    return Inspected(pair, fault, shown, orientation, turned, unsure, mode, pages,
+                     unseen, most, mask.mode, digest, counts, around, mask.colours, mask.plain,
                      {v: mask.palette[v] for v in counts if v is not None and mask.palette})
 
 

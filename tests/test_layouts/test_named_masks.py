@@ -41,7 +41,7 @@ def test_two_masks_of_one_image(tmp_path, masks, both):
 
 
 @pytest.mark.parametrize('images, words', [
-    (['b.jpg'], "'b.jpg' has no mask of its name in '"),
+    (['b.jpg'], "'b.jpg' has no mask of its name in '.*', where '.*png' is the first: call"),
     (['a.jpg', 'b.jpg', 'c.jpg'], "'b.jpg' has no mask \\(nor have 1 others\\) of its name"),
     (['2.jpg', '3.jpg'], "'2.jpg' has no mask \\(nor have 1 others\\)"),
     (['seq1_a.jpg'], "'seq1_a.jpg' has no mask of")])

@@ -285,6 +285,8 @@ def test_several_images_of_a_mask_are_named(tmp_path):
     ('export.json', '[{"labels": []}]', 'export.json is of no format that is read: if the '
      'labels are in it, draw these as PNG, or export them as COCO'),
     ('masks/1.ppm.gz', 'x', '1.ppm.gz is not read: unpack it first'),
+    ('masks/1.nii.gz', 'x', '1.nii.gz is not read: save the slices that are to be trained on'),
+    ('rois/1.roi', 'x', '1.roi is not read: fill the regions of ImageJ in masks'),
     ('masks/1.mat', 'x', '1.mat is not read: save masks as PNG .fcn sbd2voc does so for SBD'),
     ('a.xml', '<Annotations><Annotation><Regions><Region><Vertices><Vertex X="1" Y="2"/>'
      '</Vertices></Region></Regions></Annotation></Annotations>', 'a.xml has regions of A'),
@@ -573,6 +575,24 @@ def test_what_is_not_seen_of_images_is_told(tmp_path):
     assert re.search(r'1 images of 16 bits are nearly black .*0\.tif, .* 4080 of 65535', said)
     assert re.search(r'1 images of real numbers .*2\.tif, .* 1020 of 255', said)
     assert re.search(r'1 images have several pages, .*9\.tif \(3\)', said)
+
+
+@pytest.mark.parametrize('kind', ['unspecified', 'unassalpha', None])
+def test_channels_that_are_no_colours_are_told(tmp_path, kind):
+    """A drone's infrared is not trained on, and does not hide that colours are nearly black."""
+    for number in range(4):
+        deep = np.dstack([np.uint16(picture(number)) * 16, np.full(SIZE, 65535, np.uint16)])
+        path = tmp_path / f'images/{number}.png'
+        path.parent.mkdir(exist_ok=True)
+        if kind:
+            tifffile.imwrite(path.with_suffix('.tif'), deep, photometric='rgb',
+                             extrasamples=[kind])
+        else:
+            cv2.imwrite(str(path), deep)
+        save(tmp_path / f'masks/{number}.png', labels(number).astype(np.uint8))
+    said = '\n'.join(check_dataset(tmp_path).notes)
+    assert bool(kind) == ('4 images have channels that are no colours' in said)
+    assert re.search('4 images of 16 bits are nearly black .* 3855 of 65535', said)
 
 
 @pytest.mark.parametrize('orders, fine', [
