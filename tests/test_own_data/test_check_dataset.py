@@ -579,7 +579,7 @@ def test_what_is_not_seen_of_images_is_told(tmp_path):
 
 @pytest.mark.parametrize('kind', ['unspecified', 'unassalpha', None])
 def test_channels_that_are_no_colours_are_told(tmp_path, kind):
-    """A drone's infrared is not trained on, and does not hide that colours are nearly black."""
+    """A drone's infrared is not trained on, and does not hide that colours are near black."""
     for number in range(4):
         deep = np.dstack([np.uint16(picture(number)) * 16, np.full(SIZE, 65535, np.uint16)])
         path = tmp_path / f'images/{number}.png'
