@@ -56,11 +56,8 @@ def read(content: dict, file: Path) -> Export:
         if len(kept) < len(content[kind]):
             raise InputError(f'{file}: two of the {kind} have one id: which of them a region '
                              'is of cannot be told')
-    for each in content['images']:
-        try:
-            found[each['id']].size = size_of(each.get('height'), each.get('width'))
-        except InputError as error:
-            found[each['id']].blame('width and height', error)
+    # Label Studio gives no size of images without regions.
+    sizes = {each['id']: (each.get('height'), each.get('width')) for each in content['images']}
     used = set()
     for each in content['annotations']:
         key = each.get('image_id') if isinstance(each, dict) else None
@@ -69,6 +66,7 @@ def read(content: dict, file: Path) -> Export:
             raise InputError(f'{file}: an annotation is of no image of the file: '
                              f'{each!r:.80}')
         try:
+            image.size = size_of(*sizes[key])
             if each['category_id'] not in names:
                 raise InputError(f'its category_id {each["category_id"]!r} is none of the '
                                  'categories')

@@ -147,6 +147,17 @@ def test_images_of_lvis_have_addresses_alone(image, name):
     assert coco.read(content, FILE).images[0].name == name
 
 
+def test_coco_s_image_without_regions_needs_no_size():
+    """Label Studio gives it none."""
+    content = dict(images=[dict(id=i, file_name=f'{i}.png', height=None, width=None)
+                           for i in range(2)], categories=[dict(id=1, name='a')],
+                   annotations=[dict(id=1, image_id=1, category_id=1,
+                                     segmentation=[corners(2, 3, 10, 7)])])
+    empty, image = coco.read(content, FILE).images
+    assert empty.fault is None and not empty.labelled
+    assert 'None x None is no size of an image' in image.fault and not image.regions
+
+
 def test_coco_s_runs_are_of_the_image_s_height_and_width():
     image, = of_coco([dict(segmentation=column_runs(box(2, 3, 10, 7).T))]).images
     assert 'its mask is 30x50, but the image is 50x30' in image.fault
