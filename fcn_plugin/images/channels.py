@@ -1,4 +1,5 @@
-"""The order of an image's channels."""
+"""The order of an image's channels, and what is no number in them."""
+import numpy as np
 
 
 def turned(count: int) -> list[int]:
@@ -9,3 +10,12 @@ def turned(count: int) -> list[int]:
     less than three there is nothing to turn.
     """
     return [2, 1, 0, *range(3, count)] if count > 2 else list(range(count))
+
+
+def as_numbers(image: np.ndarray) -> np.ndarray:
+    """An image with 0 for what is no finite number, as mosaics have NaN where there are no
+    data: of one such pixel all scores around it would be none."""
+    if image.dtype.kind != 'f':
+        return image
+    there = np.isfinite(image)
+    return image if there.all() else np.where(there, image, image.dtype.type(0))

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from ..utils.errors import InputError
 from ..utils.names import written_by_predict
 from ..utils.paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES, WEIGHT_SUFFIXES, PathLike
+from .channels import as_numbers
 from .multichannel import TIFF_MAGIC, check_channels, read_channels
 from .opening import APART, BITS, IN_MEMORY, PLANES, open_picture
 
@@ -201,7 +202,8 @@ def to_channels(source: Any, channels: int) -> np.ndarray:
         channels (int): 3: :func:`to_rgb`. Others are how many it must have.
 
     Returns:
-        np.ndarray: (H, W, C), in the file's order, its values as they are.
+        np.ndarray: (H, W, C), in the file's order, its values as they are, and 0 for what is
+        no number.
 
     Raises:
         ValueError: If it cannot be read or has another number of channels.
@@ -221,4 +223,4 @@ def to_channels(source: Any, channels: int) -> np.ndarray:
                              f'{image.shape} of {image.dtype}')
         image = np.atleast_3d(image)
     check_channels(image, channels, name)
-    return image
+    return as_numbers(image)

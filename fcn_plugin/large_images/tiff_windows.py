@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..images.channels import as_numbers
 from ..images.lzw import check_lzw
 from ..utils.errors import InputError, MissingPackageError, UserError
 
@@ -88,7 +89,7 @@ class TiffWindows:
     def _as_taken(self, image: np.ndarray) -> np.ndarray:
         """What the network takes of it."""
         if self._channels != 3:
-            return image
+            return as_numbers(image)
         if image.dtype != np.uint8:
             image = (image >> 8).astype(np.uint8)
         if image.shape[2] == 1:

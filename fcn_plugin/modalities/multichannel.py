@@ -4,7 +4,7 @@ from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmseg.registry import TRANSFORMS
 
-from ..images.channels import turned
+from ..images.channels import as_numbers, turned
 from ..images.multichannel import check_channels, read_channels
 
 
@@ -14,7 +14,7 @@ class LoadMultichannelImage(BaseTransform):
 
     The first three are turned round, as if they were red, green and blue in the file, so
     that ``bgr_to_rgb=True`` of :class:`FCNDataPreProcessor` gives the network the file's
-    order, in which ``mean`` and ``std`` are written then.
+    order, in which ``mean`` and ``std`` are written then. What is no number (NaN) is 0.
 
     Required key: img_path. Added keys: img (H, W, C), img_shape, ori_shape.
 
@@ -34,6 +34,7 @@ class LoadMultichannelImage(BaseTransform):
         path = results['img_path']
         image = read_channels(fileio.get(path, backend_args=self.backend_args), path)
         check_channels(image, self.channels, path)
+        image = as_numbers(image)
         results['img'] = np.ascontiguousarray(image[..., turned(self.channels)])
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results

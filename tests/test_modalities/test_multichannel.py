@@ -13,6 +13,7 @@ from fcn_plugin.images.channels import turned
 from fcn_plugin.images.inputs import ImageInput
 from fcn_plugin.images.multichannel import read_channels
 from fcn_plugin.images.reading import to_channels
+from fcn_plugin.large_images.tiff_windows import open_windows
 from fcn_plugin.visualization import as_picture
 
 tifffile = pytest.importorskip('tifffile')
@@ -74,6 +75,22 @@ def test_every_value_in_the_files_order(tmp_path, channels, dtype, planar):
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, image)
     np.testing.assert_array_equal(load(path, channels), image[..., turned(channels)])
+
+
+def test_what_is_no_number_is_0(tmp_path):
+    """A mosaic has NaN where it has no data; one such pixel spoiled the whole step."""
+    image = np.arange(48, dtype=np.float32).reshape(4, 6, 2)
+    expected = image.copy()
+    image[0, 1] = np.nan
+    image[2, 3, 1], image[3, 3, 0] = np.inf, -np.inf
+    expected[0, 1] = expected[2, 3, 1] = expected[3, 3, 0] = 0
+    path = write(tmp_path / 'a.tif', image)
+    for found in (load(path, 2), to_channels(path, 2), to_channels(image, 2)):
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, expected)
+    with open_windows(path, 2) as windows:
+        np.testing.assert_array_equal(windows.read(slice(0, 3), slice(1, 5)),
+                                      expected[:3, 1:5])
 
 
 def test_a_page_for_each_channel(tmp_path):
