@@ -11,10 +11,10 @@ import torch
 from PIL import Image, ImageOps
 from rich.progress import track
 
-from ..annotations.matching import match
 from ..checkpoints.loading import load_model
 from ..images.reading import to_channels
 from ..layouts.find_pairs import find_pairs, sort_out
+from ..layouts.matching import match
 from ..own_data.annotated import read_annotations
 from ..runtimes.torch_backend import TorchBackend, prediction_of, run_pipeline, step_options
 from ..utils.errors import InputError

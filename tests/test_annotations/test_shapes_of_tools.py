@@ -14,8 +14,8 @@ from PIL import Image
 from fcn_plugin.annotations import coco, cvat, label_studio, labelme, supervisely, yolo
 from fcn_plugin.annotations.drawing import draw
 from fcn_plugin.annotations.formats import read_files
-from fcn_plugin.annotations.matching import match, merged
 from fcn_plugin.annotations.regions import Annotated, Region, area, polygon
+from fcn_plugin.layouts.matching import match, merged
 
 SIZE = 30, 50  # H, W
 FILE = Path('x.json')
@@ -605,7 +605,7 @@ def matched(files, *names):
         Annotated(name, None, (region, ), Path('/tool/export.json')) for name in names], [],
         faults)
     return {path.relative_to(root).as_posix(): [one.name for one in ones]
-            for path, ones in found.items()}, faults
+            for path, ones in found.items() if ones}, faults
 
 
 def test_pixels_and_shares_of_one_image_are_not_mixed():
@@ -671,6 +671,24 @@ def test_names_agree_however_accents_are_stored():
         file, double = (normalize(form, name) for name in ('Büro/Tür.png', 'x/Tür.png'))
         name = normalize(other, 'Büro/Tür.png')
         assert matched([file, double], name) == ({file: [name]}, [])
+
+
+def test_two_paths_of_one_export_are_not_one_image():
+    """Of a/1.png and b/1.png only a has been kept, and its folder is called something else."""
+    found, faults = matched(['1.png', '2.png'], '/set/a/1.png', '/set/b/1.png', '/set/a/2.png')
+    assert found == {'2.png': ['/set/a/2.png']}
+    assert "'/set/a/1.png', '/set/b/1.png' cannot be told from others" in faults[0]
+    found, faults = matched(['a/1.png'], 'a/1.png', 'b/a/1.png')
+    assert found == {'a/1.png': ['a/1.png']}
+    assert "json: 'b/a/1.png' cannot be told" in faults[0]
+    assert matched(['1.png'], '/set/a/1.png', '/set/a/1.png') == (
+        {'1.png': ['/set/a/1.png'] * 2}, [])
+
+
+def test_of_several_that_fit_the_one_with_all_folders_of_the_name_is_meant():
+    for name in ('a/1.png', '/data/local-files/?d=a/1.png'):
+        for files in (['1.png', 'a/1.png'], ['a/1.png', 'b/a/1.png']):
+            assert matched(files, name) == ({'a/1.png': [name]}, [])
 
 
 def test_an_image_in_another_folder_is_found_by_its_name_if_no_other_has_it():

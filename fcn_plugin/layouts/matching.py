@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from ..annotations.regions import Annotated
 from ..utils.names import parts_of, plain
-from .regions import Annotated
 
 
 def match(root: Path, files: Collection[Path], pictures: Collection[Path],
@@ -39,10 +39,9 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
 
         def near(fits, home=home):  # what lies beside images is of those
             return [path for path in fits if home in path.parents] if home in folders else fits
-        name = one.name
-        fits = _fitting(root, one, name, by_name, near)
-        address = _address(name)  # an image may be called so, too
-        fits = fits or _fitting(root, one, address, by_name, near)
+        name, address = one.name, _address(one.name)  # an image may be called so, too
+        fits = max((_fitting(root, one, each, by_name, near) for each in (name, address)),
+                   key=lambda fits: max((len(path.parts) for path in fits), default=0))
         if not fits and images_of[one.source] == 1:
             # A file of one image, beside an image that is called as the file is.
             fits = [path for path in by_name[plain(one.source.stem)]
@@ -65,6 +64,8 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
             faults.append(one.fault)
         else:
             missing.append(f"'{one.name}' ({one.source})")
+    for path, ones in matched.items():
+        matched[path] = _of_one_path(root, path, ones, faults)
     if missing:
         faults.append(f'{len(missing)} images are not in {root}: '
                       + '; '.join(missing[:3] + ['...'] * (len(missing) > 3)))
@@ -79,6 +80,27 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
                 if any(one.labelled or one.fault for one in records)}
     unlabelled = sorted((set(files) & pictures | set(matched)) - set(labelled))
     return labelled, unlabelled
+
+
+def _of_one_path(root: Path, path: Path, records: Sequence[Annotated], faults: list[str]
+                 ) -> list[Annotated]:
+    """The records of an image without those of an export that gives them several paths: they
+    are of several images, of which one is here. What names it by its path stays."""
+    kept = list(records)
+    for source in dict.fromkeys(one.source for one in records):
+        said = {parts_of(_address(one.name)): one.name for one in records
+                if one.labelled and one.source == source}
+        if len(said) < 2:
+            continue
+        exact = [parts for parts, name in said.items() if path in (
+            Path(name), root.joinpath(*parts), source.parent.joinpath(*parts))][:1]
+        names = [name for parts, name in said.items() if parts not in exact]
+        faults.append(f'{source}: {", ".join(map(repr, names[:3]))} cannot be told from '
+                      f'others of the name, of which {path} alone is here: keep the folders, '
+                      'or leave them out of the file')
+        kept = [one for one in kept if one.source != source
+                or parts_of(_address(one.name)) in exact]
+    return kept
 
 
 def _address(name: str) -> str:
@@ -104,7 +126,7 @@ def _fitting(root: Path, one: Annotated, name: str, by_name: dict[str, list[Path
         beside = one.source.parent.joinpath(*names)
         found = [path for path in fits if path in (beside, Path(name))] or near(fits)
         if found:
-            return found
+            return [path for path in found if path == root.joinpath(*names)] or found
     return []
 
 
