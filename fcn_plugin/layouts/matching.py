@@ -86,11 +86,13 @@ def _of_one_path(root: Path, path: Path, records: Sequence[Annotated], faults: l
                  ) -> list[Annotated]:
     """The records of an image without those of an export that gives them several paths: they
     are of several images, of which one is here. What names it by its path stays."""
-    kept = list(records)
-    for source in dict.fromkeys(one.source for one in records):
-        said = {parts_of(_address(one.name)): one.name for one in records
-                if one.labelled and one.source == source}
+    kept, exports = [], defaultdict(list)
+    for one in records:
+        exports[one.source].append(one)
+    for source, ones in exports.items():
+        said = {parts_of(_address(one.name)): one.name for one in ones if one.labelled}
         if len(said) < 2:
+            kept += ones
             continue
         exact = [parts for parts, name in said.items() if path in (
             Path(name), root.joinpath(*parts), source.parent.joinpath(*parts))][:1]
@@ -98,8 +100,7 @@ def _of_one_path(root: Path, path: Path, records: Sequence[Annotated], faults: l
         faults.append(f'{source}: {", ".join(map(repr, names[:3]))} cannot be told from '
                       f'others of the name, of which {path} alone is here: keep the folders, '
                       'or leave them out of the file')
-        kept = [one for one in kept if one.source != source
-                or parts_of(_address(one.name)) in exact]
+        kept += [one for one in ones if parts_of(_address(one.name)) in exact]
     return kept
 
 
