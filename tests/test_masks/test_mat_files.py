@@ -98,6 +98,19 @@ def test_arrays_that_are_not_what_they_say(tmp_path, array):
         load_mat(write(tmp_path / 'a.mat', array()), ('S', ))
 
 
+def test_what_matlab_writes_for_an_empty_cell(tmp_path):
+    """An array without bytes; the one after it is read."""
+    cells = array(1, (1, 2), element(14), numbers(2, b'\7'))
+    found = load_mat(write(tmp_path / 'a.mat', cells), ('S', ))['S']
+    assert found[0, 0].size == 0 and found[0, 1].tolist() == [[7]]
+
+
+@pytest.mark.parametrize('kind, coding', [(16, 'utf-8'), (17, 'utf-16-le'), (18, 'utf-32-le')])
+def test_texts_in_unicode(tmp_path, kind, coding):
+    text = array(4, (1, 2), element(kind, 'né'.encode(coding)))
+    assert load_mat(write(tmp_path / 'a.mat', text), ('S', ))['S'].tolist() == ['né']
+
+
 def test_other_variables_are_passed(tmp_path):
     broken = array(9, (1, 1), element(40), name=b'T')
     path = write(tmp_path / 'a.mat', broken, numbers(2, b'\7'), broken)

@@ -128,6 +128,8 @@ def test_a_blended_image_keeps_half_of_itself_or_more():
     assert (own >= 0.5).all() and (own < 1).any()
     torch.testing.assert_close(found.sum(1), torch.ones(8, 2, 2))
     assert torch.equal(distillation._blend(images, 8), images)
+    kept = torch.cat([distillation._blend(images[:4], 0).max(1)[0] for _ in range(200)])
+    assert kept.min() < 0.51  # up to a half is the other's
 
 
 def test_gradients_reach_the_student_alone(taught):
