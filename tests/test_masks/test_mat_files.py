@@ -87,7 +87,8 @@ def fields(count, length=2, order='<'):
     lambda: array(2, (1, 1), fields(1), array(1, (1, 2 ** 28), element(14), name=b'')),
     lambda: array(4, (1, 2 ** 30), element(16)), lambda: array(2, (1, 1), fields(1, 0)),
     lambda: array(9, (-1, -1), element(2, b'1')), lambda: array(9, (), element(2, b'1')),
-    lambda: array(18, (1, 1), element(2, b'1')), lambda: array(9, (1, 1), element(2)[:-4]),
+    lambda: array(16, (1, 1), element(2, b'1')), lambda: array(18, (1, 1), element(2, b'1')),
+    lambda: array(9, (1, 1), element(2)[:-4]),
     lambda: array(5, (1, 1), element(5, b'1') * 2),
     lambda: element(14, element(6, b'\t\0\0\0')), lambda: array(9, (1, 1), element(2))[:60]])
 def test_arrays_that_are_not_what_they_say(tmp_path, array):
