@@ -36,6 +36,8 @@ def read(content: dict, file: Path) -> Export:
     """The regions of all images. An image without any is to be labelled.
 
     Smaller regions lie over larger ones, and all over crowds, whose pixels do not count.
+    CVAT and Datumaro call every mask a crowd, and give regions attributes; some others do
+    where all regions of a file are crowds. Those are none.
     """
     try:
         names = {each['id']: str(each['name']) for each in sorted(
@@ -59,6 +61,8 @@ def read(content: dict, file: Path) -> Export:
     # Label Studio gives no size of images without regions.
     sizes = {each['id']: (each.get('height'), each.get('width')) for each in content['images']}
     used = set()
+    crowds = not all(isinstance(each, dict) and each.get('iscrowd')
+                     for each in content['annotations'])
     for each in content['annotations']:
         key = each.get('image_id') if isinstance(each, dict) else None
         image = found.get(key) if isinstance(key, (int, str, float)) else None
@@ -72,7 +76,8 @@ def read(content: dict, file: Path) -> Export:
                                  'categories')
             used.add(each['category_id'])
             image.regions.append(_region(each, names, image)._replace(
-                score=score_of(each.get('score'))))
+                score=score_of(each.get('score')),
+                counts=not (crowds and each.get('iscrowd') and 'attributes' not in each)))
         except STRANGE as error:
             image.blame(f'annotation {each.get("id")}', error)
     classes = [name for key, name in names.items()
@@ -96,14 +101,13 @@ def _in_shares(image: Annotated) -> Annotated:
 
 
 def _region(each: dict, names: dict, image: Gathered) -> Region:
-    name, counts = names[each['category_id']], not each.get('iscrowd')
-    shape = each.get('segmentation')
+    name, shape = names[each['category_id']], each.get('segmentation')
     if not shape:
         raise InputError('it has a box and no segmentation, and a box says of no pixel what '
                          'it is: export polygons or masks')
     if isinstance(shape, list):
         outlines = tuple(map(polygon, shape if isinstance(shape[0], list) else [shape]))
-        return Region(name, outlines, counts=counts)
+        return Region(name, outlines)
     height, width = size_of(*shape['size'])
     if image.size and (height, width) != image.size:
         raise InputError(f'its mask is {width}x{height}, but the image is '
@@ -112,7 +116,7 @@ def _region(each: dict, names: dict, image: Gathered) -> Region:
     if isinstance(lengths, str):
         lengths = _lengths(lengths)
     # Column by column.
-    return Region(name, bitmap=Bitmap(runs(lengths, width, height).T), counts=counts)
+    return Region(name, bitmap=Bitmap(runs(lengths, width, height).T))
 
 
 def _lengths(text: str) -> Iterator[int]:

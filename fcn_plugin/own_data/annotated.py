@@ -117,14 +117,16 @@ def draw_annotations(root: Path, found: Sequence[tuple[str, Export]], folder: Pa
     pairs = [Pair(path, mask, _split(root, path, matched[path]))
              for path, mask in sorted(masks.items())]
     notes += _notes_of_shapes(found)
-    proposed = sum(region.score is not None for path in masks for one in matched[path]
-                   for region in one.regions)
+    regions = [region for path in masks for one in matched[path] for region in one.regions]
+    proposed = sum(region.score is not None for region in regions)
     if proposed:
         notes.append(f'{proposed} regions have scores: a network has proposed them. Train on '
                      'them once somebody has looked at them')
-    regions = sum(len(one.regions) for path in masks for one in matched[path])
+    crowds = sum(not region.counts for region in regions)
+    if crowds:
+        notes.append(f"{crowds} regions are COCO's crowds, whose pixels do not count")
     kinds = ' and '.join(dict.fromkeys(name for name, export in found if export.images))
-    source = f'drawn from {regions} regions of {kinds} ({len(where)} files)'
+    source = f'drawn from {len(regions)} regions of {kinds} ({len(where)} files)'
     return Drawn(Pairing(splits_of_lists(root, pairs, notes), [], [], notes, []), encoding,
                  faults, unlabelled, source)
 
@@ -162,13 +164,11 @@ def _size(path: Path, image: Annotated) -> tuple[tuple[int, int] | None, Annotat
 
 
 def _split(root: Path, path: Path, records: Sequence[Annotated]) -> str | None:
-    """By what the export says, the image's folder, or the names of the export's file and
-    folders."""
-    said = [one.split for one in records if one.split]
+    """By the export itself, the image's folder, or the names of the export and its folders."""
     sources = [re.sub(r'\d+', '', part) for one in records if root in one.source.parents
                for part in one.source.relative_to(root).with_suffix('').parts]
-    return (split_of(said) or split_of(path.relative_to(root).parts[:-1])
-            or split_of(sources))
+    return (split_of(one.split or '' for one in records)
+            or split_of(path.relative_to(root).parts[:-1]) or split_of(sources))
 
 
 # --- classes -------------------------------------------------------------------------

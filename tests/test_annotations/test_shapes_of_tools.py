@@ -134,8 +134,16 @@ def column_runs(mask):
     (column_runs(box(2, 3, 10, 7)), box(2, 3, 10, 7))])
 def test_coco(shape, expected):
     assert (drawn(of_coco([dict(segmentation=shape)])) == expected).all()
-    image, = of_coco([dict(segmentation=shape, iscrowd=1)]).images
-    assert (draw(image, SIZE, dict(a=1))[0] == np.where(expected, 255, 0)).all()
+    one = dict(segmentation=[corners(40, 25, 50, 30)])
+    image, = of_coco([dict(segmentation=shape, iscrowd=1), one]).images
+    assert (draw(image, SIZE, dict(a=1))[0]
+            == np.where(expected, 255, box(40, 25, 50, 30))).all()
+    # Every mask is called a crowd by CVAT, and regions by tools that think of runs so.
+    for crowds in ([dict(segmentation=shape, iscrowd=1)], [
+            dict(segmentation=shape, iscrowd=1, attributes=dict(occluded=False)), one]):
+        image, = of_coco(crowds).images
+        assert (draw(image, SIZE, dict(a=1))[0] == (
+            expected | (len(crowds) - 1) * box(40, 25, 50, 30))).all()
 
 
 @pytest.mark.parametrize('image, name', [

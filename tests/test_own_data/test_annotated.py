@@ -379,7 +379,9 @@ def test_crowds_and_names_of_nothing_do_not_count(tmp_path):
     one_coco(tmp_path / 'data', [
         rectangle(0, 0, 10, 10, category_id=1), rectangle(5, 0, 30, 10, iscrowd=1),
         rectangle(40, 0, 50, 10, category_id=2)], ('b', 'a', 'Ignore'))
-    assert "pixels of 'Ignore' do not count" in check(tmp_path / 'data', tmp_path / 'out')
+    said = check(tmp_path / 'data', tmp_path / 'out')
+    assert "pixels of 'Ignore' do not count" in said
+    assert "4 regions are COCO's crowds, whose pixels do not count" in said
     config, found = labels_in(tmp_path / 'out')
     row = found['0.png'][5]
     assert list(config.classes) == ['background', 'b', 'a']
