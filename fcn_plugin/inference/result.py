@@ -1,5 +1,6 @@
 """What is found in one image: labels, and what can be made of them."""
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from .. import visualization as vis
 from ..masks.reading import LOSSY
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
+from ..utils.names import plain
 from ..utils.paths import IMAGE_SUFFIXES, PathLike
 
 #: A video's legend lists all classes, so that it stands still. More would fill it.
@@ -227,22 +229,26 @@ def output_stems(paths: Sequence[Path | None]) -> list[str]:
     """A name without suffix for the outputs of each input, no two the same.
 
     ``a.jpg`` and ``a.png`` become ``a_jpg`` and ``a_png``; what is no file becomes
-    ``image``, or ``image_0000`` and so on by its place where there are several.
+    ``image``, or ``image_0000`` and so on by its place where there are several. Names that
+    differ in capitals alone are the same to Windows and macOS, and so they are here.
 
     Raises:
         ValueError: If two files have the same name in different folders.
     """
+    def same(stem: str) -> str:
+        return plain(stem).casefold()
     several = sum(path is None for path in paths) > 1
-    plain = [path.stem if path else f'image_{i:04d}' if several else 'image'
-             for i, path in enumerate(paths)]
-    stems = [stem if plain.count(stem) == 1 or path is None
-             else f'{stem}_{path.suffix[1:]}'
-             for stem, path in zip(plain, paths)] if len(set(plain)) < len(plain) else (
-                 plain)
-    seen: dict[str, Path | None] = {}
+    bare = [path.stem if path else f'image_{i:04d}' if several else 'image'
+            for i, path in enumerate(paths)]
+    count = Counter(map(same, bare))
+    stems = [stem if count[same(stem)] == 1 or path is None else f'{stem}_{path.suffix[1:]}'
+             for stem, path in zip(bare, paths)]
+    seen: dict[str, tuple[str, Path | None]] = {}
     for stem, path in zip(stems, paths):
-        if stem in seen:
-            raise InputError(f"'{seen[stem]}' and '{path}' would have outputs of the "
-                             'same name: predict them into two folders')
-        seen[stem] = path
+        other, where = seen.setdefault(same(stem), (stem, path))
+        # a.jpg and A.JPG can be in one folder only where these are two names.
+        apart = other != stem and where and path and where.parent == path.parent
+        if where is not path and not apart:
+            raise InputError(f"'{where}' and '{path}' would have outputs of the same name: "
+                             'predict them into two folders')
     return stems

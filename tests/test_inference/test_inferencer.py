@@ -3,6 +3,7 @@ import errno
 import os
 import re
 import signal
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -652,6 +653,20 @@ def test_output_stems():
         'image_0000', 'a', 'image_0002']
     assert output_stems([None]) == ['image']
     assert output_stems([Path('image.png'), None]) == ['image_png', 'image']
+
+
+def test_names_that_are_one_to_windows_and_macos():
+    """Capitals, and umlauts taken apart: the second would replace the first's labels."""
+    taken_apart = unicodedata.normalize('NFD', 'ü')
+    assert output_stems([Path('a.jpg'), Path('A.png'), Path('b.png')]) == [
+        'a_jpg', 'A_png', 'b']
+    assert output_stems([Path('ü.jpg'), Path(f'{taken_apart}.png')]) == [
+        'ü_jpg', f'{taken_apart}_png']
+    for other in ('y/A.JPG', 'y/a.jpg'):
+        with pytest.raises(ValueError, match=f"'x/a.jpg' and '{other}' would have outputs"):
+            output_stems([Path('x/a.jpg'), Path(other)])
+    # such names tell such files apart here
+    assert output_stems([Path('a.jpg'), Path('A.JPG')]) == ['a_jpg', 'A_JPG']
 
 
 def test_too_large_to_be_whole(native, monkeypatch):
