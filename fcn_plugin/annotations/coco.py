@@ -36,8 +36,8 @@ def read(content: dict, file: Path) -> Export:
     """The regions of all images. An image without any is to be labelled.
 
     Smaller regions lie over larger ones, and all over crowds, whose pixels do not count.
-    CVAT and Datumaro call every mask a crowd, and give regions attributes; some others do
-    where all regions of a file are crowds. Those are none.
+    Crowds are those of COCO's own images. Elsewhere iscrowd says little: Datumaro, by which
+    CVAT exports, writes it of every mask, and supervision of each with holes or parts.
     """
     try:
         names = {each['id']: str(each['name']) for each in sorted(
@@ -60,9 +60,9 @@ def read(content: dict, file: Path) -> Export:
                              'is of cannot be told')
     # Label Studio gives no size of images without regions.
     sizes = {each['id']: (each.get('height'), each.get('width')) for each in content['images']}
+    own = {each['id'] for each in content['images'] if each.get('coco_url')
+           or each.get('flickr_url')}
     used = set()
-    crowds = not all(isinstance(each, dict) and each.get('iscrowd')
-                     for each in content['annotations'])
     for each in content['annotations']:
         key = each.get('image_id') if isinstance(each, dict) else None
         image = found.get(key) if isinstance(key, (int, str, float)) else None
@@ -77,7 +77,7 @@ def read(content: dict, file: Path) -> Export:
             used.add(each['category_id'])
             image.regions.append(_region(each, names, image)._replace(
                 score=score_of(each.get('score')),
-                counts=not (crowds and each.get('iscrowd') and 'attributes' not in each)))
+                counts=not (each.get('iscrowd') and key in own)))
         except STRANGE as error:
             image.blame(f'annotation {each.get("id")}', error)
     classes = [name for key, name in names.items()

@@ -134,16 +134,22 @@ def column_runs(mask):
     (column_runs(box(2, 3, 10, 7)), box(2, 3, 10, 7))])
 def test_coco(shape, expected):
     assert (drawn(of_coco([dict(segmentation=shape)])) == expected).all()
-    one = dict(segmentation=[corners(40, 25, 50, 30)])
-    image, = of_coco([dict(segmentation=shape, iscrowd=1), one]).images
-    assert (draw(image, SIZE, dict(a=1))[0]
-            == np.where(expected, 255, box(40, 25, 50, 30))).all()
-    # Every mask is called a crowd by CVAT, and regions by tools that think of runs so.
-    for crowds in ([dict(segmentation=shape, iscrowd=1)], [
-            dict(segmentation=shape, iscrowd=1, attributes=dict(occluded=False)), one]):
-        image, = of_coco(crowds).images
-        assert (draw(image, SIZE, dict(a=1))[0] == (
-            expected | (len(crowds) - 1) * box(40, 25, 50, 30))).all()
+
+
+@pytest.mark.parametrize('url, value', [
+    (dict(coco_url='http://images.cocodataset.org/val2017/x.jpg'), 255),
+    (dict(flickr_url='http://farm1.staticflickr.com/x.jpg'), 255),
+    (dict(coco_url='', flickr_url=''), 1), ({}, 1)])
+def test_crowds_are_those_of_coco_s_own_images(url, value):
+    """Datumaro, which exports for CVAT, calls every mask a crowd, and gives no addresses;
+    supervision those with holes or parts."""
+    found = coco.read(dict(
+        images=[dict(id=1, file_name='x.png', height=30, width=50, **url)],
+        categories=[dict(id=1, name='a')], annotations=[dict(
+            id=1, image_id=1, category_id=1, iscrowd=1,
+            segmentation=column_runs(box(2, 3, 10, 7)))]), FILE)
+    labels, _ = draw(found.images[0], SIZE, dict(a=1))
+    assert (labels == value * box(2, 3, 10, 7)).all()
 
 
 @pytest.mark.parametrize('image, name', [

@@ -378,7 +378,7 @@ def rectangle(left, top, right, bottom, **more):
 def test_crowds_and_names_of_nothing_do_not_count(tmp_path):
     one_coco(tmp_path / 'data', [
         rectangle(0, 0, 10, 10, category_id=1), rectangle(5, 0, 30, 10, iscrowd=1),
-        rectangle(40, 0, 50, 10, category_id=2)], ('b', 'a', 'Ignore'))
+        rectangle(40, 0, 50, 10, category_id=2)], ('b', 'a', 'Ignore'), flickr_url='http://x')
     said = check(tmp_path / 'data', tmp_path / 'out')
     assert "pixels of 'Ignore' do not count" in said
     assert "4 regions are COCO's crowds, whose pixels do not count" in said
