@@ -67,10 +67,13 @@ def _split_of(folder: tuple[str, ...], content: dict) -> str | None:
     """The split of a folder of images, as seen from data.yaml, which that says: by the last
     names of its paths, as these may be from another place or machine."""
     found: dict[int, set[str]] = {0: set()}
+    path = content.get('path')
     for split in ('train', 'val', 'test'):
         entries = content.get(split)
         for entry in entries if isinstance(entries, list) else [entries]:
-            said = parts_of(f'{content.get("path", "")}/{entry}')
+            # No repr of what else it may be, as above.
+            said = parts_of(f'{path}/{entry}' if isinstance(path, str) else entry) if (
+                isinstance(entry, str)) else ()
             for count in range(1, min(len(said), len(folder)) + 1):
                 if said[-count:] == folder[:count]:
                     found.setdefault(count, set()).add(split)

@@ -541,7 +541,10 @@ def test_yolo_s_points_of_a_pose_are_no_outline(tmp_path):
     ('train: ../images/two\nval: ../images/one\n', ['val', 'train', None]),
     ('train: images\nval: images/two\n', ['train', 'val', 'train']),
     ('path: .\ntrain: images\nval: images\n', [None] * 3),
-    ('train: list.txt\nval: 7\ntest: null\n', [None] * 3)])
+    ('train: list.txt\nval: 7\ntest: null\n', [None] * 3),
+    ('a: &a [x, x, x, x, x, x, x, x]\n' + ''.join(  # 8 to the 11th when written out
+        f'{b}: &{b} [{", ".join(["*" + a] * 8)}]\n' for a, b in zip('abcdefghij', 'bcdefghijk')
+    ) + 'path: *k\ntrain: images/one\nval: *k\n', ['train', None, None])])
 def test_yolo_s_splits_are_the_folders_that_its_file_names(tmp_path, said, splits):
     for name in ('one', 'two', 'three'):
         (tmp_path / 'labels' / name).mkdir(parents=True)
