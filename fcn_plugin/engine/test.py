@@ -87,6 +87,9 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     # Without its name, under which the runner would write what was changed here over
     # the config that training has left in the work dir.
     plain = Config(config.to_dict())
+    # A file has the averages in place of the weights; EMAHook knows no network that is folded.
+    plain.custom_hooks = [hook for hook in plain.get('custom_hooks') or []
+                          if 'EMAHook' not in str(hook)]
     check_classes(config, ['test_dataloader'])
     with explain_errors(config), explain_lost_processes('Start all processes again'):
         runner = build_runner(plain)
@@ -105,13 +108,11 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
 
 def _summarise(runner: Runner, metrics: dict[str, float], out: str | None,
                show_dir: str | None) -> None:
-    lines = figure_lines(runner, metrics, 'the checkpoint')
-    log = Path(runner.log_dir, runner.timestamp)
-    lines.append(f'as JSON     {shown(log)}.json')
-    if out is not None:
-        lines.append(f'labels      {shown(out)}/')
-    if show_dir:
-        lines.append(f'pictures    {shown(show_dir)}/')
+    lines = [*figure_lines(runner, metrics, 'the checkpoint'),
+             f'as JSON     {shown(Path(runner.log_dir, runner.timestamp))}.json']
+    for what, folder in (('labels  ', out), ('pictures', show_dir)):
+        if folder:
+            lines.append(f'{what}    {shown(folder)}/')
     print('\n' + '\n'.join(lines), flush=True)
 
 

@@ -252,6 +252,20 @@ def test_faster_and_smaller_ways_to_the_same_labels(folder, tmp_path, flags):
     assert len(same) > 1 and np.mean(same) > 0.8, same
 
 
+@pytest.mark.parametrize('flag', ['--fast', '--tta'])
+def test_a_config_that_averages_weights_is_tested_as_one_that_does_not(folder, tmp_path, flag):
+    """As configs of own data do. mmengine's hook would exchange the weights for what it has
+    kept of them, where fast has folded them by then."""
+    averages = write_config(tmp_path, (folder / 'tiny.py').read_text() + (
+        "custom_hooks = [dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.01)]\n"))
+    for config in (folder / 'tiny.py', averages):
+        succeed('test.py', config, folder / 'random.pth', flag, '--out',
+                tmp_path / config.parent.name, '--work-dir', tmp_path / 'work')
+    for file in (tmp_path / folder.name).iterdir():
+        np.testing.assert_array_equal(
+            Image.open(file), Image.open(tmp_path / tmp_path.name / file.name))
+
+
 @pytest.mark.parametrize('flags', [[], ['--tta']], ids=['plain', 'tta'])
 def test_show_dir(folder, tmp_path, monkeypatch, flags):
     """One picture an image, of that image: neither mirrored nor in BGR."""
