@@ -27,7 +27,7 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
     pictures = set(pictures)
     by_name = defaultdict(list)
     for path in files:
-        for name in {plain(path.name), plain(path.stem)}:
+        for name in {plain(path.name), plain(path.stem), _UPLOADED + _as_uploaded(path.name)}:
             by_name[name].append(path)
     folders = {folder for path in files for folder in path.parents}
     times = Counter(parts_of(_address(name))[-1:] for name in {one.name for one in records})
@@ -109,6 +109,15 @@ def _address(name: str) -> str:
     return unquote(name.rpartition('?d=')[2])
 
 
+_UPLOADED = '/'  # before what Label Studio makes of a name; none has it
+
+
+def _as_uploaded(name: str) -> str:
+    """What Label Studio calls a file that is uploaded to it, behind eight digits."""
+    return ''.join(sign for sign in plain(name).strip().replace(' ', '_')
+                   if sign.isalnum() or sign in '-_.')
+
+
 def _fitting(root: Path, one: Annotated, name: str, by_name: dict[str, list[Path]],
              near: Callable[[list[Path]], list[Path]]) -> list[Path]:
     """The images that an export may mean by a name: one, where folders decide."""
@@ -117,7 +126,8 @@ def _fitting(root: Path, one: Annotated, name: str, by_name: dict[str, list[Path
         return []
     # Label Studio puts eight digits before the name of what is uploaded to it.
     uploaded = re.fullmatch(r'[0-9a-f]{8}-(.+)', parts[-1]) if 'upload' in parts else None
-    for names in [parts] + ([(uploaded[1], )] if uploaded else []):
+    more = [(uploaded[1], ), (_UPLOADED + uploaded[1], )] if uploaded else []
+    for names in [parts, *more]:
         fits = []
         for path in by_name.get(names[-1], ()):
             own = parts_of(path.relative_to(root).as_posix())

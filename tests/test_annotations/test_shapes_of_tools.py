@@ -683,6 +683,15 @@ def test_eight_digits_before_a_name_are_label_studio_s_where_it_was_uploaded():
     assert not matched(['x.png'], '/data/photos/1/1a2b3c4d-x.png')[0]
 
 
+def test_what_is_uploaded_to_label_studio_has_other_blanks_and_no_brackets():
+    name = '/data/upload/1/1a2b3c4d-IMG_1_ä.png'
+    for file in ('IMG (1) ä.png', 'x/IMG 1 ä.png', 'IMG_1_ä.png'):
+        assert matched([file, 'IMG 2.png'], name) == ({file: [name]}, [])
+    both = ['IMG (1) ä.png', 'IMG_1_ä.png']  # that which is called so
+    assert matched(both, name) == ({both[1]: [name]}, [])
+    assert not matched(['IMG (1) ä.png'], '/data/photos/1/1a2b3c4d-IMG_1_ä.png')[0]
+
+
 def test_names_agree_however_accents_are_stored():
     for form, other in (('NFC', 'NFD'), ('NFD', 'NFC')):
         file, double = (normalize(form, name) for name in ('Büro/Tür.png', 'x/Tür.png'))
