@@ -147,10 +147,11 @@ def explain_missing_weights(config: Config):
 def _summarise(runner: FCNRunner) -> None:
     """Evaluates the best checkpoint on the test data and prints the last lines."""
     info = runner.message_hub.runtime_info
-    # CheckpointHook adds the metric's name only where it watches several. A file is
-    # missing where the run was resumed in a work dir that had been moved.
-    saved = [info[key] for key in ('best_ckpt', 'best_ckpt_mIoU', 'last_ckpt')
-             if key in info and Path(info[key]).is_file()]
+    # CheckpointHook adds the metric's name only where it watches several. A work dir may have
+    # been moved before the run was resumed.
+    saved = [path for key in ('best_ckpt', 'best_ckpt_mIoU', 'last_ckpt') if key in info
+             for path in (info[key], str(Path(runner.work_dir, Path(info[key]).name)))
+             if Path(path).is_file()]
     found = [saved[0] if saved else None]
     # Also waits for the main process, which may still be writing it.
     broadcast_object_list(found)
@@ -159,7 +160,7 @@ def _summarise(runner: FCNRunner) -> None:
     if not is_main_process():
         return
     picture = _draw(runner, checkpoint) if metrics else None
-    which = 'last' if checkpoint == info.get('last_ckpt') else 'best'
+    which = 'last' if Path(f'{checkpoint}').name in info.get('last_ckpt', '') else 'best'
     lines = figure_lines(runner, metrics, f'the {which} checkpoint')
     log = Path(runner.log_dir, runner.timestamp)
     lines.append(f'checkpoint  {shown(checkpoint) if checkpoint else "none was written"}')

@@ -487,7 +487,7 @@ def test_no_worker_processes_need_no_second_option(tmp_path):
 
 
 def test_resume_in_a_work_dir_that_was_moved(tmp_path):
-    """The best of the first part is remembered by a path that is no more."""
+    """The best of the first part is remembered by a path that is no more, and is found."""
     config = write_config(tmp_path)
     succeed('train.py', config, '--work-dir', tmp_path / 'old', '--cfg-options',
             'train_cfg.max_iters=2')
@@ -496,7 +496,8 @@ def test_resume_in_a_work_dir_that_was_moved(tmp_path):
     last.write_text(last.read_text().replace('/old/', '/new/'))
     output = succeed('train.py', config, '--work-dir', tmp_path / 'new', '--resume',
                      '--cfg-options', 'train_cfg.val_interval=100')
-    assert named(output, 'checkpoint') == tmp_path / 'new' / 'iter_4.pth'
+    assert named(output, 'checkpoint') == tmp_path / 'new' / 'best_mIoU_iter_2.pth'
+    assert 'the best checkpoint on' in output
     assert list(figures(output)) == list(FIGURES)
 
 
