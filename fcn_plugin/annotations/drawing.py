@@ -1,6 +1,7 @@
 """From regions to pixels."""
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 
 from .regions import Annotated, Bitmap, Region
@@ -48,16 +49,28 @@ def pixels_of(region: Region, height: int, width: int) -> Bitmap:
         pixels, left, top = region.bitmap
         pixels = pixels[max(0, -top):max(0, height - top), max(0, -left):max(0, width - left)]
         return Bitmap(pixels, max(0, left), max(0, top))
-    points = np.concatenate(region.outlines)
+    points = np.concatenate([*region.outlines, *region.holes])
     left, top = (int(v) for v in np.clip(np.floor(points.min(0)), 0, (width, height)))
-    right, bottom = (int(v) for v in np.clip(np.ceil(points.max(0)), 0, (width, height)))
+    right, bottom = (int(v) for v in np.clip(np.ceil(points.max(0)) + region.through_pixels,
+                                             0, (width, height)))
     size = max(0, bottom - top), max(0, right - left)
+    if region.through_pixels:
+        return Bitmap(_through_pixels(region, left, top, size), left, top)
     found = np.zeros(size, bool)
     for outline in region.outlines:
         found |= inside(outline - (left, top), *size)
     for hole in region.holes:
         found &= ~inside(hole - (left, top), *size)
     return Bitmap(found, left, top)
+
+
+def _through_pixels(region: Region, left: int, top: int, size: tuple[int, int]) -> np.ndarray:
+    """As OpenCV draws polygons, and with it Supervisely's library."""
+    found = np.zeros(size, np.uint8)
+    for rings, value in ((region.outlines, 1), (region.holes, 0)):
+        for ring in rings if found.size else ():
+            cv2.fillPoly(found, [(ring - (left, top)).astype(np.int32)], value)
+    return found > 0
 
 
 def scaled(region: Region, height: float, width: float) -> Region:

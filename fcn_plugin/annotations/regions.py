@@ -41,6 +41,8 @@ class Region(NamedTuple):
         counts (bool): False for pixels that do not count, such as a crowd's.
         order (float): Regions of a higher order lie over others; of the same, later ones.
         score (float, optional): Mean probability of its pixels, 0 to 1.
+        through_pixels (bool): True where corners are whole numbers that name pixels, not
+            places between them. Pixels of the outlines are inside, those of holes are not.
     """
     name: str
     outlines: tuple[np.ndarray, ...] = ()
@@ -49,6 +51,7 @@ class Region(NamedTuple):
     counts: bool = True
     order: float = 0
     score: float | None = None
+    through_pixels: bool = False
 
 
 class Annotated(NamedTuple):

@@ -6,9 +6,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from ..utils.errors import InputError
 from .files import decoded, png_mask
 from .regions import (
@@ -56,23 +53,9 @@ def read(content: dict, file: Path) -> Export:
             found.blame(f'object {number}', error)
     rings = [ring for region in found.regions for ring in (*region.outlines, *region.holes)]
     # What its window draws has fractions; what its server and its library write has none.
-    if found.size and all((ring == ring.round()).all() for ring in rings):
-        found.regions = [_of_pixels(region, *found.size) if region.outlines else region
-                         for region in found.regions]
+    if all((ring == ring.round()).all() for ring in rings):
+        found.regions = [region._replace(through_pixels=True) for region in found.regions]
     return export_of([found], [found.annotated(labelled=bool(content['objects']))])
-
-
-def _of_pixels(region: Region, height: int, width: int) -> Region:
-    """A region of corners that name pixels, not places between them: as the tool's library
-    draws it, which takes the pixels of the outline in, and those of a hole's outline out."""
-    rings = [*region.outlines, *region.holes]
-    corners = np.concatenate(rings)
-    left, top = np.clip(corners.min(0), 0, (width, height)).astype(int)
-    right, bottom = np.clip(corners.max(0) + 1, (left, top), (width, height)).astype(int)
-    pixels = np.zeros((bottom - top, right - left), np.uint8)
-    for number, ring in enumerate(rings if pixels.size else ()):
-        cv2.fillPoly(pixels, [(ring - (left, top)).astype(np.int32)], int(number == 0))
-    return Region(region.name, bitmap=Bitmap(pixels > 0, int(left), int(top)))
 
 
 def _add(found: Gathered, each: dict) -> None:
