@@ -20,7 +20,7 @@ from .regions import (
     size_of,
 )
 
-_NO_AREA = ('line', 'point', 'graph', 'cuboid')
+_NO_AREA = ('line', 'point', 'graph', 'cuboid', 'cuboid_2d')
 _MOST_BYTES = 2 ** 28
 
 
