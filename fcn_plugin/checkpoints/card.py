@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config
 
 from .bundled import HUB
+from .safe_config import TRUSTED
 
 #: Notes that every card has a line for, said or not.
 _ASKED = ('data', 'figures', 'license')
@@ -45,16 +46,21 @@ def model_card(title: str, file: str, given: str, digest: str, meta: dict[str, A
         'backbone', 'decode_head'))
     if isinstance(decode_head, (list, tuple)):  # of a cascade
         decode_head = decode_head[-1]
+    imports = (config.get('custom_imports') or {}).get('imports') or []
+    own = [name for name in ([imports] if isinstance(imports, str) else imports)
+           if name.partition('.')[0] not in TRUSTED]
+    flag, argument = (f' --allow-imports {" ".join(own)}  # not in this file: on PYTHONPATH',
+                      f', allow_imports={own}') if own else ('', '')
     return '\n'.join([
         '---', *head, '---', f'# {_cell(title)}', '',
         f'{decode_head.get("type")} on {backbone.get("type")}, {len(classes)} classes, '
         f'{count / 1e6:.2f} M numbers, kernels in {dtype}; for fcn_plugin on mmsegmentation.',
         '', '| | |', '|---|---|', *rows, '', '## How to run', '', '```bash',
         "pip install 'mmseg-fcn-plugin[hub]'" if given.startswith(HUB) else
-        'pip install mmseg-fcn-plugin', f'fcn predict photo.jpg --checkpoint {given}',
+        'pip install mmseg-fcn-plugin', f'fcn predict photo.jpg --checkpoint {given}{flag}',
         '```', '', '```python', 'from fcn_plugin.apis import FCNInferencer',
-        f"result = FCNInferencer({given!r})('photo.jpg')", "result.save('out')", '```', '',
-        '## Classes', '', ', '.join(classes), '', '## SHA-256', '',
+        f"result = FCNInferencer({given!r}{argument})('photo.jpg')", "result.save('out')",
+        '```', '', '## Classes', '', ', '.join(classes), '', '## SHA-256', '',
         'Loading compares it, and so does `sha256sum`:', '', '```', f'{digest}  {file}', '```',
         ''])
 

@@ -8,12 +8,12 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from ..downloads.hub import FILE, check_push, push
 from ..models.segmentors import without_teachers
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, replacing
 from ..utils.paths import HUB, WEIGHT_SUFFIXES, PathLike
 from .card import model_card
-from .hub import FILE, check_push, push
 from .reading import read_checkpoint
 from .safe_config import read_config_text
 from .safe_file import write_safetensors

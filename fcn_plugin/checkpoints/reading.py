@@ -7,11 +7,11 @@ from unittest import mock
 import torch
 from mmengine.runner import CheckpointLoader
 
+from ..downloads.hub import fetch
 from ..utils.addresses import WEB, fetched
 from ..utils.errors import InputError, UserError
 from ..utils.paths import HUB, PathLike
 from .bundled import weights_file
-from .hub import fetch
 from .safe_file import load_from_safetensors
 
 

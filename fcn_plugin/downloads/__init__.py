@@ -1,1 +1,1 @@
-"""Published data sets: fetched over lines that break, checked and unpacked."""
+"""Published data sets and models: fetched over lines that break, checked and unpacked."""

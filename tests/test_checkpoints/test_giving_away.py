@@ -20,10 +20,10 @@ from tiny_runs import forget_runs, run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.checkpoints.bundled import is_weights
-from fcn_plugin.checkpoints.hub import _explained
 from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
 from fcn_plugin.checkpoints.publish import publish
 from fcn_plugin.checkpoints.safe_file import write_safetensors
+from fcn_plugin.downloads.hub import _explained
 from fcn_plugin.utils.errors import InputError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
@@ -87,6 +87,21 @@ def test_the_card_names_file_terms_and_how_to_run(given_away):
     assert 'background, bar, ring' in card and '| mIoU | 71.2 |' in card
     command, = re.findall('^fcn (.+)$', card, re.M)
     assert command == 'predict photo.jpg --checkpoint bars.safetensors'
+
+
+@pytest.mark.parametrize('imports', ['my_data', ['fcn_plugin', 'mmseg.models', 'my_data']])
+def test_the_card_names_code_that_is_not_in_the_file(trained, tmp_path, imports):
+    """A data set of one's own, say: the command that the card had could not load the file."""
+    kept = torch.load(trained / 'best.pth')
+    config = Config.fromstring(kept['meta']['cfg'], '.py')
+    config.custom_imports = dict(imports=imports)
+    kept['meta']['cfg'] = config.pretty_text
+    torch.save(kept, tmp_path / 'best.pth')
+    card = publish(tmp_path / 'best.pth', tmp_path / 'a.safetensors').with_suffix('.md')
+    text = card.read_text('utf-8')
+    assert ('fcn predict photo.jpg --checkpoint a.safetensors --allow-imports my_data  # not '
+            'in this file: on PYTHONPATH\n') in text
+    assert "FCNInferencer('a.safetensors', allow_imports=['my_data'])('photo.jpg')" in text
 
 
 @pytest.mark.parametrize('said, lines', [
@@ -320,7 +335,7 @@ def test_what_the_hub_does_not_give(session, name, words):
 FETCH = """
 import os, sys
 from pathlib import Path
-from fcn_plugin.checkpoints.hub import fetch, push
+from fcn_plugin.downloads.hub import fetch, push
 
 for name in sys.argv[1:]:
     try:
