@@ -77,11 +77,6 @@ def read(content: list, file: Path, proposals: bool = False) -> Export:
 
 def _name(data: dict, results: Sequence[dict]) -> str:
     """The path of the image of a task that its regions are of."""
-    tags = {(each.get('to_name'), each.get('item_index') or 0) for each in results
-            if 'original_width' in each}
-    if len(tags) > 1:
-        raise InputError('it has regions of several images, which cannot be told apart here: '
-                         'make a task of each image')
     names: dict[str, list[str]] = {}
     for key, entry in data.items():
         for text in entry if isinstance(entry, list) else [entry]:
@@ -91,14 +86,22 @@ def _name(data: dict, results: Sequence[dict]) -> str:
                 names.setdefault(key, []).append(path)
     if not names:
         raise InputError('its data names no image')
+    every = list(dict.fromkeys(path for paths in names.values() for path in paths))
+    if len(every) == 1:
+        return every[0]
+    tags = {(each.get('to_name'), each.get('item_index') or 0) for each in results
+            if 'original_width' in each}
+    if len(tags) > 1:
+        raise InputError('it has regions of several images, which cannot be told apart here: '
+                         'make a task of each image')
     tag, page = tags.pop() if tags else ('image', None)
     # A tag is called as its entry of the data is, or that is 'image': the tool's examples.
     key = next(key for key in (tag, 'image', *names) if key in names)
     paths = names[key]
     if len(names) > 1 and key not in (tag, 'image') or len(paths) > 1 and page is None:
-        shown = ', '.join(path for paths in names.values() for path in paths)
-        raise InputError(f'its data names several images ({shown:.80}), and which of them is '
-                         "labelled cannot be told: name one alone, or call its entry 'image'")
+        raise InputError(f'its data names several images ({", ".join(every):.80}), and which '
+                         'of them is labelled cannot be told: name one alone, or call its '
+                         "entry 'image'")
     return paths[page or 0]
 
 

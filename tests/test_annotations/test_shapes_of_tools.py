@@ -263,7 +263,9 @@ def test_label_studio_s_regions_are_of_one_size():
     (dict(text='b', photo='a.png'), ['img'], 'a.png'),
     (dict(pages=['a.png', 'b.png']), [('img', 1)], 'b.png'),
     (dict(pages=['a.png', 'b.png']), [('img', 0)], 'a.png'),
-    (dict(pages=['a.png']), [], 'a.png')])
+    (dict(pages=['a.png']), [], 'a.png'),
+    (dict(photo='a.png', text='b'), ['left', 'right'], 'a.png'),  # seen twice
+    (dict(photo='a.png', large='a.png'), ['img'], 'a.png')])
 def test_label_studio_s_regions_are_of_the_image_that_their_tag_shows(data, tags, name):
     assert of_data(data, tags).name == name
 
