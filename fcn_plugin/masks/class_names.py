@@ -97,6 +97,15 @@ def _lines(text: str) -> list[str]:
     return [line for line in lines if line and not line.startswith('#')]
 
 
+def _rows(text: str) -> list[list[str]]:
+    """Cells of a table, with semicolons between them as programs write them for whom a comma
+    stands in numbers."""
+    lines = _lines(text)
+    mark = ';' if lines and ';' in lines[0] and ',' not in lines[0] else ','
+    rows = csv.reader(lines, delimiter=mark, skipinitialspace=True)
+    return [[cell.strip() for cell in row] for row in rows if any(map(str.strip, row))]
+
+
 def _read_order(file: str, text: str) -> ClassNames | None:
     names = _lines(text)
     if names and names[0] == '__ignore__':  # labelme counts it as -1
@@ -126,9 +135,7 @@ def _read_colours(file: str, text: str) -> ClassNames | None:
 
 
 def _read_values(file: str, text: str) -> ClassNames | None:
-    rows = [[cell.strip() for cell in row] for row in
-            csv.reader(_lines(text), skipinitialspace=True) if any(map(str.strip, row))]
-    columns = 2
+    rows, columns = _rows(text), 2
     if rows and not rows[0][0].isdigit():  # the header
         columns, rows = len(rows[0]), rows[1:]
     if not rows:
@@ -144,7 +151,7 @@ def _read_values(file: str, text: str) -> ClassNames | None:
 
 
 def _read_table(file: str, text: str) -> ClassNames | None:
-    rows = [[cell.strip() for cell in row] for row in csv.reader(_lines(text))]
+    rows = _rows(text)
     header = [cell.lower() for cell in rows[0]] if rows else []
     if not {'name', 'r', 'g', 'b'} <= set(header):
         return None

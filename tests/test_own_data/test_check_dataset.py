@@ -906,6 +906,11 @@ def test_masks_that_jpeg_has_blurred(tmp_path):
      ['background', 'sea', 'fire']),
     ('masks/_classes.csv', 'Pixel Value, Class\n0, ground\n1, car\n2, tree\n', False,
      ['ground', 'car', 'tree']),
+    # as spreadsheets save tables where a comma stands in numbers
+    ('class_dict.csv', 'name;r;g;b\nbackground;0;0;0\nsea;0;0;255\nfire, hot;255;0;0\n', True,
+     ['background', 'sea', 'fire, hot']),
+    ('_classes.csv', 'Value;Class\n0;ground\n1;car, parked\n2;tree\n', False,
+     ['ground', 'car, parked', 'tree']),
 ])
 def test_names_that_annotation_programs_leave(tmp_path, file, text, colours, expected):
     saver = FORMATS['rgb' if colours else 'palette']
