@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+_DARK = 16  # of 256 levels: what stays below cannot be seen
+
 
 def as_picture(image: np.ndarray) -> np.ndarray:
     """What of an image can be seen: its first three channels.
@@ -12,7 +14,8 @@ def as_picture(image: np.ndarray) -> np.ndarray:
     Args:
         image (np.ndarray): (H, W, C), red first. uint8 stays as it is. Others do where
             their values lie within 0 to 255, and are stretched from the lowest to the
-            highest value where not: 16 bits rarely use their whole range.
+            highest value where not, as 16 bits rarely use their whole range; and where they
+            would be nearly black, such as reflectances from 0 to 1.
 
     Returns:
         np.ndarray: RGB (H, W, 3) uint8. Of one or two channels the last is repeated.
@@ -21,7 +24,7 @@ def as_picture(image: np.ndarray) -> np.ndarray:
     if image.dtype != np.uint8:
         image = image.astype(np.float32)
         low, high = float(image.min(initial=0)), float(image.max(initial=0))
-        if low < 0 or high > 255:
+        if low < 0 or not _DARK <= high <= 255:
             low = float(image.min())
             image = (image - low) * (255 / max(high - low, 1e-6))
         image = np.rint(image).astype(np.uint8)

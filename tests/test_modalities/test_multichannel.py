@@ -160,5 +160,8 @@ def test_the_first_three_channels_are_seen():
     np.testing.assert_array_equal(as_picture(image / np.float32(1)), image[..., :3])
     deep = np.array([[[1000, 2000, 3000, 60000]]], np.uint16)
     assert as_picture(deep).tolist() == [[[0, 128, 255]]]
+    reflectance = np.array([[[0, .06, .12, .9]]], np.float32)  # they were black
+    assert as_picture(reflectance).tolist() == [[[0, 128, 255]]]
+    assert not as_picture(np.zeros((2, 2, 5), np.float32)).any()
     assert as_picture(image[..., :1]).tolist() == image[..., [0, 0, 0]].tolist()
     assert as_picture(image[..., :2]).tolist() == image[..., [0, 1, 1]].tolist()
