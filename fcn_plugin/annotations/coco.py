@@ -6,7 +6,7 @@ from typing import Any
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
-from .drawing import scaled
+from .drawing import pixels_of, scaled
 from .regions import (
     STRANGE,
     Annotated,
@@ -14,7 +14,6 @@ from .regions import (
     Export,
     Gathered,
     Region,
-    area,
     export_of,
     joined,
     polygon,
@@ -148,7 +147,8 @@ def files_of(images: Sequence[Annotated], folder: Path) -> list[Path]:
 
 
 def write(images: Sequence[Annotated], folder: Path, classes: Sequence[str]) -> list[Path]:
-    """Writes proposals for all images into one file, with a score each.
+    """Writes proposals for all images into one file, with a score each. Areas and boxes are
+    of the pixels, as COCO's own.
 
     Args, Returns:
         See :func:`fcn_plugin.annotations.labelme.write`.
@@ -158,12 +158,12 @@ def write(images: Sequence[Annotated], folder: Path, classes: Sequence[str]) -> 
         for region in image.regions:
             number += 1
             points = joined(region).round(3)
-            left, top = points.min(0).tolist()
-            right, bottom = points.max(0).tolist()
+            pixels, left, top = pixels_of(
+                Region(region.name, (points, )), *image.size)  # type: ignore[misc]
             annotations.append(dict(
                 id=number, image_id=place, category_id=classes.index(region.name) + 1,
-                segmentation=[points.ravel().tolist()], area=round(area(points), 3),
-                bbox=[left, top, round(right - left, 3), round(bottom - top, 3)], iscrowd=0))
+                segmentation=[points.ravel().tolist()], area=int(pixels.sum()),
+                bbox=[left, top, *pixels.shape[::-1]], iscrowd=0))
             if region.score is not None:
                 annotations[-1]['score'] = round(region.score, 4)
     file, = files_of(images, folder)

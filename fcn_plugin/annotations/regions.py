@@ -231,12 +231,6 @@ def runs(counts: Iterable[Any], height: int, width: int) -> np.ndarray:
     return np.repeat(np.arange(len(found)) % 2 == 1, found).reshape(height, width)
 
 
-def area(points: np.ndarray) -> float:
-    """The area of a polygon, (N, 2), in pixels."""
-    x, y = (points - points[0]).T
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
-
-
 def joined(region: Region) -> np.ndarray:
     """The outline of a region with its holes, as one polygon.
 

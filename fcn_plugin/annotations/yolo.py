@@ -151,7 +151,8 @@ def write(images: Sequence[Annotated], folder: Path, classes: Sequence[str]) -> 
             f'{classes.index(region.name)} '
             + ' '.join(f'{v:.6f}' for v in (joined(region) / (width, height)).ravel()) + '\n'
             for region in image.regions))
+    # No path: Ultralytics takes '.' for the folder that it is started in, none for the file's.
     write_text(table, yaml.safe_dump(dict(
-        path='.', train='images', val='images', names=dict(enumerate(classes))),
+        train='images', val='images', names=dict(enumerate(classes))),
         allow_unicode=True, sort_keys=False))
     return [*files, table]

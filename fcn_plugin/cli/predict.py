@@ -29,7 +29,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
                         help='in place of pictures, write regions that this tool opens')
     parser.add_argument('--tolerance', type=float, metavar='PIXELS',
                         help='how far corners that are left out may lie from the outline '
-                        'of a region (default: 1, or as much less as keeps 99 %% of pixels)')
+                        'of a region (default: 1, or as much less as keeps 99 %% of pixels '
+                        'and nine tenths of each region)')
     parser.add_argument('--min-area', type=int, default=0, metavar='PIXELS',
                         help='leave out regions, and holes, that are smaller')
     parser.add_shared('--crf')

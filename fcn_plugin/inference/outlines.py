@@ -4,12 +4,14 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..annotations.drawing import draw, pixels_of
-from ..annotations.regions import Annotated, Region
+from ..annotations.drawing import pixels_of
+from ..annotations.regions import Annotated, Bitmap, Region
 
 #: How many pixels the default tolerance leaves as they are, of all.
 KEPT = 0.99
-_TOLERANCES = (1.0, 0.75, 0.5, 0.25)
+#: How many of a region's it may change: a crack is a small part of the pixels of an image.
+CHANGED = 0.1
+_TOLERANCES = (1.0, 0.75, 0.5, 0.25, 0.0)
 
 
 def proposed(image: Annotated, labels: np.ndarray, classes: Sequence[str],
@@ -25,7 +27,8 @@ def proposed(image: Annotated, labels: np.ndarray, classes: Sequence[str],
         scores (np.ndarray, optional): Probabilities, (C, H, W), for the regions' scores.
         tolerance (float, optional): How far, in pixels, a corner that is left out may lie
             from the outline. Defaults to None: 1, or as much less as it takes for
-            :data:`KEPT` of the pixels to stay as they are.
+            :data:`KEPT` of the pixels to stay as they are, and for each region to change
+            by no more than :data:`CHANGED` of its own.
         min_area (int): Areas, and holes, of fewer pixels are left out. Defaults to 0.
 
     Returns:
@@ -37,21 +40,39 @@ def proposed(image: Annotated, labels: np.ndarray, classes: Sequence[str],
             exact += _areas(labels == index, classes[index],
                             None if scores is None else scores[index], min_area)
     if tolerance is not None:
-        return _simpler(image, exact, tolerance)
-    values = {name: i for i, name in enumerate(dict.fromkeys(r.name for r in exact), 1)}
-    full = image._replace(regions=tuple(exact))
-    wanted, _ = draw(full, labels.shape, values)
-    for tolerance in _TOLERANCES:
-        found = _simpler(image, exact, tolerance)
-        if (draw(found, labels.shape, values)[0] == wanted).mean() >= KEPT:
-            return found
-    return full
+        return image._replace(regions=tuple(_simpler(r, tolerance) for r in exact))
+    found = [(region, Bitmap(np.zeros((0, 0), bool)), np.inf) for region in exact]
+    for first, most in enumerate(_TOLERANCES):
+        changed = np.zeros(labels.shape, bool)
+        for place, region in enumerate(exact):
+            if found[place][2] > most:
+                found[place] = _close(region, _TOLERANCES[first:], labels.shape)
+            pixels, left, top = found[place][1]
+            changed[top:top + pixels.shape[0], left:left + pixels.shape[1]] |= pixels
+        if changed.mean() <= 1 - KEPT:
+            break
+    return image._replace(regions=tuple(region for region, *_ in found))
 
 
-def _simpler(image: Annotated, regions: Sequence[Region], tolerance: float) -> Annotated:
-    return image._replace(regions=tuple(region._replace(
-        outlines=tuple(simplified(p, tolerance) for p in region.outlines),
-        holes=tuple(simplified(p, tolerance) for p in region.holes)) for region in regions))
+def _simpler(region: Region, tolerance: float) -> Region:
+    return region._replace(outlines=tuple(simplified(p, tolerance) for p in region.outlines),
+                           holes=tuple(simplified(p, tolerance) for p in region.holes))
+
+
+def _close(region: Region, tolerances: Sequence[float], size: tuple[int, ...]
+           ) -> tuple[Region, Bitmap, float]:
+    """A region by the first tolerance that leaves most of it, what that changes, and it."""
+    most = CHANGED * pixels_of(region, *size).pixels.sum()
+    for tolerance in tolerances:
+        simpler = _simpler(region, tolerance)
+        # By the even-odd rule a path around both of them is around what differs.
+        start = region.outlines[0][:1]
+        path = np.concatenate([part for one in (region, simpler) for ring in (
+            *one.outlines, *one.holes) for part in (ring, ring[:1], start)])
+        changed = pixels_of(Region(region.name, (path, )), *size)
+        if changed.pixels.sum() <= most:
+            break
+    return simpler, changed, tolerance
 
 
 def _areas(mask: np.ndarray, name: str, scores: np.ndarray | None, min_area: int

@@ -6,6 +6,7 @@ from pathlib import Path
 from unicodedata import normalize
 from xml.etree import ElementTree
 
+import cv2
 import numpy as np
 import pytest
 from label_studio_brush import brushed
@@ -14,7 +15,7 @@ from PIL import Image
 from fcn_plugin.annotations import coco, cvat, label_studio, labelme, supervisely, yolo
 from fcn_plugin.annotations.drawing import draw
 from fcn_plugin.annotations.formats import read_files
-from fcn_plugin.annotations.regions import Annotated, Region, area, polygon
+from fcn_plugin.annotations.regions import Annotated, Region, polygon
 from fcn_plugin.layouts.matching import match, merged
 
 SIZE = 30, 50  # H, W
@@ -183,7 +184,8 @@ def test_coco_s_smaller_regions_have_fewer_pixels_not_a_smaller_box():
         image, = of_coco([dict(segmentation=[shape]) for shape in shapes]).images
         names = {400: 'triangle', 494: 'rest'}
         found, _ = draw(image._replace(regions=tuple(
-            region._replace(name=names[round(area(region.outlines[0]))])
+            region._replace(name=names[round(cv2.contourArea(
+                region.outlines[0].astype(np.float32)))])
             for region in image.regions)), SIZE, dict(triangle=1, rest=2))
         assert (found[5, 5], found[15, 20]) == (1, 2)
 

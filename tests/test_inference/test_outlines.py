@@ -1,6 +1,7 @@
 """From labels to polygons, and back to pixels."""
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -52,6 +53,27 @@ def test_the_default_tolerance_keeps_99_percent_in_fewer_points(seed):
     few, = proposed(IMAGE, smooth, NAMES, background=0).regions
     many, = proposed(IMAGE, smooth, NAMES, background=0, tolerance=0).regions
     assert 5 * len(few.outlines[0]) < len(many.outlines[0])
+
+
+def test_the_default_tolerance_keeps_what_is_thin_and_small():
+    """Which the pixels of the whole image say little of."""
+    labels = np.zeros((600, 600), np.uint8)
+    labels[100, 100:300] = labels[100:200, 300] = 1
+    labels[np.arange(200) // 3 + 300, np.arange(200) + 100] = 1
+    labels[np.arange(200) // 3 + 301, np.arange(200) + 100] = 1
+    labels[np.hypot(*(np.indices(labels.shape) - [[[500]], [[500]]])) < 2.5] = 2
+    for region in proposed(IMAGE, labels, NAMES, background=0).regions:
+        exact = labels == NAMES.index(region.name)
+        found = redrawn(IMAGE._replace(regions=(region, )), labels.shape) > 0
+        _, areas = cv2.connectedComponents(exact.astype(np.uint8))
+        of_it = areas == np.unique(areas[found & exact])
+        assert (found != of_it).sum() <= 0.1 * of_it.sum()
+
+
+def test_an_image_of_300_classes():
+    labels = np.arange(300, dtype=np.int16).reshape(15, 20)
+    found = proposed(IMAGE, labels, [f'{i}' for i in range(300)])
+    assert [region.name for region in found.regions] == [f'{i}' for i in range(300)]
 
 
 @pytest.mark.parametrize('tolerance', [0.3, 1, 2.5])
