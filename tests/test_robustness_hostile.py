@@ -14,7 +14,8 @@ from tiny_runs import run_tool, succeed, write_config
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.checkpoints.loading import load_model
-from fcn_plugin.checkpoints.reading import peek, read_checkpoint
+from fcn_plugin.checkpoints.naming import peek
+from fcn_plugin.checkpoints.reading import read_checkpoint
 
 
 class Payload:

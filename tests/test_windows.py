@@ -6,7 +6,7 @@ import pytest
 from mmengine.runner import CheckpointLoader
 from tiny_runs import ROOT
 
-from fcn_plugin.checkpoints.bundled import is_weights
+from fcn_plugin.checkpoints.naming import is_weights
 from fcn_plugin.checkpoints.safe_config import read_config_text
 from fcn_plugin.inference.result import output_files
 from fcn_plugin.utils.paths import quoted

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .bundled import HUB
+from .naming import HUB
 from .safe_config import TRUSTED
 
 #: Notes that every card has a line for, said or not.

@@ -23,8 +23,8 @@ from ..utils.devices import pick_device
 from ..utils.errors import InputError, UserError
 from ..utils.paths import PathLike, config_file, config_path
 from ..visualization import default_palette
-from .bundled import is_weights, weights_file
 from .fit import difference, stripped
+from .naming import BUNDLED, is_weights, weights_file
 from .reading import read_checkpoint
 from .safe_config import config_from_text
 
@@ -136,7 +136,7 @@ def load_model(config: PathLike | Config | None = None,
     Args:
         config (str, Path or Config, optional): See :func:`find_config`.
         checkpoint (str or Path, optional): Trained weights, or the name of a model of the
-            package, see :func:`~fcn_plugin.checkpoints.bundled.weights_file`. Defaults to
+            package, see :func:`~fcn_plugin.checkpoints.naming.weights_file`. Defaults to
             None: the one for objects, if no config is given either.
         device (str): 'auto', 'cpu', 'cuda:0', ... Defaults to 'auto'.
         backbone (str, optional): See :func:`find_config`. Defaults to None.
@@ -163,7 +163,8 @@ def load_model(config: PathLike | Config | None = None,
     named, checkpoint = checkpoint, weights_file(checkpoint)
     if checkpoint is not named:
         print_log(f'the {checkpoint.stem} model of the package is not for commercial use: '
-                  f'{checkpoint.with_name("LICENSE")}', logger='current')
+                  f'{checkpoint.with_name("LICENSE")}' if checkpoint in BUNDLED.values() else
+                  f'the checkpoint of {named} is {checkpoint.name}', logger='current')
     loaded = read_checkpoint(checkpoint)
     cfg, source = find_config(config, loaded['meta'], backbone, allow_imports)
     merge_options(cfg, cfg_options or {})

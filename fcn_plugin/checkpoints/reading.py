@@ -4,14 +4,13 @@ import os
 from typing import Any
 from unittest import mock
 
-import torch
 from mmengine.runner import CheckpointLoader
 
 from ..downloads.hub import fetch
 from ..utils.addresses import WEB, fetched
 from ..utils.errors import InputError, UserError
 from ..utils.paths import HUB, PathLike
-from .bundled import weights_file
+from .naming import weights_file
 from .safe_file import load_from_safetensors
 
 
@@ -76,21 +75,3 @@ def read_checkpoint(path: PathLike) -> dict[str, Any]:
         raise InputError(f"what '{path}' says of itself is damaged: expected a dict 'meta' "
                          "with a text 'cfg' and a dict 'dataset_meta'")
     return dict(checkpoint, meta=meta)
-
-
-def peek(path: PathLike) -> dict[str, Any]:
-    """What a checkpoint says of its run, without reading its tensors into memory.
-
-    Args:
-        path (str or Path): A file.
-
-    Returns:
-        dict: All of the checkpoint, its tensors still in the file; empty where it is cut off,
-        which a run goes past.
-    """
-    try:
-        return torch.load(path, map_location='cpu', mmap=True, weights_only=True)
-    except OSError:
-        raise
-    except Exception:  # see read_checkpoint
-        return {}

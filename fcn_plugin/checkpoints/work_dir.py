@@ -11,7 +11,8 @@ from mmengine.runner import find_latest_checkpoint
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
-from .reading import peek, read_checkpoint
+from .naming import CHECKPOINT, checkpoint_of, numbered_checkpoints, peek, written
+from .reading import read_checkpoint
 
 _SETTINGS = 'settings.json'
 #: What changes neither the weights nor the figures of validation.
@@ -24,44 +25,9 @@ _ALIKE = {'runner_type': ("'FCNRunner'", ), 'train_cfg.type': (
     "'ExactResumeTrainLoop'", "'IterBasedTrainLoop'"), 'default_hooks.checkpoint.type': (
         "'FCNCheckpointHook'", "'CheckpointHook'")}
 _OF_LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
-# Neither bad_step.pth nor what a killed process left while it wrote, iter_8.part.pth.
-_CHECKPOINT = re.compile(r'(?:best_(.+)_)?(?:iter|epoch)_\d+\.pth')
 
 
 # --- checkpoints ----------------------------------------------------------------------
-
-
-def checkpoint_of(work_dir: Path, which: str = 'best') -> Path | None:
-    """The checkpoint that a run has left.
-
-    Args:
-        work_dir (Path): The run's work dir.
-        which (str): 'best', falling back to the last where none was judged, or 'last'.
-            Of several that were the best, it is that by mean IoU where there is one, and
-            of these the one written last. When it was written is read from the
-            checkpoint: a file's own time changes where a folder is copied.
-
-    Returns:
-        Path: Or None, if there is none yet.
-    """
-    if which == 'best':
-        best = [(match[1], path) for path in work_dir.glob('best_*.pth')
-                if (match := _CHECKPOINT.fullmatch(path.name))]
-        by_figure = [path for metric, path in best if metric == 'mIoU']
-        found = by_figure or [path for _, path in best]
-        if found:
-            return max(found, key=_written) if len(found) > 1 else found[0]
-    pointer = work_dir / 'last_checkpoint'
-    if not pointer.is_file():
-        return None
-    # By name: the work dir may have been moved since.
-    last = work_dir / Path(pointer.read_text().strip()).name
-    return last if last.is_file() else None
-
-
-def _written(checkpoint: Path) -> tuple[str, int]:
-    meta = peek(checkpoint).get('meta') or {}
-    return meta.get('time', ''), meta.get('iter', 0)
 
 
 def latest_readable(work_dir: str) -> str | None:
@@ -101,13 +67,6 @@ def latest_readable(work_dir: str) -> str | None:
         raise InputError(f'none of the checkpoints in {work_dir} can be read '
                          f'({", ".join(found)}): start anew without --resume')
     return None
-
-
-def numbered_checkpoints(work_dir: str) -> list[Path]:
-    """``iter_*.pth`` and ``epoch_*.pth`` of a run, the last one first."""
-    found = [path for path in Path(work_dir).glob('*_*.pth')
-             if (match := _CHECKPOINT.fullmatch(path.name)) and match[1] is None]
-    return sorted(found, key=lambda path: int(path.stem.partition('_')[2]), reverse=True)
 
 
 def is_finished(work_dir: Path, config: Config) -> bool:
@@ -184,7 +143,7 @@ def starts_of_last_run(work_dir: Path) -> list[Path]:
 def of_last_run(checkpoint: Path) -> bool:
     """Whether a checkpoint was written since the last run in its folder was begun."""
     starts = starts_of_last_run(checkpoint.parent)
-    time, _ = _written(checkpoint)
+    time, _ = written(checkpoint)
     return not starts or not time or time >= starts[0].name
 
 
@@ -255,7 +214,7 @@ def other_settings(work_dir: Path, settings: dict[str, str]) -> str | None:
     Raises:
         ValueError: If the file that says so cannot be read.
     """
-    if not any(_CHECKPOINT.fullmatch(path.name) for path in work_dir.glob('*.pth')):
+    if not any(CHECKPOINT.fullmatch(path.name) for path in work_dir.glob('*.pth')):
         return None
     path = work_dir / _SETTINGS
     if not path.is_file():

@@ -1,7 +1,7 @@
 """Writes a network as one ONNX file that takes batches of any size.
 
     fcn export best.pth --out best.onnx --preprocess
-    fcn export best.pth --web page  # a page that labels pictures in a browser
+    fcn export work_dirs/NAME --web page  # a page that labels pictures in a browser
 
 It is checked against PyTorch, and both are timed.
 """
@@ -13,8 +13,8 @@ from ..utils.errors import InputError
 
 def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_first('checkpoint', '--weight-path', dest='weight_path', nargs='?',
-                     help='the checkpoint, or a model of the package: objects or street '
-                     '(default: objects)')
+                     help='the checkpoint, a work dir, whose best one it is, or a model of '
+                     'the package: objects or street (default: objects)')
     written = parser.add_mutually_exclusive_group(required=True)
     written.add_argument('--out', metavar='FILE', help='a name that ends in .onnx')
     written.add_argument('--web', metavar='DIR|FILE',

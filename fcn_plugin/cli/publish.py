@@ -11,8 +11,8 @@ from ..utils.arguments import ToolParser, key_and_value
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
-    parser.add_first('checkpoint', help='of a training, or a model of the package: '
-                     'objects or street')
+    parser.add_first('checkpoint', help='of a training, its work dir, or a model of the '
+                     'package: objects or street')
     parser.add_output('out', metavar=None if parser.is_tool else 'FILE',
                       help='the file to write: .pth, or .safetensors with a model card '
                       'beside it')

@@ -13,8 +13,8 @@ from ..utils.arguments import ToolParser
 def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_first('config', help='config, by file or by name; or the '
                      'checkpoint, where it keeps its own')
-    parser.add_first('checkpoint', help='the checkpoint, or a model of the package: '
-                     'objects or street')
+    parser.add_first('checkpoint', help='the checkpoint, a work dir, or a model of the '
+                     'package: objects or street')
     parser.add_argument('--images', type=int, default=20, metavar='N',
                         help='evenly spread over the split; default: %(default)s')
     parser.add_argument('--split', choices=['train', 'val', 'test'], default='train',

@@ -12,8 +12,8 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from ..checkpoints.bundled import weights_file
 from ..checkpoints.loading import load_model
+from ..checkpoints.naming import weights_file
 from ..datasets.shapes import ShapesDataset
 from ..images.reading import list_images, to_channels
 from ..runtimes.backend import Prediction

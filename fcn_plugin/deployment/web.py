@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..checkpoints.bundled import BUNDLED, weights_file
+from ..checkpoints.naming import BUNDLED, weights_file
 from ..runtimes.graph_backend import GraphBackend
 from ..runtimes.onnxruntime_graph import OnnxruntimeGraph
 from ..utils.errors import InputError

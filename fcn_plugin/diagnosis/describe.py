@@ -18,8 +18,8 @@ from mmseg.registry import MODELS
 from prettytable import PrettyTable
 from torch import nn
 
-from ..checkpoints.bundled import is_weights
 from ..checkpoints.loading import open_config
+from ..checkpoints.naming import is_weights
 from ..engine.explain import explain_errors
 from ..models import FeatureMap, describe_backbone
 from ..models.packaged_weights import PACKAGES, SCHEME

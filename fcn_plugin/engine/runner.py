@@ -14,8 +14,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .. import compat
-from ..checkpoints.bundled import weights_file
 from ..checkpoints.fit import check_checkpoint
+from ..checkpoints.naming import weights_file
 from ..checkpoints.work_dir import latest_readable
 from ..datasets.bad_samples import check_choice
 from ..datasets.guarded import guarded

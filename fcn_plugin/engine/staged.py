@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..checkpoints.naming import checkpoint_of
 from ..checkpoints.work_dir import (
-    checkpoint_of,
     is_finished,
     keep_settings,
     require_same_settings,

@@ -4,7 +4,8 @@ import os
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..checkpoints.work_dir import latest_readable, numbered_checkpoints
+from ..checkpoints.naming import numbered_checkpoints
+from ..checkpoints.work_dir import latest_readable
 from ..utils.errors import InputError
 
 
@@ -48,11 +49,10 @@ def checkpoint_of_restart(launcher: str | None, work_dir: str, resume: bool) -> 
                   + (f'going on from {latest}' if latest else 'no checkpoint yet, anew'),
                   logger='current')
         return latest
-    if int(os.environ.get('TORCHELASTIC_MAX_RESTARTS', 0)) and not resume:
-        earlier = numbered_checkpoints(work_dir)
-        if earlier:
-            raise InputError(
-                f'{earlier[0]} is of an earlier run, and a restart (--max-restarts) would go '
-                'on from there: add --resume to continue that run, or give this one '
-                'another --work-dir')
+    if int(os.environ.get('TORCHELASTIC_MAX_RESTARTS', 0)) and not resume and (
+            earlier := numbered_checkpoints(work_dir)):
+        raise InputError(
+            f'{earlier[0]} is of an earlier run, and a restart (--max-restarts) would go on '
+            'from there: add --resume to continue that run, or give this one another '
+            '--work-dir')
     return None

@@ -5,8 +5,8 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from ..checkpoints.bundled import weights_file
 from ..checkpoints.fit import check_checkpoint
+from ..checkpoints.naming import weights_file
 from ..models import speed_up
 from ..models.segmentors.post_processing import use_crf
 from ..models.segmentors.tiles import use_tiles

@@ -61,9 +61,9 @@ class FCNInferencer:
             has returned. Defaults to None: the config kept in the checkpoint.
             A checkpoint (.pth, .pt, 'street') may be given here too, and what tools/export.py
             has written: ONNX (.onnx), run by OpenVINO or onnxruntime.
-        weights (str or Path, optional): The checkpoint, or the name of a model of the
-            package: 'objects' (photographs, the 20 kinds of PASCAL VOC) or 'street'.
-            Defaults to None: with no model either, 'objects'.
+        weights (str or Path, optional): The checkpoint, the work dir of a run, for its best
+            one, or the name of a model of the package: 'objects' (photographs, the 20 kinds
+            of PASCAL VOC) or 'street'. Defaults to None: with no model either, 'objects'.
         device (str): 'auto' (a GPU where there is one), 'cpu', 'cuda:0', ...
             Defaults to 'auto'.
         backbone (str, optional): 'vgg16', 'vgg19', 'resnet50' or 'resnet101': the

@@ -16,8 +16,8 @@ from rich.progress import track
 from torch import nn
 
 from .. import visualization as vis
-from ..checkpoints.bundled import say_which
 from ..checkpoints.loading import load_model
+from ..checkpoints.naming import say_which
 from ..datasets.guarded import leaves
 from ..images.channels import turned
 from ..images.reading import list_images

@@ -3,7 +3,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..checkpoints.bundled import say_which
+from ..checkpoints.naming import say_which
 from ..images.live_frames import is_live
 from ..images.reading import list_images
 from ..utils.errors import InputError

@@ -8,7 +8,7 @@ from mmseg.registry import DATASETS
 from rich.progress import track
 
 from ..checkpoints.loading import load_model
-from ..checkpoints.work_dir import checkpoint_of
+from ..checkpoints.naming import checkpoint_of
 from ..engine.train import train, use_amp
 from ..inference.predict import predict_dataset
 from ..own_data.check_dataset import check_dataset

@@ -19,9 +19,9 @@ from PIL import Image
 from rich.progress import track
 
 from .. import visualization as vis
-from ..checkpoints.bundled import weights_file
 from ..checkpoints.loading import load_model
-from ..checkpoints.work_dir import checkpoint_of, of_last_run, read_log, starts_of_last_run
+from ..checkpoints.naming import checkpoint_of, weights_file
+from ..checkpoints.work_dir import of_last_run, read_log, starts_of_last_run
 from ..engine.explain import explain_errors
 from ..evaluation.confusion import FIGURES, segmentation_metrics
 from ..inference.inferencer import check_opacity
@@ -75,7 +75,7 @@ def read_run(work_dir: PathLike, config: PathLike | None = None,
             several runs the last.
         weight_path (str or Path, optional): Defaults to None: the best checkpoint,
             without one the last, of the last run; see
-            :func:`~fcn_plugin.checkpoints.work_dir.checkpoint_of`.
+            :func:`~fcn_plugin.checkpoints.naming.checkpoint_of`.
         cfg_options (dict, optional): Overrides of the config.
 
     Returns:

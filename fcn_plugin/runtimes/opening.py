@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..checkpoints.bundled import is_weights
+from ..checkpoints.naming import is_weights
 from ..utils.addresses import WEB, fetched
 from ..utils.errors import InputError
 from .graph_backend import GraphBackend

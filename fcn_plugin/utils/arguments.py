@@ -79,9 +79,9 @@ class _OneOrSeveral(argparse.Action):
 
 _SHARED: dict[str, dict[str, Any]] = {
     '--checkpoint': dict(
-        metavar='FILE', dest='weight_path',
-        help='the checkpoint, or a model of the package: objects (20 kinds of them, in '
-        'photographs) or street (default: objects)'),
+        metavar='FILE|DIR', dest='weight_path',
+        help='the checkpoint, a work dir, whose best one it is, or a model of the package: '
+        'objects (20 kinds of them, in photographs) or street (default: objects)'),
     '--out': dict(metavar='DIR', dest='out_dir', help='default: %(default)s'),
     '--config': dict(
         metavar='FILE',

@@ -13,7 +13,8 @@ from targets import COCO, LABELME, META, TARGETS, graph_of, read_onnx_text, writ
 
 from fcn_plugin.annotations.formats import read_file
 from fcn_plugin.checkpoints.loading import find_config
-from fcn_plugin.checkpoints.reading import peek, read_checkpoint
+from fcn_plugin.checkpoints.naming import peek
+from fcn_plugin.checkpoints.reading import read_checkpoint
 from fcn_plugin.checkpoints.safe_config import read_config_text
 from fcn_plugin.datasets.list_dataset import ListDataset
 from fcn_plugin.datasets.sbd import sbd_to_voc

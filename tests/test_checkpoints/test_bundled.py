@@ -13,8 +13,8 @@ from PIL import Image
 from tiny_runs import forget_runs, succeed
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.checkpoints.bundled import BUNDLED, DEFAULT, is_weights, weights_file
 from fcn_plugin.checkpoints.loading import load_model, open_config, read_checkpoint
+from fcn_plugin.checkpoints.naming import BUNDLED, DEFAULT, is_weights, weights_file
 from fcn_plugin.checkpoints.publish import publish
 from fcn_plugin.diagnosis.doctor import of_config
 from fcn_plugin.evaluation.confusion import segmentation_metrics
@@ -90,6 +90,29 @@ def test_their_names_of_before_are_understood():
     before = BUNDLED['street'].with_suffix('.pth')
     assert weights_file(before) == weights_file(str(before)) == BUNDLED['street']
     assert weights_file('street.pth') == 'street.pth'  # a user's
+
+
+def test_a_work_dir_stands_for_its_best_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    work = Path('work_dirs/mine')
+    work.mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match="in the folder 'work_dirs/mine': expected"):
+        weights_file(work)
+    for name in ('iter_20.pth', 'iter_40.pth'):
+        (work / name).touch()
+    (work / 'last_checkpoint').write_text('/elsewhere/work_dirs/mine/iter_40.pth')
+    assert weights_file(work) == work / 'iter_40.pth'
+    (work / 'best_mIoU_iter_20.pth').touch()
+    assert weights_file('work_dirs/mine') == work / 'best_mIoU_iter_20.pth'
+    Path('street').mkdir()  # a folder of photographs
+    assert weights_file('street') == BUNDLED['street']
+
+
+def test_which_checkpoint_of_a_work_dir_is_taken_is_said(trained, tmp_path, capsys):
+    shutil.copy(trained / 'best.pth', tmp_path / 'best_mIoU_iter_9.pth')
+    forget_runs()
+    load_model(checkpoint=tmp_path, device='cpu')
+    assert f'the checkpoint of {tmp_path} is best_mIoU_iter_9.pth' in capsys.readouterr().out
 
 
 WITHOUT_TORCHVISION = """

@@ -19,8 +19,8 @@ from safetensors.torch import save, save_file
 from tiny_runs import forget_runs, run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.checkpoints.bundled import is_weights
 from fcn_plugin.checkpoints.loading import load_model, read_checkpoint
+from fcn_plugin.checkpoints.naming import is_weights
 from fcn_plugin.checkpoints.publish import publish
 from fcn_plugin.checkpoints.safe_file import write_safetensors
 from fcn_plugin.downloads.hub import _explained

@@ -6,8 +6,8 @@ import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from fcn_plugin.checkpoints.bundled import BUNDLED
 from fcn_plugin.checkpoints.loading import read_checkpoint
+from fcn_plugin.checkpoints.naming import BUNDLED
 from fcn_plugin.datasets.camvid import CamVidDataset
 from fcn_plugin.utils.errors import InputError
 

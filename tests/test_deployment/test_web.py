@@ -17,7 +17,7 @@ from tiny_runs import ROOT, run_tool
 from tiny_trained import CLASSES
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.checkpoints.bundled import BUNDLED
+from fcn_plugin.checkpoints.naming import BUNDLED
 from fcn_plugin.deployment import onnxruntime_web, web
 from fcn_plugin.deployment.web import _MODEL, _page, _settings, export_page
 from fcn_plugin.runtimes.graph_backend import GraphBackend

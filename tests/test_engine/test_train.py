@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from fcn_plugin import compat
-from fcn_plugin.checkpoints.bundled import BUNDLED
+from fcn_plugin.checkpoints.naming import BUNDLED
 from fcn_plugin.engine import CPUAmpOptimWrapper, FCNLoggerHook
 from fcn_plugin.engine.hooks import _RemovesBestLater
 from fcn_plugin.engine.train import explain_missing_weights, use_amp, use_fused_optimizer

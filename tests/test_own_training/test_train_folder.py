@@ -11,7 +11,7 @@ from mmseg.registry import MODELS
 from PIL import Image
 from tiny_runs import BUILT_IN, forget_runs, run_tool, succeed
 
-from fcn_plugin.checkpoints.bundled import BUNDLED
+from fcn_plugin.checkpoints.naming import BUNDLED
 from fcn_plugin.checkpoints.reading import read_checkpoint
 from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.write_config import SMALL, parent_of, write_config

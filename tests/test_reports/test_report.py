@@ -18,8 +18,8 @@ from PIL import Image
 from tiny_runs import HERE, SHAPES, run_tool, succeed, write_config
 
 from fcn_plugin import visualization as vis
-from fcn_plugin.checkpoints.bundled import BUNDLED
 from fcn_plugin.checkpoints.loading import load_model
+from fcn_plugin.checkpoints.naming import BUNDLED
 from fcn_plugin.inference.predict import build_val_dataset, predict_dataset
 from fcn_plugin.inference.result import Result
 from fcn_plugin.reports.judge import Evaluation, choose_images, evaluate

@@ -13,7 +13,7 @@ import torch
 from tiny_runs import ROOT
 
 from fcn_plugin.apis import FCNInferencer
-from fcn_plugin.checkpoints.bundled import BUNDLED
+from fcn_plugin.checkpoints.naming import BUNDLED
 from fcn_plugin.cli import command
 from fcn_plugin.deployment.export import export
 from fcn_plugin.inference.predict import show

@@ -11,8 +11,8 @@ from mmengine.config import Config
 from prettytable import PrettyTable, TableStyle
 
 from fcn_plugin.checkpoints.loading import PathLike
+from fcn_plugin.checkpoints.naming import checkpoint_of
 from fcn_plugin.checkpoints.work_dir import (
-    checkpoint_of,
     is_finished,
     other_settings,
     read_log,

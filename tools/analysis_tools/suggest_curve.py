@@ -23,12 +23,8 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 from prettytable import PrettyTable, TableStyle
 
-from fcn_plugin.checkpoints.work_dir import (
-    checkpoint_of,
-    read_log,
-    settings_of,
-    validates_at_its_end,
-)
+from fcn_plugin.checkpoints.naming import checkpoint_of
+from fcn_plugin.checkpoints.work_dir import read_log, settings_of, validates_at_its_end
 from fcn_plugin.engine.staged import require_iterations, run_to_its_end, with_options
 from fcn_plugin.reports.suggest import suggest
 from fcn_plugin.utils.arguments import ToolParser
