@@ -268,6 +268,7 @@ def test_tool(trained, tmp_path, photos):
                       '--preprocess', '--img-path', photos)
     assert f'{out} (' in printed and '(N, H, W, 3) uint8 RGB -> labels' in printed
     assert 'parity  2 images: ' in printed and 'onnxruntime' in printed
+    assert 'scores within' not in printed
     done = run_tool('export.py', '--weight-path', trained / 'best.pth', '--out', out)
     assert done.code == 2 and '--overwrite' in done.err
 
