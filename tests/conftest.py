@@ -5,9 +5,9 @@ import os
 gc.disable()  # until all is imported and collected: it makes no garbage, only work
 
 # Before torch and matplotlib, and for the processes that tests start: two threads, or one
-# where pytest-xdist runs files side by side.
+# where pytest-xdist runs files side by side, whose first process has said two.
 THREADS = 1 if int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1)) > 1 else 2
-os.environ.setdefault('OMP_NUM_THREADS', str(THREADS))
+os.environ['OMP_NUM_THREADS'] = str(THREADS)
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
 import multiprocessing.resource_tracker  # noqa: E402
