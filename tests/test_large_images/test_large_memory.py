@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from process_runs import environment
 
-SIDE = int(os.environ.get('LARGE_SIDE', 8000))  # 40,000 takes about six minutes of a core
+SIDE = int(os.environ.get('LARGE_SIDE', 10_000))  # 40,000 takes about six minutes of a core
 NATIVE = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
 
 
