@@ -325,11 +325,11 @@ def _print(out: Path, shown: str, network: DeployedSegmentor, model: nn.Module,
         gives += f'; the same of {", ".join(network.tasks)}'
     height, width = images[0].shape[:2]
     gap = f'within {found["gap"]:.1e}'
-    gap = (f', scores {gap}' if network.with_scores else
-           f', probabilities of the others {gap}' if found['equal'] < 1 else '')
+    compared = (f', scores {gap}' if network.with_scores else
+                f', probabilities of the others {gap}' if found['equal'] < 1 else '')
     print(f'{shown} ({out.stat().st_size / 1e6:.1f} MB)\n'
           f'image   {takes} -> {gives}\n'
           f'parity  {len(images)} images: {100 * found["equal"]:.3f} % of labels equal'
-          f'{gap}\n'
+          f'{compared}\n'
           f'time    {width}x{height} on the CPU, {torch.get_num_threads()} threads: '
           f'PyTorch {found["torch_ms"]:.0f} ms, onnxruntime {found["graph_ms"]:.0f} ms')

@@ -160,11 +160,11 @@ def _summarise(runner: FCNRunner) -> None:
     if not is_main_process():
         return
     picture = _draw(runner, checkpoint) if metrics else None
-    which = 'last' if Path(f'{checkpoint}').name in info.get('last_ckpt', '') else 'best'
+    last = Path(info.get('last_ckpt', '')).name
+    which = 'last' if Path(checkpoint or '').name == last else 'best'
     lines = figure_lines(runner, metrics, f'the {which} checkpoint')
-    log = Path(runner.log_dir, runner.timestamp)
     lines.append(f'checkpoint  {shown(checkpoint) if checkpoint else "none was written"}')
-    lines.append(f'log         {shown(log)}.log')
+    lines.append(f'log         {shown(Path(runner.log_dir, runner.timestamp))}.log')
     if picture:
         lines.append(f'picture     {shown(picture)}')
     if checkpoint:

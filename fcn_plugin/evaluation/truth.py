@@ -43,14 +43,17 @@ def find_coding(masks: Iterable[Path], label_map: Sequence[Sequence[int]] | None
     """
     known = {value: label for value, label in label_map or ()}
     left_out = ((255, ) if len(classes) < 256 else ()) if ignore is None else ignore
-    may_be_white = ignore is None and len(classes) == 2 and 255 not in known
+    trained = known.keys() | set(left_out) if known else set[int]()
+    white = {0, 255} if ignore is None and len(classes) == 2 and 255 not in known else set()
     values = set[int]()
-    if known or may_be_white:
-        values.update(*(np.unique(read_labels(mask)).tolist() for mask in masks))
-    if may_be_white and values == {0, 255}:
+    for mask in masks if trained or white else ():
+        values.update(np.unique(read_labels(mask)).tolist())
+        if not (values <= trained or values <= white):
+            break  # class numbers: the others need not be read
+    if white and values == white:
         return Coding({0: 0, 255: 1}, (), f'masks are black and white: 255 is {classes[1]} '
                       '(if its pixels do not count: --ignore 255)')
-    if known and values <= known.keys() | set(left_out):
+    if known and values <= trained:
         some = [f'{value} {classes[label]}' for value, label in sorted(known.items())
                 if label < len(classes)]
         return Coding(known, () if ignore is None else ignore,

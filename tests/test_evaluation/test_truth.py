@@ -17,6 +17,16 @@ def masks(tmp_path):
     return write
 
 
+def test_masks_of_class_numbers_are_read_once(masks, tmp_path):
+    """What their values stand for is plain with the first that training's are not."""
+    first, = masks([0, 1, 2])
+    rest = tmp_path / 'read_later.png'
+    for classes, known in ((TWO, None), ((*TWO, 'more'), [(0, 0), (128, 1), (255, 2)]),
+                           ((*TWO, 'more'), None)):
+        coding = find_coding([first, rest], known, classes)
+        assert coding.label_map is None and coding.ignore == (255, )
+
+
 @pytest.mark.parametrize('rows, classes, known, ignore, expected', [
     ([[0, 255, 0], [0, 0, 0]], TWO, None, None, [[0, 1, 0], [0, 0, 0]]),
     ([[0, 255, 0], [0, 0, 0]], TWO, [(0, 0), (1, 1)], None, [[0, 1, 0], [0, 0, 0]]),
