@@ -11,10 +11,12 @@ from ..images.multichannel import read_channels
 from ..images.opening import open_picture
 from ..images.reading import why_unknown
 from ..utils.errors import InputError
+from ..utils.names import every_file
 from ..utils.paths import IMAGE_SUFFIXES
 
 #: How files end whose compression changes values.
 LOSSY = ('.jpg', '.jpeg')
+_LOSSLESS = {*IMAGE_SUFFIXES} - {*LOSSY}
 #: What masks are whose transparency has the values.
 CUT_OUT = 'grey in the transparency'
 
@@ -162,16 +164,18 @@ def _is_cut_out(values: np.ndarray, alpha: np.ndarray) -> bool:
 
 def label_files(folder: str | Path) -> list[Path]:
     """The masks of a folder, by name: its PNG files, or without any, those of other kinds.
+    Where none lies in the folder itself, those of the folders in it.
 
     Raises:
         FileNotFoundError: If there is none.
     """
-    found = sorted(path for path in Path(folder).glob('*') if not path.name.startswith('.')
-                   and path.suffix.lower() in {*IMAGE_SUFFIXES} - {*LOSSY})
-    if not found:
-        raise FileNotFoundError(f"'{folder}' holds no mask (.png, .tif or another kind that "
-                                'loses nothing): name the folder of the masks itself')
-    return [path for path in found if path.suffix.lower() == '.png'] or found
+    for files in (Path(folder).glob('*'), every_file(Path(folder))):
+        found = sorted(path for path in files if path.suffix.lower() in _LOSSLESS
+                       and not path.name.startswith('.'))
+        if found:
+            return [path for path in found if path.suffix.lower() == '.png'] or found
+    raise FileNotFoundError(f"'{folder}' holds no mask (.png, .tif or another kind that "
+                            'loses nothing): name the folder of the masks itself')
 
 
 def read_labels(path: str | Path) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Images and videos in every form that people have them in."""
 import contextlib
 import io
+import re
 
 import cv2
 import numpy as np
@@ -45,6 +46,16 @@ def test_list_images(photos, monkeypatch):
     (photos / 'd/e/f.png').write_bytes(b'')
     assert [p.name for p in list_images(photos / '**/*.png')] == [
         'b.png', 'c[1].png', 'f.png']
+
+
+def test_images_in_the_folders_of_a_folder_are_told(tmp_path):
+    (tmp_path / 'a').mkdir()
+    for name in ('a/1.jpg', 'a/2.png', 'a/notes.txt'):
+        (tmp_path / name).touch()
+    with pytest.raises(FileNotFoundError, match='no image in .* folders hold 2: name') as told:
+        list_images(tmp_path)
+    pattern = re.search("or '(.+)' for all", str(told.value))[1]
+    assert [path.name for path in list_images(pattern)] == ['1.jpg', '2.png']
 
 
 def test_pages_behind_the_first_are_told(tmp_path, recwarn):

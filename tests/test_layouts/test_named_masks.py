@@ -48,3 +48,33 @@ def test_two_masks_of_one_image(tmp_path, masks, both):
 def test_what_has_no_mask_is_named(tmp_path, images, words):
     with pytest.raises(ValueError, match=words):
         pairs(tmp_path, images, ['a.png', '1.png', 'seq2_a.png'])
+
+
+def in_folders(root, names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return [root / name for name in names]
+
+
+@pytest.mark.parametrize('images, masks', [
+    (['a/1.jpg', 'b/1.jpg'], ['a/1.png', 'b/1.png']),
+    (['val/a/1_leftImg8bit.png', 'val/b/2_leftImg8bit.png'],
+     ['val/a/1_gtFine_labelIds.png', 'val/b/2_gtFine_labelIds.png']),
+    (['1.jpg', '2.jpg'], ['part1/1.png', 'part2/2.png']),
+    (['a/left/1.jpg', 'b/left/1.jpg'], ['a/left/1.png', 'b/left/1.png'])])
+def test_masks_in_folders(tmp_path, images, masks):
+    images = in_folders(tmp_path / 'images', images)
+    masks = in_folders(tmp_path / 'masks', masks)
+    assert with_masks(images, tmp_path / 'masks') == list(zip(images, masks, strict=True))
+    assert with_masks(images[::-1], tmp_path / 'masks') == list(zip(images, masks))[::-1]
+
+
+@pytest.mark.parametrize('masks, words', [
+    (['b/1.png'], "b/1.png' would be the mask of '.*a/1.jpg' and of '.*b/1.jpg': call the "),
+    (['c/1.png', 'd/1.png'], "c/1.png' and '.*d/1.png' may both be the mask of '1.jpg'")])
+def test_a_mask_is_not_that_of_images_in_two_folders(tmp_path, masks, words):
+    images = in_folders(tmp_path / 'images', ['a/1.jpg', 'b/1.jpg'])
+    in_folders(tmp_path / 'masks', masks)
+    with pytest.raises(ValueError, match=words):
+        with_masks(images, tmp_path / 'masks')
