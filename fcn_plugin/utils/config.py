@@ -1,6 +1,7 @@
 """Reading a run's config, as all tools do."""
 import difflib
 import inspect
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +13,7 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 
 from .errors import InputError, MissingPackageError
-from .paths import PACKED, config_file
+from .paths import IMAGE_SUFFIXES, PACKED, config_file
 
 #: Entries of a config that this package, or mmengine's runner when it runs, reads beside the
 #: arguments of that.
@@ -213,9 +214,13 @@ def _without_images(dataset: dict) -> str | None:
     if any(name.endswith(suffix) for name in names):
         return None
     example = f', such as {names[0]}' if names else ''
+    ends = Counter(Path(name).suffix for name in names)
+    images = [end for end, _ in ends.most_common() if end.lower() in IMAGE_SUFFIXES]
+    way_out = (f'--cfg-options ...img_suffix={images[0]} takes those that end so' if images
+               else 'tools/misc/check_dataset.py FOLDER --out DIR writes a config for any '
+               'names')
     return (f"of {len(names)} files in {folder}{example}, none ends in '{suffix}' "
-            '(img_suffix). tools/misc/check_dataset.py FOLDER --out DIR writes a config for '
-            'any names')
+            f'(img_suffix). {way_out}')
 
 
 def dataset_type(dataset: dict) -> type | None:

@@ -116,7 +116,8 @@ def test_classes_of_files_and_wrappers(tmp_path):
 
 
 @pytest.mark.parametrize('folder, listed, said', [
-    ('images', '', "of 1 files in {}/images, such as a.png, none ends in '.jpg' (img_suffix)"),
+    ('images', '', "of 1 files in {}/images, such as a.png, none ends in '.jpg' (img_suffix). "
+     '--cfg-options ...img_suffix=.png takes those that end so'),
     ('nowhere', '', 'there is no folder {}/nowhere: bring the data there, or say where it is'),
     ('nowhere', 'a.txt', 'there is no folder {}/nowhere: bring the data there'),
     ('images', 'a.txt', 'there is no list {}/a.txt: bring the data there, or say where it is'),
