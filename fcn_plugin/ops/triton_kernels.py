@@ -4,7 +4,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ..utils.errors import InputError
-from .labels import Axis
+from .axis import Axis
 
 _BLOCK = 256
 
