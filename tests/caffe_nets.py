@@ -11,7 +11,12 @@ from torch import nn
 
 from fcn_plugin.models import FullyConvAlexNet, FullyConvVGG
 
-V1_TYPES = {'Convolution': 4, 'InnerProduct': 14, 'Deconvolution': 39, 'ReLU': 18}
+V1_TYPES = {'Convolution': 4, 'Dropout': 6, 'InnerProduct': 14, 'LRN': 15, 'Pooling': 17,
+            'ReLU': 18, 'Eltwise': 25, 'Deconvolution': 39, 'Crop': 40}
+SETTINGS = {  # the fields of their messages, in the new format and in the old one
+    'Convolution': (106, 10), 'Deconvolution': (106, 10), 'Crop': (144, 44),
+    'Eltwise': (110, 24), 'InnerProduct': (117, 17), 'LRN': (118, 18), 'Pooling': (121, 19),
+    'ReLU': (123, 30)}
 WIDTHS = (4, 8, 16, 32, 32)  # a sixteenth of VGG's
 FC = 16
 
@@ -70,15 +75,24 @@ def blob(array, packed=True, legacy=False, double=False, unknown=b'', diff=False
             + unknown)
 
 
-def layer(name, kind, arrays=(), old=False, unknown=b'', **how):
-    """A field of NetParameter: LayerParameter or, ``old``, V1LayerParameter."""
+def layer(name, kind, arrays=(), old=False, unknown=b'', bottoms=(), tops=(), settings=None,
+          **how):
+    """A field of NetParameter: LayerParameter or, ``old``, V1LayerParameter.
+
+    ``settings`` are the numbers of its type's own message, or lists of them, by field.
+    """
     name = name.encode()
+    content = b''.join(message(field - old, text.encode())
+                       for field, texts in ((3, bottoms), (4, tops)) for text in texts)
     if old:
-        content = (message(2, b'bottom') + message(3, b'top') + message(4, name)
-                   + number(5, V1_TYPES[kind]))
+        content += message(4, name) + number(5, V1_TYPES[kind])
     else:
-        content = (message(1, name) + message(2, kind.encode()) + message(3, b'bottom')
-                   + message(4, b'top'))
+        content += message(1, name) + message(2, kind.encode())
+    if settings:
+        content += message(SETTINGS[kind][old], b''.join(
+            varint(field << 3 | 5) + struct.pack('<f', value) if isinstance(value, float)
+            else number(field, value)
+            for field, values in settings.items() for value in np.atleast_1d(values).tolist()))
     content += unknown
     for array in arrays:
         content += message(6 if old else 7, blob(array, unknown=unknown, **how))

@@ -1,7 +1,8 @@
 # FCN-AlexNet as its authors have it. It has a solver of its own: the mean loss, and the
 # gradients of 20 images to a step, so that 2,000,000 images make their 100,000 steps; in
-# the trunk biases learn and decay as weights do. It starts from the ILSVRC AlexNet:
-#   python tools/model_converters/caffe2fcn.py bvlc_alexnet.caffemodel \
+# the trunk biases learn and decay as weights do. It starts from the ILSVRC CaffeNet, the
+# AlexNet that pools before it normalises (bvlc_alexnet does it after):
+#   python tools/model_converters/caffe2fcn.py bvlc_reference_caffenet.caffemodel \
 #       data/alexnet_ilsvrc_caffe.pth
 _base_ = './fcn-32s_vgg16_1xb1-100k_voc11.py'
 model = dict(

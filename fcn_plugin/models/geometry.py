@@ -19,6 +19,9 @@ from torch import Tensor
 
 from ..utils.errors import InputError
 
+CAFFE_PADDING = 100
+"""What the authors pad the image by, so that fc6 has a place in the smallest one."""
+
 
 def bilinear_kernel(factor: int, size: int | None = None) -> Tensor:
     """The kernel with which a transposed convolution interpolates bilinearly.

@@ -4,8 +4,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..geometry import Grid
-from .fully_conv_vgg import CAFFE_PADDING
+from ..geometry import CAFFE_PADDING, Grid
 
 LRN = dict(size=5, alpha=1e-4, beta=0.75)
 """The response normalisation behind pool1 and pool2; torch divides ``alpha`` by ``size``,

@@ -10,13 +10,10 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...utils.errors import InputError
-from ..geometry import Grid
+from ..geometry import CAFFE_PADDING, Grid
 
 POOL_CHANNELS = (64, 128, 256, 512, 512)
 """Channels of pool1 to pool5."""
-
-CAFFE_PADDING = 100
-"""What the authors pad conv1_1 by, so that fc6 has a place in the smallest image."""
 
 
 @MODELS.register_module()

@@ -29,7 +29,8 @@ def streams_of(named: Mapping[str, Layer]) -> list[list[Layer]]:
             for name in named}
     if not any(ends.values()):
         return []
-    return [[replace(layer, name=name.removesuffix(stream)) for name, layer in named.items()
+    return [[replace(layer, name=name.removesuffix(stream), bottoms=())
+             for name, layer in named.items()
              if ends[name] in (stream, None)] for stream in STREAMS]
 
 

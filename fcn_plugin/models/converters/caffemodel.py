@@ -1,12 +1,13 @@
 """Reads the weights of a Caffe model: binary protobuf, without Caffe or protobuf.
 
 The wire format is a sequence of fields, each a tag (a varint: field number and wire
-type) and a payload. Messages are read at a fixed depth, net, layer, blob, shape;
+type) and a payload. Messages are read at a fixed depth, net, layer, blob or settings, shape;
 whatever else a file holds is stepped over, never entered.
 """
+import dataclasses
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import struct
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -23,11 +24,19 @@ _MAX_FIELDS = 1 << 18
 _MAX_DIMS = 32  # Caffe's own bound on the axes of a blob
 _MAX_NAME = 256
 
-# V1LayerParameter numbers its types; these are the ones that can carry weights here.
-_V1_TYPES = {4: 'Convolution', 14: 'InnerProduct', 39: 'Deconvolution'}
+# V1LayerParameter numbers its types; these are the ones that nets like ours have.
+_V1_TYPES = {
+    2: 'BNLL', 3: 'Concat', 4: 'Convolution', 6: 'Dropout', 14: 'InnerProduct', 15: 'LRN',
+    17: 'Pooling', 18: 'ReLU', 19: 'Sigmoid', 22: 'Split', 23: 'TanH', 25: 'Eltwise',
+    26: 'Power', 39: 'Deconvolution'}
+# The fields of what types are set by, in LayerParameter and in V1LayerParameter.
+_SETTINGS = {
+    'Convolution': (106, 10), 'Deconvolution': (106, 10), 'Crop': (144, ),
+    'Eltwise': (110, 24), 'InnerProduct': (117, 17), 'LRN': (118, 18), 'Pooling': (121, 19),
+    'ReLU': (123, 30)}
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Layer:
     """A layer and its weights.
 
@@ -36,10 +45,18 @@ class Layer:
         type (str): Caffe's name of its type, such as 'Convolution'; '' where unknown.
         blobs (tuple[np.ndarray]): Its parameters in Caffe's order (weight, bias),
             float32 or, from nets trained in double precision, float64.
+        bottoms, tops (tuple[str]): The names of what it reads and of what it makes; none in
+            a file of weights alone.
+        settings (Mapping[int, tuple[float]]): The numbers of its type's own message
+            (``convolution_param``), by their fields in caffe.proto.
     """
     name: str
     type: str
     blobs: tuple[np.ndarray, ...]
+    bottoms: tuple[str, ...] = ()
+    tops: tuple[str, ...] = ()
+    settings: Mapping[int, tuple[float, ...]] = dataclasses.field(
+        default_factory=dict)
 
 
 class CaffeModel(NamedTuple):
@@ -101,7 +118,7 @@ class _Reader:
         raise InputError(
             f"cannot read '{self.path}' as a Caffe model: at byte {at} of "
             f'{len(self.data)}: expected {expected}, found {found}. It must be '
-            'a complete binary .caffemodel (no .prototxt, no archive); download it '
+            'a complete binary .caffemodel (no .prototxt, no HDF5, no archive); download it '
             'again')
 
     # --- the wire format ---------------------------------------------------
@@ -183,6 +200,8 @@ class _Reader:
     def layer(self, message: _Field, old: bool) -> Layer:
         """V1LayerParameter or LayerParameter."""
         name_at, type_at, blobs_at = (4, 5, 6) if old else (1, 2, 7)
+        joints: dict[int, list[str]] = {number: [] for number in ((2, 3) if old else (3, 4))}
+        others: list[_Field] = []
         name, kind, blobs = '', '', []
         for field in self.fields(message.start, message.stop):
             if field.number == name_at:
@@ -195,10 +214,31 @@ class _Reader:
             elif field.number == blobs_at:
                 self.expect(field, _BYTES)
                 blobs.append(self.blob(field, name))
+            elif field.number in joints:
+                joints[field.number].append(self.text(field))
             elif field.number == 1 and old:
                 self.fail(field.start, 'layers of format V1 or newer', 'format V0, '
                           "which Caffe's upgrade_net_proto_binary converts")
-        return Layer(name, kind, tuple(blobs))
+            elif field.wire == _BYTES:
+                others.append(field)
+        settings = _SETTINGS.get(kind, ())[old:1 + old]
+        bottoms, tops = map(tuple, joints.values())
+        return Layer(name, kind, tuple(blobs), bottoms, tops, self.settings(
+            [field for field in others if field.number in settings]))
+
+    def settings(self, messages: list[_Field]) -> dict[int, tuple[float, ...]]:
+        """The numbers among the fields of a message, which may come in parts."""
+        found: dict[int, tuple[float, ...]] = {}
+        for message in messages:
+            for field in self.fields(message.start, message.stop):
+                if field.wire == _FIXED32:
+                    value, = struct.unpack('<f', self.bytes[field.start:field.stop])
+                elif field.wire == _VARINT:
+                    value = self.number(field)
+                else:
+                    continue
+                found[field.number] = (*found.get(field.number, ()), value)
+        return found
 
     def blob(self, message: _Field, layer: str) -> np.ndarray:
         """BlobProto: its array in the shape that it states, as a view where possible."""

@@ -24,6 +24,9 @@ def check_layer(layer: Layer, blobs: int, *kinds: str) -> None:
     if layer.type and layer.type not in kinds:
         raise InputError(f"layer '{layer.name}' is of type {layer.type}, expected "
                          f'{" or ".join(kinds)}')
+    if layer.type == 'InnerProduct' and any(layer.settings.get(6, ())):
+        raise InputError(f"layer '{layer.name}' holds its matrix transposed (transpose: "
+                         'true), expected one row for each output')
     if len(layer.blobs) != blobs:
         raise InputError(
             f"layer '{layer.name}' has {len(layer.blobs)} sets of weights "

@@ -10,11 +10,13 @@ from torch import Tensor
 from ...utils.errors import InputError
 from .arrangements import EARLY, OTHER_TASK, STREAMS, join_streams, join_tasks, streams_of
 from .caffemodel import Layer
+from .graph import Net, differences
 from .layers import check_layer, fit, is_bilinear, shapes_text
 from .our_net import (
     STRIDES,
     UPSAMPLING,
     build_backbone,
+    crop_offsets,
     layer_names,
     target_shapes,
     trunk_names,
@@ -82,8 +84,9 @@ def convert_layers(layers: Iterable[Layer], variant: str | None = None,
     """Maps a net's layers to our state dict and checks all of them.
 
     Every layer must be there, have the shape that the net of the paper has, finite
-    values and a place in our net. Upsampling kernels that are bilinear are not
-    stored, because ours follow from their factor; others are.
+    values and a place in our net; and where layers say how they are joined, as those of a
+    file from Caffe do, it must be the paper's way. Upsampling kernels that are bilinear are
+    not stored, because ours follow from their factor; others are.
 
     Args:
         layers (Iterable[Layer]): Those without weights do not count.
@@ -95,20 +98,22 @@ def convert_layers(layers: Iterable[Layer], variant: str | None = None,
 
     Raises:
         ValueError: If the net is none of the paper's, not ``variant``, lacks a layer,
-            has others besides, or a layer's weights are not as expected.
+            has others besides, a layer's weights are not as expected, or what it reads.
     """
     if variant is not None and variant not in VARIANTS:
         raise InputError(f"no variant '{variant}': choose from {', '.join(VARIANTS)}")
+    layers = list(layers)
     named = _by_name(layers)
     if _is_classifier(named):
         if variant not in (None, 'imagenet'):
             raise InputError(_contradiction(variant, f"ImageNet's {_classifier_of(named)}",
                                             'imagenet'))
-        return _convert_classifier(named)
+        return _convert_classifier(named, layers)
     streams = streams_of(named)
     if streams:
         if variant not in (None, '32s', 'colour-hha'):
             raise InputError(_contradiction(variant, 'FCN colour-hha', '32s or colour-hha'))
+        _refuse_differences('colour-hha', layers, '32s')
         return _join(streams)
     channels = 4 if EARLY in named and 'conv1_1' not in named else 3
     named, tasks = join_tasks({'conv1_1' if name == EARLY and channels == 4 else name: layer
@@ -116,6 +121,7 @@ def convert_layers(layers: Iterable[Layer], variant: str | None = None,
     stage, at_once = _recognise(named)
     kind = 'at-once' if at_once else stage
     _check_complete(named, stage, kind)
+    _refuse_differences(kind, layers, stage)
     check_layer(named['score_fr'], 2, *_MATRIX_KINDS)
     num_classes = named['score_fr'].blobs[1].size
     context = num_classes in _CONTEXT_CLASSES and not tasks and channels == 3
@@ -171,7 +177,7 @@ def _join(layers: Sequence[list[Layer]]) -> Conversion:
             'their two', *first.notes])
 
 
-def _convert_classifier(named: dict[str, Layer]) -> Conversion:
+def _convert_classifier(named: dict[str, Layer], layers: Sequence[Layer]) -> Conversion:
     """ImageNet's VGG16 or AlexNet: what FCN-32s and FCN-AlexNet start from."""
     kind = _classifier_of(named)
     stage = 'alexnet' if kind == 'AlexNet' else '32s'
@@ -205,6 +211,8 @@ def _convert_classifier(named: dict[str, Layer]) -> Conversion:
             conversion.state_dict[f'{place}.{parameter}'] = torch.from_numpy(
                 fit(layer, i, wanted[i]))
         conversion.rows.append((name, shapes_text(layer), f'{place}.{{weight,bias}}'))
+    conversion.notes.extend(f'a net that starts from these weights computes otherwise: {text}'
+                            for text in differences(layers, Net([*names])))
     return conversion
 
 
@@ -346,6 +354,19 @@ def _refuse_others(named: dict[str, Layer], wanted: Collection[str], kind: str) 
             f'by its layers this is {kind}, in which there is no place for '
             f'{", ".join(left[:5])}' + ', ...' * (len(left) > 5) + ': only the nets of '
             'the paper on VGG16 or AlexNet are converted')
+
+
+def _refuse_differences(kind: str, layers: Sequence[Layer], stage: str) -> None:
+    """Raises ValueError if a file says that its layers are joined in another way."""
+    found = list(differences(layers, Net(
+        [*trunk_names(stage)], {name: factor for name, (_, factor, _) in
+                                UPSAMPLING[stage].items()},
+        crop_offsets(stage), scaled=kind == 'at-once', late=kind == 'colour-hha')))
+    if found:
+        raise InputError(
+            f'by its layers this is FCN {kind}, but they are joined otherwise: '
+            + '; '.join(found[:3]) + '; ...' * (len(found) > 3) + ". Ours would not compute "
+            "what the file's net does: only the nets of the paper are converted")
 
 
 def _settle(variant: str | None, kind: str, family: str | None, num_classes: int,

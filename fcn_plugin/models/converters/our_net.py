@@ -1,5 +1,6 @@
 """Names and shapes of our FCNs on VGG16 and AlexNet, by layers of Caffe."""
 import warnings
+from itertools import zip_longest
 
 import torch
 from mmengine.model import BaseModule
@@ -7,6 +8,7 @@ from mmengine.model import BaseModule
 from ..backbones import FullyConvAlexNet, FullyConvVGG
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
+from ..geometry import Grid
 
 # Layers of the released nets: strides of the maps that are scored, names of the score
 # layers by stride, and for each upsampling layer ours, its factor and its kernel's size.
@@ -59,6 +61,24 @@ def target_shapes(stage: str, num_classes: int, channels: int = 3
     return {f'{part}.{key}': tuple(value.shape)
             for part, module in (('backbone', backbone), ('decode_head', head))
             for key, value in module.state_dict().items()}
+
+
+def crop_offsets(stage: str) -> tuple[int, ...]:
+    """Columns that Caffe's crops leave out, in the order of its layers: in the scores of the
+    skips, coarse to fine, and in the logits.
+
+    Args:
+        stage (str): '32s', '16s', '8s' or 'alexnet'.
+    """
+    strides = STRIDES[stage]
+    grids = (build_alexnet() if stage == 'alexnet' else build_backbone(
+        alignment='caffe', out_indices=(2, 3, 5)[-len(strides):])).grids
+    *skips, grid = grids
+    offsets = []
+    for (_, factor, size), skip in zip_longest(UPSAMPLING[stage].values(), reversed(skips)):
+        grid = grid.deconvolve(size, factor)
+        offsets.append(grid.offset_of(Grid()) if skip is None else skip.offset_of(grid))
+    return tuple(offsets)
 
 
 def layer_names(stage: str) -> dict[str, str]:

@@ -74,8 +74,8 @@ def test_dims_must_make_up_the_values(read, dims):
 def test_the_number_of_fields_is_bounded(read, monkeypatch):
     net = layer('a', 'ReLU') * 50
     assert len(read(net).layers) == 50
-    monkeypatch.setattr(caffemodel, '_MAX_FIELDS', 249)  # each layer has 5
-    with pytest.raises(ValueError, match='at most 249 fields in all'):
+    monkeypatch.setattr(caffemodel, '_MAX_FIELDS', 149)  # each layer has 3
+    with pytest.raises(ValueError, match='at most 149 fields in all'):
         read(net)
 
 
@@ -192,3 +192,21 @@ def test_nested_unknown_messages_are_not_entered(read):
         nested = message(9, nested)
     content = message(1, b'a') + message(200, nested) + message(7, blob(BIAS))
     assert read(message(100, content)).layers[0].blobs[0].tolist() == BIAS.tolist()
+
+
+@pytest.mark.parametrize('old', [False, True])
+def test_how_layers_are_joined(read, old):
+    content = layer('pool', 'Pooling', old=old, bottoms=('a', 'b'), tops=('c', ),
+                    settings={1: 1, 2: 3}) + layer('relu', 'ReLU', old=old, settings={1: 0.5})
+    pool, relu = read(content).layers
+    assert (pool.bottoms, pool.tops) == (('a', 'b'), ('c', ))
+    assert pool.settings == {1: (1, ), 2: (3, )}
+    assert relu.settings == {1: (0.5, )} and relu.bottoms == relu.tops == ()
+
+
+def test_settings_in_parts_are_one(read):
+    """As protobuf has it: a message that comes twice is merged; fillers are no numbers."""
+    parts = number(3, 1) + message(7, message(1, b'xavier')), number(3, 2) + number(4, 5)
+    content = message(1, b'conv') + b''.join(message(106, part) for part in parts)
+    found, = read(message(100, content + message(2, b'Convolution'))).layers
+    assert found.settings == {3: (1, 2), 4: (5, )}
