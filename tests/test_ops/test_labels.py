@@ -154,7 +154,7 @@ def test_logits_are_torchs_interpolation():
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
 def test_other_types_are_computed_in_float32(dtype):
-    scores = torch.randn(4, 6, 5).to(dtype)
+    scores = torch.randn(4, 6, 5).to(dtype).requires_grad_()  # as a network gives them
     axes = sample_axis(6, 8, 48, 48), sample_axis(5, 8, 40, 40)
     assert torch.equal(label_scores(scores, *axes), label_scores(scores.float(), *axes))
     found = resample_scores(scores, *axes)
@@ -170,6 +170,16 @@ def test_the_smallest_type_that_leaves_255_free(classes, dtype):
     axis = sample_axis(1, 8, 8, 8)
     found = label_scores(scores, axis, axis)
     assert found.dtype == dtype and (found == classes - 1).all()
+    nothing = label_scores(scores, axis[:0], axis)
+    assert nothing.dtype == dtype and nothing.shape == (0, 8)
+
+
+def test_axes_are_shared_and_cannot_be_changed():
+    axis = sample_axis(6, 8, 48, 48)
+    assert sample_axis(6, 8, 48, 48) is axis
+    for array in (axis.centre, *axis.arrays):
+        with pytest.raises(ValueError, match='read-only'):
+            array[0] = 1
 
 
 @pytest.fixture(scope='module')

@@ -91,4 +91,9 @@ def test_without_a_gradient_wanted_there_is_none():
     with torch.no_grad():
         quiet = cross_entropy_at_image(scores, labels, *axes)
     assert not quiet.requires_grad
+    # of second derivatives, which it does not compute, it says so
+    slope, = torch.autograd.grad(cross_entropy_at_image(
+        scores.requires_grad_(), labels, *axes).square(), scores, create_graph=True)
+    with pytest.raises(RuntimeError, match='once_differentiable'):
+        slope.sum().backward()
     torch.testing.assert_close(quiet, cross_entropy_at_image(scores, labels, *axes).detach())
