@@ -27,7 +27,7 @@ def _dusk(image: np.ndarray) -> np.ndarray:
 
 
 def _haze(image: np.ndarray) -> np.ndarray:
-    return (0.55 * image + 100).round().clip(0, 255).astype(np.uint8)
+    return (0.55 * image + 100).round().astype(np.uint8)
 
 
 def _blur(image: np.ndarray) -> np.ndarray:

@@ -33,7 +33,10 @@ def test_masks_of_class_numbers_are_read_once(masks, tmp_path):
     ([[0, 255, 0], [0, 1, 0]], TWO, None, None, [[0, UNJUDGED, 0], [0, 1, 0]]),
     ([[0, 255, 0]], TWO, None, [255], [[0, UNJUDGED, 0]]),
     ([[0, 255, 0]], TWO, [(0, 0), (255, 255)], None, [[0, UNJUDGED, 0]]),
-    ([[0, 255, 0]], (*TWO, 'more'), None, None, [[0, UNJUDGED, 0]])])
+    ([[0, 255, 0]], (*TWO, 'more'), None, None, [[0, UNJUDGED, 0]]),
+    ([[0, 255, 0]], (*TWO, 'more'), [(0, 2), (128, 0), (255, 1)], [0],
+     [[UNJUDGED, 1, UNJUDGED]]),  # of values, not of the classes that they stand for
+    ([[0, 255, 0]], TWO * 128, None, None, [[0, 255, 0]])])
 def test_black_and_white_masks_of_two_classes(masks, rows, classes, known, ignore, expected):
     """As programs for drawing save them, of a model that was trained on 0 and 1: the object
     did not count, and nothing said so."""
@@ -41,4 +44,11 @@ def test_black_and_white_masks_of_two_classes(masks, rows, classes, known, ignor
     coding = find_coding(files, known, classes, ignore)
     for file, labels in zip(files, expected):
         assert read_truth(file, (1, 3), len(classes), coding).tolist() == [labels]
-    assert ('black and white: 255 is object' in coding.note) == (1 in expected[0])
+    assert ('black and white: 255 is object' in coding.note) == (
+        classes == TWO and 1 in expected[0])
+
+
+def test_the_number_behind_the_last_class_is_no_class(masks):
+    file, = masks([2])
+    with pytest.raises(ValueError, match='the label 2, but the model has the classes 0 to 1'):
+        read_truth(file, (1, 1), len(TWO), find_coding([file], None, TWO))
