@@ -64,6 +64,12 @@ def test_arguments_count_what_loads_does_not_and_nothing_is_missed(work):
         'resize was None and is not set now')
 
 
+def test_lists_are_tuples_and_a_name_is_meant_as_a_whole():
+    settings = settings_of(Config(dict(size=(4, 5), resume=True, resume_mine=2)))
+    assert settings == settings_of(Config(dict(size=[4, 5], resume_mine=2)))
+    assert settings['resume_mine'] == '2'
+
+
 @pytest.mark.parametrize('begin, judged', [(1, True), (4, True), (5, False)])
 def test_whether_a_run_ends_with_a_validation(begin, judged):
     config = Config(dict(train_cfg=dict(max_iters=4, val_begin=begin),
@@ -101,8 +107,8 @@ def test_a_checkpoint_of_the_run_before(tmp_path):
         start.mkdir(parents=True)
         (start / 'config.py').write_text(f'resume = {resume}\n')
         (start / 'scalars.json').write_text('{"loss": 1, "step": 1}\n')
-    for time, own in (('20260102_000000', False), ('20260104_000000', True),
-                      ('20260106_000000', True), (None, True)):
+    for time, own in (('20260102_000000', False), ('20260103_000000', True),
+                      ('20260104_000000', True), ('20260106_000000', True), (None, True)):
         path = tmp_path / 'iter_4.pth'
         torch.save(dict(meta=dict(iter=4) | ({} if time is None else dict(time=time))), path)
         assert of_last_run(path) is own
@@ -124,6 +130,10 @@ def test_a_run_goes_on_from_its_last_checkpoint_that_is_whole(tmp_path):
         time = (tmp_path / 'iter_9.pth').stat().st_mtime - age
         os.utime(tmp_path / 'iter_10.pth', (time, time))
         assert latest() == expected
+    # copied with others' times: of those before the noted one none is meant
+    noted.write_text('iter_10.pth')
+    os.utime(tmp_path / 'iter_9.pth', (time + 60, time + 60))
+    assert latest() == 'iter_10.pth'
 
 
 @pytest.mark.parametrize('first', [[1, 2, 3, 4], [1, 2, 3, 4, (4, 50.)], [1, 2, 3, 4, 5]])
@@ -152,7 +162,7 @@ def test_a_start_that_was_cut_off_behind_its_first_validation(tmp_path):
         (start / 'config.py').write_text(f'resume = {number == 1}\n')
         (start / 'scalars.json').write_text(''.join(json.dumps(
             dict(step=line[0], mIoU=line[1]) if isinstance(line, tuple)
-            else dict(step=line, loss=1.)) + '\n' for line in lines))
+            else dict(step=line, loss=1.)) + '\n' for line in lines) + '{"loss": 1., "st')
     train, val = read_log(tmp_path)
     assert [each['step'] for each in train] == [1, 2, 3, 4]
     assert [each['step'] for each in val] == [4]
