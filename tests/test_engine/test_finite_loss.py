@@ -139,6 +139,14 @@ def test_the_random_state_is_that_before_the_step(tmp_path):
     assert torch.equal(kept['random_state'], before)
 
 
+def test_every_process_keeps_a_batch_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr('fcn_plugin.engine.hooks.get_rank', lambda: 1)
+    _, _, step = attached(Scaled(), OptimWrapper, tmp_path)
+    with pytest.raises(NotFiniteError, match='bad_step_1.pth'):
+        step(float('nan'))
+    assert [path.name for path in tmp_path.iterdir()] == ['bad_step_1.pth']
+
+
 def test_looks_in_training_alone(tmp_path):
     """Neither at predictions, nor in validation, nor when training has ended."""
     model = Scaled()

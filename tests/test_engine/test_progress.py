@@ -1,5 +1,6 @@
 """Ending early, also after a resume, and the line that says how far a run is."""
 import io
+import os
 import re
 from types import SimpleNamespace
 
@@ -64,12 +65,24 @@ def test_time_left_is_that_of_the_steps_since_this_start(monkeypatch):
     clock, terminal = iter([0., 20.]), Terminal()
     monkeypatch.setattr('fcn_plugin.engine.hooks.time.monotonic', lambda: next(clock))
     runner = SimpleNamespace(iter=90, max_iters=100, train_loop=SimpleNamespace(
-        val_interval=50), message_hub=SimpleNamespace(runtime_info={}))
+        val_interval=50), message_hub=SimpleNamespace(runtime_info=dict(best_score=0.)))
     hook = ProgressHook(file=terminal)
     hook.before_train(runner)
     runner.iter = 91
     hook.after_train_iter(runner, 1)
-    assert '92/100, at most 0:01:20 left' in terminal.getvalue()
+    assert '92/100, at most 0:01:20 left, best mean IoU 0.00' in terminal.getvalue()
+
+
+def test_a_terminal_that_is_too_narrow_gets_the_line_s_beginning(monkeypatch):
+    """Whose last column stays free: some terminals begin a new line behind it."""
+    terminal = Terminal()
+    monkeypatch.setattr('shutil.get_terminal_size', lambda: os.terminal_size((30, 20)))
+    runner = SimpleNamespace(iter=0, max_iters=100, train_loop=SimpleNamespace(
+        val_interval=50), message_hub=SimpleNamespace(runtime_info={}))
+    hook = ProgressHook(file=terminal)
+    hook.before_train(runner)
+    hook.after_train_iter(runner, 0)
+    assert terminal.getvalue() == f'{"-" * 20} 1/100, a\r'
 
 
 def test_no_line_where_steps_are_logged_or_nobody_looks(tmp_path):

@@ -23,6 +23,14 @@ class Pairs(BatchSampler):
     """Another way of making batches."""
 
 
+class Endless(InfiniteSampler):
+    """It may draw in another way than what it derives from."""
+
+
+class Ending(DefaultSampler):
+    """It may, too."""
+
+
 def loader(sampler=InfiniteSampler, batches=BatchSampler, workers=0, run=7, **kwargs):
     data = RepeatableDataset(Noise(), run)
     return DataLoader(
@@ -86,7 +94,10 @@ def test_another_seed_other_images():
 
 @pytest.mark.parametrize('kind', [
     dict(sampler=RandomSampler),
-    dict(sampler=lambda data: InfiniteSampler(data, seed=7), batches=Pairs)])
+    dict(sampler=lambda data: InfiniteSampler(data, seed=7), batches=Pairs),
+    dict(sampler=lambda data: DefaultSampler(data, seed=7), batches=Pairs),
+    dict(sampler=lambda data: Endless(data, seed=7)),
+    dict(sampler=lambda data: Ending(data, seed=7))])
 def test_other_samplers_are_drawn_from_the_start(kind):
     """Random numbers by place, but nothing is left out that nobody knows."""
     found = [loader(**kind) for _ in range(2)]

@@ -1,4 +1,6 @@
 """The runner: the same run by any way to start it, with any loop, gone on with or not."""
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -460,6 +462,22 @@ def test_images_of_one_name_have_pictures_of_their_own(draw):
     """In two folders; each validation draws the same image under the same name."""
     paths = ('/data/a/0.png', '/data/b/0.png', '/data/a/0.png', '/more/b/0.png')
     assert draw(paths, 1) == ['test_0.png', 'test_b_0.png', 'test_0.png', 'test_more_b_0.png']
+
+
+def test_pictures_have_the_size_of_a_prediction_and_the_step_of_a_validation(monkeypatch):
+    """So that one validation does not write over another's. Training gives losses alone."""
+    drawn = []
+    monkeypatch.setattr(SegLocalVisualizer, 'add_datasample', lambda self, name, image, step,
+                        **kwargs: drawn.append((image.shape, step)))
+    SegLocalVisualizer.get_instance('pictures')
+    hook, runner = FCNVisualizationHook(draw=True, interval=1), SimpleNamespace(iter=7)
+    output = SegDataSample(metainfo=dict(img_path='a.png'))
+    output.pred_sem_seg = PixelData(data=torch.zeros(1, 12, 16))
+    batch = dict(inputs=[torch.zeros(3, 6, 9, dtype=torch.uint8)], data_samples=[output])
+    hook.after_train_iter(runner, 0, batch, dict(loss=1.))
+    hook.after_val_iter(runner, 0, batch, [output])
+    hook.after_test_iter(None, 0, batch, [output])
+    assert drawn == [((12, 16, 3), 7), ((12, 16, 3), 0)]
 
 
 def test_pictures_are_drawn_of_every_so_many_batches(draw):
