@@ -34,10 +34,12 @@ def check_checkpoint(model: nn.Module, path: str, config: Config,
     loaded = read_checkpoint(path)
     inner = unwrapped(model)
     weights, ours = stripped(loaded['state_dict']), stripped(inner.state_dict())
-    fitting = [key for key, value in ours.items()
-               if key in weights and weights[key].shape == value.shape]
+    known = weights
     if whole:
         _check_order(loaded['meta'], path, config)
+        known = {key: value for key, value in ours.items() if _is_counter(key)} | weights
+    fitting = [key for key, value in ours.items()
+               if key in known and known[key].shape == value.shape]
     backbone = [key for key in ours if key.startswith('backbone.')]
     enough = len(ours) if whole else len(backbone) / 2
     if len(fitting if whole else set(fitting) & set(backbone)) >= enough:
@@ -71,7 +73,7 @@ def difference(weights: dict[str, Tensor], ours: dict[str, Tensor]) -> str:
     """
     parts = []
     for words, keys in (('lacks', [key for key in ours if key not in weights
-                                   and not key.endswith('num_batches_tracked')]),
+                                   and not _is_counter(key)]),
                         ('has besides', [key for key in weights if key not in ours])):
         if keys:
             parts.append(f'it {words} {len(keys)} entries ({keys[0]}'
@@ -83,6 +85,11 @@ def difference(weights: dict[str, Tensor], ours: dict[str, Tensor]) -> str:
                      f'{list(weights[key].shape)}, but the model has '
                      f'{list(ours[key].shape)})')
     return '; '.join(parts)
+
+
+def _is_counter(key: str) -> bool:
+    """Whether an entry counts a batch norm's steps, which only its statistics need."""
+    return key.endswith('num_batches_tracked')
 
 
 def _check_order(meta: dict[str, Any], path: str, config: Config) -> None:

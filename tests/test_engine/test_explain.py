@@ -1,5 +1,6 @@
 """Faults of configs and checkpoints, as the tools say them."""
 import re
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from mmseg.registry import MODELS
 from PIL import Image
 from tiny_runs import SHAPES, run_tool, write_config
 
-from fcn_plugin.checkpoints.fit import check_checkpoint, stripped
+from fcn_plugin.checkpoints.fit import check_checkpoint, difference, stripped
 from fcn_plugin.datasets import ShapesDataset
 from fcn_plugin.engine.explain import check_classes, explain_errors, registered_types
 
@@ -186,6 +187,31 @@ def test_training_starts_from_other_classes(tmp_path):
     check_checkpoint(model, weights, config, whole=False)
     with pytest.raises(ValueError, match='6 entries differ in shape'):
         check_checkpoint(model, weights, config)
+
+
+def test_a_checkpoint_from_before_batch_norms_counted_steps_is_whole(tmp_path):
+    """It could be predicted with, but was refused in a test, and nothing was said to differ."""
+    config = Config.fromfile(write_config(tmp_path))
+    model = MODELS.build(config.model)
+    ours = model.state_dict()
+    weights = {key: value for key, value in ours.items() if 'num_batches' not in key}
+    torch.save(dict(state_dict=weights, meta=dict(iter=7)), tmp_path / 'old.pth')
+    assert len(weights) < len(ours) and not difference(weights, ours)
+    assert check_checkpoint(model, tmp_path / 'old.pth', config) == dict(iter=7)
+
+
+def test_training_starts_from_another_order_of_classes_and_half_a_backbone(tmp_path):
+    """The score layers are trained anew, and do not count for the half."""
+    config = Config.fromfile(write_config(tmp_path))
+    model = MODELS.build(config.model)
+    check_checkpoint(model, checkpoint(tmp_path, classes=CLASSES[::-1]), config, whole=False)
+    weights = model.state_dict()
+    backbone = [key for key in weights if key.startswith('backbone.')]
+    for count, enough in ((len(backbone) // 2 - 1, False), (-(-len(backbone) // 2), True)):
+        torch.save(dict(state_dict={key: value for key, value in weights.items()
+                                    if key not in backbone[count:]}), tmp_path / 'part.pth')
+        with nullcontext() if enough else pytest.raises(ValueError, match='of another netw'):
+            check_checkpoint(model, tmp_path / 'part.pth', config, whole=False)
 
 
 def test_of_a_name_the_prefix_of_several_processes_alone_is_taken_off():
