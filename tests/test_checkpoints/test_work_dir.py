@@ -131,7 +131,7 @@ def test_a_run_goes_on_from_its_last_checkpoint_that_is_whole(tmp_path):
         os.utime(tmp_path / 'iter_10.pth', (time, time))
         assert latest() == expected
     # copied with others' times: of those before the noted one none is meant
-    noted.write_text('iter_10.pth')
+    noted.write_text(str(tmp_path / 'iter_10.pth'))
     os.utime(tmp_path / 'iter_9.pth', (time + 60, time + 60))
     assert latest() == 'iter_10.pth'
 
