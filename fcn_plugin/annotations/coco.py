@@ -1,6 +1,6 @@
 """COCO's JSON: all images in one file, as https://cocodataset.org/#format-data says."""
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,7 @@ def read(content: dict, file: Path) -> Export:
                 counts=not (each.get('iscrowd') and key in own)))
         except STRANGE as error:
             image.blame(f'annotation {each.get("id")}', error)
-    classes = [name for key, name in names.items()
-               if key in used or name not in groups or len(names) == 1]
+    classes = [name for key, name in names.items() if key in used or name not in groups]
     images = [one.annotated(by_area=True, labelled=bool(one.regions))
               for one in found.values()]
     info = content.get('info')
@@ -118,7 +117,7 @@ def _region(each: dict, names: dict, image: Gathered) -> Region:
     return Region(name, bitmap=Bitmap(runs(lengths, width, height).T))
 
 
-def _lengths(text: str) -> Iterator[int]:
+def _lengths(text: str) -> list[int]:
     """COCO's compressed runs: each number in digits of 5 bits, the lowest first, as
     characters from '0' on with 32 added where more follow; from the fourth on it is the
     difference to the last but one (``maskApi.c`` of pycocotools)."""
@@ -138,7 +137,7 @@ def _lengths(text: str) -> Iterator[int]:
         number = shift = 0
     if shift:
         raise InputError('its compressed runs (RLE) are cut off')
-    yield from found
+    return found
 
 
 def files_of(images: Sequence[Annotated], folder: Path) -> list[Path]:

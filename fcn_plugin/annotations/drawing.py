@@ -49,7 +49,7 @@ def pixels_of(region: Region, height: int, width: int) -> Bitmap:
         pixels, left, top = region.bitmap
         pixels = pixels[max(0, -top):max(0, height - top), max(0, -left):max(0, width - left)]
         return Bitmap(pixels, max(0, left), max(0, top))
-    points = np.concatenate([*region.outlines, *region.holes])
+    points = np.concatenate(region.outlines)
     left, top = (int(v) for v in np.clip(np.floor(points.min(0)), 0, (width, height)))
     right, bottom = (int(v) for v in np.clip(np.ceil(points.max(0)) + region.through_pixels,
                                              0, (width, height)))

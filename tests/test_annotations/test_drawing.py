@@ -2,6 +2,7 @@
 import base64
 import io
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from label_studio_brush import brushed
 from matplotlib.path import Path as Outline
 from PIL import Image, ImageDraw
 
-from fcn_plugin.annotations import coco, label_studio
+from fcn_plugin.annotations import coco, cvat, label_studio, labelme, supervisely
 from fcn_plugin.annotations.drawing import draw, inside, pixels_of
 from fcn_plugin.annotations.files import png_mask, read_json, read_xml
 from fcn_plugin.annotations.regions import (
@@ -42,6 +43,34 @@ def far_from(outline, distance):
         share = np.clip((points - start) @ along / (along @ along), 0, 1)
         nearest = np.minimum(nearest, np.hypot(*(points - start - share[:, None] * along).T))
     return (nearest > distance).reshape(SIZE)
+
+
+# --- what is a region ----------------------------------------------------------------
+
+
+def test_coco_s_panoptic_segments_are_no_regions():
+    content = dict(images=[], categories=[], annotations=[dict(image_id=1)])
+    assert coco.is_export(content)
+    content['annotations'][0]['segments_info'] = []
+    assert not coco.is_export(content)
+
+
+def test_boxes_are_counted():
+    """All in them is taken for their class, which is said."""
+    size, corners = dict(width=9, height=9), [[1, 1], [5, 5]]
+    for export in (
+            labelme.read(dict(imagePath='x.png', shapes=[dict(
+                label='a', shape_type='rectangle', points=corners)]), Path('x.json')),
+            cvat.read(ElementTree.fromstring(
+                '<annotations><image name="x.png" width="9" height="9"><box label="a" xtl="1" '
+                'ytl="1" xbr="5" ybr="5"/></image></annotations>'), Path('x.xml')),
+            label_studio.read([dict(data=dict(image='x.png'), annotations=[dict(result=[dict(
+                id='1', type='rectanglelabels', original_width=9, original_height=9,
+                value=dict(size, x=1, y=1, rectanglelabels=['a']))])])], Path('x.json')),
+            supervisely.read(dict(size=size, objects=[dict(
+                geometryType='rectangle', classTitle='a', points=dict(exterior=corners))]),
+                Path('ann/x.png.json'))):
+        assert export.images[0].fault is None and export.filled == 1
 
 
 # --- the half-pixel rule -------------------------------------------------------------
@@ -137,6 +166,15 @@ def test_a_bitmap_may_leave_the_image():
     assert (labels == expected).all() and stray == ['c']
 
 
+@pytest.mark.parametrize('through', [False, True])
+@pytest.mark.parametrize('place', [(0, -9), (0, 9), (-9, 0), (9, 0), (9, 9)])
+def test_polygons_beyond_the_image_are_named(place, through):
+    region = Region('a', (polygon([(0, 0), (3, 0), (3, 4)]) + place, ),
+                    (polygon([(1, 0), (2, 0), (2, 1)]) + place, ), through_pixels=through)
+    labels, stray = draw(Annotated('x', None, (region, ), Path('x')), (4, 6), dict(a=1))
+    assert not labels.any() and stray == ['a']
+
+
 def square(name, left, right, **more):
     return Region(name, (polygon([(left, 0), (right, 0), (right, 1), (left, 1)]), ), **more)
 
@@ -191,7 +229,16 @@ def test_runs_that_are_not_those_of_the_image(counts, words):
 @pytest.mark.parametrize('text', ['0', '~~', '\x00', 'o' * 40, '0P', 'é'])
 def test_damaged_runs_of_coco(text):
     each = dict(category_id=1, segmentation=dict(size=[4, 4], counts=text))
-    with pytest.raises(ValueError, match='RLE'):
+    with pytest.raises(ValueError, match='RLE. (are damaged|are cut off|must fill)'):
+        coco._region(each, {1: 'a'}, Annotated('a', None, (), Path('x')))
+
+
+def test_runs_of_coco_that_are_cut_off_after_all_pixels():
+    each = dict(category_id=1, segmentation=dict(size=[4, 4], counts='`0'))  # 16 are off
+    region = coco._region(each, {1: 'a'}, Annotated('a', None, (), Path('x')))
+    assert not region.bitmap.pixels.any()
+    each['segmentation']['counts'] += 'P'
+    with pytest.raises(ValueError, match='RLE. are cut off'):
         coco._region(each, {1: 'a'}, Annotated('a', None, (), Path('x')))
 
 
