@@ -225,12 +225,15 @@ def test_batches(native, batch_size):
         assert (one.labels == other.labels).mean() > 0.99
 
 
-def test_batch_is_run_at_once(native, monkeypatch):
+def test_batch_is_run_at_once(native, tmp_path, monkeypatch):
     seen, step = [], native._backend.model.test_step
     monkeypatch.setattr(native._backend.model, 'test_step', lambda data, **options: (
         seen.append(len(data['inputs'])), step(data, **options))[1])
-    native([noise(40, 50)] * 5, 4, progress=False)
-    assert seen == [4, 1]
+    images = [noise(40, 50)] * 5
+    native(images, 4, progress=False)
+    list(native.stream(images, 4, progress=False))
+    native.save(images, tmp_path, 4, progress=False)
+    assert seen == [4, 1] * 3
 
 
 def test_stream_reads_as_it_goes(segment, photos):
@@ -493,6 +496,18 @@ def test_video_in_video_out(segment, clip, tmp_path, suffix):
         assert video.size[1] > 60  # with a legend
     with pytest.raises(FileExistsError, match='clip_overlay'):
         segment.save(clip, out, video_suffix=suffix)
+
+
+def test_colours_are_as_strong_as_is_said(segment, clip, photos, tmp_path):
+    segment.save([photos / 'b.png', clip], tmp_path, opacity=0.1, video_suffix='.avi',
+                 progress=False)
+    expected = segment(photos / 'b.png').overlay(0.1)
+    assert (np.asarray(Image.open(tmp_path / 'b_overlay.png')) == expected).all()
+    _, seen = next(iter(VideoInput(tmp_path / 'clip_overlay.avi')))
+    frame = next(segment.stream(clip, progress=False))
+    apart = [np.abs(frame.frame_pictures(opacity)['overlay'][:44, :60] - seen[:44, :60].astype(
+        int)).mean() for opacity in (0.1, 0.5)]
+    assert 2 * apart[0] < apart[1]
 
 
 def test_an_image_behind_a_video_keeps_its_name(segment, clip, photos, tmp_path):

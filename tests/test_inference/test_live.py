@@ -189,6 +189,27 @@ def test_the_latency_at_worst_is_that_of_the_slowest_frame(segment, tmp_path):
     assert found.frames == 3 and 900 < found.worst < 920 and 320 < found.mean < 340
 
 
+def test_pictures_are_as_is_asked_for_and_the_stream_is_closed(tmp_path):
+    class Stream:
+        fps = 10
+
+        def __iter__(self):
+            yield 0, grey(0), time.perf_counter()
+
+        def close(self):
+            asked.append('closed')
+
+    class Found:
+        def frame_pictures(self, *given):
+            asked.append(given)
+            return dict(overlay=grey(1))
+
+    asked = []
+    live.write_stream(lambda image, scores, progress: asked.append(scores) or Found(),
+                      Stream(), dict(overlay=tmp_path / 'out.avi'), 0.2, 'ring')
+    assert asked == [True, (0.2, 'ring'), 'closed']
+
+
 @pytest.mark.parametrize('ends, error', [(True, ValueError), (False, KeyboardInterrupt)])
 def test_without_a_labelled_frame_nothing_is_left(paced, tmp_path, ends, error):
     def interrupted(*args, **kwargs):

@@ -270,6 +270,10 @@ def test_what_validation_ignores_is_ignored(trained):
         model.cfg.val_evaluator = evaluators
         found, = predict.predict_dataset(model, dataset, [1])
         assert found.ignore_index == expected
+    model.cfg.test_evaluator = dict(type='FCNMetric', ignore_index=5)
+    assert predict.ignored_label(model.cfg) == 0  # where validation says nothing, 5
+    model.cfg.val_evaluator = None
+    assert predict.ignored_label(model.cfg) == 5
 
 
 @TRANSFORMS.register_module()
@@ -394,12 +398,20 @@ def test_predict_passes_on_what_it_is_given(photos, tmp_path, monkeypatch):
     assert seen == [built, ('0', tmp_path, 0.2, 'b', True, '.webm')]
 
 
-def test_show_passes_on_what_it_is_given(trained, tmp_path, monkeypatch):
+def test_show_passes_on_what_it_is_given(trained, photos, tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(predict, 'load_model', lambda *_, **given: seen.update(given) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         predict.show(trained / 'best.pth', out_dir=tmp_path, crf=True, allow_imports=['own'])
     assert seen == dict(rescale=False, crf=True, allow_imports=['own'])
+    seen.clear()
+    monkeypatch.setattr(predict, 'FCNInferencer', lambda *given, **named: seen.update(
+        named, given=given) or 1 / 0)
+    more = dict(crf=True, allow_imports=['own'], runtime='openvino')
+    with pytest.raises(ZeroDivisionError):
+        predict.show('w.pth', photos, 'net.py', 'vgg16', tmp_path, device='cpu',
+                     cfg_options={'a': 1}, **more)
+    assert seen == dict(given=('net.py', 'w.pth', 'cpu', 'vgg16', {'a': 1}), **more)
 
 
 def test_show_leaves_out_what_cannot_be_read_and_replaces_nothing(trained, photos, tmp_path):

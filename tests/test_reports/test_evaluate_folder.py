@@ -106,6 +106,17 @@ def test_pictures_are_as_the_first_condition_has_them(trained, folders, tmp_path
         assert (row.image == CONDITIONS['dark'](np.asarray(Image.open(row.path)))).all()
 
 
+def test_the_network_is_opened_as_is_asked_for(folders, monkeypatch):
+    seen = {}
+    monkeypatch.setattr('fcn_plugin.reports.evaluate_folder.FCNInferencer', lambda *given, **
+                        named: seen.update(named, given=given) or 1 / 0)
+    more = dict(cfg_options={'a': 1}, fast=True, allow_imports=['own'])
+    with pytest.raises(ZeroDivisionError):
+        evaluate_folder('net.pth', folders / 'images', folders / 'masks', 'net.py',
+                        device='cpu', **more)
+    assert seen == dict(given=('net.py', 'net.pth', 'cpu'), **more)
+
+
 def test_names_in_capitals_and_taken_apart(trained, folders, tmp_path):
     """PNG on a Windows disk; names with umlauts as macOS stores them."""
     for kind, form, suffix in (('images', 'NFC', '.JPG'), ('masks', 'NFD', '.PNG')):
@@ -178,6 +189,8 @@ def test_some_of_the_images(trained, folders, tmp_path):
                                ignore=[9, 3], device='cpu', **more)['as taken']
 
     every = judged(out_dir=tmp_path, pictures=2)
+    with pytest.raises(FileExistsError, match='evaluation.md.* and 1 more already'):
+        judged(out_dir=tmp_path, pictures=2)
     truths = [np.asarray(Image.open(path)) for path in sorted((folders / 'masks').iterdir())]
     truths = [np.where(np.isin(truth, (3, 9)), 255, truth) for truth in truths]
     assert int(every.matrix.sum()) == sum((truth < 255).sum() for truth in truths)

@@ -116,9 +116,17 @@ def test_images_that_a_network_has_labelled_are_not(tmp_path):
     assert [path.name for path in images] == ['1.jpg', '2.jpg'] and not labelled
 
 
-def test_what_is_seen_is_the_mean_of_the_deepest_map(trained, folder):
+def test_images_like_those_with_regions_come_last(trained, folder, tmp_path):
+    (folder / 'b/3.png').write_bytes((folder / 'a/2.png').read_bytes())
+    images, labelled = by_labels(folder)
+    assert len(images) == 6 and labelled == [folder / 'a/2.png']
+    chosen = suggest(trained / 'best.pth', folder, 9, tmp_path / 'out', device='cpu')
+    assert chosen[-1].path == folder / 'b/3.png'
+
+
+def test_what_is_seen_is_the_mean_of_the_deepest_map(trained, folder, monkeypatch):
     backend = TorchBackend(load_model(None, trained / 'best.pth', 'cpu'))
-    _, feature = look_at(backend, np.asarray(Image.open(folder / 'c.png')))
+    whole, feature = look_at(backend, np.asarray(Image.open(folder / 'c.png')))
     item = run_pipeline(backend.pipeline, np.asarray(Image.open(folder / 'c.png')))
     data = backend.model.data_preprocessor(
         dict(inputs=[item['inputs']], data_samples=[item['data_samples']]))
@@ -126,6 +134,9 @@ def test_what_is_seen_is_the_mean_of_the_deepest_map(trained, folder):
         *_, deepest = backend.model.backbone(pad_to_multiple(data['inputs'], 32))
     mean = deepest.mean((0, 2, 3)).numpy()
     np.testing.assert_allclose(feature, mean / np.linalg.norm(mean), rtol=1e-4, atol=1e-6)
+    monkeypatch.setattr('fcn_plugin.reports.suggest._BAND', 999)  # of which there are many
+    parts, _ = look_at(backend, np.asarray(Image.open(folder / 'c.png')))
+    assert parts == pytest.approx(whole)
 
 
 def test_switches_behind_the_maps_are_no_features(trained, folder):
@@ -152,10 +163,11 @@ def test_a_photograph_takes_no_more_memory_than_its_own(trained):
 
 def test_what_is_wrong_is_said(trained, folder, tmp_path):
     (folder / 'broken.png').write_text('no image')
-    call = [TOOL, trained / 'best.pth', folder, '-n', '2', '--out-dir', tmp_path / 'out']
+    call = [TOOL, trained / 'best.pth', folder, '-n', '9', '--out-dir', tmp_path / 'out']
     done = run_tool(*call)
     assert done.code == 1 and '1 of 8 images are left out' in done.err
-    assert len((tmp_path / 'out/suggested.txt').read_text().splitlines()) == 2
+    listed = (tmp_path / 'out/suggested.txt').read_text(encoding='utf-8').splitlines()
+    assert len(listed) == 6 and str(folder / 'broken.png') not in listed
     done = run_tool(*call)
     assert done.code == 2 and '--overwrite' in done.err
     for arguments, words in (
