@@ -54,17 +54,31 @@ def write(path, image, **how):
     (np.zeros((40, 50), bool), dict(photometric='minisblack'), 'it has 1 bits a channel'),
     (noise(40, 50, 3), dict(RGB, extratags=[(274, 'H', 1, 6, True)]),
      "tag 'Orientation' says that it is to be turned"),
+    (noise(2, 48, 64, 3), dict(RGB, volumetric=True, tile=(2, 16, 16)),
+     'it has 2 layers of 64x48 pixels, expected one'),
 ])
 def test_kinds_that_would_be_misread(tmp_path, image, how, words):
     with pytest.raises(ValueError, match=f'(?s)cannot read the image .*a.tif.*{words}'):
         read_all(write(tmp_path / 'a.tif', image, **how))
 
 
-def test_other_channels_than_the_network_takes(tmp_path):
+@pytest.mark.parametrize('channels', [5, 2])
+def test_other_channels_than_the_network_takes(tmp_path, channels):
     path = write(tmp_path / 'a.tif', noise(40, 50, 4), photometric='minisblack',
                  planarconfig='contig')
-    with pytest.raises(ValueError, match='it has 4 channels, expected 5'):
-        read_all(path, 5)
+    with pytest.raises(ValueError, match=f'it has 4 channels, expected {channels}'):
+        read_all(path, channels)
+
+
+def test_pixels_of_12_bits(tmp_path):
+    """Of whose values the upper 8 of 16 bits would be nearly black."""
+    path = write(tmp_path / 'a.tif', noise(40, 50, kind=np.uint16), photometric='minisblack')
+    data = path.read_bytes()
+    bits = struct.pack('<HHIH', 258, 3, 1, 16)
+    assert data.count(bits) == 1
+    path.write_bytes(data.replace(bits, struct.pack('<HHIH', 258, 3, 1, 12)))
+    with pytest.raises(ValueError, match='it has 12 bits a channel'):
+        read_all(path)
 
 
 @pytest.mark.parametrize('how', [dict(tile=(16, 16)), dict(rowsperstrip=8), dict(),
@@ -193,6 +207,15 @@ def test_channels(tmp_path):
     path = write(tmp_path / 'c.tif', deep, photometric='minisblack', planarconfig='contig')
     found = read_all(path, 5)
     assert found.dtype == np.int16 and (found == deep).all()
+
+
+def test_bits_that_are_stored_the_other_way_round(tmp_path):
+    image = noise(40, 50, 3)
+    path = write(tmp_path / 'a.tif', image, extratags=[(65000, 'H', 1, 2, True)], **RGB)
+    path.write_bytes(path.read_bytes().replace(
+        struct.pack('<HH', 65000, 3), struct.pack('<HH', 266, 3)))  # which tifffile leaves out
+    turned = np.packbits(np.unpackbits(image[..., None], axis=3)[..., ::-1], axis=3)[..., 0]
+    assert (read_all(path) == turned).all()
 
 
 def test_first_of_several_images(tmp_path):

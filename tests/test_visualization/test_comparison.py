@@ -58,6 +58,9 @@ def test_rows():
     assert (second == overlay(large, truth, PALETTE, 0.6, ignore_index=9,
                               background=0)).all()
     assert (errors == error_map(prediction, truth, 9, large)).all()
+    red = np.full((400, 400, 3), (250, 60, 10), np.uint8)
+    _, predicted = comparison_row(red, prediction, None, PALETTE, background=0)
+    assert (predicted == 111).all()  # in grey, which is 30 % of red and 59 of green
     with pytest.raises(ValueError, match='labels of shape'):
         comparison_row(image, truth[1:], None, PALETTE)
 

@@ -36,6 +36,8 @@ def test_a_score_has_its_colour_whatever_the_others_are():
     assert np.abs(full[:400, :400] - half).max() <= 1
     grey = heatmap(np.full((400, 400), 0.5), image, alpha=0, colour_bar=False)
     assert np.ptp(grey, axis=2).max() == 0
+    image[:] = 250, 60, 10  # whose grey is 111
+    assert (heatmap(np.zeros((400, 400)), image, 0, colour_bar=False) == 116).all()
     bar = full[:, 400 + text_size(400, 400) + 2].sum(1).astype(int)
     assert bar[30] > bar[-30] + 200  # 1 is at the top
 
