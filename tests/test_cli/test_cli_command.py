@@ -286,6 +286,34 @@ def test_options_arrive_where_they_are_used(monkeypatch, trained, tmp_path, word
     assert {key: found[key] for key in expected} == expected
 
 
+@pytest.mark.parametrize('name, words, where', [
+    ('check-data', 'D', 'own_data.check_dataset.check_dataset'),
+    ('check-data', 'D', 'own_data.write_config.write_config'),
+    ('suggest', 'W D', 'reports.suggest.suggest'), ('report', 'D', 'reports.report.report'),
+    ('evaluate', 'W I L', 'reports.evaluate_folder.evaluate_folder'),
+    ('tune-crf', 'C W', 'reports.tune_crf.tune_crf'),
+    ('stride-ceiling', 'C', 'reports.stride_ceiling.print_stride_ceiling'),
+    ('export', '--out O', 'deployment.export.export'),
+    ('publish', 'W --out O', 'checkpoints.publish.publish'),
+    ('convert caffe2fcn', 'N --out O', 'checkpoints.convert.caffe_to_fcn'),
+    ('convert fcn2port', 'W --out O', 'checkpoints.convert.fcn_to_port'),
+    ('download', 'sbd --out O', 'downloads.archives.fetch'),
+    ('sbd2voc', 'S V', 'datasets.sbd.sbd_to_voc'),
+    ('shapes2voc', '--out O', 'datasets.shapes.ShapesDataset')])
+def test_what_is_not_said_is_as_in_python(name, words, where):
+    def plain(value):
+        return tuple(value) if isinstance(value, list) else value or None
+
+    module, _, function = where.rpartition('.')
+    takes = inspect.signature(getattr(import_module(f'fcn_plugin.{module}'), function))
+    _, given = command.parsed(name, words.split())
+    told = {key: each.default for key, each in takes.parameters.items()
+            if key in given and each.default is not each.empty}
+    assert told
+    assert {key: plain(given[key]) or None for key in told} == {
+        key: plain(value) or None for key, value in told.items()}
+
+
 @pytest.mark.parametrize('name, where', [
     ('train', 'engine.train.train'), ('test', 'engine.test.test'),
     ('tune-crf', 'reports.tune_crf.tune_crf')])
