@@ -286,6 +286,19 @@ def test_teachers_of_other_classes_are_refused(taught):
         taught(decode_head=dict(RESNET_HEAD, num_classes=5), teacher=copy.deepcopy(PLAIN))
 
 
+def test_a_teacher_s_file_must_fill_it_and_its_cells_be_those_of_the_student(tmp_path):
+    caffe = dict(PLAIN, backbone=CAFFE, decode_head=dict(
+        RESNET_HEAD, in_channels=(256, 512, 16), alignment='caffe'))
+    for config, without, message in ((PLAIN, 'decode_head.score.stride8.bias', 'stride8.bias'),
+                                     (caffe, None, 'cell by cell')):
+        weights = MODELS.build(copy.deepcopy(config)).state_dict()
+        weights.pop(without, None)
+        torch.save(weights, tmp_path / 'a.pth')
+        with pytest.raises((ValueError, RuntimeError), match=message):
+            network(0, type='DistilledFCNSegmentor', teachers=[str(tmp_path / 'a.pth')],
+                    teacher=config)
+
+
 def test_without_teachers():
     student = ConfigDict(PLAIN, type='DistilledFCNSegmentor', teachers=['a.pth'], blended=0.2)
     assert without_teachers(student) == PLAIN

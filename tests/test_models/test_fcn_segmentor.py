@@ -299,6 +299,14 @@ def test_labels_are_not_padded_with_a_class(classes, ignored, message):
         model(**data, mode='loss')
 
 
+def test_labels_are_not_padded_with_the_first_class_either():
+    model = build()
+    model.data_preprocessor.seg_pad_val = 0
+    data = model.data_preprocessor(image_data((40, 56), (48, 56)), True)
+    with pytest.raises(ValueError, match='seg_pad_val=0, which is a class: set seg_pad_val=2'):
+        model(**data, mode='loss')
+
+
 def test_auxiliary_heads_of_mmseg_train_on_padded_images():
     model = build(auxiliary_head=dict(
         type='FCNHead', in_channels=32, channels=8, in_index=1, num_classes=4, num_convs=1,

@@ -5,6 +5,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from fcn_plugin.models import describe_backbone
+from fcn_plugin.models.backbones.image_channels import take_weights_of_three
 
 VGG = dict(type='FullyConvVGG', depth=11, fc_channels=8, fc_kernel_size=3,
            out_indices=(2, 3, 5))
@@ -73,6 +74,14 @@ def test_weights_of_three_channels_serve(backbone, tmp_path):
             torch.testing.assert_close(ours, theirs)
 
 
+def test_a_convolution_in_groups_of_three_is_left():
+    """Its weights are of three channels, though the image has six."""
+    three, six = (torch.nn.Sequential(torch.nn.Conv2d(6, 8, 3, groups=2)) for _ in range(2))
+    take_weights_of_three(six)
+    six.load_state_dict(three.state_dict())
+    assert torch.equal(six[0].weight, three[0].weight)
+
+
 def test_a_segmentor_of_three_channels_is_another_net():
     three, five = build(RESNET), build(dict(RESNET, in_channels=5))
     with pytest.raises(RuntimeError, match='size mismatch for backbone.conv1.weight'):
@@ -84,8 +93,10 @@ def test_the_first_three_channels_are_turned_round():
     model = build(dict(RESNET, in_channels=4), mean=[1., 2., 3., 4.], std=[1.] * 4,
                   bgr_to_rgb=True)
     image = torch.arange(4.)[:, None, None].expand(4, 8, 8)
-    data = model.data_preprocessor(samples(image, image))
-    assert data['inputs'][:, :, 0, 0].tolist() == [[1, -1, -3, -1]] * 2
+    given = samples(image, image)
+    for _ in range(2):  # what was given is not changed
+        data = model.data_preprocessor(given)
+        assert data['inputs'][:, :, 0, 0].tolist() == [[1, -1, -3, -1]] * 2
 
 
 def test_means_are_one_for_each_channel():

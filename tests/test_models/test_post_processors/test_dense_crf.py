@@ -275,6 +275,11 @@ def test_lists_are_no_arrays():
     (dict(steps=0), 'steps=0, expected an integer'),
     (dict(steps=2.5), 'steps=2.5'),
     (dict(floor=0), 'floor=0'),
+    (dict(floor=0.5), 'floor=0.5'),
+    (dict(sigma_xy=float('inf')), 'sigma_xy=inf'),
+    (dict(appearance_weight=True), 'appearance_weight=True'),
+    (dict(steps=True), 'steps=True'),
+    (dict(compatibility=[[0, float('nan')], [1, 0]]), 'all finite'),
     (dict(engine='pydensecrf2'), "engine='pydensecrf2', expected 'torch'.*leave engine out"),
     (dict(compatibility=[[0, 1]]), r'shape \(1, 2\), expected \(C, C\)'),
     (dict(compatibility=[[0, 'x'], [1, 0]]), 'no matrix of numbers')])
