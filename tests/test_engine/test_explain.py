@@ -182,7 +182,8 @@ def test_training_does_not_start_from_another_network(tmp_path):
 def test_training_starts_from_other_classes(tmp_path):
     """The usual fine-tuning: the backbone fits, the head's scores do not."""
     config = Config.fromfile(write_config(tmp_path))
-    weights = checkpoint(tmp_path, options={'model.decode_head.num_classes': 4})
+    weights = checkpoint(tmp_path, options={'model.decode_head.num_classes': 4},
+                         classes=CLASSES[:4])
     model = MODELS.build(config.model)
     check_checkpoint(model, weights, config, whole=False)
     with pytest.raises(ValueError, match='6 entries differ in shape'):
