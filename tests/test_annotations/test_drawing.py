@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from fcn_plugin.annotations import coco, cvat, label_studio, labelme, supervisely
 from fcn_plugin.annotations.drawing import draw, inside, pixels_of
-from fcn_plugin.annotations.files import png_mask, read_json, read_xml
+from fcn_plugin.annotations.files import decoded, png_mask, read_json, read_xml
 from fcn_plugin.annotations.regions import (
     Annotated,
     Bitmap,
@@ -45,7 +45,25 @@ def far_from(outline, distance):
     return (nearest > distance).reshape(SIZE)
 
 
-# --- what is a region ----------------------------------------------------------------
+# --- what is read --------------------------------------------------------------------
+
+
+def test_what_label_studio_says_of_another_entry_is_no_region_of_it():
+    results = [
+        dict(id='1', type='rectanglelabels', original_width=9, original_height=9,
+             to_name='image', value=dict(x=1, y=1, width=9, height=9, rectanglelabels=['a'])),
+        dict(id='2', type='choices', to_name='thumb', value=dict(choices=['good']))]
+    found, = label_studio.read([dict(data=dict(image='x.png', thumb='y.png'), annotations=[
+        dict(result=results)])], Path('x.json')).images
+    assert found.name == 'x.png' and found.fault is None and len(found.regions) == 1
+
+
+@pytest.mark.parametrize('text', ['red', '1a2b3c4', '#1a2b3', '#1a2b3g'])
+def test_colours_that_are_none(text):
+    found = cvat.read(ElementTree.fromstring(
+        '<annotations><meta><task><labels><label><name>a</name><color>' + text
+        + '</color></label></labels></task></meta></annotations>'), Path('x.xml'))
+    assert found.classes == ['a'] and found.colours == {}
 
 
 def test_coco_s_panoptic_segments_are_no_regions():
@@ -277,6 +295,13 @@ def test_masks_in_png_of_every_kind():
         assert (png_mask(data) == mask).all()
     with pytest.raises(ValueError, match='no PNG'):
         png_mask(base64.b64decode('aGFsbG8='))
+    other = io.BytesIO()
+    white.save(other, 'GIF')  # other formats may run programs
+    with pytest.raises(ValueError, match='no PNG'):
+        png_mask(other.getvalue())
+    assert decoded('aGFsbG8=') == b'hallo'
+    with pytest.raises(ValueError, match='is not base64'):
+        decoded('aGF*sbG8=')
 
 
 # --- files of strangers --------------------------------------------------------------
