@@ -89,16 +89,17 @@ def test_stages_and_rates():
 
 
 def test_pascal_context_is_voc_but_for_data_and_length():
-    ours = stages(PAPER / 'fcn-8s_vgg16_1xb1-300k_pascal-context-59.py')
+    ours = stages(PAPER / 'fcn-8s_vgg16_1xb1-300k_pascal-context-60.py')
     for path, other in zip(ours, stages(FINEST), strict=True):
         config, voc = Config.fromfile(path), Config.fromfile(other)
         assert config.optim_wrapper == voc.optim_wrapper
         assert config.train_cfg.max_iters == 300000 and config.train_dataloader.batch_size == 1
         head = dict(config.model.decode_head, num_classes=21)
         assert dict(config.model, decode_head=head) == voc.model
-        assert config.model.decode_head.num_classes == 59
+        assert config.model.decode_head.num_classes == 60  # the background is one
         for loader in (config.train_dataloader, config.val_dataloader):
-            assert loader.dataset.type == 'PascalContextDataset59'
+            assert loader.dataset.type == 'PascalContextDataset'
+            assert not loader.dataset.pipeline[1].get('reduce_zero_label')
             assert [step.type for step in loader.dataset.pipeline] == [
                 'LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs']
 
@@ -281,6 +282,9 @@ def test_a_stage_starts_from_the_best_or_the_last(tmp_path, monkeypatch, which, 
                         start_from=which)
     assert [command[-1] for command in commands] == [
         str(tmp_path / 'work/coarse'), f"load_from={tmp_path / 'work/coarse' / name}"]
+    with pytest.raises(ValueError, match=f'start_from was {which} and is .* now'):
+        staged.train_staged(str(tmp_path / 'fine.py'), tmp_path / 'work', 'train.py',
+                            start_from='last' if which == 'best' else 'best')
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='only Linux has PR_SET_PDEATHSIG')

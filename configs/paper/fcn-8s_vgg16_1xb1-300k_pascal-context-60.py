@@ -1,6 +1,6 @@
 # FCN-8s on PASCAL-Context, from the weights of FCN-16s: tools/train_staged.py trains all.
-_base_ = './fcn-16s_vgg16_1xb1-300k_pascal-context-59.py'
-coarser = 'fcn-16s_vgg16_1xb1-300k_pascal-context-59.py'
+_base_ = './fcn-16s_vgg16_1xb1-300k_pascal-context-60.py'
+coarser = 'fcn-16s_vgg16_1xb1-300k_pascal-context-60.py'
 model = dict(
     backbone=dict(out_indices=(2, 3, 5)),
     decode_head=dict(

@@ -3,9 +3,9 @@
 #       data/vgg16_ilsvrc_caffe.pth
 _base_ = [
     '../_base_/models/fcn-32s_vgg16-paper.py',
-    '../_base_/datasets/pascal_context_59_native.py',
+    '../_base_/datasets/pascal_context_60_native.py',
     '../_base_/schedules/schedule_paper.py', '../_base_/default_runtime.py'
 ]
-model = dict(decode_head=dict(num_classes=59))
+model = dict(decode_head=dict(num_classes=60))
 train_cfg = dict(max_iters=300000)
 default_hooks = dict(checkpoint=dict(interval=4000))
