@@ -190,6 +190,17 @@ def test_bad_arguments(trained, tmp_path, monkeypatch, change, words):
     assert not list(tmp_path.glob('*'))
 
 
+def test_the_network_is_loaded_as_is_asked_for(tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr('fcn_plugin.deployment.export.load_model', lambda *given, **named:
+                        seen.update(named, given=given) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export('w.pth', tmp_path / 'net.onnx', 'net.py', 'vgg16', cfg_options={'a': 1},
+               allow_imports=['own'])
+    assert seen == dict(given=('net.py', 'w.pth', 'cpu', 'vgg16', {'a': 1}),
+                        allow_imports=['own'])
+
+
 def test_a_graph_that_computes_something_else_is_refused(trained, tmp_path, monkeypatch):
     forward = 'fcn_plugin.deployment.deployed.normalise'
     monkeypatch.setattr(forward, lambda preprocessor, image: image / 255)

@@ -10,7 +10,7 @@ from tiny_runs import run_tool, succeed
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.deployment import int8
 from fcn_plugin.deployment.export import export
-from fcn_plugin.deployment.int8 import _chosen, quantise
+from fcn_plugin.deployment.int8 import Quantised, _check_loss, _chosen, quantise
 from fcn_plugin.images.reading import to_channels
 from fcn_plugin.runtimes import openvino_graph
 from fcn_plugin.runtimes.graph import META_KEY
@@ -201,6 +201,17 @@ def test_mean_iou_before_and_after(trained, folder, files, tmp_path):
         export(trained / 'best.pth', out, overwrite=True, **given)
     with pytest.raises(ValueError, match='holds the label 77, .*--ignore 77'):
         export(trained / 'best.pth', out, overwrite=True, **dict(given, ignore=[255]))
+
+
+@pytest.mark.parametrize('lost, may, passes', [
+    (0.004, None, True), (0.006, None, False), (0.004, 0, False), (0.006, 0.01, True),
+    (-0.1, 0, True)])
+def test_what_mean_iou_may_lose(lost, may, passes):
+    found = Quantised(0.5, (9., 5.), (0.6, 0.6 - lost), 30, 10, (8, 9))
+    if passes:
+        return _check_loss(found, may)
+    with pytest.raises(ValueError, match=f'takes {100 * lost:.2f} % from the mean IoU'):
+        _check_loss(found, may)
 
 
 @pytest.mark.parametrize('given, words', [

@@ -225,6 +225,15 @@ def test_batches(native, batch_size):
         assert (one.labels == other.labels).mean() > 0.99
 
 
+def test_images_that_are_brought_to_one_size_keep_their_own(segment):
+    images = [np.kron(noise(5, 6), np.ones((side, 9, 1), np.uint8)) for side in (8, 20, 8)]
+    for image, found in zip(images, segment(images, 3, scores=True, progress=False)):
+        alone = segment(image, scores=True)
+        assert found.scores.shape == (9, *image.shape[:2])
+        assert np.allclose(found.scores, alone.scores, atol=1e-5)
+        assert (found.labels == alone.labels).mean() > 0.99
+
+
 def test_batch_is_run_at_once(native, tmp_path, monkeypatch):
     seen, step = [], native._backend.model.test_step
     monkeypatch.setattr(native._backend.model, 'test_step', lambda data, **options: (
@@ -700,8 +709,8 @@ def test_too_large_to_be_whole(native, monkeypatch):
         asked(image, scores=True)
     assert asked._backend.model.tiling is None
     seen.clear()
-    asked(image[1:])
-    assert seen == [(95, 130)]  # whole
+    asked([image[1:], image], 2, progress=False)
+    assert seen[0] == (95, 130) and max(map(max, seen[1:])) <= 96  # whole, and in tiles
     monkeypatch.setitem(asked._backend.model.test_cfg, 'logits', True)  # by its config
     with pytest.raises(ValueError, match='130x96 pixels do not fit.*leave the heat map out'):
         asked(image)
