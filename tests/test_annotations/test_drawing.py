@@ -193,6 +193,12 @@ def test_polygons_beyond_the_image_are_named(place, through):
     assert not labels.any() and stray == ['a']
 
 
+def test_a_polygon_between_the_centres_of_pixels_is_not_beyond_the_image():
+    region = Region('a', (polygon([(1, 1.1), (2, 1.1), (2, 1.2)]), ))
+    labels, stray = draw(Annotated('x', None, (region, ), Path('x')), (4, 6), dict(a=1))
+    assert not labels.any() and not stray
+
+
 def square(name, left, right, **more):
     return Region(name, (polygon([(left, 0), (right, 0), (right, 1), (left, 1)]), ), **more)
 

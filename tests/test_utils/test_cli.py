@@ -4,7 +4,13 @@ import sys
 import pytest
 
 from fcn_plugin.utils.cli import run
-from fcn_plugin.utils.errors import InputError, InputTypeError, NotFiniteError, UserError
+from fcn_plugin.utils.errors import (
+    InputError,
+    InputTypeError,
+    LeftOutError,
+    NotFiniteError,
+    UserError,
+)
 
 
 def failing(error):
@@ -41,6 +47,23 @@ def test_any_other_error_says_where_it_happened(error, capsys, monkeypatch):
     assert f'({type(error).__name__} in test_utils/test_cli.py, line ' in said
     assert said.endswith('; --debug shows all of it)')
     assert str(error.args[0] if error.args else '') in said
+
+
+@pytest.mark.parametrize('error, code, said', [
+    (KeyboardInterrupt(), 130, '\ninterrupted\n'), (BrokenPipeError(), 1, ''),
+    (LeftOutError('1 of 2'), 1, 'error: 1 of 2\n'), (InputError('no'), 2, 'error: no\n')])
+def test_exit_codes(error, code, said, tmp_path, capsys, monkeypatch):
+    """What is printed once nobody reads goes nowhere. Freed memory is kept from the start."""
+    called = []
+    monkeypatch.setattr('fcn_plugin.utils.cli.keep_freed_memory', lambda: called.append(1))
+    monkeypatch.setattr(sys, 'argv', ['tool'])
+    with (tmp_path / 'out').open('w') as out:
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.setattr(sys, 'stdout', out)
+            run(failing(error))
+        out.write('more')
+    assert ended.value.code == code and capsys.readouterr().err == said and called
+    assert (tmp_path / 'out').read_text() == ('' if type(error) is BrokenPipeError else 'more')
 
 
 def test_debug_shows_the_traceback(monkeypatch):
