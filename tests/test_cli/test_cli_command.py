@@ -329,6 +329,14 @@ def test_options_of_a_config_arrive(monkeypatch, name, where):
         assert (config.work_dir, config.launcher) == ('D', 'slurm')
 
 
+def test_who_starts_a_run_is_not_who_started_the_one_before(tmp_path, monkeypatch):
+    """Which the config in its work dir says."""
+    config = write_config(tmp_path, f"_base_ = '{BUILT_IN}'\nlauncher = 'pytorch'\n")
+    for name, where, *given in (('train', 'engine.train.train'), ('test', 'engine.test.test',
+                                                                  'W')):
+        assert reached(monkeypatch, where, name, [config, *given])['config'].launcher == 'none'
+
+
 def test_shapes_are_drawn_of_two_splits(monkeypatch):
     found = reached(monkeypatch, 'datasets.voc_layout.write_voc', 'shapes2voc', [
         '--out', 'O', '--train', 3, '--val', 2, '--seed', 5])['subsets']

@@ -9,6 +9,7 @@ import pytest
 from tiny_runs import run_tool
 
 from fcn_plugin.checkpoints.writing import write_checkpoint
+from fcn_plugin.utils.errors import InputError
 from fcn_plugin.utils.files import (
     check_outputs,
     decoded_text,
@@ -44,11 +45,16 @@ def test_a_folder_is_not_called_like_a_picture(trained, photos, tmp_path, tool, 
 def test_a_list_is_read_without_the_mark_of_windows(tmp_path):
     (tmp_path / 'train.txt').write_text('ä b\nc\n', encoding='utf-8-sig')
     assert read_list(tmp_path / 'train.txt') == ['ä b', 'c']
+    (tmp_path / 'train.txt').write_text(' \n\n', encoding='utf-8-sig')
+    with pytest.raises(InputError, match='train.txt is an empty list'):
+        read_list(tmp_path / 'train.txt')
 
 
-@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'cp1252'])
-def test_text_of_windows_programs(tmp_path, encoding):
-    (tmp_path / 'classes.txt').write_bytes('Büro, 5 €\n'.encode(encoding))
+@pytest.mark.parametrize('encoding, mark', [
+    ('utf-8', b''), ('utf-8-sig', b''), ('utf-16-le', b'\xff\xfe'), ('utf-16-be', b'\xfe\xff'),
+    ('cp1252', b'')])
+def test_text_of_windows_programs(tmp_path, encoding, mark):
+    (tmp_path / 'classes.txt').write_bytes(mark + 'Büro, 5 €\n'.encode(encoding))
     assert decoded_text(tmp_path / 'classes.txt') == 'Büro, 5 €\n'
 
 

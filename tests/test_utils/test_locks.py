@@ -107,3 +107,10 @@ def test_a_file_system_without_locks_keeps_nothing_out(tmp_path, monkeypatch):
     monkeypatch.setattr(locks.fcntl, 'lockf', refuse)
     with alone_in(tmp_path):
         pass
+
+
+def test_the_name_of_the_run_before_does_not_stay(tmp_path):
+    (tmp_path / '.running').write_text('process 1234567890 on a machine of another name')
+    with alone_in(tmp_path):
+        said = (tmp_path / '.running').read_text()
+    assert said.startswith(f'process {os.getpid()} on ') and said.count('process') == 1
