@@ -6,7 +6,17 @@ import sys
 import pytest
 from tiny_runs import ROOT
 
+from fcn_plugin.utils import paths
 from fcn_plugin.utils.paths import python_command, shown, tool_command
+
+
+def test_configs_of_an_installed_package_are_its_own(tmp_path, monkeypatch):
+    """Not those that lie beside it, which may be anybody's."""
+    monkeypatch.setattr(paths, '_PACKAGE', tmp_path / 'fcn_plugin')
+    (tmp_path / 'configs').mkdir()
+    assert paths.config_root() == tmp_path / 'configs'
+    (tmp_path / 'fcn_plugin/.mim/configs').mkdir(parents=True)
+    assert paths.config_root() == tmp_path / 'fcn_plugin/.mim/configs'
 
 
 def test_shown_below_the_working_directory(tmp_path, monkeypatch):
@@ -57,6 +67,11 @@ def test_the_command_where_fcn_runs(tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', str(script.parent))
     assert tool_command(*predict) == f'fcn {said}'
     assert tool_command('misc/check_dataset.py') == 'fcn check-data'
+    other = tmp_path / 'other' / 'fcn'  # of another environment
+    other.parent.mkdir()
+    other.touch(mode=0o755)
+    monkeypatch.setenv('PATH', str(other.parent))
+    assert tool_command(*predict) == f'bin/fcn {said}'
     monkeypatch.setattr('sys.argv', [str(ROOT / 'fcn_plugin' / '__main__.py'), 'train'])
     assert tool_command(*predict) == f'{python_command()} -m fcn_plugin {said}'
     monkeypatch.setattr('sys.argv', [str(ROOT / 'tools' / 'train.py')])
