@@ -62,11 +62,11 @@ def test_an_address_is_as_good_as_a_file(tmp_path):
 def test_one_name_at_two_addresses_and_a_file_that_changes(tmp_path):
     """torch's cache knows a file by its last name alone."""
     with serving(tmp_path) as address:
-        for run, value in (('a', 1.), ('b', 2.), ('a', 3.)):
+        for run, value, seconds in (('a', 1., 1), ('b', 2., 1), ('a', 3., 3)):
             file = tmp_path / run / 'best.pth'
             file.parent.mkdir(exist_ok=True)
             torch.save(dict(state_dict=dict(x=torch.tensor([value]))), file)
-            os.utime(file, (value, value))  # a server tells seconds
+            os.utime(file, (seconds, seconds))  # all that the server tells, but the size
             found = read_checkpoint(f'{address}/{run}/best.pth')
             assert found['state_dict']['x'][0] == value
         for marked in ('one', 'two'):  # by its mark the second is known

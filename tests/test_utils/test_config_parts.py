@@ -62,6 +62,17 @@ def test_why_no_images_are_found(tmp_path):
     assert said('.png') == ''
 
 
+def test_a_folder_that_is_missing_is_no_fault_of_data_sets_that_look_elsewhere(tmp_path):
+    config = Config({f'{name}_dataloader': dict(dataset=dict(
+        type='BaseSegDataset', data_root=f'{tmp_path}/{name}')) for name in ('val', 'test')})
+    loaders = ['val_dataloader', 'test_dataloader']
+    found = without_images(config, loaders, missing=f'{tmp_path}/test')
+    assert found.startswith(f'test_dataloader: BaseSegDataset finds no images: there is no '
+                            f'folder {tmp_path}/test: ') and ';' not in found
+    assert without_images(config, loaders).count('there is no folder') == 2
+    assert without_images(config, loaders, missing=str(tmp_path)) == ''
+
+
 def test_of_a_list_suffixes_say_nothing(tmp_path):
     """Its names are whole: where it has gone, no image has a wrong one."""
     def said():
