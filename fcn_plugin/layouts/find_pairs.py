@@ -2,7 +2,7 @@
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ from PIL import Image
 from ..utils.errors import InputError
 from ..utils.names import plain
 from ..utils.paths import IMAGE_SUFFIXES
-from .lists import files_below, splits_of_lists
+from .lists import files_below, splits_of_lists, without_unlisted
 from .other_files import (
+    called_images,
     not_read,
     refuse_panoptic,
     split_predictions,
@@ -25,9 +26,11 @@ from .roles import (
     OTHERS,
     REGIONS,
     SPLITS,
+    common_affix,
     role_of,
     split_of,
     strip_role,
+    without_affix,
     without_ends,
     words,
 )
@@ -101,8 +104,8 @@ def find_pairs(root: Path, images: str | None = None,
     paired = {path for pair in pairs for path in pair[:2]}
     paired |= {path for files in several for path in files}
     lone_masks = [f for f in labels if f.path not in paired]
-    lone = without_need([f for f in pictures if f.path not in paired], pairs, lone_masks,
-                        notes)
+    lone = without_unlisted(root, [f for f in pictures if f.path not in paired], pairs, notes)
+    lone = without_need(lone, pictures, pairs, lone_masks, notes)
     unclear = several + several_fit(lone, lone_masks) + parts(pairs, lone)
     unclear += [] if unclear else several_fit(lone_masks, lone)
     return Pairing(pairs, [f.path for f in lone], [f.path for f in lone_masks], notes, unclear)
@@ -259,7 +262,14 @@ def match(images: list[File], masks: list[File],
           notes: list[str]) -> list[tuple[File, File]]:
     """Pairs by equal names, else by names that differ in one prefix or suffix all
     through, else in capitals, else by numbers. Two folders that each have images and masks
-    share none."""
+    share none. Where images in folders of that name have all masks, others have none."""
+    called = called_images(images)
+    if 0 < len(called) < len(images):
+        said: list[str] = []
+        of_called = match(called, masks, said)
+        if len(of_called) == len(masks):
+            notes += said
+            return of_called
     usual = {name for files in (images, masks) for name in set.intersection(
         *(set(f.place) for f in files))}  # 1/color/a.jpg and 1/label/a.png
 
@@ -309,10 +319,10 @@ def _ways(images: list[File], masks: list[File], place: Callable[[File], tuple[s
     for what, longer, shorter in (
             ('masks', masks, images),
             ('images', [f for f in images if f.split in labelled], masks)):
-        affix = _common_affix([f.stem for f in shorter], [f.stem for f in longer])
+        affix = common_affix([f.stem for f in shorter], [f.stem for f in longer])
         if affix:
             yield from other_names(f"{what} are called '{affix[0]}NAME{affix[1]}'",
-                                   {f.path: _without(affix, f.stem) for f in longer})
+                                   {f.path: without_affix(affix, f.stem) for f in longer})
     yield 'names differ in capitals', lambda f: f.stem.lower()
     inner: dict[Path, str] = {}
     folders = defaultdict(list)
@@ -341,39 +351,14 @@ def _by_key(images, masks, key) -> list[tuple[File, File]]:
         of_images[key(file)].append(file)
     for file in masks:
         of_masks[key(file)].append(file)
+    both = [(of_images[k], of_masks[k]) for k in of_images if k in of_masks]
+    # If folders have most names twice, those of the others say no more: SUN RGB-D numbers the
+    # images of each split from 1, and the masks of both in one row.
+    twice = sum(len({file.path.parent for file in files}) > 1
+                for pair in both for files in pair)
     # Where two masks fit an image, the names do not say which is its own: no pair.
-    return [(some[0], of_masks[k][0]) for k, some in of_images.items()
-            if len(some) == 1 and len(of_masks.get(k, ())) == 1]
-
-
-def _without(affix: tuple[str, str], stem: str) -> str:
-    start, end = affix
-    around = stem.startswith(start) and stem.endswith(end) and len(stem) > len(start + end)
-    return stem[len(start):len(stem) - len(end)] if around else stem
-
-
-def _cuts_a_number(start: str, name: str, end: str) -> bool:
-    return any(before.isdigit() and after.isdigit()
-               for before, after in ((start[-1:], name[:1]), (name[-1:], end[:1])))
-
-
-def _common_affix(images: Iterable[str],
-                  masks: Sequence[str]) -> tuple[str, str] | None:
-    """The prefix and suffix that most masks, or those of most images, have around an image's
-    name, if one pair of them serves all. A number is in no longer one: 1 is not in 10."""
-    names = sorted(set(images), key=lambda name: (-len(name), name))
-    if len(names) * len(masks) > 4_000_000:  # would take minutes; a sample shows it, too
-        masks = masks[::len(names) * len(masks) // 4_000_000 + 1]
-    found: Counter = Counter()
-    for mask in masks:
-        around = (mask.partition(name) for name in names if name in mask)
-        start, _, end = next((parts for parts in around if not _cuts_a_number(*parts)),
-                             ('', '', ''))
-        if start or end:
-            found[start, end] += 1
-    (affix, count), = found.most_common(1) or [(None, 0)]
-    most = max(found.total(), min(len(names), len(masks)))
-    return affix if count > most / 2 else None
+    return [(some[0], others[0]) for some, others in both
+            if len(some) == len(others) == 1 and 2 * twice <= len(both)]
 
 
 def _look_like_masks(paths: Sequence[Path]) -> bool:

@@ -9,7 +9,7 @@ from ..utils.names import NamedFiles, every_file, plain
 from .roles import SPLITS, split_of
 
 if TYPE_CHECKING:
-    from .find_pairs import Pair
+    from .find_pairs import File, Pair
 
 
 def files_below(root: Path) -> Iterator[Path]:
@@ -34,7 +34,7 @@ def splits_of_lists(root: Path, pairs: 'list[Pair]', notes: list[str]) -> 'list[
     if any(pair.split for pair in pairs):
         return pairs
     lists = _Lists(root, pairs)
-    of_image, said, _ = lists.read(lambda file: SPLITS.get(file.stem.lower()), False)
+    of_image, said, _ = lists.read(_split_of_list, False)
     if not of_image:
         more, said_of_more, twice = lists.read(lambda file: split_of([file.stem]), True)
         by_name = {pair.image: split_of([pair.image.stem]) or '' for pair in pairs}
@@ -46,6 +46,36 @@ def splits_of_lists(root: Path, pairs: 'list[Pair]', notes: list[str]) -> 'list[
     notes += said
     found = [pair._replace(split=of_image.get(pair.image)) for pair in pairs]
     return found if of_image else pairs
+
+
+def without_unlisted(root: Path, lone: 'list[File]', pairs: 'list[Pair]',
+                     notes: list[str]) -> 'list[File]':
+    """Images that lack a mask, less those in no list of a split that has pairs, where lists
+    say the splits of all pairs: most images of VOC are there for other tasks.
+
+    Args:
+        root (Path): The folder.
+        lone (list[File]): Images without a mask.
+        pairs (list[Pair]): With their splits.
+        notes (list[str]): Takes what was left out.
+    """
+    if not lone or not pairs:
+        return lone
+    every = [*pairs, *(pairs[0]._replace(image=file.path) for file in lone)]
+    listed, _, _ = _Lists(root, every).read(_split_of_list, False)
+    if any(not pair.split or listed.get(pair.image) != pair.split for pair in pairs):
+        return lone
+    splits = {pair.split for pair in pairs}
+    left = [file for file in lone if listed.get(file.path) in splits]
+    if len(left) < len(lone):
+        one = next(file for file in lone if file not in left)
+        notes.append(f'{len(lone) - len(left)} images are left alone: they have no mask and '
+                     f'are in no list of a split that has some, such as {one.path}')
+    return left
+
+
+def _split_of_list(file: Path) -> str | None:
+    return SPLITS.get(file.stem.lower())
 
 
 class _Lists:

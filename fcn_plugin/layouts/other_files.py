@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..utils.errors import InputError
 from ..utils.names import every_file, written_by_predict
 from ..utils.paths import IMAGE_SUFFIXES, PACKED
-from .roles import NOT_SEEN, OTHERS, REGIONS, SPLITS, strip_role, words
+from .roles import NOT_SEEN, OTHERS, REGIONS, SPLITS, role_of, strip_role, words
 
 if TYPE_CHECKING:
     from .find_pairs import File, Pair
@@ -148,6 +148,12 @@ def without_other_images(files: 'list[File]', notes: list[str]) -> 'list[File]':
                  'to be trained on')
 
 
+def called_images(files: 'list[File]') -> 'list[File]':
+    """The images in folders that are called so, unless all are in one."""
+    return [file for file, names in _folders(files).items()
+            if any(role_of(name) == 'image' for name in names)]
+
+
 def _kept(files: 'list[File]', kept: 'list[File]', notes: list[str],
           why: str) -> 'list[File]':
     if not kept or len(kept) == len(files):
@@ -159,20 +165,27 @@ def _kept(files: 'list[File]', kept: 'list[File]', notes: list[str],
     return kept
 
 
-def without_need(lone: 'list[File]', pairs: 'Sequence[Pair]', masks: 'Iterable[File]',
-                 notes: list[str]) -> 'list[File]':
-    """Images that lack a mask, less those of a validation or test split without any.
+def without_need(lone: 'list[File]', pictures: 'list[File]', pairs: 'Sequence[Pair]',
+                 masks: 'Sequence[File]', notes: list[str]) -> 'list[File]':
+    """Images that lack a mask, less those of a validation or test split without any, and those
+    beside folders of images that have all masks.
 
     Args:
         lone (list[File]): Images without a mask.
+        pictures (list[File]): All images.
         pairs (Sequence[Pair]): Those that were found.
-        masks (Iterable[File]): Masks without an image.
+        masks (Sequence[File]): Masks without an image.
         notes (list[str]): Takes what was left out.
     """
     labelled = {None, 'train', *(pair.split for pair in pairs), *(f.split for f in masks)}
-    left = [f for f in lone if not pairs or f.split in labelled]
-    if len(left) < len(lone):
-        one = next(f for f in lone if f not in left)
-        notes.append(f'{len(lone) - len(left)} images are left alone: there are no masks of '
-                     f'their split, such as {one.path}')
-    return left
+    unlabelled = [f for f in lone if pairs and f.split not in labelled]
+    called = set(called_images(pictures))
+    known = {file.path for file in called}
+    others = [f for f in lone if not masks and f not in (called | set(unlabelled)) and pairs
+              and all(pair.image in known for pair in pairs)]
+    for gone, why in ((unlabelled, 'there are no masks of their split'),
+                      (others, 'all masks have theirs in folders called images, rgb or so')):
+        if gone:
+            notes.append(f'{len(gone)} images are left alone: {why}, such as {gone[0].path}')
+        lone = [f for f in lone if f not in gone]
+    return lone

@@ -1,7 +1,8 @@
 """What the names of files and folders say of them: images, masks, splits."""
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 #: Words to the split that they stand for.
 SPLITS = dict(train='train', training='train', trn='train', val='val', valid='val',
@@ -86,6 +87,36 @@ def without_ends(names: list[str]) -> list[str]:
     if len(names) == 1 or any(word.isdigit() for word in words(f'{start} {end}')):
         return names
     return [name[len(start):len(name) - len(end)] or name for name in names]
+
+
+def without_affix(affix: tuple[str, str], stem: str) -> str:
+    start, end = affix
+    around = stem.startswith(start) and stem.endswith(end) and len(stem) > len(start + end)
+    return stem[len(start):len(stem) - len(end)] if around else stem
+
+
+def _cuts_a_number(start: str, name: str, end: str) -> bool:
+    return any(before.isdigit() and after.isdigit()
+               for before, after in ((start[-1:], name[:1]), (name[-1:], end[:1])))
+
+
+def common_affix(images: Iterable[str],
+                  masks: Sequence[str]) -> tuple[str, str] | None:
+    """The prefix and suffix that most masks, or those of most images, have around an image's
+    name, if one pair of them serves all. A number is in no longer one: 1 is not in 10."""
+    names = sorted(set(images), key=lambda name: (-len(name), name))
+    if len(names) * len(masks) > 4_000_000:  # would take minutes; a sample shows it, too
+        masks = masks[::len(names) * len(masks) // 4_000_000 + 1]
+    found: Counter = Counter()
+    for mask in masks:
+        around = (mask.partition(name) for name in names if name in mask)
+        start, _, end = next((parts for parts in around if not _cuts_a_number(*parts)),
+                             ('', '', ''))
+        if start or end:
+            found[start, end] += 1
+    (affix, count), = found.most_common(1) or [(None, 0)]
+    most = max(found.total(), min(len(names), len(masks)))
+    return affix if count > most / 2 else None
 
 
 def split_of(names: Iterable[str]) -> str | None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..utils.errors import InputError
 from .find_pairs import File, Pair, Pairing, files_of_roles, match
-from .lists import splits_of_lists
+from .lists import splits_of_lists, without_unlisted
 from .other_files import without_need
 from .roles import role_of, split_of, strip_role
 
@@ -174,7 +174,9 @@ def _several(root: Path, pictures: Sequence[File], labels: Sequence[File],
     used = {path for found in of_image.values() for _, path in found}
     lone = [f for f in labels if f.path not in used]
     pairs = splits_of_lists(root, pairs, notes)
-    left = without_need([f for f in pictures if f.path not in of_image], pairs, lone, notes)
+    left = [f for f in pictures if f.path not in of_image]
+    left = without_unlisted(root, left, pairs, notes)
+    left = without_need(left, list(pictures), pairs, lone, notes)
     return SeveralMasks(
         Pairing(pairs, [f.path for f in left], [f.path for f in lone], notes, []),
         dict(of_image), sorted({name for *_, name in matched}))

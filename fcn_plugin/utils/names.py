@@ -113,7 +113,7 @@ class NamedFiles:
 
         Args:
             line (str): A name or a path from anywhere, with its suffix or without, and
-                perhaps others behind it.
+                perhaps others behind it, or the number of the line before it.
         """
         for text in _paths_in(line):
             *folders, name = parts_of(text) or ('', )
@@ -132,6 +132,9 @@ def _paths_in(line: str) -> Iterator[str]:
         yield found[1]
     for text in (line, re.split(r'[\t,;]', line)[0], line.split()[0] if line else ''):
         yield text.strip(' "\'')
+    counted = re.match(r'\d+[\s,;]+(?=\S*[^\d\s,;-])', line)  # HELEN: '1 , 100032540_1'
+    if counted:
+        yield from _paths_in(line[counted.end():])
 
 
 def _nearest(wanted: tuple[str, ...], files: list[tuple[tuple[str, ...], Path]]

@@ -13,7 +13,7 @@ def write(root, *names):
     for name in names:
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+        pixels = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)
         mask = any(word in name for word in ('mask', 'label'))
         Image.fromarray(pixels[..., 0] // 128 if mask else pixels).save(file)
     return root
@@ -152,12 +152,28 @@ def test_lists_of_videos(tmp_path):
         bear='train', camel='val', dog='train')
 
 
+@pytest.mark.parametrize('lists, left', [
+    (dict(train='ab', val='c', test='d'), ''),  # test has no masks
+    (dict(train='ab', val='cd'), 'd'), (dict(train='ab'), 'de'), ({}, 'de')])
+def test_images_in_no_list_need_no_mask(tmp_path, lists, left):
+    """Of VOC's 17,125 images 2,913 have one."""
+    write(tmp_path, *(f'JPEGImages/{name}.png' for name in 'abcde'),
+          *(f'labels/{name}.png' for name in 'abc'))
+    (tmp_path / 'ImageSets/Segmentation').mkdir(parents=True)
+    for name, lines in lists.items():
+        (tmp_path / f'ImageSets/Segmentation/{name}.txt').write_text('\n'.join(lines))
+    for found in (find_pairs(tmp_path), find_object_masks(tmp_path).pairing):
+        assert [path.stem for path in found.lone_images] == list(left)
+        assert any('left alone' in note for note in found.notes) == (len(left) < 2)
+
+
 @pytest.mark.parametrize('lists, splits', [
     ({'x_train.txt': 'ab', 'x_test.txt': 'cd'}, ['train', 'train', 'test', 'test']),
     ({'train_list.csv': 'ab', 'val.txt': 'c'}, [None, None, 'val', None]),  # plain names count
     ({'x_train.txt': 'ab', 'x_val.txt': 'c', 'test_log.txt': 'dx'},
      ['train', 'train', 'val', None]),
     ({'x_test.txt': 'cd'}, [None] * 4),
+    ({'testing.txt': ['1 , c', '2,d', '3 , 4']}, [None, None, 'test', 'test']),  # HELEN
     ({'x_train.txt': 'ab'}, [None] * 4),
     ({'fold1_train.txt': 'ab', 'fold1_val.txt': 'c', 'fold2_train.txt': 'bc'}, [None] * 4)])
 def test_lists_whose_names_say_more(tmp_path, lists, splits):
@@ -188,6 +204,36 @@ def test_what_lies_beside_masks_of_classes_is_left_alone(tmp_path, mask, others)
     assert names_of(tmp_path, found.pairs) == [
         (f'rgb/{stem}.png', mask.format(stem)) for stem in ('a1', 'b1')]
     assert not found.lone_masks and not found.lone_images
+
+
+@pytest.mark.parametrize('other', ['nrg/{}.png', 'more/x{}.png'])
+def test_images_in_folders_that_are_called_so_come_first(tmp_path, other):
+    """Freiburg Forest calls images of its other cameras as the masks, and those to train on
+    otherwise: the others were trained on."""
+    write(tmp_path, *(f'{split}/{name.format(stem)}' for split in ('train', 'test')
+                      for stem in ('b1-0', 'b2-1', 'b3-2')
+                      for name in ('rgb/{}_Clipped.png', 'masks/{}_mask.png', other)))
+    found = find_pairs(tmp_path)
+    assert names_of(tmp_path, found.pairs) == [
+        (f'{split}/rgb/{stem}_Clipped.png', f'{split}/masks/{stem}_mask.png')
+        for split in ('test', 'train') for stem in ('b1-0', 'b2-1', 'b3-2')]
+    assert not found.lone_images
+    assert '6 images are left alone: all masks have theirs in folders' in found.notes[-1]
+    write(tmp_path, 'train/masks/b7-0_mask.png', 'train/masks/b8-9_mask.png',
+          'train/more/b8-9.png')
+    found = find_pairs(tmp_path)  # which needs an image of another folder
+    assert [pair.image.parent.name for pair in found.pairs if 'b8' in pair.image.name] == [
+        'more']
+    assert [path.name for path in found.lone_masks] == ['b7-0_mask.png']
+
+
+def test_splits_that_each_count_from_one_beside_masks_in_one_row(tmp_path):
+    """SUN RGB-D: what only one split has images for is no more theirs than the rest."""
+    write(tmp_path, *(f'{split}_images/img-{i}.png' for split, count in (
+        ('train', 5), ('test', 3)) for i in range(count)),
+          *(f'train_test_labels/img-{i}.png' for i in range(8)))
+    found = find_pairs(tmp_path)
+    assert not found.pairs and len(found.unclear) == 3
 
 
 @pytest.mark.parametrize('mask', ['annotations/panoptic_train2017/{}.png',
