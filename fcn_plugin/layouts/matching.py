@@ -29,7 +29,9 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
     for path in files:
         for name in {plain(path.name), plain(path.stem), _UPLOADED + _as_uploaded(path.name)}:
             by_name[name].append(path)
-    folders = {folder for path in files for folder in path.parents}
+    for name, paths in by_name.items():  # masks may be called as images are
+        by_name[name] = [path for path in paths if path in pictures] or paths
+    folders = {folder for path in pictures or files for folder in path.parents}
     times = Counter(parts_of(_address(name))[-1:] for name in {one.name for one in records})
     images_of = Counter(one.source for one in records)
     matched: dict[Path, list[Annotated]] = defaultdict(list)

@@ -659,6 +659,17 @@ def test_of_several_files_of_a_name_the_one_that_is_an_image_is_meant():
     assert list(found) == paths[:1] and not faults
 
 
+@pytest.mark.parametrize('source', ['masks/all.json', 'masks/train/all.json'])
+def test_a_mask_beside_an_export_is_not_the_image_that_is_called_so(source):
+    """COCO-Stuff's masks lie in the folder of COCO's regions."""
+    root = Path('/data')
+    paths = [root / 'images/train/1.png', root / 'masks/train/1.png', root / 'masks/2.png']
+    one = Annotated('1.png', None, (), root / source)
+    faults = []
+    assert list(match(root, paths, paths[:1], [one], [], faults)[0]) == paths[:1]
+    assert not faults
+
+
 def test_an_image_beside_a_file_of_its_name_is_meant_where_the_file_has_one_image():
     root = Path('/data')
     paths = [root / 'a.png', root / 'b.png']
