@@ -34,7 +34,7 @@ class ClassNames(NamedTuple):
 
 
 def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:
-    """Looks for names in a folder and in those up to three below it.
+    """Looks for names in a folder and in those up to five below it.
 
     ``classes.txt``, labelme's ``class_names.txt`` or ``codes.txt`` (a name a line, or a name
     and its value, as in ``7: road``, on each), ``labelmap.txt`` (CVAT:
@@ -54,7 +54,7 @@ def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:
     """
     found: list[ClassNames] = []
     notes = []
-    named = [file for deep in range(4) for file in root.glob('*/' * deep + '*')
+    named = [file for deep in range(6) for file in root.glob('*/' * deep + '*')
              if file.name.lower() in _READERS and file.is_file()]
     near = len(root.parts) + 2
     for file in sorted(named, key=lambda file: (max(len(file.parts), near), file)):

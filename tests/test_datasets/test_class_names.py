@@ -6,7 +6,7 @@ from fcn_plugin.masks.class_names import ClassNames, does_not_count, read_class_
 
 def read(root, name, text, encoding='utf-8'):
     file = root / name
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(text.encode(encoding))
     return read_class_names(root)
 
@@ -107,6 +107,13 @@ def test_a_second_file_is_named_where_it_differs(tmp_path):
     found, notes = read(tmp_path, 'valid/_classes.csv', '0,b\n1,a')
     assert found.file == 'train/_classes.csv'
     assert notes == ['valid/_classes.csv differs from train/_classes.csv and is not read']
+
+
+def test_a_file_beside_masks_far_below(tmp_path):
+    """As the Semantic Drone Dataset has it, in the folder that its archive makes."""
+    file = 'a/training_set/gt/semantic/class_dict.csv'
+    found, _ = read(tmp_path, file, 'name,r,g,b\nx,0,0,0\n')
+    assert found.names == {0: 'x'}
 
 
 @pytest.mark.parametrize('name, expected', [
