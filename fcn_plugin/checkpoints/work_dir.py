@@ -7,7 +7,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.runner import find_latest_checkpoint
 
 from ..utils.errors import InputError
 from ..utils.files import write_text
@@ -43,18 +42,18 @@ def latest_readable(work_dir: str) -> str | None:
         ValueError: If there are some, but none can be read.
     """
     numbered = numbered_checkpoints(work_dir)
-    named = find_latest_checkpoint(work_dir)
+    named = checkpoint_of(Path(work_dir), 'last')
     found = []
-    if named and Path(named).is_file():
+    if named:
         # Behind it what was written since: the process may have been killed between
         # writing a checkpoint and noting its name. Not what an earlier run has left.
-        noted = Path(named).stat().st_mtime_ns
+        noted = named.stat().st_mtime_ns
         for path in numbered:
-            if path.name == Path(named).name:
+            if path.name == named.name:
                 break
             if path.stat().st_mtime_ns > noted:
                 found.append(str(path))
-        found.append(named)
+        found.append(str(named))
     found += [str(path) for path in numbered if str(path) not in found]
     for checkpoint in found:
         try:
@@ -67,6 +66,24 @@ def latest_readable(work_dir: str) -> str | None:
         raise InputError(f'none of the checkpoints in {work_dir} can be read '
                          f'({", ".join(found)}): start anew without --resume')
     return None
+
+
+def noted_here(known: dict[str, Any], work_dir: str) -> dict[str, str]:
+    """The checkpoints that a run has noted, as they lie in its work dir.
+
+    That may have been moved, or be a copy: then what is noted lies in the other, where a run
+    that goes on would judge it, and remove it for a better one.
+
+    Args:
+        known (dict): What mmengine's hook notes: 'best_ckpt', 'last_ckpt' and others.
+        work_dir (str): Of the run.
+
+    Returns:
+        dict: Of these the ones whose files are there.
+    """
+    here = {key: Path(work_dir, Path(path).name) for key, path in known.items()
+            if key == 'last_ckpt' or key.startswith('best_ckpt')}
+    return {key: str(path) for key, path in here.items() if path.is_file()}
 
 
 def is_finished(work_dir: Path, config: Config) -> bool:

@@ -13,6 +13,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
+from ..checkpoints.work_dir import noted_here
 from ..optim import regroup
 from ..utils.seeding import STEP, seed_cpu, seed_of
 from .repeatable import drawn, placed_sampler
@@ -38,7 +39,9 @@ class ExactResumeHook(Hook):
             regroup(checkpoint, runner.optim_wrapper.optimizer, runner.model)
 
     def before_train(self, runner: Runner) -> None:
-        """Tells the sampler how many passes through the data are done."""
+        """Finds the checkpoints, and tells the sampler how many passes are done."""
+        for key, path in noted_here(runner.message_hub.runtime_info, runner.work_dir).items():
+            runner.message_hub.update_info(key, path)
         loop = runner.train_loop
         sampler = placed_sampler(loop.dataloader)
         # Loops that count iterations have begun to load images by now, from the first on.

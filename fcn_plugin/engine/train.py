@@ -147,12 +147,9 @@ def explain_missing_weights(config: Config):
 def _summarise(runner: FCNRunner) -> None:
     """Evaluates the best checkpoint on the test data and prints the last lines."""
     info = runner.message_hub.runtime_info
-    # CheckpointHook adds the metric's name only where it watches several. A work dir may have
-    # been moved before the run was resumed.
-    saved = [path for key in ('best_ckpt', 'best_ckpt_mIoU', 'last_ckpt') if key in info
-             for path in (info[key], str(Path(runner.work_dir, Path(info[key]).name)))
-             if Path(path).is_file()]
-    found = [saved[0] if saved else None]
+    # CheckpointHook adds the metric's name only where it watches several.
+    found = [next((info[key] for key in ('best_ckpt', 'best_ckpt_mIoU', 'last_ckpt')
+                   if Path(info.get(key, '')).is_file()), None)]
     # Also waits for the main process, which may still be writing it.
     broadcast_object_list(found)
     checkpoint, = found

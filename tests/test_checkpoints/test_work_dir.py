@@ -130,6 +130,13 @@ def test_a_run_goes_on_from_its_last_checkpoint_that_is_whole(tmp_path):
         time = (tmp_path / 'iter_9.pth').stat().st_mtime - age
         os.utime(tmp_path / 'iter_10.pth', (time, time))
         assert latest() == expected
+    # in a copy of another work dir, whose checkpoints are not its own
+    other = tmp_path / 'other'
+    other.mkdir()
+    torch.save(dict(meta={}, state_dict={}), other / 'iter_9.pth')
+    os.utime(other / 'iter_9.pth', (time + 60, time + 60))
+    noted.write_text(str(other / 'iter_9.pth'))
+    assert latest_readable(str(tmp_path)) == str(tmp_path / 'iter_10.pth')
     # copied with others' times: of those before the noted one none is meant
     noted.write_text(str(tmp_path / 'iter_10.pth'))
     os.utime(tmp_path / 'iter_9.pth', (time + 60, time + 60))

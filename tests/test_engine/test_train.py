@@ -3,9 +3,11 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.error import URLError
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend
-from mmengine.hooks import EMAHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.runner import Runner
 from mmpretrain.models import ResNet
 from PIL import Image
@@ -24,7 +26,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from fcn_plugin import compat
 from fcn_plugin.checkpoints.naming import BUNDLED
 from fcn_plugin.engine import CPUAmpOptimWrapper, FCNLoggerHook
-from fcn_plugin.engine.hooks import _RemovesBestLater
+from fcn_plugin.engine.hooks import FCNCheckpointHook, _RemovesBestLater
 from fcn_plugin.engine.train import explain_missing_weights, use_amp, use_fused_optimizer
 from fcn_plugin.evaluation import FCNMetric
 from fcn_plugin.inference.predict import predict_dataset
@@ -372,9 +374,11 @@ def test_of_the_best_checkpoints_the_last_is_kept(tmp_path, monkeypatch):
     assert best.name == 'best_mIoU_iter_4.pth'
 
 
-def test_former_best_checkpoints_go_when_a_new_one_is_written(tmp_path):
+def test_former_best_checkpoints_go_when_a_new_one_is_written(tmp_path, monkeypatch):
     """Not one that was written again under its own name; others go at once."""
-    best, again, other = (tmp_path / name for name in (
+    folder = tmp_path / 'best_of_all'
+    folder.mkdir()
+    best, again, other = (folder / name for name in (
         'best_mIoU_iter_2.pth', 'best_mIoU_iter_4.pth', 'iter_2.pth'))
     for path in (best, again, other):
         path.touch()
@@ -385,6 +389,14 @@ def test_former_best_checkpoints_go_when_a_new_one_is_written(tmp_path):
     files.remove_former([str(again)])
     assert again.is_file() and not best.exists()
     files.remove_former([])
+    assert again.is_file()
+    # where two figures have a best checkpoint each
+    monkeypatch.setattr(CheckpointHook, '_save_checkpoint_with_step', lambda *_: None)
+    hook = FCNCheckpointHook(save_best=['mIoU', 'aAcc'], rule='greater')
+    hook.file_backend = files
+    files.remove(str(again))
+    hook._save_checkpoint_with_step(SimpleNamespace(message_hub=SimpleNamespace(
+        runtime_info=dict(best_ckpt_mIoU=str(again), best_ckpt_aAcc='none.pth'))), 4, {})
     assert again.is_file()
 
 
@@ -486,22 +498,20 @@ def test_no_worker_processes_need_no_second_option(tmp_path):
     assert figures(printed).keys() == set(FIGURES)
 
 
-def test_resume_in_a_work_dir_that_was_moved(tmp_path):
-    """The best of the first part is remembered by a path that is no more, and is found."""
-    config = write_config(tmp_path)
-    succeed('train.py', config, '--work-dir', tmp_path / 'old', '--cfg-options',
-            'train_cfg.max_iters=2')
-    (tmp_path / 'old').rename(tmp_path / 'new')
-    last = tmp_path / 'new' / 'last_checkpoint'
-    last.write_text(last.read_text().replace('/old/', '/new/'))
-    output = succeed('train.py', config, '--work-dir', tmp_path / 'new', '--resume',
-                     '--cfg-options', 'train_cfg.val_interval=100')
-    assert named(output, 'checkpoint') == tmp_path / 'new' / 'best_mIoU_iter_2.pth'
+def test_resume_in_a_copy_of_a_work_dir(tmp_path, monkeypatch):
+    """What it has noted lies in the other, which is left alone."""
+    figure, config = iter(range(10, 99, 10)), write_config(tmp_path)
+    monkeypatch.setattr(FCNMetric, '_summarise',
+                        lambda self, matrix: dict(mIoU=float(next(figure))))
+    old, new = tmp_path / 'old', tmp_path / 'new'
+    succeed('train.py', config, '--work-dir', old, '--cfg-options', 'train_cfg.max_iters=2')
+    shutil.copytree(old, new)
+    before = sorted(old.rglob('*'))
+    output = succeed('train.py', config, '--work-dir', new, '--resume')
+    assert str(new / 'iter_2.pth') in output and str(old) not in output
+    assert sorted(old.rglob('*')) == before
+    assert list(new.glob('best_*')) == [named(output, 'checkpoint')]
     assert 'the best checkpoint on' in output
-    assert list(figures(output)) == list(FIGURES)
-
-
-# --- speed ---------------------------------------------------------------------------
 
 
 def test_compile_is_of_the_backbone_and_keeps_the_keys(tmp_path, monkeypatch):
@@ -517,6 +527,8 @@ def test_compile_is_of_the_backbone_and_keeps_the_keys(tmp_path, monkeypatch):
 @pytest.mark.parametrize('optimizer, expected', [
     (dict(type='SGD', lr=0.1), True), (dict(type='AdamW', lr=0.1), True),
     (dict(type='SGD', lr=0.1, foreach=True), None),
+    (dict(type='AdamW', lr=0.1, capturable=True), None),
+    (dict(type='AdamW', lr=0.1, differentiable=True), None),
     (dict(type='SGD', lr=0.1, fused=False), False), (dict(type='RMSprop', lr=0.1), None)])
 def test_fused_where_it_exists_and_nothing_else_is_said(optimizer, expected):
     config = Config(dict(optim_wrapper=dict(optimizer=optimizer)))
