@@ -10,6 +10,7 @@ from rich.progress import track
 from ..masks.mat_files import read_mat
 from ..utils.errors import InputError
 from ..utils.files import move_into, read_list, staging_folder, write_text
+from ..utils.names import parts_of
 from .tasks import MultiTaskDataset
 
 SCENES = 'spatial_envelope_256x256_static_8outdoorcategories'
@@ -58,8 +59,8 @@ def siftflow_to_folders(root: str | Path, test_list: str | Path,
     Args:
         root (str or Path): With Images, SemanticLabels and GeoLabels. Their ``.mat`` files
             have the labels under 'S': from 1, void 0 (semantic) or -1 (geometric).
-        test_list (str or Path): A name a line; suffixes do not count. The authors'
-            data/sift-flow/test.txt, for instance.
+        test_list (str or Path): A name a line; suffixes and folders, with slashes of either
+            kind, do not count. The authors' data/sift-flow/test.txt, for instance.
         out_dir (str or Path): Made anew.
 
     Returns:
@@ -74,7 +75,8 @@ def siftflow_to_folders(root: str | Path, test_list: str | Path,
     root, out_dir = Path(root), Path(out_dir)
     if out_dir.exists():
         raise FileExistsError(f'{out_dir} exists: name another folder')
-    test = {Path(name).stem for line in read_list(Path(test_list)) for name in line.split()}
+    test = {Path(parts_of(name)[-1]).stem for line in read_list(Path(test_list))
+            for name in line.split() if parts_of(name)}
     images = sorted((root / 'Images' / SCENES).glob('*.jpg'))
     if not images:
         raise FileNotFoundError(f'{root}/Images/{SCENES} holds no .jpg: name the folder '

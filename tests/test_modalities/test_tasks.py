@@ -31,7 +31,7 @@ def archive(tmp_path):
                       np.full((32, 40), -1))
         for folder, labels in zip(FOLDERS.values(), maps[name]):
             savemat(root / folder / SCENES / f'{name}.mat', dict(S=labels))
-    (tmp_path / 'test.txt').write_text('coast_3.jpg\ncoast_4\n')
+    (tmp_path / 'test.txt').write_text(f'coast_3\n{SCENES}\\coast_4.jpg\n')
     return root, tmp_path / 'test.txt', maps
 
 
