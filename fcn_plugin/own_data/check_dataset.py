@@ -154,11 +154,11 @@ def _drawing(root: Path, folder: Path, images: str | None, classes: Sequence[str
         return None
     scores = [region.score for _, export in found for one in export.images
               for region in one.regions]
-    if scores and None not in scores and root.is_dir():
+    if None not in scores and root.is_dir():  # or there are no regions
         with suppress(InputError):
             if find_pairs(root, images).pairs:
-                notes.append(f'{len(scores)} regions are left alone beside masks: all have '
-                             'scores, so that a network has proposed them')
+                what = f'{len(scores)} regions are left alone beside masks: all have scores, '
+                notes += [f'{what}so that a network has proposed them'] if scores else []
                 return None
     drawing = draw_annotations(root.parent if root.is_file() else root, found, folder, images,
                                classes, ignore, outside)
@@ -253,10 +253,8 @@ def _notes_of_several(root: Path, found: list[Inspected], encoding: Encoding) ->
 
 def _some(lines: list[str], what: str, most: int = 5) -> list[str]:
     """The first few of many, and how many there are."""
-    if not lines:
-        return []
     more = [f'... and {len(lines) - most} more'] if len(lines) > most else []
-    return [f'{len(lines)} {what}: ' + '; '.join(lines[:most] + more)]
+    return [f'{len(lines)} {what}: ' + '; '.join(lines[:most] + more)] if lines else []
 
 
 def _faults_of_names(pairing: Pairing, root: Path) -> list[str]:
@@ -326,11 +324,13 @@ def _is_grey_of(item: Inspected, coloured: list[Inspected]) -> bool:
 def _split(found: list[Inspected], encoding: Encoding, val_share: float, seed: int,
            notes: list[str], faults: list[str]) -> dict[str, list[Inspected]]:
     """By folders and lists where there are some, else by seed."""
-    given: dict[str, list[Inspected]] = {}
-    for item in found:
-        given.setdefault(item.pair.split or '', []).append(item)
-    splits = {name: items for name, items in given.items() if name}
-    alone = given.get('', [])
+    splits = {name: [item for item in found if (item.pair.split or '') == name]
+              for name in dict.fromkeys(item.pair.split or '' for item in found)}
+    alone = splits.pop('', [])
+    for name in sorted({'val', 'test'} & splits.keys()):
+        if len(set().union(*(item.counts for item in splits[name]))) == 1 < len(splits):
+            notes.append(f"{len(splits.pop(name))} pairs of '{name}' are left out: their "
+                         'masks have one value throughout and judge nothing')
     if splits and alone:
         become = 'left out' if 'train' in splits else 'trained on'
         notes.append(f'{len(alone)} pairs are in no split and {become}, such as '
@@ -348,15 +348,15 @@ def _split(found: list[Inspected], encoding: Encoding, val_share: float, seed: i
         notes.append(f'there is no validation split: {len(new["val"])} of {len(pool)} '
                      f'pairs are chosen for it, by seed {seed}')
         splits = dict(new, **splits)
-    lines = []
+    name_of = {item.pair.image: name for name, items in splits.items() for item in items}
+    apart, twice = list[str](), list[str]()
     for group in doubles([item for items in splits.values() for item in items]):
-        where = {name for name, items in splits.items() for item in group if item in items}
+        where = {name_of[item.pair.image] for item in group}
         names = ' = '.join(str(item.pair.image) for item in group[:3])
-        if len(where) > 1:
-            lines.append(f'{names} ({" and ".join(sorted(where))})')
-        else:
-            notes.append(f'the same image more than once: {names}')
-    faults += _some(lines, 'images are in two splits, which makes results too good')
+        twice += [names] if len(where) == 1 else []
+        apart += [f'{names} ({" and ".join(sorted(where))})'] if len(where) > 1 else []
+    notes += _some(twice, 'images are there more than once')
+    faults += _some(apart, 'images are in two splits, which makes results too good')
     return splits
 
 

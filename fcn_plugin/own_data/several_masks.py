@@ -20,8 +20,8 @@ _MOST_BETWEEN = 0.25  # pixels of a soft border for each that is on
 
 
 def may_number_objects(found: Iterable[Inspected]) -> bool:
-    """Whether values count up from 1 in each mask, to one in some and to three or more in
-    others, as the numbers of objects do."""
+    """Whether values count up from 1 in each mask, further by two in some than in others, as
+    the numbers of objects do."""
     tops = set()
     for item in found:
         unit = 0x10000 if item.colours else 1  # or numbers in the red channel
@@ -29,7 +29,7 @@ def may_number_objects(found: Iterable[Inspected]) -> bool:
         if None in item.counts or values != {unit * (i + 1) for i in range(len(values))}:
             return False
         tops.add(len(values))
-    return 1 in tops and max(tops) > 2
+    return max(tops, default=0) - min(tops - {0}, default=0) > 1
 
 
 def draw_class_masks(found: SeveralMasks, root: Path, folder: Path,

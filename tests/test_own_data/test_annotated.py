@@ -496,6 +496,18 @@ def test_masks_are_read_in_place_of_regions_where_that_is_said(tmp_path):
 # --- what is wrong -------------------------------------------------------------------
 
 
+def test_an_export_without_regions_leaves_masks_to_be_read(tmp_path):
+    save_images(tmp_path / 'data/images', ['0', '1', '2'])
+    for number in range(3):
+        file = tmp_path / f'data/masks/{number}.png'
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(truth(number)).save(file)
+    dump(tmp_path / 'data/test.json', dict(
+        images=[dict(id=1, file_name='0.png')], annotations=[], categories=[]))
+    said = check(tmp_path / 'data', tmp_path / 'out')
+    assert '3 pairs' in said and 'no image has regions' not in said
+
+
 def spoil(change):
     """A change to the first file of labelme's."""
     def write(root):

@@ -1391,6 +1391,31 @@ def test_the_same_image_in_two_splits(tmp_path):
     assert 'train/images/001.png' in fault and 'val/images/010.png' in fault
 
 
+def test_doubles_within_a_split_are_said_in_one_line(tmp_path):
+    for number in range(20):
+        save(tmp_path / f'images/{number}.png', picture(number // 2))
+        save(tmp_path / f'masks/{number}.png', labels(number).astype(np.uint8))
+    note, = [note for note in check_dataset(tmp_path).notes if 'more than once' in note]
+    assert note.startswith('10 images are there more than once: ')
+    assert note.endswith('; ... and 5 more')
+
+
+@pytest.mark.parametrize('value', [0, 255])
+def test_a_split_whose_masks_have_one_value_judges_nothing(tmp_path, value):
+    """Cityscapes has such masks of its test images, of which all figures were nan."""
+    for number in range(9):
+        split = ('train', 'val', 'test')[number // 3]
+        save(tmp_path / f'{split}/images/{number}.png', picture(number))
+        mask = labels(number).astype(np.uint8)
+        save(tmp_path / f'{split}/labels/{number}.png',
+             np.full_like(mask, value) if split == 'test' else mask)
+    checked = check_dataset(tmp_path)
+    assert {name: len(items) for name, items in checked.splits.items()} == dict(train=3, val=3)
+    assert "3 pairs of 'test' are left out" in ' '.join(checked.notes)
+    save(tmp_path / 'test/labels/8.png', labels(8).astype(np.uint8))
+    assert len(check_dataset(tmp_path).splits['test']) == 3
+
+
 def test_doubles_stay_on_one_side_of_a_split_that_is_made(tmp_path):
     for number in range(12):
         save(tmp_path / f'images/{number}.png', picture(number // 2))

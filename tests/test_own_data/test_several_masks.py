@@ -7,9 +7,11 @@ import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
 
+from fcn_plugin.layouts.find_pairs import Pair
 from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.findings import labels_of, report
-from fcn_plugin.own_data.several_masks import _labels
+from fcn_plugin.own_data.inspect_pairs import Inspected
+from fcn_plugin.own_data.several_masks import _labels, may_number_objects
 from fcn_plugin.own_data.write_config import check_and_write
 from fcn_plugin.utils.config import load_config
 from fcn_plugin.utils.errors import InputError
@@ -317,6 +319,18 @@ def pedestrians(root, save_mask=save):
 
 def of_objects(root, drawn, **options):
     return check_dataset(str(root), drawn=drawn, instances=True, **options)
+
+
+@pytest.mark.parametrize('tops, objects', [
+    ([5, 7, 3], True), ([0, 5, 7], True), ([1, 3], True), ([0, 1, 2], False), ([2, 3], False),
+    ([0, 3], False), ([0], False), ([], False)])
+def test_what_counts_up_further_in_some_masks_may_number_objects(tops, objects):
+    """Leaves of plants are never one alone."""
+    found = [Inspected(Pair(Path(), Path(), None), counts=dict.fromkeys(range(top + 1), 9))
+             for top in tops]
+    assert may_number_objects(found) == objects
+    gap = found[-1:] and [found[-1]._replace(counts={0: 9, 4: 9})]
+    assert not may_number_objects([*found, *gap])
 
 
 def test_numbers_of_objects_are_not_read_as_classes_without_a_word(tmp_path):
