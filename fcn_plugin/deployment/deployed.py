@@ -50,6 +50,7 @@ class DeployedSegmentor(nn.Module):
         if isinstance(head, FCNSkipHead):
             # Where the last upsampling is learned, the head itself does it.
             self.grid = head.image_grid or (1, 0.)
+        self.fades = self.grid is not None and self.grid[0] > 1 and head.fades
         #: Whether labels keep their places where a runtime computes in 16 bits.
         self.exact_places = self.grid is not None and _is_whole(*self.grid)
         self.divisor = getattr(model, 'size_divisor', 1)
@@ -82,7 +83,7 @@ class DeployedSegmentor(nn.Module):
             scores = head.to_image(scores, padded.shape[2:4])
         for dim, (size, out) in enumerate(zip((height, width), out_size), start=2):
             stride, start = self.grid or (padded.shape[dim] / scores.shape[dim], 0.)
-            scores = _interpolate(scores, dim, size, out, stride, start)
+            scores = _interpolate(scores, dim, size, out, stride, start, self.fades)
         tasks = [scores] if not self.tasks else scores.split(
             [head.out_channels, *self.tasks.values()], 1)
         found = [each for one in tasks for each in self._label(one)]
@@ -130,7 +131,8 @@ def normalise(preprocessor: nn.Module, image: Tensor) -> Tensor:
     return image
 
 
-def _interpolate(scores: Tensor, dim: int, size, out, stride, start: float) -> Tensor:
+def _interpolate(scores: Tensor, dim: int, size, out, stride, start: float,
+                 fades: bool = False) -> Tensor:
     """Linear interpolation of (N, C, h, w) along dimension 2 or 3.
 
     Args:
@@ -139,7 +141,7 @@ def _interpolate(scores: Tensor, dim: int, size, out, stride, start: float) -> T
         size: Pixels of the network's input along it, without padding.
         out: Pixels wanted.
         stride: Input pixels between two scores.
-        start (float): See :func:`fcn_plugin.ops.sample_axis`.
+        start, fades: See :func:`fcn_plugin.ops.sample_axis`.
     """
     count = scores.shape[dim]
     cells = torch.arange(count, device=scores.device)
@@ -148,16 +150,25 @@ def _interpolate(scores: Tensor, dim: int, size, out, stride, start: float) -> T
         # In whole numbers: a runtime may compute all others in 16 bits, and would misplace
         # labels by pixels. One stride is as many parts as `unit` says.
         unit = 2 * stride * out
-        place = (2 * labels + 1) * size + int(2 * start) * out - stride * out
-        place = torch.minimum(place.clamp(min=0), torch.ones_like(place) * unit * (count - 1))
+        place = (2 * labels + 1) * size
+        if fades:
+            place = _within(place, out, (2 * size - 1) * out)
+        place = place + int(2 * start) * out - stride * out
+        if not fades:
+            place = _within(place, 0, unit * (count - 1))
         apart = (place[:, None] - unit * cells[None]).abs()
         weight = (unit - apart).clamp(min=0).float() / unit  # (out, count)
     else:
         centre = (labels.float() + 0.5) * (size / out)
         place = (centre + start) / stride - 0.5
-        place = torch.minimum(place.clamp(min=0), torch.ones_like(place) * (count - 1))
+        place = _within(place, 0, count - 1)
         weight = (1 - (place[:, None] - cells.float()[None]).abs()).clamp(min=0)
     return weight @ scores if dim == 2 else scores @ weight.t()
+
+
+def _within(values: Tensor, lowest, highest) -> Tensor:
+    """``values`` from ``lowest`` to ``highest``, which may be sizes of a traced image."""
+    return torch.minimum(values.clamp(min=lowest), torch.ones_like(values) * highest)
 
 
 def _is_whole(stride, start: float) -> bool:

@@ -54,12 +54,12 @@ class Axis:
 
 @functools.lru_cache(maxsize=256)
 def sample_axis(scores: int, stride: float, size: int, out_size: int, start: float = 0.,
-                flip: bool = False) -> Axis:
+                flip: bool = False, fades: bool = False) -> Axis:
     """Where the labels of one axis lie among the scores.
 
     Label i has its centre at ``u = (i + 0.5) * size / out_size`` of the network's input,
     score j at ``stride * (j + 0.5) - start``. A label beyond the outermost score takes
-    that score.
+    that score, or what ``fades`` leaves of it.
 
     Args:
         scores (int): Number of scores along the axis.
@@ -69,6 +69,8 @@ def sample_axis(scores: int, stride: float, size: int, out_size: int, start: flo
         start (float): Input pixels by which the scores' first cell begins before the
             input. Defaults to 0; others occur in the caffe alignment alone.
         flip (bool): Whether the input was mirrored along this axis. Defaults to False.
+        fades (bool): Whether beyond the outermost scores there are zeros a stride away, as a
+            transposed convolution sees them. Defaults to False.
 
     Returns:
         Axis: Read-only arrays of ``out_size`` entries.
@@ -76,11 +78,17 @@ def sample_axis(scores: int, stride: float, size: int, out_size: int, start: flo
     centre = (np.arange(out_size, dtype=np.float64) + 0.5) * (size / out_size)
     if flip:
         centre = size - centre
-    place = np.clip((centre + start) / stride - 0.5, 0, scores - 1)
+    # Beyond the outermost pixels of the input there is nothing that fades further.
+    pixel = np.clip(centre, 0.5, size - 0.5) if fades else centre
+    wanted = (pixel + start) / stride - 0.5
+    place = np.clip(wanted, 0, scores - 1)
     low = np.minimum(place.astype(np.int32), max(scores - 2, 0))
     high = np.minimum(low + 1, scores - 1)
     share = (place - low).astype(np.float32)
     axis = Axis(centre, low, high, np.float32(1) - share, share)
+    if fades:
+        left = np.maximum(1 - np.abs(wanted - place), 0).astype(np.float32)
+        axis = Axis(centre, low, high, axis.weight_low * left, axis.weight_high * left)
     for array in (centre, *axis.arrays):
         array.flags.writeable = False  # shared by the cache
     return axis

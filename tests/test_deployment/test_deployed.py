@@ -24,6 +24,9 @@ NETWORKS = dict(
         HEAD, upsampler=dict(type='BilinearUpsample'))),
     learned=dict(backbone=NARROW, decode_head=dict(
         HEAD, final_upsampler=dict(type='BilinearDeconv', learnable=True))),
+    fading=dict(backbone=NARROW, decode_head=dict(
+        HEAD, in_channels=(64, ), in_index=(2, ), in_strides=(32, ),
+        final_upsampler=dict(type='BilinearDeconv'))),
     one_channel=dict(backbone=NARROW, decode_head=dict(
         HEAD, num_classes=2, out_channels=1, threshold=0.01)),
     caffe=CAFFE,
@@ -85,13 +88,15 @@ def test_labels_of_a_further_task_of_many_classes():
 @pytest.mark.parametrize('stride, start, size, out', [
     (8, 0., 61, 61), (8, 27., 61, 61), (1, 0., 40, 17), (32, 16., 20, 55),
     (8, 0., 64, 200)])
-def test_interpolation_is_that_of_the_labels(stride, start, size, out):
+@pytest.mark.parametrize('fades', [False, True])
+def test_interpolation_is_that_of_the_labels(stride, start, size, out, fades):
     scores = torch.randn(1, 4, 12, 9, dtype=torch.float32)
-    rows = sample_axis(12, stride, size, out, start)
-    columns = sample_axis(9, stride, size, out, start)
+    rows = sample_axis(12, stride, size, out, start, fades=fades)
+    columns = sample_axis(9, stride, size, out, start, fades=fades)
     expected = resample_scores(scores[0], rows, columns)
-    ours = _interpolate(_interpolate(scores, 2, size, out, stride, start), 3, size, out,
-                        stride, start)
+    ours = scores
+    for dim in (2, 3):
+        ours = _interpolate(ours, dim, size, out, stride, start, fades)
     assert torch.allclose(ours[0], expected, atol=1e-4)
 
 

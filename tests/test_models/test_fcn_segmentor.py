@@ -207,14 +207,38 @@ def test_at_another_size_labels_are_one_interpolation_of_the_scores(parts):
         inputs = model.data_preprocessor(image_data((40, 56)))['inputs']
         padded = torch.nn.functional.pad(inputs, (0, 8, 0, 24), mode='replicate')
         scores = model.decode_head(model.extract_feat(padded))[0].double()
-    rows = (torch.arange(75).double() + 0.5) * 40 / 75 * 2 / 64 - 1
-    columns = (torch.arange(120).double() + 0.5) * 56 / 120 * 2 / 64 - 1
+    edge = 0.5 if model.decode_head.fades else 0  # resizing repeats the image's last pixel
+    rows, columns = (((torch.arange(out).double() + 0.5) * size / out).clamp(edge, size - edge)
+                     * 2 / 64 - 1 for size, out in ((40, 75), (56, 120)))
     where = torch.stack(torch.meshgrid(rows, columns, indexing='ij')[::-1], -1)
-    logits = torch.nn.functional.grid_sample(scores[None], where[None], 'bilinear',
-                                             'border', align_corners=False)[0]
+    logits = torch.nn.functional.grid_sample(
+        scores[None], where[None], 'bilinear', 'zeros' if model.decode_head.fades else
+        'border', align_corners=False)[0]
     torch.testing.assert_close(sample.seg_logits.data.double(), logits, rtol=1e-4, atol=1e-6)
     assert torch.equal(sample.pred_sem_seg.data[0].long(), logits.argmax(0))
     assert len(sample.pred_sem_seg.data.unique()) > 1
+
+
+@pytest.mark.parametrize('size', [(40, 56), (64, 96), (1, 1)])
+@pytest.mark.parametrize('parts', [
+    (RESNET, dict(RESNET_HEAD, final_upsampler=dict(type='BilinearDeconv'))),
+    (RESNET, dict(RESNET_HEAD, in_index=(2, ), in_channels=(64, ), in_strides=(32, ),
+                  num_classes=2, out_channels=1, threshold=0.3,
+                  final_upsampler=dict(type='BilinearDeconv'))),
+    (dict(type='FullyConvVGG', depth=11, fc_channels=16, alignment='caffe', out_indices=(5, )),
+     dict(RESNET_HEAD, in_index=(0, ), in_channels=(16, ), in_strides=(32, ),
+          alignment='caffe'))])
+def test_scores_fade_at_borders_as_a_transposed_convolution_leaves_them(parts, size):
+    """Caffe's score blob is that; of one channel the threshold is another then."""
+    model = build(*parts)
+    with torch.no_grad():
+        for score in model.decode_head.score.values():
+            score.bias += 0.5
+        sample, = model.test_step(image_data(size), logits=True)
+        inputs = model.data_preprocessor(image_data(size))['inputs']
+        logits, = model.encode_decode(inputs, [dict(img_shape=size)])
+    logits = logits.sigmoid() if len(logits) == 1 else logits
+    torch.testing.assert_close(sample.seg_logits.data, logits, rtol=1e-4, atol=1e-5)
 
 
 def test_a_learned_last_upsampling_goes_by_its_own_logits():

@@ -9,7 +9,7 @@ from torch import nn
 
 from fcn_plugin.models import FCNSkipHead, FeatureMap, FullyConvVGG
 from fcn_plugin.models.upsamplers import BilinearUpsample
-from fcn_plugin.ops import label_scores, sample_axis
+from fcn_plugin.ops import label_scores, resample_scores, sample_axis
 
 STRIDES, CHANNELS = (4, 8, 16, 32), (5, 6, 7, 8)
 WEIGHED = dict(type='CrossEntropyLoss', avg_non_ignore=True, class_weight=[0.5, 1., 4.])
@@ -147,9 +147,11 @@ def test_scores_are_upsampled_and_summed_coarse_to_fine(count, scales):
         scores = score(head.score[f'stride{STRIDES[-count:][i]}'], features[4 - count + i],
                        1 if scales is None else scales[i])
         fused = scores if fused is None else bilinear(fused, 2) + scores
+    before = [each.clone() for each in features]
     with torch.no_grad():
         scores = head(features)
         logits = head.to_image(scores, (64, 90))
+    assert all(map(torch.equal, features, before))  # which other heads see, too
     np.testing.assert_allclose(scores, fused, atol=1e-5)
     np.testing.assert_allclose(
         logits, bilinear(fused, STRIDES[-count])[..., :64, :90], atol=1e-5)
@@ -455,10 +457,11 @@ def test_scores_lie_in_the_image_where_the_deconvolution_puts_them(count, offset
     stride = STRIDES[4 - count]
     assert head.image_grid == (stride, offset - stride / 2)
     scores = torch.randn(1, 3, 24, 20)
-    expected = head.to_image(scores, (60, 50))[0].argmax(0)  # fades at borders, in all alike
-    axes = [sample_axis(size, stride, length, length, head.image_grid[1])
+    expected = head.to_image(scores, (60, 50))[0]
+    axes = [sample_axis(size, stride, length, length, head.image_grid[1], fades=head.fades)
             for size, length in ((24, 60), (20, 50))]
-    assert torch.equal(label_scores(scores[0], *axes).long(), expected)
+    torch.testing.assert_close(resample_scores(scores[0], *axes), expected)
+    assert torch.equal(label_scores(scores[0], *axes).long(), expected.argmax(0))
 
 
 @pytest.mark.parametrize('learned, grid', [(False, (8, 0)), (True, None)])

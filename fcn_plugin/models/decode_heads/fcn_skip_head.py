@@ -310,10 +310,7 @@ class FCNSkipHead(BaseDecodeHead):
     def image_grid(self) -> tuple[int, float] | None:
         """tuple[int, float]: Stride and start of the scores in the image, as
         :func:`fcn_plugin.ops.sample_axis` takes them, if the last upsampling only
-        interpolates bilinearly; None if it is learned.
-
-        A fixed ``BilinearDeconv`` only interpolates: at the border its scores fade, but
-        those of all classes by the same factor, so that no label changes.
+        interpolates bilinearly; None if it is learned. See :attr:`fades`.
         """
         last, stride = self.upsample_image, self.in_strides[0]
         if isinstance(last, BilinearUpsample):
@@ -323,6 +320,11 @@ class FCNSkipHead(BaseDecodeHead):
         if self.alignment == 'caffe':
             return stride, self.image_offset + (stride - last.weight.shape[-1]) / 2
         return stride, 0.
+
+    @property
+    def fades(self) -> bool:
+        """bool: Whether the last upsampling sees zeros beyond the border."""
+        return isinstance(self.upsample_image, BilinearDeconv)
 
     # --- what is asked of the backbone -------------------------------------
 

@@ -312,12 +312,12 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         """Rows and columns of a prediction among scores of ``counts`` rows, columns."""
         out_size = sample.metainfo.get('ori_shape', size)[:2] if (
             self.test_cfg.rescale) else size
-        direction = sample.metainfo.get('flip_direction') if (
-            sample.metainfo.get('flip')) else None
+        direction = sample.get('flip_direction') if sample.get('flip') else None
         if direction not in (None, 'horizontal', 'vertical'):
             raise InputError(f"flip_direction is '{direction}', expected 'horizontal' or "
                              "'vertical'")
-        return [sample_axis(count, stride, length, out, start, flip=direction == flipped)
+        fades = stride > 1 and self.decode_head.fades  # with stride 1 the head has done it
+        return [sample_axis(count, stride, length, out, start, direction == flipped, fades)
                 for count, length, out, flipped in zip(counts, size, out_size,
                                                        ('vertical', 'horizontal'))]
 
