@@ -11,8 +11,7 @@ import numpy as np
 from ..utils.errors import InputError
 
 DISPARITY = 31000
-"""The first channel is this by the depth in centimetres, of at least :data:`NEAREST`."""
-NEAREST = 100
+"""The first channel is this by the depth in centimetres, which 8 bits hold from 122 on."""
 RADII = 3, 10
 """Half sides of the windows that normals come from: of the angles, and of gravity."""
 THRESHOLDS = 45, 15
@@ -70,8 +69,8 @@ def depth_to_hha(depth: np.ndarray, camera: Camera,
     angle = np.degrees(np.arccos(np.clip(fine @ down, -1, 1)))
     above = -z * (rays @ down)
     lowest = above.min()
-    channels = (DISPARITY / np.maximum(z, NEAREST),
-                above - (lowest if lowest <= -LOWEST else -GROUND), angle + 128 - 90)
+    channels = (DISPARITY / z, above - (lowest if lowest <= -LOWEST else -GROUND),
+                angle + 128 - 90)
     return np.clip(np.rint(np.stack(channels, -1)), 0, 255).astype(np.uint8)
 
 

@@ -1,6 +1,8 @@
 """Images and masks that cannot be used, by what is wrong with them."""
 import json
 import shutil
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +10,12 @@ from PIL import Image
 from tiny_runs import HERE, SHAPES, run_tool, succeed, write_config
 
 from fcn_plugin.datasets import GuardedDataset
-from fcn_plugin.datasets.bad_samples import BadSampleError, MissingFolderError, check_file
+from fcn_plugin.datasets.bad_samples import (
+    BadSampleError,
+    MissingFolderError,
+    check_file,
+    check_sizes,
+)
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
             dict(type='PackSegInputs')]
@@ -236,6 +243,27 @@ def test_folder_that_vanishes(folder, how, gone):
     shutil.rmtree(folder / gone)
     with pytest.raises(MissingFolderError, match=f"its folder '{folder / gone}' is not"):
         dataset[0]
+
+
+def test_a_folder_that_has_no_part_in_it(folder):
+    """A file is gone, and the folder of other files was never there."""
+    dataset = build(folder, 'skip')
+    dataset.data_prefix['depth'] = str(folder / 'depth')
+    (folder / IMAGE).unlink()
+    assert dataset[1]['data_samples'].img_path.endswith('c.jpg')
+
+
+@pytest.mark.parametrize('load, turns', [
+    (dict(color_type='color', imdecode_backend=None), True),
+    (dict(color_type='grayscale', imdecode_backend='cv2'), True),
+    (dict(color_type='color', imdecode_backend='turbojpeg'), False),
+    (dict(color_type='unchanged', imdecode_backend='cv2'), False)])
+def test_which_decoders_turn_images(folder, load, turns):
+    """As mmcv documents of those that are not installed."""
+    save_turned(folder, 6, (24, 32))
+    paths = str(folder / IMAGE), str(folder / MASK)
+    with nullcontext() if turns else pytest.raises(BadSampleError, match='as stored'):
+        check_sizes(*paths, [SimpleNamespace(**load)])
 
 
 def test_ignored_labels(folder):

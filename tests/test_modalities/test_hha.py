@@ -92,6 +92,24 @@ def test_a_slope_in_front_of_a_wall(slope):
         assert (np.abs(found[inside(seen, plane)] - angle) <= 4).all(), plane
 
 
+def test_a_camera_that_leans_to_a_side_and_has_oblong_pixels():
+    camera, side = CAMERA._replace(fy=60), np.radians(20)
+    lines = rays() * [1, CAMERA.fy / camera.fy, 1]
+    along = lines @ [np.sin(side), np.cos(side), 0]
+    z = np.minimum(4, 1.4 / np.maximum(along, 1e-6))
+    height = 100 * (1.4 - z * along)
+    found = depth_to_hha(z, camera)[..., 1]
+    assert np.abs(found - np.clip(height, 0, 255)).max() <= 6  # gravity is half a degree off
+
+
+def test_gravity_comes_from_wide_windows(monkeypatch):
+    z, given = scene(10)[0] + np.random.rand(*SIZE), []
+    monkeypatch.setattr(hha, 'gravity', lambda found: given.append(found) or [0, 1, 0])
+    depth_to_hha(z, CAMERA)
+    np.testing.assert_allclose(
+        given, [normals(100 * z, rays(), np.ones(SIZE, bool), 10)], atol=1e-9)
+
+
 def test_a_ceiling_points_the_other_way():
     z, seen, _ = scene(0)
     turned = depth_to_hha(z[::-1], CAMERA._replace(cy=SIZE[0] - 1 - CAMERA.cy))
@@ -138,6 +156,8 @@ def test_normals_at_the_border_fit_the_pixels_that_are_there():
         expected = plane / np.linalg.norm(plane)
         expected *= np.sign(expected @ lines[y, x])
         np.testing.assert_allclose(found[y, x], expected, atol=1e-6)
+    wild = normals(10 ** (4 * np.random.rand(*SIZE)), lines, np.ones(SIZE, bool), radius)
+    assert ((wild * lines).sum(-1) > 0).all()  # away from the camera, however bad the fit is
 
 
 def test_a_floor_is_one_where_rounding_makes_its_cosine_more_than_1(monkeypatch):

@@ -81,16 +81,18 @@ def test_files_that_are_others(archive, tmp_path):
             nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')
 
 
-@pytest.mark.parametrize('channels, height, size, said', [
-    (4, 24, (32, 24), r'images and maps differ: images \(1, 4, 32, 24\)'),
-    (3, 25, (32, 24), r'images and maps differ: .*, labels \(1, 32, 25\)'),
-    (3, 4096, (4096, 4096), '1 images of 4096x4096 are not what NYUDv2 has')])
-def test_arrays_that_are_others(archive, tmp_path, channels, height, size, said):
+@pytest.mark.parametrize('count, channels, height, size, said', [
+    (1, 4, 24, (32, 24), r'images and maps differ: images \(1, 4, 32, 24\)'),
+    (1, 3, 25, (32, 24), r'images and maps differ: .*, labels \(1, 32, 25\)'),
+    (1, 3, 4096, (4096, 4096), '1 images of 4096x4096 are not what NYUDv2 has'),
+    (10_001, 3, 24, (32, 24), '10001 images of 32x24 are not what NYUDv2 has')])
+def test_arrays_that_are_others(archive, tmp_path, count, channels, height, size, said):
     labeled, *others = archive[2]
     with h5py.File(labeled, 'w') as file:  # of which nothing is written
-        file.create_dataset('labels', (1, size[0], height), np.uint8)
+        file.create_dataset('labels', (count, size[0], height), np.uint8)
         for name in ('images', 'depths', 'rawDepths'):
-            file.create_dataset(name, (1, *[channels] * (name == 'images'), *size), np.uint8)
+            shape = count, *[channels] * (name == 'images'), *size
+            file.create_dataset(name, shape, np.uint8)
     with pytest.raises(ValueError, match=said):
         nyud_to_folders(labeled, *others, tmp_path / 'out')
 
@@ -121,6 +123,22 @@ def test_inputs_that_are_none(tmp_path):
     with pytest.raises(ValueError, match='a.png: 3 channels, expected 1 of depth'):
         TRANSFORMS.build(dict(type='LoadRGBD', inputs=('depth', )))(
             dict(img_path='b.png', depth_path=str(tmp_path / 'a.png')))
+
+
+def test_depth_that_is_not_there_is_as_near_as_can_be(tmp_path):
+    """It is 0 in files of others, which has no logarithm."""
+    Image.fromarray(np.array([[0, 1, 1000]], np.uint16)).save(tmp_path / 'a.png')
+    load = TRANSFORMS.build(dict(type='LoadRGBD', inputs=('depth', )))
+    found = load(dict(depth_path=str(tmp_path / 'a.png')))['img']
+    np.testing.assert_allclose(found[0, :, 0], [0, 0, np.log(1000)], rtol=1e-6)
+
+
+def test_colour_and_depth_of_other_sizes_are_named(tmp_path):
+    paths = dict(img_path=str(tmp_path / 'a.png'), depth_path=str(tmp_path / 'b.png'))
+    Image.new('RGB', (5, 4)).save(paths['img_path'])
+    Image.new('I;16', (4, 5)).save(paths['depth_path'])
+    with pytest.raises(ValueError, match=r'a.png: colour, depth are of the sizes \[\(4, 5\)'):
+        TRANSFORMS.build(dict(type='LoadRGBD'))(paths)
 
 
 def test_depth_lies_in_folders_as_its_image(tmp_path):
