@@ -370,6 +370,15 @@ def test_write_into_a_file(tmp_path):
         write_voc(path, dict(val=ShapesDataset(1)))
 
 
+def test_jpegs_have_the_colours_of_the_images(tmp_path):
+    shapes = ShapesDataset(1)
+    write_voc(tmp_path / 'out', dict(val=shapes))
+    image, = (tmp_path / 'out/JPEGImages').iterdir()
+    far = [np.abs(cv2.imread(str(image)) - shapes[0]['img'][..., order].astype(float)).mean()
+           for order in ([0, 1, 2], [2, 1, 0])]
+    assert far[0] < 8 < far[1]
+
+
 def test_jpegs_are_of_the_quality_that_is_asked_for(tmp_path):
     sizes = []
     for quality in (95, 30):

@@ -14,7 +14,9 @@ from fcn_plugin.runtimes.torch_backend import build_pipeline, run_pipeline
 from fcn_plugin.utils.config import load_config
 
 
-@pytest.mark.parametrize('scale', [(48, 36), (101, 77), (131, 61), (33, 200)])
+@pytest.mark.parametrize('scale', [
+    (48, 36), (101, 77), (131, 61), (33, 200),
+    (164, 123)])  # 123 / 60 * 60 is less than 123
 @pytest.mark.parametrize('keep_ratio', [False, True])
 def test_labels_are_those_of_the_nearest_pixel(scale, keep_ratio):
     """Each pixel's row and column as its label: by the formula the nearest to its centre."""
