@@ -206,6 +206,8 @@ def test_a_pth_that_says_nonsense_of_itself(trained, tmp_path):
         torch.save(dict(state_dict={}, meta=meta), tmp_path / 'odd.pth')
         with pytest.raises(InputError, match='odd.pth. says of itself is damaged'):
             read_checkpoint(tmp_path / 'odd.pth')
+    torch.save(dict(state_dict={}, meta=None), tmp_path / 'none.pth')  # it says nothing
+    assert read_checkpoint(tmp_path / 'none.pth')['meta'] == {}
 
 
 def test_nothing_is_replaced_unasked(trained, given_away, tmp_path):
