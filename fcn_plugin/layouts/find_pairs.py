@@ -4,7 +4,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from PIL import Image
 
@@ -21,6 +20,7 @@ from .other_files import (
     without_other_images,
     without_other_masks,
 )
+from .pairs import File, Pair, Pairing
 from .roles import (
     NOT_SEEN,
     OTHERS,
@@ -38,39 +38,6 @@ from .unclear import of_classes, parts, several_fit
 
 _ENDS = 'names differ in what all have at their ends'
 _NUMBERS = 'names agree in their numbers alone'
-
-
-class Pair(NamedTuple):
-    """An image, its mask and the split it lies in ('train', 'val', 'test' or None)."""
-    image: Path
-    mask: Path
-    split: str | None
-
-
-class Pairing(NamedTuple):
-    """What was found in a folder.
-
-    Attributes:
-        pairs (list[Pair]): By image, in order of their paths.
-        lone_images (list[Path]): Images without a mask.
-        lone_masks (list[Path]): Masks without an image.
-        notes (list[str]): What was assumed.
-        unclear (list[list[Path]]): An image, then the masks of which each would fit it; or
-            a mask, then such images.
-    """
-    pairs: list[Pair]
-    lone_images: list[Path]
-    lone_masks: list[Path]
-    notes: list[str]
-    unclear: list[list[Path]]
-
-
-class File(NamedTuple):
-    """An image or a mask, and what its name and folders say."""
-    path: Path
-    split: str | None
-    place: tuple[str, ...]  # folders that say neither role nor split
-    stem: str
 
 
 def find_pairs(root: Path, images: str | None = None,

@@ -2,14 +2,11 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..utils.files import decoded_text
 from ..utils.names import NamedFiles, every_file, plain
+from .pairs import File, Pair
 from .roles import SPLITS, split_of
-
-if TYPE_CHECKING:
-    from .find_pairs import File, Pair
 
 
 def files_below(root: Path) -> Iterator[Path]:

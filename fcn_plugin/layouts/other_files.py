@@ -3,15 +3,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..utils.errors import InputError
 from ..utils.names import every_file, written_by_predict
 from ..utils.paths import IMAGE_SUFFIXES, PACKED
+from .pairs import File, Pair
 from .roles import NOT_SEEN, OTHERS, REGIONS, SPLITS, role_of, strip_role, words
-
-if TYPE_CHECKING:
-    from .find_pairs import File, Pair
 
 #: How files end that hold arrays, which some keep masks in, of pictures and of regions.
 _NOT_READ = {

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..utils.errors import InputError
-from .find_pairs import File, Pair, Pairing, files_of_roles, match
+from .find_pairs import files_of_roles, match
 from .lists import splits_of_lists, without_unlisted
 from .other_files import without_need
+from .pairs import File, Pair, Pairing
 from .roles import role_of, split_of, strip_role
 
 #: The class of all objects.

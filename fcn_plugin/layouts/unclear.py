@@ -2,12 +2,9 @@
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from .pairs import File, Pair
 from .roles import strip_role
-
-if TYPE_CHECKING:
-    from .find_pairs import File, Pair
 
 
 def several_fit(files: 'list[File]', others: 'list[File]') -> list[list[Path]]:

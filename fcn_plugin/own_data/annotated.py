@@ -13,9 +13,10 @@ from ..annotations.drawing import IGNORED, OUTSIDE, draw
 from ..annotations.formats import read_files
 from ..annotations.regions import Annotated, Export
 from ..images.exif import EXCHANGING_SIDES, orientation_of
-from ..layouts.find_pairs import Pair, Pairing, lies_in, sort_out
+from ..layouts.find_pairs import lies_in, sort_out
 from ..layouts.lists import files_below, splits_of_lists
 from ..layouts.matching import match, merged
+from ..layouts.pairs import Pair, Pairing
 from ..layouts.roles import split_of
 from ..masks.class_names import check_names, does_not_count, read_class_names
 from ..masks.encoding import Encoding

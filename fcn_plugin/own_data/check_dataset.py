@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.progress import track
 
 from ..images.inputs import DARK
-from ..layouts.find_pairs import Pairing, find_pairs
+from ..layouts.find_pairs import find_pairs
+from ..layouts.pairs import Pairing
 from ..layouts.several_masks import find_class_masks, find_object_masks, may_be_classes
 from ..masks.class_names import ClassNames, read_class_names
 from ..masks.encoding import IGNORE, Encoding

@@ -12,7 +12,7 @@ from PIL import Image
 from ..images import exif
 from ..images.opening import open_picture
 from ..images.reading import why_unknown
-from ..layouts.find_pairs import Pair, Pairing
+from ..layouts.pairs import Pair, Pairing
 from ..masks.encoding import IGNORE, Encoding, nearest_labels
 from ..masks.mask_blur import MOST_KEPT, Surroundings, count_values, look_around
 from ..masks.reading import read_mask
@@ -131,8 +131,7 @@ def _inspect(pair: Pair) -> Inspected:
         return Inspected(pair, f'{pair.image}: it cannot be read: {error}')
     shown = size[::-1] if orientation in exif.EXCHANGING_SIDES else size
     if orientation != 1 or kind not in _SURE_FORMATS:
-        fault = _fault_in_training(pair.image, shown)
-        if fault:
+        if fault := _fault_in_training(pair.image, shown):
             return Inspected(pair, fault)
     try:
         mask = read_mask(pair.mask)
@@ -150,8 +149,7 @@ def _inspect(pair: Pair) -> Inspected:
     counts: dict[int | None, int] = dict(count_values(mask.values).items())
     if len(counts) > MOST_KEPT:
         order = sorted(counts, key=lambda value: (-counts[value], value))
-        rest = sum(counts.pop(value) for value in order[MOST_KEPT:])
-        counts[None] = rest
+        counts[None] = sum(counts.pop(value) for value in order[MOST_KEPT:])
     around = look_around(mask.values, counts, mask.colours) if len(counts) > 2 else None
     unsure = orientation != 1 and size == shown and not mask.turned
     return Inspected(pair, fault, shown, orientation, turned, unsure, mode, pages,

@@ -7,7 +7,7 @@ import numpy as np
 from rich.progress import track
 
 from ..annotations.drawing import IGNORED, OUTSIDE
-from ..layouts.find_pairs import Pair
+from ..layouts.pairs import Pair
 from ..layouts.several_masks import OBJECT, SeveralMasks
 from ..masks.class_names import check_names, does_not_count
 from ..masks.colours import as_written

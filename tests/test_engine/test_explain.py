@@ -191,7 +191,7 @@ def test_training_starts_from_other_classes(tmp_path):
 
 
 def test_a_checkpoint_from_before_batch_norms_counted_steps_is_whole(tmp_path):
-    """It could be predicted with, but was refused in a test, and nothing was said to differ."""
+    """It could be predicted with, but not tested, and nothing was said to differ."""
     config = Config.fromfile(write_config(tmp_path))
     model = MODELS.build(config.model)
     ours = model.state_dict()

@@ -7,7 +7,7 @@ from PIL import Image, ImageCms
 from fcn_plugin.datasets.bad_samples import check_sizes
 from fcn_plugin.images.exif import turn
 from fcn_plugin.images.reading import read_image, to_rgb
-from fcn_plugin.layouts.find_pairs import Pair
+from fcn_plugin.layouts.pairs import Pair
 from fcn_plugin.masks.reading import read_mask
 from fcn_plugin.own_data.inspect_pairs import inspect_pairs
 

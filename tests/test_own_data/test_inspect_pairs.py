@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from fcn_plugin.layouts.find_pairs import Pair
+from fcn_plugin.layouts.pairs import Pair
 from fcn_plugin.masks.encoding import Encoding
 from fcn_plugin.masks.mask_blur import look_around
 from fcn_plugin.own_data.check_dataset import _as_colours, check_dataset

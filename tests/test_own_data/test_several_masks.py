@@ -7,7 +7,7 @@ import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from fcn_plugin.layouts.find_pairs import Pair
+from fcn_plugin.layouts.pairs import Pair
 from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.findings import labels_of, report
 from fcn_plugin.own_data.inspect_pairs import Inspected

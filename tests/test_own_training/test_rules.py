@@ -9,7 +9,7 @@ from PIL import Image
 from tiny_runs import BUILT_IN
 
 from fcn_plugin.engine.hooks import ExactEarlyStoppingHook
-from fcn_plugin.layouts.find_pairs import Pair
+from fcn_plugin.layouts.pairs import Pair
 from fcn_plugin.masks.encoding import Encoding
 from fcn_plugin.own_data.config_text import Plan
 from fcn_plugin.own_data.findings import labels_of
