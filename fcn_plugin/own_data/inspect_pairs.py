@@ -130,9 +130,9 @@ def _inspect(pair: Pair) -> Inspected:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return Inspected(pair, f'{pair.image}: it cannot be read: {error}')
     shown = size[::-1] if orientation in exif.EXCHANGING_SIDES else size
-    if orientation != 1 or kind not in _SURE_FORMATS:
-        if fault := _fault_in_training(pair.image, shown):
-            return Inspected(pair, fault)
+    sure = orientation == 1 and kind in _SURE_FORMATS
+    if not sure and (fault := _fault_in_training(pair.image, shown)):
+        return Inspected(pair, fault)
     try:
         mask = read_mask(pair.mask)
     except ValueError as error:
