@@ -20,7 +20,7 @@ def files_below(root: Path) -> Iterator[Path]:
     return (path for path in files if not written & set(path.parents))
 
 
-def splits_of_lists(root: Path, pairs: 'list[Pair]', notes: list[str]) -> 'list[Pair]':
+def splits_of_lists(root: Path, pairs: list[Pair], notes: list[str]) -> list[Pair]:
     """Splits from train.txt, val.txt and test.txt (or .csv, .lst), where folders have none.
 
     Where there are none of these, lists with such a word in their name count (a_train.txt),
@@ -45,8 +45,8 @@ def splits_of_lists(root: Path, pairs: 'list[Pair]', notes: list[str]) -> 'list[
     return found if of_image else pairs
 
 
-def without_unlisted(root: Path, lone: 'list[File]', pairs: 'list[Pair]',
-                     notes: list[str]) -> 'list[File]':
+def without_unlisted(root: Path, lone: list[File], pairs: list[Pair],
+                     notes: list[str]) -> list[File]:
     """Images that lack a mask, less those in no list of a split that has pairs, where lists
     say the splits of all pairs: most images of VOC are there for other tasks.
 
@@ -63,12 +63,11 @@ def without_unlisted(root: Path, lone: 'list[File]', pairs: 'list[Pair]',
     if any(not pair.split or listed.get(pair.image) != pair.split for pair in pairs):
         return lone
     splits = {pair.split for pair in pairs}
-    left = [file for file in lone if listed.get(file.path) in splits]
-    if len(left) < len(lone):
-        one = next(file for file in lone if file not in left)
-        notes.append(f'{len(lone) - len(left)} images are left alone: they have no mask and '
-                     f'are in no list of a split that has some, such as {one.path}')
-    return left
+    out = [file for file in lone if listed.get(file.path) not in splits]
+    if out:
+        notes.append(f'{len(out)} images are left alone: they have no mask and are in no list '
+                     f'of a split that has some, such as {out[0].path}')
+    return [file for file in lone if listed.get(file.path) in splits]
 
 
 def _split_of_list(file: Path) -> str | None:
@@ -78,7 +77,7 @@ def _split_of_list(file: Path) -> str | None:
 class _Lists:
     """The files of a folder that may be lists of its images."""
 
-    def __init__(self, root: Path, pairs: 'list[Pair]') -> None:
+    def __init__(self, root: Path, pairs: list[Pair]) -> None:
         context = any(pair.mask.parent.name == 'SegmentationClassContext' for pair in pairs)
         # Of VOC's tasks.
         others = {'Main', 'Layout', 'Action',

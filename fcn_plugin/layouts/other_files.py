@@ -62,7 +62,7 @@ def not_read(root: Path) -> str:
             'draw these as PNG, or export them as COCO')
 
 
-def refuse_panoptic(masks: 'list[File]') -> None:
+def refuse_panoptic(masks: list[File]) -> None:
     """Raises ValueError where all masks number the segments of each image, as COCO's
     panoptic ones do, which would be trained as classes."""
     panoptic = [file for file in masks if 'panoptic' in words(file.path.parent.name)
@@ -92,7 +92,7 @@ def split_predictions(files: Sequence[Path], wanted: Callable[[Path], bool]
             [file for file in maps if file not in kept])
 
 
-def _folders(files: 'list[File]') -> 'dict[File, tuple[str, ...]]':
+def _folders(files: list[File]) -> dict[File, tuple[str, ...]]:
     """Of each file the folders that not all have, the deepest first, without mere splits."""
     shared = set.intersection(*(set(file.path.parts[:-1]) for file in files)) if files else ()
     return {file: tuple(part for part in reversed(file.path.parts[:-1])
@@ -104,7 +104,7 @@ def _words(names: Iterable[str]) -> set[str]:
     return {word for name in names for word in words(name)}
 
 
-def without_other_masks(files: 'list[File]', notes: list[str]) -> 'list[File]':
+def without_other_masks(files: list[File], notes: list[str]) -> list[File]:
     """Leaves out instances, coloured copies, edges and fields of view, where there are masks
     of classes too."""
     trained = {file.path.stem.removesuffix('labelTrainIds').rstrip('_') for file in files
@@ -137,7 +137,7 @@ def without_other_masks(files: 'list[File]', notes: list[str]) -> 'list[File]':
                  'instances, edges, fields of view or coloured copies of masks')
 
 
-def without_other_images(files: 'list[File]', notes: list[str]) -> 'list[File]':
+def without_other_images(files: list[File], notes: list[str]) -> list[File]:
     """Leaves out depth, infrared and the like, and instances, where there are other images."""
     kept = [file for file, names in _folders(files).items() if not (
         _words(names) & NOT_SEEN or _words([file.stem.rpartition('_')[2]]) & REGIONS)]
@@ -145,14 +145,14 @@ def without_other_images(files: 'list[File]', notes: list[str]) -> 'list[File]':
                  'to be trained on')
 
 
-def called_images(files: 'list[File]') -> 'list[File]':
+def called_images(files: list[File]) -> list[File]:
     """The images in folders that are called so, unless all are in one."""
     return [file for file, names in _folders(files).items()
             if any(role_of(name) == 'image' for name in names)]
 
 
-def _kept(files: 'list[File]', kept: 'list[File]', notes: list[str],
-          why: str) -> 'list[File]':
+def _kept(files: list[File], kept: list[File], notes: list[str],
+          why: str) -> list[File]:
     if not kept or len(kept) == len(files):
         return files
     out = _folders(files)
@@ -162,8 +162,8 @@ def _kept(files: 'list[File]', kept: 'list[File]', notes: list[str],
     return kept
 
 
-def without_need(lone: 'list[File]', pictures: 'list[File]', pairs: 'Sequence[Pair]',
-                 masks: 'Sequence[File]', notes: list[str]) -> 'list[File]':
+def without_need(lone: list[File], pictures: list[File], pairs: Sequence[Pair],
+                 masks: Sequence[File], notes: list[str]) -> list[File]:
     """Images that lack a mask, less those of a validation or test split without any, and those
     beside folders of images that have all masks.
 
@@ -176,13 +176,12 @@ def without_need(lone: 'list[File]', pictures: 'list[File]', pairs: 'Sequence[Pa
     """
     labelled = {None, 'train', *(pair.split for pair in pairs), *(f.split for f in masks)}
     unlabelled = [f for f in lone if pairs and f.split not in labelled]
-    called = set(called_images(pictures))
-    known = {file.path for file in called}
-    others = [f for f in lone if not masks and f not in (called | set(unlabelled)) and pairs
-              and all(pair.image in known for pair in pairs)]
+    called = {file.path for file in called_images(pictures)}
+    in_called = pairs and not masks and called.issuperset(pair.image for pair in pairs)
+    others = [f for f in lone if in_called and f.path not in called and f.split in labelled]
     for gone, why in ((unlabelled, 'there are no masks of their split'),
                       (others, 'all masks have theirs in folders called images, rgb or so')):
         if gone:
             notes.append(f'{len(gone)} images are left alone: {why}, such as {gone[0].path}')
-        lone = [f for f in lone if f not in gone]
-    return lone
+    out = {*unlabelled, *others}
+    return [f for f in lone if f not in out]

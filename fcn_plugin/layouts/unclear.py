@@ -7,7 +7,7 @@ from .pairs import File, Pair
 from .roles import strip_role
 
 
-def several_fit(files: 'list[File]', others: 'list[File]') -> list[list[Path]]:
+def several_fit(files: list[File], others: list[File]) -> list[list[Path]]:
     """Each file with those of the others that have its name, or its name and a word more
     (a_1st.png and a_2nd.png of a.jpg), where these are several."""
     of_stem = defaultdict(list)
@@ -17,7 +17,7 @@ def several_fit(files: 'list[File]', others: 'list[File]') -> list[list[Path]]:
     return [[f.path, *of_stem[f.stem]] for f in files if len(of_stem[f.stem]) > 1]
 
 
-def of_classes(matched: 'list[tuple[File, File]]', masks: 'list[File]') -> list[list[Path]]:
+def of_classes(matched: list[tuple[File, File]], masks: list[File]) -> list[list[Path]]:
     """Takes out pairs whose mask has others of its name in several folders, as of classes:
     masks/a.png beside labels/water/a.png and labels/road/a.png."""
     others = defaultdict(list)
@@ -35,7 +35,7 @@ def of_classes(matched: 'list[tuple[File, File]]', masks: 'list[File]') -> list[
     return found
 
 
-def parts(pairs: 'list[Pair]', lone: 'list[File]') -> list[list[Path]]:
+def parts(pairs: list[Pair], lone: list[File]) -> list[list[Path]]:
     """Takes out pairs whose mask is one of several: a_mask.png beside a_mask_1.png."""
     of_mask = {pair.mask.with_suffix(''): pair for pair in pairs
                if strip_role(pair.mask.stem)[1] == 'mask'}
