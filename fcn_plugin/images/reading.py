@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..utils.errors import InputError
-from ..utils.names import every_file, written_by_predict
+from ..utils.names import written_by_predict
 from ..utils.paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES, WEIGHT_SUFFIXES, PathLike
 from .channels import as_numbers
 from .multichannel import TIFF_MAGIC, check_channels, read_channels
@@ -63,8 +63,9 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
         where = (f"no image in the folder '{pattern}'" if path.is_dir() else
                  f"no image matches '{pattern}'" if glob.has_magic(str(pattern)) else
                  f"no such file or folder: '{pattern}'")
-        inner = sum(p.suffix.lower() in suffixes for p in every_file(path))
-        way_out = (f"its folders hold {inner}: name one of these, or '{path}/**' for all"
+        inner = next((p for deep in ('*/*', '*/*/*') for p in path.glob(deep)
+                      if p.suffix.lower() in suffixes), None) if path.is_dir() else None
+        way_out = (f"its folders have some, such as {inner}: name '{path}/**' for all"
                    if inner else f'images end in {" ".join(IMAGE_SUFFIXES)}')
         raise FileNotFoundError(f'{where} ({way_out})')
     return images
