@@ -52,7 +52,7 @@ def test_images_in_the_folders_of_a_folder_are_told(tmp_path):
     (tmp_path / 'a').mkdir()
     for name in ('a/1.jpg', 'a/2.png', 'a/notes.txt'):
         (tmp_path / name).touch()
-    with pytest.raises(FileNotFoundError, match=r'no image in .*[12]\.(jpg|png): name') as told:
+    with pytest.raises(FileNotFoundError, match=r'such as .*[12]\.(jpg|png): name') as told:
         list_images(tmp_path)
     pattern = re.search("name '(.+)' for all", str(told.value))[1]
     assert [path.name for path in list_images(pattern)] == ['1.jpg', '2.png']
