@@ -159,10 +159,9 @@ def _advice(config: Config, checkpoint: Path, file: Path) -> list[str]:
     init_default_scope(config.get('default_scope', 'mmseg'))
     settings = dict(config.test_dataloader.dataset, test_mode=True)
     dataset = DATASETS.build(settings)
-    indices = range(len(dataset))
-    results = predict_dataset(model, dataset, track(indices, 'judging classes',
-                                                    transient=True))
-    matrix = evaluate(results, indices, len(facts.classes)).matrix
+    results = predict_dataset(model, dataset, track(
+        range(len(dataset)), 'judging classes', transient=True))
+    matrix = evaluate(results, len(facts.classes)).matrix
     strides = network(config)['decode_head'].get('in_strides', (32, ))
     kind = 'test' if Path(settings.get('ann_file', '')).stem == 'test' else 'validation'
     return advise(facts, matrix, Settings(

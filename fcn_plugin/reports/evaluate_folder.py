@@ -99,7 +99,7 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
     for name, change in changes.items():
         found[name] = evaluate(
             _predict(segment, pairs, change, coding, batch_size, name, task, meta),
-            range(len(pairs)), len(meta['classes']))
+            len(meta['classes']))
     text = _tables(found, meta['classes'])
     print(text)
     if out_dir is not None:

@@ -1,5 +1,5 @@
 """Judging predictions whose truth is known, image by image."""
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +19,11 @@ class Evaluation:
 
     Attributes:
         matrix (Tensor): Confusions of all images, (C, C) int64.
-        indices (list[int]): Which images of the data set were judged.
         iou (np.ndarray): Of each image and class, (N, C); NaN where neither truth nor
             prediction has the class.
         in_truth (np.ndarray): Whether the image's truth has the class, (N, C) bool.
     """
     matrix: torch.Tensor
-    indices: list[int]
     iou: np.ndarray
     in_truth: np.ndarray
 
@@ -38,13 +36,11 @@ class Evaluation:
         return means
 
 
-def evaluate(results: Iterable[Result], indices: Sequence[int],
-             num_classes: int) -> Evaluation:
+def evaluate(results: Iterable[Result], num_classes: int) -> Evaluation:
     """Judges predictions that have a truth.
 
     Args:
         results (Iterable[Result]): See :func:`predict_dataset`.
-        indices (Sequence[int]): Which images of the data set they are.
         num_classes (int): Number of classes C.
 
     Returns:
@@ -65,7 +61,7 @@ def evaluate(results: Iterable[Result], indices: Sequence[int],
         total += matrix
         ious.append(segmentation_metrics(matrix)['IoU'].numpy())
         truths.append(matrix.sum(1).numpy() > 0)
-    return Evaluation(total, list(indices), np.array(ious), np.array(truths))
+    return Evaluation(total, np.array(ious), np.array(truths))
 
 
 def choose_images(found: Evaluation, count: int) -> list[int]:

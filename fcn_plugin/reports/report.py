@@ -245,8 +245,7 @@ def _judge(run: Run, images: int, max_images: int | None, opacity: float,
     indices = spread(len(dataset), max_images or len(dataset))
     meta = model.dataset_meta
     classes = meta['classes']
-    found = evaluate(predict_dataset(model, dataset, track(indices, 'judging')), indices,
-                     len(classes))
+    found = evaluate(predict_dataset(model, dataset, track(indices, 'judging')), len(classes))
     chosen = choose_images(found, images)
     shown = predict_dataset(model, dataset,
                             track([indices[i] for i in chosen], 'drawing'))

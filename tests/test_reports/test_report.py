@@ -232,15 +232,15 @@ def result(labels, truth):
 
 def test_evaluate():
     results = [result([[0, 1]], [[0, 0]]), result([[2, 2]], [[2, 255]])]
-    found = evaluate(results, [4, 9], 3)
+    found = evaluate(results, 3)
     assert found.matrix.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
     assert np.allclose(found.iou[0], [0.5, 0, np.nan], equal_nan=True)
     assert found.in_truth.tolist() == [[True, False, False], [False, False, True]]
     assert np.allclose(found.image_iou, [0.25, 1])
     ignoring = replace(result([[0, 2]], [[0, 1]]), ignore_index=1)
-    assert evaluate([ignoring], [0], 3).matrix.sum() == 1
+    assert evaluate([ignoring], 3).matrix.sum() == 1
     with pytest.raises(ValueError, match='no truth'):
-        evaluate([Result(None, np.zeros((1, 1), np.uint8), (), ())], [0], 2)
+        evaluate([Result(None, np.zeros((1, 1), np.uint8), (), ())], 2)
 
 
 def test_choose_images():
@@ -248,7 +248,7 @@ def test_choose_images():
     iou = np.full((20, 2), np.nan)
     iou[:, 0] = np.linspace(0, 1, 20)[::-1]
     iou[4, 1], iou[5, 1] = 0.1, 0.9
-    found = Evaluation(torch.zeros(2, 2), list(range(20)), iou, np.isfinite(iou))
+    found = Evaluation(torch.zeros(2, 2), iou, np.isfinite(iou))
     chosen = choose_images(found, 30)
     assert chosen[:3] == [19, 18, 17] and chosen[6:9] == [0, 1, 2]
     assert set(chosen[3:6]) == {4, 10, 11} and {4, 5} < set(chosen)
@@ -267,7 +267,7 @@ def test_of_each_class_images_that_have_it_are_chosen():
     iou[[7, 6, 5, 4, 13], 1] = 0.1, 0.2, 0.6, 0.7, 0.
     in_truth = np.isfinite(iou)
     in_truth[13, 1] = False  # where it is predicted and is not
-    found = Evaluation(torch.zeros(2, 2), list(range(20)), iou, in_truth)
+    found = Evaluation(torch.zeros(2, 2), iou, in_truth)
     means = found.image_iou.argsort()
     all_classes = [*means[:3], *means[8:11], *means[:-4:-1]]
     expected = [0, 7, 19, 4, 10, 5]  # worst, best, median of both
@@ -282,7 +282,7 @@ def test_a_card_is_of_its_image():
     results = [replace(result(labels, truth), image=image, ignore_index=3),
                replace(result(truth, truth), image=image, ignore_index=3)]
     meta = dict(classes='abcde', palette=vis.default_palette(5), background=0)
-    found = evaluate(results, [0, 1], 5)
+    found = evaluate(results, 5)
     cards = [_card(one, place, found, meta, 0.9) for place, one in enumerate(results)]
     assert [json.loads(card['ious']) for card in cards] == [
         {'0': 50.0, '1': 75.0, '2': 0.0}, {'0': 100.0, '1': 100.0, '2': 100.0}]
