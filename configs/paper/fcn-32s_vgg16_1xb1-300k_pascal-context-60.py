@@ -1,4 +1,5 @@
-# FCN-32s on PASCAL-Context. It starts from the same weights as on VOC:
+# FCN-32s on PASCAL-Context, with the background as the first of 60 classes, which the released
+# nets score. It starts from the same weights as on VOC:
 #   python tools/model_converters/caffe2fcn.py VGG_ILSVRC_16_layers.caffemodel \
 #       data/vgg16_ilsvrc_caffe.pth
 _base_ = [
