@@ -1,5 +1,5 @@
-# FCN-32s on the 59 classes of PASCAL-Context, as the paper judges it; the released nets score the
-# background, too: ...-context-60.py. It starts from the same weights as on VOC:
+# FCN-32s on the 59 classes of PASCAL-Context, as the paper judges it; the released nets score
+# the background, too: ...-context-60.py. It starts from the same weights as on VOC:
 #   python tools/model_converters/caffe2fcn.py VGG_ILSVRC_16_layers.caffemodel \
 #       data/vgg16_ilsvrc_caffe.pth
 _base_ = [
