@@ -56,11 +56,11 @@ def without_unlisted(root: Path, lone: list[File], pairs: list[Pair],
         pairs (list[Pair]): With their splits.
         notes (list[str]): Takes what was left out.
     """
-    if not lone or not pairs:
+    if not lone or not pairs or not all(pair.split for pair in pairs):
         return lone
     every = [*pairs, *(pairs[0]._replace(image=file.path) for file in lone)]
     listed, _, _ = _Lists(root, every).read(_split_of_list, False)
-    if any(not pair.split or listed.get(pair.image) != pair.split for pair in pairs):
+    if any(listed.get(pair.image) != pair.split for pair in pairs):
         return lone
     splits = {pair.split for pair in pairs}
     out = [file for file in lone if listed.get(file.path) not in splits]

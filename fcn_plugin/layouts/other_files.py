@@ -92,7 +92,7 @@ def split_predictions(files: Sequence[Path], wanted: Callable[[Path], bool]
             [file for file in maps if file not in kept])
 
 
-def _folders(files: list[File]) -> dict[File, tuple[str, ...]]:
+def _folders(files: Sequence[File]) -> dict[File, tuple[str, ...]]:
     """Of each file the folders that not all have, the deepest first, without mere splits."""
     shared = set.intersection(*(set(file.path.parts[:-1]) for file in files)) if files else ()
     return {file: tuple(part for part in reversed(file.path.parts[:-1])
@@ -145,7 +145,7 @@ def without_other_images(files: list[File], notes: list[str]) -> list[File]:
                  'to be trained on')
 
 
-def called_images(files: list[File]) -> list[File]:
+def called_images(files: Sequence[File]) -> list[File]:
     """The images in folders that are called so, unless all are in one."""
     return [file for file, names in _folders(files).items()
             if any(role_of(name) == 'image' for name in names)]
@@ -162,14 +162,14 @@ def _kept(files: list[File], kept: list[File], notes: list[str],
     return kept
 
 
-def without_need(lone: list[File], pictures: list[File], pairs: Sequence[Pair],
+def without_need(lone: list[File], pictures: Sequence[File], pairs: Sequence[Pair],
                  masks: Sequence[File], notes: list[str]) -> list[File]:
     """Images that lack a mask, less those of a validation or test split without any, and those
     beside folders of images that have all masks.
 
     Args:
         lone (list[File]): Images without a mask.
-        pictures (list[File]): All images.
+        pictures (Sequence[File]): All images.
         pairs (Sequence[Pair]): Those that were found.
         masks (Sequence[File]): Masks without an image.
         notes (list[str]): Takes what was left out.

@@ -90,6 +90,7 @@ def without_ends(names: list[str]) -> list[str]:
 
 
 def without_affix(affix: tuple[str, str], stem: str) -> str:
+    """A stem without the prefix and suffix that :func:`common_affix` has found."""
     start, end = affix
     around = stem.startswith(start) and stem.endswith(end) and len(stem) > len(start + end)
     return stem[len(start):len(stem) - len(end)] if around else stem
@@ -100,8 +101,7 @@ def _cuts_a_number(start: str, name: str, end: str) -> bool:
                for before, after in ((start[-1:], name[:1]), (name[-1:], end[:1])))
 
 
-def common_affix(images: Iterable[str],
-                  masks: Sequence[str]) -> tuple[str, str] | None:
+def common_affix(images: Iterable[str], masks: Sequence[str]) -> tuple[str, str] | None:
     """The prefix and suffix that most masks, or those of most images, have around an image's
     name, if one pair of them serves all. A number is in no longer one: 1 is not in 10."""
     names = sorted(set(images), key=lambda name: (-len(name), name))

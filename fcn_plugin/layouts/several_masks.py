@@ -177,7 +177,7 @@ def _several(root: Path, pictures: Sequence[File], labels: Sequence[File],
     pairs = splits_of_lists(root, pairs, notes)
     left = [f for f in pictures if f.path not in of_image]
     left = without_unlisted(root, left, pairs, notes)
-    left = without_need(left, list(pictures), pairs, lone, notes)
+    left = without_need(left, pictures, pairs, lone, notes)
     return SeveralMasks(
         Pairing(pairs, [f.path for f in left], [f.path for f in lone], notes, []),
         dict(of_image), sorted({name for *_, name in matched}))

@@ -75,8 +75,8 @@ def siftflow_to_folders(root: str | Path, test_list: str | Path,
     root, out_dir = Path(root), Path(out_dir)
     if out_dir.exists():
         raise FileExistsError(f'{out_dir} exists: name another folder')
-    test = {Path(parts_of(name)[-1]).stem for line in read_list(Path(test_list))
-            for name in line.split() if parts_of(name)}
+    test = {Path(parts[-1]).stem for line in read_list(Path(test_list))
+            for parts in map(parts_of, line.split()) if parts}
     images = sorted((root / 'Images' / SCENES).glob('*.jpg'))
     if not images:
         raise FileNotFoundError(f'{root}/Images/{SCENES} holds no .jpg: name the folder '

@@ -158,8 +158,9 @@ def _drawing(root: Path, folder: Path, images: str | None, classes: Sequence[str
     if None not in scores and root.is_dir():  # or there are no regions
         with suppress(InputError):
             if find_pairs(root, images).pairs:
-                what = f'{len(scores)} regions are left alone beside masks: all have scores, '
-                notes += [f'{what}so that a network has proposed them'] if scores else []
+                if scores:
+                    notes.append(f'{len(scores)} regions are left alone beside masks: all '
+                                 'have scores, so that a network has proposed them')
                 return None
     drawing = draw_annotations(root.parent if root.is_file() else root, found, folder, images,
                                classes, ignore, outside)
@@ -354,8 +355,10 @@ def _split(found: list[Inspected], encoding: Encoding, val_share: float, seed: i
     for group in doubles([item for items in splits.values() for item in items]):
         where = {name_of[item.pair.image] for item in group}
         names = ' = '.join(str(item.pair.image) for item in group[:3])
-        twice += [names] if len(where) == 1 else []
-        apart += [f'{names} ({" and ".join(sorted(where))})'] if len(where) > 1 else []
+        if len(where) > 1:
+            apart.append(f'{names} ({" and ".join(sorted(where))})')
+        else:
+            twice.append(names)
     notes += _some(twice, 'images are there more than once')
     faults += _some(apart, 'images are in two splits, which makes results too good')
     return splits

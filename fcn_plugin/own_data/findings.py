@@ -34,8 +34,7 @@ def report(checked: Checked, written: bool = False) -> str:
         f'{checked.root}: {len(usable)} pairs to use, '
         + ', '.join(f'{len(items)} {name}' for name, items in splits.items()),
         f'images  {shown}', 'masks   ' + (
-            checked.source or ', '.join(f'{m} ({n})' for m, n in modes))
-    ]
+            checked.source or ', '.join(f'{m} ({n})' for m, n in modes))]
     table = PrettyTable(['class', 'name', 'colour' if encoding.colours else 'value',
                          *(f'% of {name}' for name in splits),
                          *(f'images of {name}' for name in splits), 'weight'])
@@ -51,12 +50,10 @@ def report(checked: Checked, written: bool = False) -> str:
     lines.append(str(table))
     lines += [f'note    {note}' for note in checked.notes]
     lines += [f'FAULT   {fault}' for fault in checked.faults]
-    if written:
-        return '\n'.join(lines)
-    if checked.source:
+    if checked.source and not written:
         lines.append('note    with --out DIR the masks are written there, and nothing beside '
                      'the images')
-    elif checked.convert:
+    elif checked.convert and not written:
         lines.append('note    the masks cannot be read as labels as they are; with --out DIR '
                      'converted copies are written there')
     return '\n'.join(lines)

@@ -29,6 +29,7 @@ def streams_of(named: Mapping[str, Layer]) -> list[list[Layer]]:
             for name in named}
     if not any(ends.values()):
         return []
+    # Without what they read, which is compared for both streams at once.
     return [[replace(layer, name=name.removesuffix(stream), bottoms=())
              for name, layer in named.items()
              if ends[name] in (stream, None)] for stream in STREAMS]

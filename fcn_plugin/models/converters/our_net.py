@@ -1,6 +1,5 @@
 """Names and shapes of our FCNs on VGG16 and AlexNet, by layers of Caffe."""
 import warnings
-from itertools import zip_longest
 
 import torch
 from mmengine.model import BaseModule
@@ -8,7 +7,6 @@ from mmengine.model import BaseModule
 from ..backbones import FullyConvAlexNet, FullyConvVGG
 from ..decode_heads import FCNSkipHead
 from ..feature_maps import describe_backbone
-from ..geometry import Grid
 
 # Layers of the released nets: strides of the maps that are scored, names of the score
 # layers by stride, and for each upsampling layer ours, its factor and its kernel's size.
@@ -70,15 +68,16 @@ def crop_offsets(stage: str) -> tuple[int, ...]:
     Args:
         stage (str): '32s', '16s', '8s' or 'alexnet'.
     """
-    strides = STRIDES[stage]
-    grids = (build_alexnet() if stage == 'alexnet' else build_backbone(
-        alignment='caffe', out_indices=(2, 3, 5)[-len(strides):])).grids
-    *skips, grid = grids
-    offsets = []
-    for (_, factor, size), skip in zip_longest(UPSAMPLING[stage].values(), reversed(skips)):
-        grid = grid.deconvolve(size, factor)
-        offsets.append(grid.offset_of(Grid()) if skip is None else skip.offset_of(grid))
-    return tuple(offsets)
+    count = len(STRIDES[stage])
+    backbone = build_alexnet() if stage == 'alexnet' else build_backbone(
+        alignment='caffe', out_indices=(2, 3, 5)[-count:])
+    *_, (_, _, size) = UPSAMPLING[stage].values()
+    with torch.device('meta'):  # offsets do not depend on channels and classes
+        head = FCNSkipHead([1] * count, list(range(count)), STRIDES[stage], 21,
+                           alignment='caffe', final_upsampler=dict(
+                               type='BilinearDeconv', kernel_size=size))
+    head.align(backbone.grids)
+    return *reversed(head.skip_offsets), head.image_offset
 
 
 def layer_names(stage: str) -> dict[str, str]:
