@@ -48,8 +48,8 @@ def depth_to_hha(depth: np.ndarray, camera: Camera,
 
     Returns:
         np.ndarray: (H, W, 3) uint8: 31000 by the depth in centimetres; the height in
-        centimetres; 38 and the angle in degrees, 90 where there is no normal. Beyond
-        0 to 255 they are cut off.
+        centimetres; 38 and the angle in degrees, 180 where there is no normal, as in the
+        published images. Beyond 0 to 255 they are cut off.
 
     Raises:
         ValueError: If a depth is not above 0.
@@ -66,7 +66,8 @@ def depth_to_hha(depth: np.ndarray, camera: Camera,
     known = np.ones(z.shape, bool) if missing is None else ~missing
     fine, coarse = (normals(z, rays, known, radius) for radius in RADII)
     down = gravity(coarse)
-    angle = np.degrees(np.arccos(np.clip(fine @ down, -1, 1)))
+    cosine = np.where(fine.any(-1), fine @ down, -1)
+    angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
     above = -z * (rays @ down)
     lowest = above.min()
     channels = (DISPARITY / z, above - (lowest if lowest <= -LOWEST else -GROUND),

@@ -133,6 +133,15 @@ def test_missing_depth_takes_no_part():
     assert np.abs(holes - whole)[~missing].max() <= 1
 
 
+def test_what_has_no_normal_has_the_angle_of_the_published_code():
+    """MATLAB's min(1, max(-1, NaN)) is -1, so that it counts as a ceiling."""
+    z, missing = scene(10)[0], np.zeros(SIZE, bool)
+    missing[40:60, 50:70] = True
+    angles = depth_to_hha(z, CAMERA, missing)[..., 2]
+    assert (angles[43:57, 53:67] == 38 + 180).all()
+    assert (angles[:30] != 38 + 180).all()
+
+
 def test_normals_are_exact_on_planes_and_gravity_is_of_length_one():
     z, seen, _ = scene(17)
     found = normals(100 * z, rays(), np.ones(SIZE, bool), 3)
