@@ -63,10 +63,10 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
         where = (f"no image in the folder '{pattern}'" if path.is_dir() else
                  f"no image matches '{pattern}'" if glob.has_magic(str(pattern)) else
                  f"no such file or folder: '{pattern}'")
-        inner = next((p for deep in ('*/*', '*/*/*') for p in path.glob(deep)
+        inner = next((p.parent for deep in ('*/*', '*/*/*') for p in sorted(path.glob(deep))
                       if p.suffix.lower() in suffixes), None) if path.is_dir() else None
-        way_out = (f"its folders have some, such as {inner}: name '{path}/**' for all"
-                   if inner else f'images end in {" ".join(IMAGE_SUFFIXES)}')
+        way_out = (f"its folders have some: name one, such as '{inner}', or '{path}/**' for "
+                   'all' if inner else f'images end in {" ".join(IMAGE_SUFFIXES)}')
         raise FileNotFoundError(f'{where} ({way_out})')
     return images
 

@@ -55,7 +55,7 @@ def test_images_in_the_folders_of_a_folder_are_told(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'such as .*[12]\.(jpg|png): name') as told:
         list_images(tmp_path)
     pattern = re.search("name '(.+)' for all", str(told.value))[1]
-    assert [path.name for path in list_images(pattern)] == ['1.jpg', '2.png']
+    assert [path.name for path in list_images(pattern)] == ['1.jpg', '2.png', '3.png']
 
 
 def test_pages_behind_the_first_are_told(tmp_path, recwarn):
