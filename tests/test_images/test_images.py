@@ -49,12 +49,14 @@ def test_list_images(photos, monkeypatch):
 
 
 def test_images_in_the_folders_of_a_folder_are_told(tmp_path):
+    (tmp_path / 'b').mkdir()
     (tmp_path / 'a').mkdir()
-    for name in ('a/1.jpg', 'a/2.png', 'a/notes.txt'):
+    for name in ('b/3.png', 'a/1.jpg', 'a/2.png', 'a/notes.txt'):
         (tmp_path / name).touch()
-    with pytest.raises(FileNotFoundError, match=r'such as .*[12]\.(jpg|png): name') as told:
+    with pytest.raises(FileNotFoundError, match='no image in the folder') as told:
         list_images(tmp_path)
-    pattern = re.search("name '(.+)' for all", str(told.value))[1]
+    folder, pattern = re.search("such as '(.+)', or '(.+)' for all", str(told.value)).groups()
+    assert folder == str(tmp_path / 'a')  # 'images' comes before 'masks'
     assert [path.name for path in list_images(pattern)] == ['1.jpg', '2.png', '3.png']
 
 
