@@ -99,7 +99,6 @@ def _add(found: Gathered, shape: ElementTree.Element, names: Sequence[str]) -> N
         corners = box(left, top, right, bottom)
         outlines = (turned(corners, ((left + right) / 2, (top + bottom) / 2),
                            float(shape.get('rotation', 0))), )
-        found.filled += 1
     elif shape.tag == 'ellipse':
         x, y, rx, ry = numbers('cx', 'cy', 'rx', 'ry')
         outlines = (ellipse(x, y, rx, ry, float(shape.get('rotation', 0))), )

@@ -145,7 +145,6 @@ def _add(found: Gathered, result: dict, results: Sequence[dict]) -> None:
         x, y = value['x'] * scale[0], value['y'] * scale[1]
         corners = box(x, y, x + value['width'] * scale[0], y + value['height'] * scale[1])
         outlines = (turned(corners, (x, y), value.get('rotation', 0)), )
-        found.filled += 1
     elif shape == 'ellipse':
         outlines = (ellipse(value['x'] * scale[0], value['y'] * scale[1],
                             value['radiusX'] * scale[0], value['radiusY'] * scale[1],

@@ -79,7 +79,6 @@ def _add(found: Gathered, shape: dict) -> None:
         bitmap = Bitmap(png_mask(decoded(shape['mask'])), left, top)
     elif kind == 'rectangle' and len(points) == 2:
         outlines = (box(*points[0], *points[1]), )
-        found.filled += 1
     elif kind == 'circle':
         (x, y), edge = points
         radius = float(np.hypot(edge[0] - x, edge[1] - y))

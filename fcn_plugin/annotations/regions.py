@@ -87,7 +87,7 @@ class Export(NamedTuple):
         classes (list[str]): All that there may be; empty where the format has no list.
         colours (dict[str, tuple]): RGB of classes, where the export has them.
         skipped (Counter): How many shapes of each kind have no area.
-        filled (int): How many regions are boxes.
+        filled (int): How many regions are boxes, as such or by their corners.
     """
     images: list[Annotated]
     classes: list[str] = []
@@ -109,7 +109,6 @@ class Gathered:
         self.source, self.name, self.size = source, name, size
         self.regions: list[Region] = []
         self.skipped: Counter = Counter()
-        self.filled = 0
         self.fault: str | None = None
 
     def annotated(self, **more: Any) -> Annotated:
@@ -129,8 +128,17 @@ def export_of(gathered: Sequence[Gathered], images: list[Annotated],
               colours: dict[str, tuple[int, int, int]] | None = None) -> Export:
     """An export of images, with the sums of what was collected for each."""
     skipped = sum((each.skipped for each in gathered), Counter())
-    return Export(images, list(dict.fromkeys(classes)), colours or {}, skipped,
-                  sum(each.filled for each in gathered))
+    filled = sum(_is_box(region) for each in gathered for region in each.regions)
+    return Export(images, list(dict.fromkeys(classes)), colours or {}, skipped, filled)
+
+
+def _is_box(region: Region) -> bool:
+    """Whether it is a rectangle, turned or not, by its corners: formats that have polygons
+    alone hold boxes as these. In shares of the sides a turned one is a parallelogram."""
+    if len(region.outlines) != 1 or len(region.outlines[0]) != 4 or region.holes:
+        return False
+    a, b, c, d = region.outlines[0]
+    return bool((abs(a + c - b - d) <= 0.005 * max(abs(a - c).max(), abs(b - d).max())).all())
 
 
 def score_of(value: Any) -> float | None:

@@ -78,7 +78,6 @@ def _add(found: Gathered, each: dict) -> None:
     elif kind == 'rectangle':
         (left, top), (right, bottom) = each['points']['exterior']
         found.regions.append(Region(name, (box(left, top, right, bottom), )))
-        found.filled += 1
     else:
         raise InputError(f'geometryType {kind!r} is not known; expected polygon, bitmap or '
                          'rectangle')

@@ -11,7 +11,7 @@ from label_studio_brush import brushed
 from matplotlib.path import Path as Outline
 from PIL import Image, ImageDraw
 
-from fcn_plugin.annotations import coco, cvat, label_studio, labelme, supervisely
+from fcn_plugin.annotations import coco, cvat, label_studio, labelme, supervisely, yolo
 from fcn_plugin.annotations.drawing import draw, inside, pixels_of
 from fcn_plugin.annotations.files import decoded, png_mask, read_json, read_xml
 from fcn_plugin.annotations.regions import (
@@ -89,6 +89,27 @@ def test_boxes_are_counted():
                 geometryType='rectangle', classTitle='a', points=dict(exterior=corners))]),
                 Path('ann/x.png.json'))):
         assert export.images[0].fault is None and export.filled == 1
+
+
+def test_polygons_that_are_boxes_are_counted(tmp_path):
+    """As of YOLO's turned boxes, whose texts look like those of outlines, and as of boxes that
+    were converted to polygons."""
+    size, box = (40, 200), np.array([(-9, -5), (9, -5), (9, 5), (-9, 5)])
+    ramp = np.array([(20, 9), (60, 9), (61, 20), (20, 20)])
+    places = [turned(box, (0, 0), 30) + (50, 20), box + (80, 30), ramp]
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'data.yaml').write_text('names: [a]')
+    (tmp_path / 'labels/x.txt').write_text(''.join(
+        '0 ' + ' '.join(f'{v:.6f}' for v in (points / size[::-1]).ravel()) + '\n'
+        for points in [*places, ramp[:3]]))
+    content = dict(
+        images=[dict(id=1, file_name='x.png', height=size[0], width=size[1])],
+        categories=[dict(id=1, name='a')], annotations=[
+            dict(id=i, image_id=1, category_id=1, segmentation=[points.round(2).ravel().tolist()]
+                 ) for i, points in enumerate(places)])
+    for export in (yolo.read(['a'], tmp_path / 'data.yaml'),
+                   coco.read(content, tmp_path / 'a.json')):
+        assert export.images[0].fault is None and export.filled == 2
 
 
 # --- the half-pixel rule -------------------------------------------------------------

@@ -42,7 +42,7 @@ def test_what_is_noted(tmp_path):
     notes = '\n'.join(checked(tmp_path).notes)
     for note in ('regions cover 20.0 % of all pixels; the rest is ',  # 128 of 64 and 576
                  'shapes without an area are left out: linestrip (2), point (1)',
-                 '1 regions are boxes, and all in a box is taken for its class',
+                 '2 regions are boxes, and all in a box is taken for its class',
                  '1 regions have scores: a network has proposed them',
                  '2 masks, such as ', ', are not read beside regions: --masks DIR'):
         assert note in notes, note
