@@ -105,8 +105,9 @@ def test_polygons_that_are_boxes_are_counted(tmp_path):
     content = dict(
         images=[dict(id=1, file_name='x.png', height=size[0], width=size[1])],
         categories=[dict(id=1, name='a')], annotations=[
-            dict(id=i, image_id=1, category_id=1, segmentation=[points.round(2).ravel().tolist()]
-                 ) for i, points in enumerate(places)])
+            dict(id=i, image_id=1, category_id=1,
+                 segmentation=[points.round(2).ravel().tolist()])
+            for i, points in enumerate(places)])
     for export in (yolo.read(['a'], tmp_path / 'data.yaml'),
                    coco.read(content, tmp_path / 'a.json')):
         assert export.images[0].fault is None and export.filled == 2
