@@ -50,4 +50,4 @@ def _count_torch(prediction, truth, num_classes, ignore_index):
     size = num_classes + 1  # one more row and column, for what does not count
     counts = torch.bincount(row.masked_fill(ignored, num_classes) * size + column,
                             minlength=size * size)
-    return counts.view(size, size)[:num_classes, :num_classes].contiguous()
+    return counts.view(size, size)[:num_classes, :num_classes]

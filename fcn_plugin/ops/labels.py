@@ -144,7 +144,7 @@ def _label_numba(scores: Tensor, rows: Axis, columns: Axis) -> Tensor:
     def run(top: int, bottom: int) -> None:
         compiled().label_rows(values, *rows.arrays, *columns.arrays, top, bottom, out)
 
-    threads = min(torch.get_num_threads(), height,
+    threads = min(torch.get_num_threads(),
                   1 + height * width * len(scores) // _WORTH_A_THREAD)
     in_threads(run, height, threads)
     return labels

@@ -32,6 +32,7 @@ def test_dusk_haze_and_blur_are_as_strong_as_they_say():
     dusk = CONDITIONS['dusk'](np.full((90, 80, 3), 200, np.uint8)).reshape(-1, 3)
     assert np.allclose(dusk.mean(0), 200 * 2 ** (-3 / 2.2) * np.array([1.1, 1, 0.9]), atol=0.5)
     assert np.allclose(dusk.std(0), 5, atol=0.3)
+    assert CONDITIONS['dusk'](np.zeros((90, 80, 3), np.uint8)).max() < 50  # noise below 0 is 0
     assert CONDITIONS['haze'](RAMP)[[0, 1, 100, 255], 0, 0].tolist() == [100, 101, 155, 240]
     for height, sigma in ((240, 1), (480, 2)):  # that of a lens, whatever the pixels
         image = np.random.default_rng(0).integers(0, 256, (height, 120, 3), np.uint8)

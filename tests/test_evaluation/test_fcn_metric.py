@@ -383,15 +383,17 @@ def test_trimap_equals_loop():
 
 
 def test_trimap_leaves_out_the_label_that_is_ignored():
+    """And no other: 255 may be a class."""
     data, found = blobs(), []
-    for ignored in (255, 9):
-        metric = make(trimap_widths=[3], ignore_index=ignored)
+    for before, after, ignored in ((255, 255, 255), (255, 9, 9), (2, 255, 9)):
+        metric = make(trimap_widths=[3], ignore_index=ignored, classes=256)
         for one in data:
-            truth = one['gt_sem_seg']['data']
-            truth[truth == 255] = ignored
+            for kind in ('gt_sem_seg', 'pred_sem_seg'):
+                values = one[kind]['data']
+                values[values == before] = after
         metric.process({}, data)
         found.append(metric.evaluate(3))
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
 
 
 def test_trimap_of_truth_without_boundaries():

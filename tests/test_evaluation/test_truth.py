@@ -27,6 +27,13 @@ def test_masks_of_class_numbers_are_read_once(masks, tmp_path):
         assert coding.label_map is None and coding.ignore == (255, )
 
 
+def test_one_value_that_training_had_not_in_any_mask(masks):
+    files = masks([0, 128], [0, 7])
+    known = [(0, 0), (128, 1)]
+    assert find_coding(files[:1], known, TWO).label_map == dict(known)
+    assert find_coding(files, known, TWO).label_map is None
+
+
 @pytest.mark.parametrize('rows, classes, known, ignore, expected', [
     ([[0, 255, 0], [0, 0, 0]], TWO, None, None, [[0, 1, 0], [0, 0, 0]]),
     ([[0, 255, 0], [0, 0, 0]], TWO, [(0, 0), (1, 1)], None, [[0, 1, 0], [0, 0, 0]]),
@@ -36,6 +43,8 @@ def test_masks_of_class_numbers_are_read_once(masks, tmp_path):
     ([[0, 255, 0]], (*TWO, 'more'), None, None, [[0, UNJUDGED, 0]]),
     ([[0, 255, 0]], (*TWO, 'more'), [(0, 2), (128, 0), (255, 1)], [0],
      [[UNJUDGED, 1, UNJUDGED]]),  # of values, not of the classes that they stand for
+    ([[0, 255, 128]], (*TWO, 'more'), [(0, 2), (128, 0), (255, 1)], None, [[2, 1, 0]]),
+    ([[0, 0, 0]], TWO, None, None, [[0, 0, 0]]),
     ([[0, 255, 0]], TWO * 128, None, None, [[0, 255, 0]])])
 def test_black_and_white_masks_of_two_classes(masks, rows, classes, known, ignore, expected):
     """As programs for drawing save them, of a model that was trained on 0 and 1: the object
@@ -46,6 +55,12 @@ def test_black_and_white_masks_of_two_classes(masks, rows, classes, known, ignor
         assert read_truth(file, (1, 3), len(classes), coding).tolist() == [labels]
     assert ('black and white: 255 is object' in coding.note) == (
         classes == TWO and 1 in expected[0])
+
+
+def test_a_mask_that_lies_the_other_way_round(masks):
+    file, = masks([0, 1, 1])
+    with pytest.raises(ValueError, match='is 3x1, but its image is 1x3: masks must have'):
+        read_truth(file, (3, 1), len(TWO), find_coding([file], None, TWO))
 
 
 def test_the_number_behind_the_last_class_is_no_class(masks):

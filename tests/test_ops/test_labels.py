@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -94,8 +95,8 @@ def test_all_engines_agree_on_every_pixel(shape):
 
 def test_a_label_on_the_border_of_two_windows_is_of_the_second_alone():
     axis = sample_axis(4, 2, 8, 4)  # at 1, 3, 5 and 7
-    assert [axis.between(*each) for each in ((0, 3), (3, 7), (7, 8))] == [
-        slice(0, 1), slice(1, 3), slice(3, 4)]
+    assert [axis.between(*each) for each in ((0, 3), (3, 7), (7, 8), (4, 5))] == [
+        slice(0, 1), slice(1, 3), slice(3, 4), slice(0, 0)]
 
 
 def test_threads_share_the_rows(monkeypatch):
@@ -107,12 +108,46 @@ def test_threads_share_the_rows(monkeypatch):
     assert torch.equal(label_scores(scores, *axes), expected)
 
 
-def test_the_plain_path_in_blocks_of_one_row(monkeypatch):
+def test_all_threads_are_done_in_the_end():
+    done = []
+    labels.in_threads(lambda first, last: (time.sleep(first / 100), done.append(last)), 6, 3)
+    assert done == [2, 4, 6]
+
+
+def test_as_many_threads_as_torch_has_where_there_is_work_for_them(monkeypatch):
+    seen = []
+    monkeypatch.setattr(labels, 'in_threads', lambda run, *given: seen.append(given))
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 3)
+    axis = sample_axis(4, 128, 512, 512)
+    for classes, height in ((4, 512), (1, 512), (1, 128)):
+        labels._label_numba(torch.zeros(classes, 4, 4), axis[:height], axis)
+    assert seen == [(512, 3), (512, 2), (128, 1)]
+
+
+@pytest.mark.skipif(labels.compiled() is None, reason='numba does not run here')
+def test_scores_of_another_layout_are_not_compiled_for():
+    """Which takes seconds: channels last, or those of a task among others."""
+    axis, kernel = sample_axis(4, 8, 32, 32), labels.compiled().label_rows
+    wide = torch.randn(5, 4, 8)
+    expected = label_scores(wide[..., :4].contiguous(), axis, axis)
+    known = list(kernel.signatures)
+    last = wide.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    for scores in (wide[..., :4], last[..., :4]):
+        assert torch.equal(label_scores(scores, axis, axis), expected)
+    assert kernel.signatures == known
+
+
+@pytest.mark.parametrize('block, rows', [(1, 1), (300 * 21 * 3, 3)])
+def test_the_plain_path_in_blocks_of_rows(monkeypatch, block, rows):
     scores, axes, _ = case(SHAPES[1])
-    expected = label_scores(torch.from_numpy(scores), *axes, engine='torch')
-    monkeypatch.setattr(labels, '_BLOCK', 1)
+    expected, seen = label_scores(torch.from_numpy(scores), *axes, engine='torch'), []
+    monkeypatch.setattr(labels, '_BLOCK', block)
+    lerp = labels._lerp
+    monkeypatch.setattr(labels, '_lerp', lambda scores, axis, dim: (
+        seen.append(len(axis)), lerp(scores, axis, dim))[1])
     assert torch.equal(label_scores(torch.from_numpy(scores), *axes, engine='torch'),
                        expected)
+    assert seen == [300, *[rows] * (75 // rows)]
 
 
 @pytest.mark.parametrize('engine', engines())
@@ -183,14 +218,23 @@ def test_axes_are_shared_and_cannot_be_changed():
 
 
 @pytest.fixture(scope='module')
-def lines_without_numba():
+def lines_without_numba(forked_python):
     """What a process says that has no numba, and then one that can cache nothing."""
     code = """
 import sys
-sys.modules['numba'] = None
 import torch
+from fcn_plugin import ops
 from fcn_plugin.diagnosis import doctor
 from fcn_plugin.ops import count_pairs, label_scores, labels, sample_axis
+
+def forget():
+    labels._numba.cache_clear()
+    sys.modules.pop('fcn_plugin.ops.numba_kernels', None)
+    vars(ops).pop('numba_kernels', None)
+
+import numba.core.caching as caching
+numba, sys.modules['numba'] = sys.modules['numba'], None
+forget()
 assert labels.compiled() is None
 axis = sample_axis(2, 8, 16, 16)
 found = label_scores(torch.eye(2)[:, :, None].repeat(1, 1, 2), axis, axis)
@@ -199,14 +243,13 @@ assert count_pairs(torch.tensor([0, 1]), torch.tensor([1, 1]), 2, 255).tolist() 
                                                                                    [1, 1]]
 print('doctor:', *doctor.kernels())
 
-del sys.modules['numba']
-import numba.core.caching as caching
+sys.modules['numba'] = numba
 caching.CacheImpl._locator_classes = []
 caching.CodeLibraryCacheImpl._locator_classes = []
-labels._numba.cache_clear()
+forget()
 print('fix:', labels.numba_fault()[1])
 """
-    done = subprocess.run([sys.executable, '-c', code], check=True, text=True,
+    done = subprocess.run([forked_python, '-c', code], check=True, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.stdout.splitlines()
 
