@@ -1,5 +1,6 @@
 """Names of classes in the files that annotation programs leave beside masks."""
 import csv
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from ..utils.files import decoded_text
 
 _COLOUR = re.compile(r'(.+?)\s*:\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*(?::.*)?')
 _NUMBER = re.compile('[0-9]{1,9}')
+_HEX = re.compile('#[0-9a-fA-F]{6}')
 #: Lines that say the value: '7 road', '7: road' and '7. road', or 'road: 7' and 'road=7'.
 _NUMBERED = (re.compile(r'(?P<value>[0-9]{1,9})[\s:=;,.)]+(?P<name>[^\W\d].*)'),
              re.compile(r'(?P<name>[^\W\d].*?)\s*[:=;,\t]\s*(?P<value>[0-9]{1,9})'))
@@ -39,7 +41,10 @@ def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:
     ``classes.txt``, labelme's ``class_names.txt`` or ``codes.txt`` (a name a line, or a name
     and its value, as in ``7: road``, on each), ``labelmap.txt`` (CVAT:
     ``name:r,g,b:parts:actions``), ``_classes.csv`` (Roboflow: ``value, name``),
-    ``class_dict.csv`` (``name, r, g, b``) or CamVid's ``label_colors.txt`` (``r g b name``).
+    ``class_dict.csv`` (``name, r, g, b``), CamVid's ``label_colors.txt`` (``r g b name``),
+    RUGD's ``RUGD_annotation-colormap.txt`` (``value name r g b``), ADE20K's
+    ``objectInfo150.txt`` (tabs, columns Idx and Name), A2D2's ``class_list.json`` (names by
+    ``#rrggbb``) or Supervisely's ``obj_class_to_machine_color.json`` (``[r, g, b]`` by name).
     Empty lines and lines that begin with # are left out; labelme's ``__ignore__`` is no class.
 
     Args:
@@ -169,6 +174,47 @@ def _read_camvid(file: str, text: str) -> ClassNames | None:
                                          else ' '.join(row) for row in rows))
 
 
+def _read_rugd(file: str, text: str) -> ClassNames | None:
+    rows = [line.split(None, 1)[-1].rsplit(None, 3) for line in _lines(text)]
+    return _read_colours(file, '\n'.join(f'{row[0]}:{",".join(row[1:])}' for row in rows))
+
+
+def _read_ade(file: str, text: str) -> ClassNames | None:
+    rows = list(csv.DictReader(_lines(text), delimiter='\t'))
+    if not rows or not {'Idx', 'Name'} <= rows[0].keys():
+        return None
+    names = [(row['Idx'] or '', (row['Name'] or '').strip()) for row in rows]
+    for number, name in names:
+        if not _NUMBER.fullmatch(number):
+            raise InputError(f'{file}: the Idx of {name!r} is {number!r}, expected a number')
+    return _checked(file, [(0, 'unlabelled'), *((int(n), name) for n, name in names)],
+                    'values')
+
+
+def _read_hex(file: str, text: str) -> ClassNames | None:
+    content = _object(file, text)
+    return _read_colours(file, '\n'.join(
+        f'{name}:{",".join(map(str, bytes.fromhex(key[1:])))}' if _HEX.fullmatch(key) else key
+        for key, name in content.items()))
+
+
+def _read_supervisely(file: str, text: str) -> ClassNames | None:
+    content = _object(file, text)
+    found = _read_colours(file, '\n'.join(
+        f'{name}:{str(colour).strip("[]")}' for name, colour in content.items()))
+    if found and 0 not in found.names:  # which has no line
+        found = found._replace(names={0: 'background', **found.names})
+    return found
+
+
+def _object(file: str, text: str) -> dict:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f'{file}: it is no JSON: {error}') from None
+    return content if isinstance(content, dict) else {}
+
+
 def _checked(file: str, names: list[tuple[int, str]], kind: str) -> ClassNames:
     check_names([name for _, name in names], file)
     value, count = Counter(value for value, _ in names).most_common(1)[0]
@@ -183,4 +229,7 @@ _READERS = {'classes.txt': _read_order, 'class_names.txt': _read_order,
             'codes.txt': _read_order,
             'labelmap.txt': _read_colours, '_classes.csv': _read_values,
             'class_dict.csv': _read_table, 'class_dict_seg.csv': _read_table,
-            'label_class_dict.csv': _read_table, 'label_colors.txt': _read_camvid}
+            'label_class_dict.csv': _read_table, 'label_colors.txt': _read_camvid,
+            'rugd_annotation-colormap.txt': _read_rugd, 'objectinfo150.txt': _read_ade,
+            'class_list.json': _read_hex,
+            'obj_class_to_machine_color.json': _read_supervisely}

@@ -467,7 +467,8 @@ def read_tar(data, folder):
 
 
 def read_names(data, folder):
-    for name in ('classes.txt', 'class_names.txt', 'labelmap.txt', '_classes.csv'):
+    for name in ('classes.txt', 'class_names.txt', 'labelmap.txt', '_classes.csv',
+                 'objectInfo150.txt', 'class_list.json', 'obj_class_to_machine_color.json'):
         written(folder, f'{name}.d/{name}', data)
         try:
             read_class_names(folder / f'{name}.d')
@@ -503,7 +504,8 @@ TARGETS = {
     'large_tiff': Target(read_windows, tiled_tiffs),
     'class_names': Target(read_names, lambda: [
         b'# names\na\nb c\n\n', b'a:255,0,0::\nb:0,0,1:x:y\n',
-        b'Pixel Value, Class\n0, a\n1, "b, c"\n',
+        b'Pixel Value, Class\n0, a\n1, "b, c"\n', b'Idx\tName\n1\ta\n',
+        b'{"#000001": "a", "#0000ff": "b"}', b'{"a": [0, 0, 1], "b": [1, 2, 3]}',
         'a\u00e4\nb'.encode('utf-16'), b'__ignore__\na\n']),
     'labelme': Target(annotations('a.json'), as_json(LABELME)),
     'coco': Target(annotations('a.json'), as_json(COCO)),

@@ -911,6 +911,12 @@ def test_masks_that_jpeg_has_blurred(tmp_path):
      ['background', 'sea', 'fire, hot']),
     ('_classes.csv', 'Value;Class\n0;ground\n1;car, parked\n2;tree\n', False,
      ['ground', 'car, parked', 'tree']),
+    ('RUGD_annotation-colormap.txt', '0 background 0 0 0\n1 the sea 0 0 255\n7 fire 255 0 0\n',
+     True, ['background', 'the sea', 'fire']),
+    ('class_list.json', '{"#000000": "background", "#0000ff": "Sea 1", "#FF0000": "fire"}',
+     True, ['background', 'Sea 1', 'fire']),
+    ('obj_class_to_machine_color.json', '{"sea": [0, 0, 255], "fire": [255, 0, 0]}', True,
+     ['background', 'sea', 'fire']),
 ])
 def test_names_that_annotation_programs_leave(tmp_path, file, text, colours, expected):
     saver = FORMATS['rgb' if colours else 'palette']
@@ -923,6 +929,30 @@ def test_names_that_annotation_programs_leave(tmp_path, file, text, colours, exp
     drawn = labels(int(checked.splits['train'][0].pair.image.stem))
     places = np.array([0, 2, 1] if colours else [0, 1, 2])  # red is third in the file
     assert np.array_equal(read(dataset, 0), places[drawn])
+
+
+def test_ade20k_s_names_count_from_1(tmp_path):
+    spread(tmp_path, FORMATS['palette'])
+    (tmp_path / 'objectInfo150.txt').write_text(
+        'Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t0.2\t9\t1\t1\twall \n'
+        '2\t0.1\t9\t1\t0\tbuilding, edifice\n')
+    found = check_dataset(tmp_path)
+    assert found.encoding.classes == ['unlabelled', 'wall', 'building, edifice']
+    assert any("'unlabelled' is trained like any class" in note for note in found.notes)
+    assert '--ignore 0' in '\n'.join(found.notes)
+
+
+@pytest.mark.parametrize('file, text, message', [
+    ('class_list.json', '{"#000000"', 'it is no JSON'),
+    ('class_list.json', '{"#000000": "a", "red": "b"}', "'red' is not of the form NAME:R,G,B"),
+    ('obj_class_to_machine_color.json', '{"a": [1, 1, 1], "b": [1, 1, 256]}', 'from 0 to 255'),
+    ('objectInfo150.txt', 'Idx\tName\none\twall\n', "Idx of 'wall' is 'one'"),
+    ('RUGD_annotation-colormap.txt', '0 void 0 0 0\n1 dirt 108 64\n', 'is not of the form')])
+def test_lists_of_names_of_another_form(tmp_path, file, text, message):
+    spread(tmp_path, FORMATS['palette'])
+    (tmp_path / file).write_text(text)
+    with pytest.raises(ValueError, match=f'{file}.*{message}'):
+        check_dataset(tmp_path)
 
 
 # --- what does not count ----------------------------------------------------------
@@ -1634,8 +1664,8 @@ def test_class_weights_are_in_force_on_request(tmp_path):
 
 def test_crops_follow_the_images(tmp_path):
     for number in range(3):
-        save(tmp_path / f'images/{number}.png', picture(number, (1500, 2000)))
-        save(tmp_path / f'masks/{number}.png', labels(number, size=(1500, 2000)).astype(
+        save(tmp_path / f'images/{number}.png', picture(number, (810, 1080)))
+        save(tmp_path / f'masks/{number}.png', labels(number, size=(810, 1080)).astype(
             np.uint8))
     config = Config.fromfile(write_config(check_dataset(tmp_path), tmp_path / 'out'))
     assert config.crop_size == (512, 512)
