@@ -91,7 +91,7 @@ def open_config(source: PathLike, options: dict | None = None, work_dir: str | N
 
     Args:
         source (str or Path): As :func:`~fcn_plugin.utils.config.load_config` takes it; or a
-            checkpoint, by file, address or the name of a model of the package.
+            checkpoint, by file, work dir, address or the name of a model of the package.
         options, work_dir, launcher: See :func:`~fcn_plugin.utils.config.load_config`.
 
     Raises:

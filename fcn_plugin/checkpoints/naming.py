@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..utils.addresses import WEB
-from ..utils.paths import HUB, WEIGHT_SUFFIXES, PathLike
+from ..utils.paths import HUB, WEIGHT_SUFFIXES, PathLike, config_names
 
 _FOLDER = Path(__file__).resolve().parents[1] / 'weights'
 #: Their files by name. 'objects' tells the 20 kinds of PASCAL VOC in photographs, 'street' the
@@ -19,11 +19,14 @@ CHECKPOINT = re.compile(r'(?:best_(.+)_)?(?:iter|epoch)_\d+\.pth')
 
 
 def is_weights(thing: object) -> bool:
-    """Whether that is the path, the address or the name of weights, by how it looks."""
+    """Whether that is the path, the address or the name of weights, by how it looks, or a
+    folder with a checkpoint."""
     return isinstance(thing, (str, Path)) and (
         str(thing) in BUNDLED or str(thing).startswith(HUB)
         or Path(thing).suffix.lower() in WEIGHT_SUFFIXES or str(thing).startswith(WEB)
-        and Path(thing).suffix.lower() not in ('.py', '.onnx'))
+        and Path(thing).suffix.lower() not in ('.py', '.onnx')
+        or Path(thing).is_dir() and str(thing) not in config_names()
+        and checkpoint_of(Path(thing)) is not None)
 
 
 def weights_file(checkpoint: PathLike | None) -> PathLike:

@@ -11,7 +11,8 @@ CONDITIONS = ('as taken', 'dark', 'dusk', 'warm', 'cold', 'haze', 'blurred')
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
-    parser.add_first('checkpoint', help='a .pth file, or a network exported to .onnx')
+    parser.add_first('checkpoint', help='the checkpoint, a work dir, a model of the '
+                     'package: objects or street, or a network exported to .onnx')
     parser.add_argument('images', help='folder or glob')
     parser.add_argument('labels', help='folder of masks named as the images (a_mask.png '
                         'for a.jpg), whose pixels are class numbers, or as the masks of '

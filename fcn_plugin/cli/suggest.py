@@ -10,7 +10,7 @@ from ..utils.arguments import ToolParser
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
-    parser.add_first('checkpoint', help='a file of weights, or a model of the '
+    parser.add_first('checkpoint', help='the checkpoint, a work dir, or a model of the '
                      'package: objects or street')
     parser.add_argument('folder', metavar='DIR', help='images, in folders of it too')
     parser.add_argument('-n', '--number', type=int, default=50, metavar='N',

@@ -3,17 +3,18 @@
     fcn test CONFIG best.pth
     fcn test best.pth                     # by the config that it keeps
 """
-from pathlib import Path
 from typing import Any
 
+from ..checkpoints.naming import is_weights
 from ..utils.arguments import ToolParser
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_first('config', help='config, by file or by name; or the '
                      'checkpoint, where it keeps its own')
-    parser.add_first('checkpoint', nargs='?', help='the checkpoint, or a model of the '
-                     'package: objects or street (default: what is in place of the config)')
+    parser.add_first('checkpoint', nargs='?', help='the checkpoint, a work dir, or a model '
+                     'of the package: objects or street (default: what is in place of the '
+                     'config)')
     parser.add_argument('--work-dir', metavar='DIR', help='where the metrics go, as JSON '
                         '(default: work_dirs/<name of the config>)')
     parser.add_argument('--out', metavar='DIR',
@@ -31,7 +32,7 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_shared('--crf', '--cfg-options')
     parser.add_launcher()
     arguments = parser.parse()
-    if arguments['checkpoint'] is None and Path(arguments['config']).suffix in ('', '.py'):
+    if arguments['checkpoint'] is None and not is_weights(arguments['config']):
         parser.error('the following arguments are required: checkpoint')
     return arguments
 

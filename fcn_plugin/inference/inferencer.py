@@ -59,8 +59,8 @@ class FCNInferencer:
         model (str, Path, Config or nn.Module, optional): A config: its file, the name of
             one of the project's, or the config itself; or a model that ``load_model``
             has returned. Defaults to None: the config kept in the checkpoint.
-            A checkpoint (.pth, .pt, 'street') may be given here too, and what tools/export.py
-            has written: ONNX (.onnx), run by OpenVINO or onnxruntime.
+            A checkpoint (.pth, .pt, 'street', a work dir) may be given here too, and what
+            tools/export.py has written: ONNX (.onnx), run by OpenVINO or onnxruntime.
         weights (str or Path, optional): The checkpoint, the work dir of a run, for its best
             one, or the name of a model of the package: 'objects' (photographs, the 20 kinds
             of PASCAL VOC) or 'street'. Defaults to None: with no model either, 'objects'.

@@ -7,6 +7,7 @@ from prettytable import PrettyTable
 from rich.progress import track
 
 from ..checkpoints.loading import open_config
+from ..checkpoints.naming import is_weights
 from ..engine.explain import explain_errors
 from ..evaluation.stride_ceiling import PAPER_CEILING, stride_ceiling
 from ..inference.predict import ignored_label
@@ -34,7 +35,9 @@ def print_stride_ceiling(source: str,
     Returns:
         dict[int, dict]: By factor, as :func:`stride_ceiling`.
     """
-    if Path(source).is_dir():
+    if Path(source).is_dir() and not is_weights(source):
+        if cfg_options:
+            raise InputError(f'--cfg-options override a config, and {source} is a folder')
         label_maps, classes = label_maps_of_folder(source), 256
     else:
         config = open_config(source, cfg_options)

@@ -20,6 +20,7 @@ from fcn_plugin.diagnosis.doctor import of_config
 from fcn_plugin.evaluation.confusion import segmentation_metrics
 from fcn_plugin.reports.evaluate_folder import evaluate_folder
 from fcn_plugin.utils.errors import InputError
+from fcn_plugin.utils.paths import config_names
 
 SKY, BUILDING, ROAD = 0, 1, 3
 
@@ -104,6 +105,10 @@ def test_a_work_dir_stands_for_its_best_checkpoint(tmp_path, monkeypatch):
     assert weights_file(work) == work / 'iter_40.pth'
     (work / 'best_mIoU_iter_20.pth').touch()
     assert weights_file('work_dirs/mine') == work / 'best_mIoU_iter_20.pth'
+    assert is_weights(work) and is_weights(str(work)) and not is_weights('work_dirs')
+    config = next(iter(config_names()))
+    work.rename(config)  # whose name says which config it is
+    assert not is_weights(config)
     Path('street').mkdir()  # a folder of photographs
     assert weights_file('street') == BUNDLED['street']
 

@@ -403,6 +403,11 @@ def test_a_run_from_training_to_its_test(monkeypatch, capsys, tmp_path):
     code, out, err = fcn(monkeypatch, capsys, 'test', tested[-1])  # which keeps its config
     assert code == 0, err
     assert re.findall('(?m)^(?:mean|pixel) .*', out) == figures
+    code, out, err = fcn(monkeypatch, capsys, 'test', 'run')
+    assert code == 0 and re.findall('(?m)^(?:mean|pixel) .*', out) == figures, err
+    for words in ('describe run', 'draw run --out network.png', 'stride-ceiling run'):
+        code, out, err = fcn(monkeypatch, capsys, *words.split())
+        assert code == 0, err
 
 
 # --- what it imports ------------------------------------------------------------------
