@@ -55,6 +55,10 @@ TABLE = {
         ('--weight-path {weights} --img-path {none}', ['none', 'no such file']),
         ('--weight-path {weights} --img-path {text}', ['text.txt']),
         ('--weight-path {weights} --img-path {folder}', ['empty', 'no image']),
+        ('--weight-path {weights} --img-path {video} --format coco', ['a.mp4', 'is a video']),
+        *[(f'--weight-path {{weights}} --img-path {{photo}} --format coco {one}',
+           ['--format', one.split()[0]]) for one in (
+               '--opacity 0.2', '--heatmap bar', '--resume', '--video-suffix .avi')],
         *[('--weight-path {weights} --img-path {photo} ' + args, words) for args, words in [
             ('--heatmap moon', ["'moon'", 'background']), ('--opacity 2', ['opacity', '2']),
             ('--device moon', ["'moon'"]), ('--batch-size 0', ['batch_size', '0']),
@@ -64,11 +68,14 @@ TABLE = {
             OPTIONS]],
     ],
     'predict_show.py': [
+        ('--weight-path {weights} --img-path {video}', ['a.mp4', 'is a video']),
+        ('--weight-path {weights} --runtime openvino', ["'openvino'", 'exported files']),
         *[(f'--img-path {{photo}} {args}', words) for args, words in WEIGHTS],
         ('--weight-path {weights} --img-path {none}', ['none', 'no such file']),
         ('--weight-path {weights} --img-path {text}', ['text.txt']),
         *[('--weight-path {weights} --img-path {photo} ' + args, words) for args, words in [
             ('--heatmap moon', ["'moon'"]), ('--opacity -1', ['opacity', '-1']),
+            ('--runtime openvino', ["'openvino'", 'exported files']),
             ('--max-images 0', ['--max-images', '0']), ('--device moon', ["'moon'"]),
             OPTIONS]],
     ],
@@ -78,6 +85,8 @@ TABLE = {
             ('--out {out}.moon', ['.moon', '.onnx']),
             ('--out {out}.onnx --img-path {text}', ['text.txt']),
             ('--out {out}.onnx --opset 1', ['opset', '1']),
+            ('--out {out}.onnx --max-loss 0.1', ['--max-loss', '--int8']),
+            ('--out {out}.onnx --ignore 3', ['--ignore', '--labels']),
             ('--out {out}.onnx ' + OPTIONS[0], OPTIONS[1])]],
     ],
     'analysis_tools/benchmark.py': [
@@ -114,6 +123,7 @@ TABLE = {
     'analysis_tools/stride_ceiling.py': [
         ('{none}', ['none']), ('{folder} --num-classes 3', ['empty']),
         ('{tiny} --factors 0', ['factor', '0']), ('{folder} --num-classes 0', ['0']),
+        ('{masks} --cfg-options a=b', ['--cfg-options', 'is a folder']),
         ('{tiny} ' + OPTIONS[0], OPTIONS[1])],
     'analysis_tools/suggest.py': [
         ('{none} {photos}', ['none']), ('{text} {photos}', ['text.txt']),
@@ -157,12 +167,15 @@ TABLE = {
             ('--images moon', ['moon']), ('--masks moon', ['moon']),
             ('--val-share 2', ['val', '2']),
             ('--images photos', ['photos'])]],
+        ('{data} --outside ignore', ['--outside', 'read as masks', '--ignore']),
         ('{data} --val-share 2', ['val', '2']), ('{data} --seed many', ['--seed', "'many'"]),
     ],
     'misc/describe_backbone.py': [
         ('MoonNet', ["'MoonNet'"]), ('ResNet depth=19', ['19']), ('ResNet depth', ["'depth'"]),
-        ('{none}.py', ['none.py']), ('mmpretrain.ResNet depth=18 --stride 64', ['stride 64'])],
-    'misc/doctor.py': [('{tiny} ' + OPTIONS[0], OPTIONS[1])],
+        ('{none}.py', ['none.py']), ('mmpretrain.ResNet depth=18 --stride 64', ['stride 64']),
+        ('{tiny} --device cpu', ['--device cpu', '--shape'])],
+    'misc/doctor.py': [('{tiny} ' + OPTIONS[0], OPTIONS[1]),
+                       ('--cfg-options a=b', ['--cfg-options', 'doctor CONFIG'])],
     'misc/launch.py': [('--nproc_per_node=moon {tiny}', ['moon']), ('', ['training_script'])],
     'misc/draw_network.py': [
         *[(f'{args} --out {{out}}.png', words) for args, words in CONFIG],
@@ -206,9 +219,10 @@ def places(tmp_path_factory, trained):
     for i in range(5):
         Image.new('L', (40, 30), i % 2).save(root / f'data/masks/{i}.png')
     Image.new('L', (40, 30)).save(root / 'data/masks/a.png')
+    (root / 'a.mp4').touch()
     return dict(tiny=write_config(root), config=trained / 'config.py',
                 weights=trained / 'best.pth', bare=trained / 'bare.pth',
-                photo=photo, photos=photo.parent,
+                photo=photo, photos=photo.parent, video=root / 'a.mp4',
                 data=root / 'data', masks=root / 'data/masks',
                 text=root / 'text.txt', folder=root / 'empty', none=root / 'none')
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..utils.arguments import KeyValueAction, ToolParser, key_and_value
+from ..utils.errors import InputError
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:
@@ -33,6 +34,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 def run(source: str, options: dict[str, Any] | None, finest: int,
         shape: list[int] | None, device: str) -> None:
     if shape is None:
+        if device != 'auto':
+            raise InputError(f'--device {device} is where --shape H W is measured: give that')
         from ..diagnosis.describe import print_backbone
         print_backbone(source, options, finest)
     else:

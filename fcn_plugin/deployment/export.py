@@ -93,8 +93,11 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
     if int8 != (calibrate is not None):
         raise InputError('int8 (--int8) and images to calibrate it with (--calibrate FOLDER) '
                          'need one another')
-    if labels is not None and not int8:
-        raise InputError('labels (--labels) judge int8 (--int8), which was not asked for')
+    for name, value, of, given in (('labels', labels, 'int8', int8),
+                                   ('max-loss', max_loss, 'int8', int8),
+                                   ('ignore', ignore, 'labels', labels is not None)):
+        if value is not None and not given:
+            raise InputError(f'--{name} is of use with --{of} alone')
     if max_loss is not None and not 0 <= max_loss <= 1:
         raise InputError('max_loss is a share of pixels, or with --labels of mean IoU, 0 to '
                          f'1, but is {max_loss}')

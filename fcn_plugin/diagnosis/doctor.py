@@ -25,6 +25,7 @@ from ..ops.labels import numba_fault
 from ..runtimes.table import RUNTIMES, chosen
 from ..utils.addresses import WEB
 from ..utils.config import inner_datasets, pretrained_weights
+from ..utils.errors import InputError
 from ..utils.paths import python_command
 from .describe import quiet
 
@@ -53,7 +54,12 @@ def examine(config: str | None = None, cfg_options: dict | None = None) -> bool:
 
     Returns:
         bool: Whether there is no fault.
+
+    Raises:
+        ValueError: If there are overrides of no config.
     """
+    if config is None and cfg_options:
+        raise InputError('--cfg-options override a config: name it, fcn doctor CONFIG')
     parts = dict(installation=installation, machine=machine)
     if config is not None:
         parts[f'config {config}'] = lambda: of_config(config, cfg_options)

@@ -31,14 +31,15 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
             the images directly in it; or a glob, for the images that it matches, where ``**``
             stands for folders of any depth. Of folders and globs what ``fcn predict`` has
             written beside the images is left out.
-        videos (bool): Whether a folder's or a glob's videos count as well.
-            Defaults to False.
+        videos (bool): Whether a folder's or a glob's videos count as well, and a video may
+            be named. Defaults to False.
 
     Returns:
         list[Path]: Sorted, at least one. Those of a sequence in its order, each once.
 
     Raises:
         FileNotFoundError: If that is none.
+        ValueError: If a network or, without ``videos``, a video is named.
     """
     if not isinstance(pattern, (str, os.PathLike)):
         return list(dict.fromkeys(
@@ -48,6 +49,9 @@ def list_images(pattern: PathLike | Sequence[PathLike], videos: bool = False) ->
     if path.suffix.lower() in (*WEIGHT_SUFFIXES, '.onnx'):
         raise InputError(f"'{path}' is a network and no image: name it by --checkpoint")
     if path.is_file():
+        if path.suffix.lower() in VIDEO_SUFFIXES and not videos:
+            raise InputError(f"'{path}' is a video, and images are expected here: save its "
+                             f"frames as such, 'ffmpeg -i {path.name} frame_%06d.png' say")
         return [path]
     suffixes = IMAGE_SUFFIXES + (VIDEO_SUFFIXES if videos else ())
     found = path.iterdir() if path.is_dir() else map(

@@ -21,7 +21,7 @@ from ..checkpoints.naming import say_which
 from ..datasets.guarded import leaves
 from ..images.channels import turned
 from ..images.reading import list_images
-from ..runtimes.opening import path_of
+from ..runtimes.opening import of_torch, path_of
 from ..runtimes.torch_backend import prediction_of, step_options
 from ..utils.config import without_images
 from ..utils.errors import InputError
@@ -161,6 +161,7 @@ def show(weight_path: PathLike | None = None,
         if path_of(('.onnx', ), config, weight_path) is not None:
             raise InputError(f"'{weight_path or config}' knows no validation set: give images "
                              'to show')
+        config, weight_path = of_torch(config, weight_path, runtime)
         model = load_model(config, weight_path, device, backbone, cfg_options,
                            rescale=False, crf=crf, allow_imports=allow_imports)
         meta: Any = model.dataset_meta
@@ -169,7 +170,7 @@ def show(weight_path: PathLike | None = None,
                               allow_imports=allow_imports, runtime=runtime)
         meta = dict(classes=infer.class_names, palette=infer.palette,
                     background=infer.background)
-    say_which(weight_path, meta['classes'])
+    say_which(weight_path or config, meta['classes'])
     shown = None if heatmap is None else find_class(heatmap, meta['classes'])
     if paths is None:
         dataset = build_val_dataset(model.cfg)

@@ -50,12 +50,11 @@ def predict_to_files(img_path: PathLike | Sequence[PathLike],
     """
     if format is None and (tolerance is not None or min_area):
         raise InputError('--tolerance and --min-area are of regions: give --format, too')
-    if format is not None and heatmap is not None:
-        raise InputError('--heatmap is a picture, and --format writes regions in their place')
+    if format is not None and (heatmap is not None or resume or opacity != 0.5
+                               or video_suffix != '.mp4'):
+        raise InputError('--format writes regions in place of pictures: leave --heatmap, '
+                         '--opacity, --video-suffix and --resume out, which are of these')
     live = is_live(img_path)
-    if format is not None and resume:
-        raise InputError('--resume goes by the files of pictures, and --format writes none: '
-                         'leave one out')
     if live and (format is not None or batch_size != 1 or resume):
         raise InputError(f"'{img_path}' is a stream, which is labelled into a video frame by "
                          'frame: leave --format, --batch-size and --resume out')

@@ -80,8 +80,7 @@ def draw_annotations(root: Path, found: Sequence[tuple[str, Export]], folder: Pa
     Raises:
         ValueError: If no image has regions, or ``classes`` lacks the name of one.
     """
-    notes: list[str] = []
-    faults: list[str] = []
+    notes, faults = list[str](), list[str]()
     ignore = list(map(str, ignore))
     found, listed = _of_listed_classes(found)
     roles = sort_out(root, images, None, [])

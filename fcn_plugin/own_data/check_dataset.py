@@ -85,12 +85,14 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
     elif drawn is not None and masks is None:
         drawing = _drawing(folder, drawn, images, classes, ignore, outside, proposed)
         folder = folder.parent if folder.is_file() else folder
+    if outside is not None and not drawing:
+        raise InputError(f'--outside {outside} is of regions, but {root} is read as masks: '
+                         '--ignore VALUE leaves pixels of these out')
     pairing = drawing.pairing if drawing else find_pairs(folder, images, masks)
     found = list(track(inspect_pairs(pairing.pairs), 'reading', len(pairing.pairs),
                        transient=True))
-    faults, notes = _faults_of_names(pairing, folder), proposed + pairing.notes
-    if drawing:
-        faults += drawing.faults
+    faults = _faults_of_names(pairing, folder) + (drawing.faults if drawing else [])
+    notes = proposed + pairing.notes
     found = _turned(found, unturned_masks, notes)
     faults += _some([item.fault for item in found if item.fault], 'pairs cannot be used')
     usable = [item for item in found if not item.fault]

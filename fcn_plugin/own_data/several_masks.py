@@ -122,9 +122,7 @@ def _drawn(found: SeveralMasks, root: Path, folder: Path,
            labels_of: Callable[[Sequence[tuple[str, Path]]], np.ndarray], names: list[str],
            outside: str | None) -> Drawn:
     """Draws by ``labels_of``, from classes and masks of an image to its labels."""
-    faults: list[str] = []
-    pixels: Counter = Counter()
-    pairs: list[Pair] = []
+    faults, pairs, pixels = list[str](), list[Pair](), Counter[str]()
     for pair in track(found.pairing.pairs, 'drawing masks', transient=True):
         try:
             labels = labels_of(found.of_image[pair.image])

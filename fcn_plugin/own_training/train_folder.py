@@ -1,4 +1,5 @@
 """``fcn train FOLDER``: checks, plans, trains, and says what would help."""
+import re
 import tempfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ..inference.predict import predict_dataset
 from ..own_data.check_dataset import check_dataset
 from ..own_data.findings import report
 from ..own_data.inspect_pairs import Checked, class_shares
-from ..own_data.write_config import SMALL, parent_of, require_sure_labels, write_config
+from ..own_data.write_config import SMALL, STARTS, parent_of, require_sure_labels, write_config
 from ..reports.judge import evaluate
 from ..utils.config import load_config, network, read_config
 from ..utils.devices import pick_device
@@ -51,7 +52,8 @@ def train_folder(root: str, base: str | None = None, work_dir: str | None = None
             False.
 
     Raises:
-        ValueError: If the data cannot be trained on, or the work dir is of other data.
+        ValueError: If the data cannot be trained on, the work dir is of other data, or the
+            run that is gone on with is of another ``base``.
     """
     work = Path(work_dir or Path('work_dirs', Path(root).resolve().name))
     file = work / 'data' / 'config.py'
@@ -63,7 +65,9 @@ def train_folder(root: str, base: str | None = None, work_dir: str | None = None
                          f'{Path(root) / "config.py"}')
     if file.is_file():
         _check_same(root, file)
-    parent_of(base)  # before all images are read
+    parent = parent_of(base)  # before all images are read
+    if resume and base is not None and file.is_file():
+        _check_base(base, parent, file)
     check_writable(work, '--work-dir')
     if not (resume and file.is_file()):
         with tempfile.TemporaryDirectory(prefix='fcn-masks-') as drawn:
@@ -88,6 +92,15 @@ def _check_same(root: str, file: Path) -> None:
     if other != Path(root).resolve():
         raise InputError(f'{shown(file.parents[1])} is the work dir of a run on '
                          f"'{other}', not on '{root}': give another --work-dir")
+
+
+def _check_base(base: str, parent: Path, file: Path) -> None:
+    """Raises ValueError if a run that is gone on with inherits another config."""
+    text = file.read_text('utf-8')
+    start = re.search("^load_from = '(.*?)'", text, re.M)
+    if parent.name not in text or (start and start[1]) != (base if base in STARTS else None):
+        raise InputError(f'--base {base}: the run that --resume goes on with has another one, '
+                         f'see {shown(file)}; leave one of both out')
 
 
 def _check(root: str, drawn: Path) -> Checked:

@@ -25,25 +25,37 @@ def open_backend(model, weights, device: str, fast: bool, runtime: str,
                          'runs: export the checkpoint to .onnx')
     graph = path_of(('.onnx', ), model, weights)
     if graph is not None:
-        taken = ('fast', 'weights') if model is None else ('fast', )
-        given = [name for name in given if name not in taken]
+        given = [name for name in given if name not in ('fast', 'weights')]
+        if None not in (model, weights):
+            given.insert(0, 'weights' if str(model).lower().endswith('.onnx') else 'config')
         if given:
             raise InputError(f"'{graph}' holds weights and settings already: give nothing but "
                              'device, runtime and fast beside it, no ' + ', '.join(given))
         return GraphBackend(open_graph(graph, device, runtime, fast))
-    if runtime != 'auto':
-        raise InputError(f"runtime '{runtime}' runs exported files (.onnx), and PyTorch all "
-                         'others: export the network (fcn export --preprocess), or leave '
-                         'the runtime out')
-    if is_weights(model):
-        if weights is not None:
-            raise InputError(f"two checkpoints, '{model}' and '{weights}': give one of "
-                             'them, with a config before it or without')
-        model, weights = None, model
+    model, weights = of_torch(model, weights, runtime)
     from .. import register
     register()  # the types that configs name
     from .torch_opening import open_torch
     return open_torch(model, weights, device, fast, given, **options)
+
+
+def of_torch(model, weights, runtime: str = 'auto') -> tuple:
+    """Model and weights of a network that PyTorch runs, where a checkpoint may stand in the
+    place of the model.
+
+    Raises:
+        ValueError: If there are two checkpoints, or a runtime is named.
+    """
+    if runtime != 'auto':
+        raise InputError(f"runtime '{runtime}' runs exported files (.onnx), and PyTorch all "
+                         'others: export the network (fcn export --preprocess), or leave '
+                         'the runtime out')
+    if not is_weights(model):
+        return model, weights
+    if weights is not None:
+        raise InputError(f"two checkpoints, '{model}' and '{weights}': give one of "
+                         'them, with a config before it or without')
+    return None, model
 
 
 def path_of(suffixes: Sequence[str], *arguments) -> Path | None:

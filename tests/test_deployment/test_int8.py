@@ -215,7 +215,9 @@ def test_what_mean_iou_may_lose(lost, may, passes):
 
 
 @pytest.mark.parametrize('given, words', [
-    (dict(labels='{folder}'), r'labels \(--labels\) judge int8 \(--int8\)'),
+    (dict(labels='{folder}'), '--labels is of use with --int8 alone'),
+    (dict(max_loss=0.), '--max-loss is of use with --int8 alone'),
+    (dict(ignore=[]), '--ignore is of use with --labels alone'),
     (dict(int8=True, calibrate='{folder}/[03].png', labels='{folder}/none'), 'holds no mask'),
     (dict(int8=True, calibrate='{folder}', labels='{masks}'), "'4.png' has no mask"),
     (dict(int8=True), r'int8 \(--int8\) and images .*--calibrate'),

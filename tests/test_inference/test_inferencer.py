@@ -94,6 +94,8 @@ def test_options_beside_what_is_built_already(trained, tmp_path, given):
     if name != 'fast':  # which says how to compute, and not what
         with pytest.raises(ValueError, match=f"net.onnx' holds.*no {name}$"):
             FCNInferencer(tmp_path / 'net.onnx', **given)
+    with pytest.raises(ValueError, match="net.onnx' holds.*no config$"):
+        FCNInferencer('mine.py', tmp_path / 'net.onnx')
 
 
 def test_a_model_of_the_users_own_is_not_changed(trained):

@@ -315,6 +315,13 @@ def test_show_validation_set(trained, tmp_path, capsys):
         predict.build_val_dataset(Config())
 
 
+@pytest.mark.parametrize('images', [False, True])
+def test_a_checkpoint_in_place_of_the_config(trained, photos, tmp_path, capsys, images):
+    predict.show(config=trained / 'best.pth', device='cpu', out_dir=tmp_path,
+                 img_path=photos if images else None)
+    assert 'no weights named' not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize('ignored', [255, 7])
 def test_pixels_that_count_are_correct_or_not(tmp_path, ignored):
     image, palette = np.zeros((2, 2, 3), np.uint8), [[0, 0, 0], [9, 8, 7]]

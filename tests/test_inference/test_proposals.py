@@ -236,7 +236,7 @@ def test_proposals_are_no_labels(trained, scenes, tmp_path):
     ('--format coco --tolerance -1', '--tolerance must be 0 pixels or more, but is -1'),
     ('--format coco --tolerance nan', '--tolerance must be'),
     ('--format coco --min-area -2', '--min-area must be'),
-    ('--min-area 5', 'give --format'), ('--format cvat --heatmap bar', '--heatmap is a'),
+    ('--min-area 5', 'give --format'), ('--format cvat --heatmap bar', 'leave --heatmap'),
     ('--format voc', "invalid choice: 'voc'")])
 def test_wrong_arguments(trained, scenes, tmp_path, arguments, words):
     done = run_tool('predict.py', '--img-path', scenes, '--weight-path', trained / 'best.pth',

@@ -170,6 +170,9 @@ def test_goes_on_with_the_lists_of_then(run, tmp_path):
     assert 'of 4 training images' in done.out
     assert re.search('goes on with the lists .* images that came to data since are not t',
                      done.out)
+    for base in ('objects', 'fcn-4s_efficientnet-lite0_1xb8-20k_camvid-360x480'):
+        done = run('data', '--resume', '--base', base)
+        assert done.code == 2 and f'--base {base}: the run that --resume goes' in done.err
 
 
 def test_mixed_precision_and_compiling_are_those_of_the_run(tmp_path, monkeypatch):
