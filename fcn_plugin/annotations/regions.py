@@ -248,8 +248,7 @@ def joined(region: Region) -> np.ndarray:
         np.ndarray: (N, 2).
     """
     ring, = region.outlines
-    for hole in sorted(region.holes, key=lambda hole: hole[:, 0].min()):
-        hole = np.roll(hole, -int(hole[:, 0].argmin()), 0)  # from its leftmost point on
+    for hole in region.holes:
         nearest = int(((ring - hole[0]) ** 2).sum(1).argmin())
         ring = np.concatenate([ring[:nearest + 1], hole, hole[:1], ring[nearest:]])
     return ring

@@ -26,6 +26,7 @@ OTHERS = REGIONS | {
 NOT_SEEN = REGIONS | {
     'ref', 'depth', 'disparity', 'dsm', 'ndsm', 'dem', 'nir', 'infrared', 'thermal', 'hha',
     'ndvi', 'evi', 'lidar', 'edge', 'contour', 'overlay', 'visualization', 'visualisation'}
+_MOST_COMPARED = 4_000_000  # names with names; more would take minutes
 
 
 def words(name: str) -> list[str]:
@@ -92,7 +93,7 @@ def without_ends(names: list[str]) -> list[str]:
 def without_affix(affix: tuple[str, str], stem: str) -> str:
     """A stem without the prefix and suffix that :func:`common_affix` has found."""
     start, end = affix
-    around = stem.startswith(start) and stem.endswith(end) and len(stem) > len(start + end)
+    around = stem.startswith(start) and stem.endswith(end)
     return stem[len(start):len(stem) - len(end)] if around else stem
 
 
@@ -105,8 +106,8 @@ def common_affix(images: Iterable[str], masks: Sequence[str]) -> tuple[str, str]
     """The prefix and suffix that most masks, or those of most images, have around an image's
     name, if one pair of them serves all. A number is in no longer one: 1 is not in 10."""
     names = sorted(set(images), key=lambda name: (-len(name), name))
-    if len(names) * len(masks) > 4_000_000:  # would take minutes; a sample shows it, too
-        masks = masks[::len(names) * len(masks) // 4_000_000 + 1]
+    if len(names) * len(masks) > _MOST_COMPARED:  # a sample shows it, too
+        masks = masks[::len(names) * len(masks) // _MOST_COMPARED + 1]
     found: Counter = Counter()
     for mask in masks:
         around = (mask.partition(name) for name in names if name in mask)

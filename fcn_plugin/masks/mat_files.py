@@ -17,6 +17,7 @@ _NUMBERS = (*range(1, 8), 9, 12, 13)
 _SIZES, _NAMES, _TEXTS = (_INT32, _UINT32), (_INT8, 16), (*_NUMBERS, 16, 17, 18)
 # Classes of arrays; those from 6 to 15 hold numbers, the later ones what no mask is.
 _CELL, _STRUCT, _OBJECT, _CHAR, _SPARSE, _FUNCTION, _OPAQUE = 1, 2, 3, 4, 5, 16, 17
+_MOST_BYTES = 2 ** 28  # of a variable that is compressed
 
 
 def load_mat(path: str | Path, keys: Sequence[str]) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def _check(data: bytes, keys: Sequence[str]) -> None:
         kind, size = struct.unpack_from(f'{order}II', data, place)
         variable = data[place:place + 8 + size]
         if kind == _COMPRESSED:
-            variable = zlib.decompressobj().decompress(variable[8:], 2 ** 28)
+            variable = zlib.decompressobj().decompress(variable[8:], _MOST_BYTES)
         _Walk(variable, order).array(keys)
         place += 8 + size
 

@@ -21,6 +21,8 @@ from fcn_plugin.annotations.regions import (
     ellipse,
     polygon,
     runs,
+    score_of,
+    size_of,
     turned,
 )
 
@@ -265,11 +267,23 @@ def test_runs_of_coco_are_read_as_pycocotools_writes_them(mask):
 
 @pytest.mark.parametrize('counts, words', [
     ([3, 2], 'must fill 3x2 = 6 pixels, but fill 5'), ([2 ** 62] * 4 + [6], 'must fill'),
-    ([7, -1], 'negative'), ([2 ** 70], 'no integers'), ('abc', 'no integers'),
-    ([[6]], 'must fill')])
+    ([7, -1], 'some are negative'), ([4, -2, 4], 'some are negative'),
+    ([2 ** 70], 'no integers'), ('abc', 'no integers'), ([[6]], 'must fill')])
 def test_runs_that_are_not_those_of_the_image(counts, words):
     with pytest.raises(ValueError, match=words.replace('(', r'\(')):
         runs(counts, 2, 3)
+
+
+@pytest.mark.parametrize('size', [(0, 5), (None, 5), ('a', 5), (20_000, 20_000)])
+def test_sizes_that_no_image_has(size):
+    with pytest.raises(ValueError, match='is no size of an image in pixels'):
+        size_of(*size)
+
+
+def test_scores_that_are_no_number():
+    with pytest.raises(ValueError, match="its score 'high' is no number"):
+        score_of('high')
+    assert score_of('0.5') == 0.5 and score_of(None) is None
 
 
 @pytest.mark.parametrize('text', ['0', '~~', '\x00', 'o' * 40, '0P', 'é'])

@@ -69,16 +69,54 @@ def test_instances_among_images_are_none(tmp_path):
     assert any('2 files of images are left alone' in note for note in found.notes)
 
 
+def test_an_image_that_is_numbered_as_another_leaves_that_its_mask(tmp_path):
+    write(tmp_path, 'x/a.jpg', 'x/b.jpg', 'x/a_1.jpg')
+    for name in 'ab':
+        Image.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / f'x/{name}.png')
+    found = find_pairs(tmp_path)
+    assert names_of(tmp_path, found.pairs) == [(f'x/{name}.jpg', f'x/{name}.png')
+                                               for name in 'ab']
+    assert [path.name for path in found.lone_images] == ['a_1.jpg'] and not found.unclear
+
+
+def test_images_elsewhere_are_told_of_where_a_mask_lacks_one(tmp_path):
+    write(tmp_path, *(f'rgb/{name}.png' for name in 'ab'),
+          *(f'masks/{name}.png' for name in 'abc'), 'more/x.png')
+    found = find_pairs(tmp_path)
+    assert [path.name for path in found.lone_images] == ['x.png']
+    assert [path.name for path in found.lone_masks] == ['c.png']
+
+
+def test_one_file_that_may_hold_all_regions_is_told_of(tmp_path):
+    write(tmp_path, 'images/a.png')
+    for name in ('a.cfg', 'b.json'):
+        (tmp_path / name).write_text('{}')
+    with pytest.raises(InputError, match='b.json is of no format that is read.*are in it'):
+        find_pairs(tmp_path)
+
+
 # --- several masks an image ----------------------------------------------------------
 
 
 def test_the_folder_of_a_mask_says_the_split_of_its_image(tmp_path):
     write(tmp_path, *(f'images/{stem}.png' for stem in 'ab'), *(
         f'masks/{split}/{name}/{stem}.png' for split, stem in (('train', 'a'), ('val', 'b'))
-        for name in ('cat', 'dog')))
+        for name in ('cat', 'dog')), 'masks/val/cat/c.png')
     found = find_class_masks(tmp_path)
     assert found.classes == ['cat', 'dog']
     assert [pair.split for pair in found.pairing.pairs] == ['train', 'val']
+    assert [path.stem for path in found.pairing.lone_masks] == ['c']
+
+
+@pytest.mark.parametrize('images', [('a', 'a_1', 'b'), ('train/a', 'val/a')])
+def test_before_the_class_at_the_end_of_a_name_is_all_of_the_name_of_an_image(
+        tmp_path, images):
+    write(tmp_path, *(f'images/{name}.png' for name in images), *(
+        f'masks/{name}_{kind}.png' for name in images for kind in ('cat', 'dog')))
+    assert {image.relative_to(tmp_path / 'images').with_suffix('').as_posix(): [
+        (kind, mask.relative_to(tmp_path / 'masks').as_posix()) for kind, mask in masks]
+        for image, masks in find_class_masks(tmp_path).of_image.items()} == {
+        name: [(kind, f'{name}_{kind}.png') for kind in ('cat', 'dog')] for name in images}
 
 
 def test_numbers_at_the_ends_of_names_are_no_classes(tmp_path):

@@ -50,6 +50,11 @@ def test_what_has_no_mask_is_named(tmp_path, images, words):
         pairs(tmp_path, images, ['a.png', '1.png', 'seq2_a.png'])
 
 
+def test_a_number_that_all_masks_end_in_is_of_their_names(tmp_path):
+    with pytest.raises(ValueError, match="'a.jpg' has no mask"):
+        pairs(tmp_path, ['a.jpg', 'b.jpg'], ['a_1.png', 'b_1.png'])
+
+
 def in_folders(root, names):
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)

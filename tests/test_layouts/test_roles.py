@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fcn_plugin.layouts.roles import role_of, split_of
+from fcn_plugin.layouts import roles
+from fcn_plugin.layouts.roles import common_affix, role_of, split_of
 from fcn_plugin.layouts.several_masks import class_of, find_object_masks, may_be_classes
 
 
@@ -22,6 +23,14 @@ def test_roles(name, role):
     (['DUTS-TE'], 'test'), (['valley', 'trainer'], None)])
 def test_splits(names, split):
     assert split_of(names) == split
+
+
+def test_of_many_names_a_sample_shows_what_masks_have_around_them(monkeypatch):
+    names = [f'{number:03d}' for number in range(20)]
+    masks = [f'{name}_x' if place % 5 == 0 else 'none' for place, name in enumerate(names)]
+    assert common_affix(names, masks) is None
+    monkeypatch.setattr(roles, '_MOST_COMPARED', 100)
+    assert common_affix(names, masks) == ('', '_x')
 
 
 def test_a_class_is_the_deepest_folder_that_says_more_than_a_role():

@@ -34,7 +34,8 @@ def write(path, *elements, order='<'):
 @pytest.mark.parametrize('packed', [False, True])
 @pytest.mark.parametrize('value', [
     np.arange(6, dtype=np.uint16).reshape(2, 3), 2.5, 1 + 2j, 'a text', [], CELLS,
-    dict(a=np.eye(2), b=dict(c='deep', d=CELLS)), csc_matrix(np.eye(3)), np.ones(3, bool)],
+    dict(a=np.eye(2), b=dict(c='deep', d=CELLS)), dict(a=1 + 2j, b=np.eye(2)),
+    csc_matrix(np.eye(3)), np.ones(3, bool)],
     ids=str)
 def test_what_scipy_writes_is_read(tmp_path, value, packed):
     savemat(tmp_path / 'a.mat', dict(S=value, T=np.ones(1000)), do_compression=packed)
@@ -90,6 +91,7 @@ def fields(count, length=2, order='<'):
     lambda: array(16, (1, 1), element(2, b'1')), lambda: array(18, (1, 1), element(2, b'1')),
     lambda: array(9, (1, 1), element(2)[:-4]),
     lambda: array(5, (1, 1), element(5, b'1') * 2),
+    lambda: array(9, (1, 1), struct.pack('<HH', 2, 5) + b'1234', element(2, b'1')),
     lambda: element(14, element(6, b'\t\0\0\0')), lambda: array(9, (1, 1), element(2))[:60]])
 def test_arrays_that_are_not_what_they_say(tmp_path, array):
     """Some ended the process, and scipy made room for all cells first: 280 bytes took 3 GB."""
@@ -97,6 +99,14 @@ def test_arrays_that_are_not_what_they_say(tmp_path, array):
             'a.mat is no MATLAB 5 file .* (out of place|no room|requires a buffer|a text of|'
             'without its flags|the class|the sizes|a length of)')):
         load_mat(write(tmp_path / 'a.mat', array()), ('S', ))
+
+
+def test_what_unpacks_to_more_than_any_mask_has(tmp_path, monkeypatch):
+    savemat(tmp_path / 'a.mat', dict(S=np.zeros(200)), do_compression=True)
+    assert load_mat(tmp_path / 'a.mat', ('S', ))['S'].size == 200
+    monkeypatch.setattr('fcn_plugin.masks.mat_files._MOST_BYTES', 1000)
+    with pytest.raises(ValueError, match='an element of 1600 bytes has no room'):
+        load_mat(tmp_path / 'a.mat', ('S', ))
 
 
 def test_what_matlab_writes_for_an_empty_cell(tmp_path):

@@ -27,6 +27,16 @@ def test_channels_of_16_bits_that_are_no_8_bits(tmp_path):
         read_mask(tmp_path / 'a.png')
 
 
+def test_numbers_of_16_bits_in_three_channels(tmp_path):
+    numbers = np.repeat(np.array([[[300], [2], [0]], [[0], [0], [1]]], np.uint16), 3, 2)
+    tifffile.imwrite(tmp_path / 'a.tif', numbers, photometric='rgb')
+    np.testing.assert_array_equal(read_mask(tmp_path / 'a.tif').values, numbers[..., 0])
+    turned = [(274, 'H', 1, 3, True)]  # by half, so that its size does not tell
+    tifffile.imwrite(tmp_path / 'a.tif', numbers, photometric='rgb', extratags=turned)
+    with pytest.raises(ValueError, match='several channels of 16 bits'):
+        read_mask(tmp_path / 'a.tif')
+
+
 def test_8_bits_stored_in_16_are_these(tmp_path):
     colours = np.array([[[255, 0, 7], [0, 0, 0]]], np.uint16)
     cv2.imwrite(str(tmp_path / 'a.png'), colours * 257)
@@ -82,6 +92,15 @@ def test_transparency(tmp_path, colours, alpha, expected, mode):
     found = read_mask(tmp_path / 'a.png')
     assert found.mode.startswith(mode)
     np.testing.assert_array_equal(found.values, expected)
+
+
+def test_thin_things_on_nothing_are_no_photograph(tmp_path):
+    """Beside most of their pixels there is none."""
+    colours = np.zeros((4, 12, 4), np.uint8)
+    colours[:, 1:3], colours[:, 6:8] = (200, 0, 0, 255), (0, 200, 0, 255)
+    Image.fromarray(colours).save(tmp_path / 'a.png')
+    found = read_mask(tmp_path / 'a.png')
+    assert found.colours and set(np.unique(found.values)) == {0, 0xc80000, 0xc800}
 
 
 def test_files_by_name_whatever_the_letters_of_their_ends(tmp_path):
