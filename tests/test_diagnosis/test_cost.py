@@ -16,6 +16,12 @@ from fcn_plugin.diagnosis.cost import cost_of, peak_of
 TOOL = 'misc/describe_backbone.py'
 
 
+@pytest.fixture(autouse=True)
+def few_runs(monkeypatch):
+    """No test looks at how long they take."""
+    monkeypatch.setattr('fcn_plugin.diagnosis.cost._MOST_RUNS', 3)
+
+
 def on(backbone, channels, strides=(8, 16, 32), **head):
     """A config of an FCN of two classes on a backbone."""
     return Config(dict(model=dict(
