@@ -203,6 +203,15 @@ def test_numbers_at_the_top_are_in_force(path):
             assert part.pipeline == config[key]
 
 
+@pytest.mark.parametrize('path', sorted((ROOT / 'paper').glob('*.py')),
+                         ids=lambda path: path.stem)
+def test_images_are_predicted_as_the_paper_s_are_judged(path):
+    config = load(path)
+    judged = config.test_dataloader.dataset.pipeline
+    assert config.get('test_pipeline', judged) == judged
+    assert 'Resize' not in str(judged)
+
+
 @every_run
 def test_runtime(path):
     """What the README promises of every run."""

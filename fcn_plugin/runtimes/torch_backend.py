@@ -31,26 +31,36 @@ _TILE, _OVERLAP = 2048, 128
 
 def build_pipeline(cfg: Config) -> Compose:
     """The test pipeline, for images in memory (BGR) instead of files."""
-    steps = cfg.get('test_pipeline') or inner_dataset(cfg).get('pipeline')
+    tested = inner_dataset(cfg).get('pipeline')
+    steps = cfg.get('test_pipeline') or tested
     if not steps:
         raise InputError('the config has neither a test_pipeline nor a test_dataloader '
                          'whose dataset has a pipeline')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     load: dict[str, Any] = dict(type='LoadImageFromNDArray')
-    kept = []
     for step in steps:
-        name = step['type'] if isinstance(step['type'], str) else step['type'].__name__
-        name = name.split('.')[-1]
         inputs = step.get('inputs', ('colour', 'depth'))  # LoadRGBD's default
-        if name == 'LoadRGBD' and tuple(inputs) != ('colour', ):
+        if _name(step) == 'LoadRGBD' and tuple(inputs) != ('colour', ):
             raise InputError(f'the network sees {" and ".join(inputs)}, files that '
                              'only its data set knows: see fcn show and fcn test')
-        if not name.startswith('Load'):
-            if name != 'KeepSize':  # labels are those of the image as it is given
-                kept.append(step)
-        elif step.get('to_float32'):
+        if _name(step).startswith('Load') and step.get('to_float32'):
             load['to_float32'] = True
+    kept = _seen(steps)
+    if tested and kept != _seen(tested):
+        print_log(f"images are predicted by the config's test_pipeline, {kept}, and not by "
+                  f'that of its test data, {_seen(tested)}: where that is not meant, make '
+                  'them alike', 'current', 30)
     return Compose([load, *copy.deepcopy(kept)])
+
+
+def _name(step: dict) -> str:
+    return str(getattr(step['type'], '__name__', step['type'])).split('.')[-1]
+
+
+def _seen(steps: Sequence[dict]) -> list[dict]:
+    """What is done with an image in memory, whose labels are of the size that it has."""
+    return [dict(step) for step in steps
+            if not _name(step).startswith('Load') and _name(step) != 'KeepSize']
 
 
 def run_pipeline(pipeline: Compose, image: np.ndarray) -> dict:

@@ -82,6 +82,10 @@ def merge_options(config: Config, options: dict) -> None:
     Raises:
         ValueError: For one that would change nothing: that nothing reads, or of a name at the
             top of the config, whose value was put where it is used when the file was read.
+
+    What is set in the test pipeline is set in those that it was put into, and what is set in
+    that of the test data in the test pipeline: by the one images are predicted, by the other
+    ``fcn test`` judges.
     """
     read = {*inspect.signature(Runner.__init__).parameters, *_READ_TOO}
     for key in options:
@@ -103,7 +107,20 @@ def merge_options(config: Config, options: dict) -> None:
                 "config's own, whose value was put where it is used when the file was read. "
                 f'Give {".".join(filter(None, (min(uses), rest)))}{more}, or change it in the '
                 'file')
-    config.merge_from_dict(options)
+    config.merge_from_dict(_of_both_pipelines(config, options))
+
+
+def _of_both_pipelines(config: Config, options: dict) -> dict:
+    name, found = 'test_pipeline', dict(options)
+    places = [place for top in ('test_dataloader', 'val_dataloader')
+              for place in _uses(config.get(top), name, config.get(name), top)]
+    for key, value in options.items():
+        for place in places:
+            ways = [(name, place)] + [(place, name)] * place.startswith('test_dataloader')
+            for one, other in ways:
+                if f'{key}.'.startswith(f'{one}.'):
+                    found.setdefault(other + key.removeprefix(one), value)
+    return found
 
 
 def _places(value: Any, name: str, place: str) -> Iterator[str]:

@@ -130,6 +130,20 @@ def test_options_that_would_change_nothing(tmp_path, options, said):
         load_config(path, options)
 
 
+@pytest.mark.parametrize('name, validated', [
+    ('test_pipeline', 300), ('test_dataloader.dataset.pipeline', 224)])
+def test_images_are_predicted_and_judged_at_the_size_of_an_option(name, validated):
+    config = load_config('fcn-8s_r50_1xb16-20k_voc12-224x224', {f'{name}.2.scale': (300, 300)})
+    for steps, size in ((config.test_pipeline, 300),
+                        (config.test_dataloader.dataset.pipeline, 300),
+                        (config.val_dataloader.dataset.pipeline, validated)):
+        assert steps[2].scale == (size, size)
+    both = {'test_pipeline.2.scale': 1, 'test_dataloader.dataset.pipeline.2.scale': 2}
+    config = load_config('fcn-8s_r50_1xb16-20k_voc12-224x224', both)
+    assert config.test_pipeline[2].scale == 1
+    assert config.test_dataloader.dataset.pipeline[2].scale == 2
+
+
 @pytest.mark.parametrize('name', ['batch_size', 'lr', 'crop_size'])
 def test_names_at_the_top_of_the_project_s_configs(name):
     with pytest.raises(ValueError, match=f"'{name}' would change nothing.* Give .*{name}"):

@@ -5,6 +5,7 @@ import torch
 from mmengine.config import Config
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from tiny_runs import forget_runs
 from torch import nn
 
 from fcn_plugin.runtimes.torch_backend import TorchBackend, build_pipeline, run_pipeline
@@ -50,6 +51,16 @@ def test_images_are_real_numbers_where_the_pipeline_loads_them_so():
     steps = [dict(type='LoadImageFromFile', to_float32=True), *PIPELINE[1:]]
     assert run_pipeline(pipeline(steps), noise(4, 5))['inputs'].dtype == torch.float32
     assert run_pipeline(pipeline(), noise(4, 5))['inputs'].dtype == torch.uint8
+
+
+@pytest.mark.parametrize('tested, warns', [
+    (dict(type='Resize', scale=(9, 9)), True), (dict(type='LoadAnnotations'), False),
+    (dict(type='KeepSize'), False)])
+def test_a_pipeline_that_is_not_that_of_the_test_data_is_warned_of(tested, warns, capsys):
+    forget_runs()
+    data = dict(dataset=dict(pipeline=[PIPELINE[0], tested, PIPELINE[1]]))
+    build_pipeline(Config(dict(test_pipeline=PIPELINE, test_dataloader=data)))
+    assert ("'scale': (9, 9)" in capsys.readouterr().out) is warns
 
 
 def test_scores_at_another_size_lie_between_those_of_their_neighbours():

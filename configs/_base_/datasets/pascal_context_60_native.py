@@ -2,12 +2,12 @@
 # is none of these; all images at their own sizes, one at a time.
 _base_ = './pascal_context_59.py'
 dataset_type = 'PascalContextDataset'
-pipeline = [
+test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs')
 ]
 train_dataloader = dict(
-    batch_size=1, dataset=dict(type=dataset_type, pipeline=pipeline))
-val_dataloader = dict(dataset=dict(type=dataset_type, pipeline=pipeline))
+    batch_size=1, dataset=dict(type=dataset_type, pipeline=test_pipeline))
+val_dataloader = dict(dataset=dict(type=dataset_type, pipeline=test_pipeline))
 test_dataloader = val_dataloader

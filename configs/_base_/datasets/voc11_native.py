@@ -2,20 +2,31 @@
 # of VOC 2011 that SBD does not train on (seg11valid), all at their own sizes, one at a
 # time. The lists are what tools/dataset_converters/sbd2voc.py writes.
 _base_ = './voc12_224x224.py'
-pipeline = [
+test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs')
+]
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [dict(type='Resize', scale_factor=r, keep_ratio=True) for r in (0.75, 1.0, 1.25)],
+            [dict(type='RandomFlip', prob=p, direction='horizontal') for p in (0., 1.)],
+            [dict(type='LoadAnnotations')],
+            [dict(type='PackSegInputs')],
+        ])
 ]
 train_dataloader = dict(
     batch_size=1,
     dataset=dict(
         data_prefix=dict(seg_map_path='SegmentationClassAug'),
         ann_file='ImageSets/Segmentation/sbd_train.txt',
-        pipeline=pipeline))
+        pipeline=test_pipeline))
 val_dataloader = dict(
     dataset=dict(
         data_root='data/VOCdevkit/VOC2011',
         ann_file='ImageSets/Segmentation/seg11valid.txt',
-        pipeline=pipeline))
+        pipeline=test_pipeline))
 test_dataloader = val_dataloader
