@@ -63,6 +63,8 @@ TABLE = {
             ('--heatmap moon', ["'moon'", 'background']), ('--opacity 2', ['opacity', '2']),
             ('--device moon', ["'moon'"]), ('--batch-size 0', ['batch_size', '0']),
             ('--tile -1', ['tile', '-1']), ('--tile 64 --overlap -1', ['overlap', '-1']),
+            ('--tile 64 --overlap 0 --heatmap bar', ['heat map', 'tiles', 'exported']),
+            ('--cfg-options model.post_processor.steps=5', ['has no type', '--crf']),
             ('--video-suffix .moon', ["'.moon'", '.mp4']),
             ('--backbone moon', ["'moon'", 'resnet50']), ('--out-dir {text}', ['text.txt']),
             OPTIONS]],

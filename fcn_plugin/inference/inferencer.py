@@ -304,6 +304,9 @@ class FCNInferencer:
                              'give one of them')
         if not 0 <= part[0] < part[1]:
             raise InputError(f'part must be a number and a count above it, but is {part}')
+        if heatmap is not None and not self.gives_scores:
+            raise InputError('a heat map needs scores, which neither tiles have nor a file '
+                             'that was exported without --scores: leave the heat map out')
         opened = with_large(open_inputs(inputs, self.channels)[0], self._backend, heatmap)
         out_dir = output_folder(out_dir)
         stems = output_stems([item.path for item in opened])

@@ -106,15 +106,16 @@ def huge(path):
                      tile=(4096, 4096), compression='zlib', photometric='minisblack')
 
 
-def test_exported_files_and_heat_maps(trained, segment, tmp_path):
+def test_exported_files_and_heat_maps(trained, tmp_path):
     export(trained / 'best.pth', tmp_path / 'net.onnx', preprocess=True)
     huge(tmp_path / 'a.tif')
     exported = FCNInferencer(tmp_path / 'net.onnx')
     with pytest.raises(InputError, match='an exported file labels an image as a whole: give'):
         exported.save(tmp_path / 'a.tif', tmp_path / 'out', progress=False)
+    whole = FCNInferencer(trained / 'best.pth')
     for name in ('bar', 0):
-        with pytest.raises(InputError, match='leave the heat map out'):
-            segment.save(tmp_path / 'a.tif', tmp_path / 'out', heatmap=name, progress=False)
+        with pytest.raises(InputError, match='needs it whole: leave the heat map out'):
+            whole.save(tmp_path / 'a.tif', tmp_path / 'out', heatmap=name, progress=False)
     assert not any((tmp_path / 'out').iterdir())
 
 

@@ -25,6 +25,9 @@ class PostProcessing:
     def __init__(self, *args, post_processor: dict | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         if isinstance(post_processor, dict):
+            if 'type' not in post_processor:
+                raise InputError(f'post_processor={post_processor} has no type, expected one '
+                                 "such as 'DenseCRF', which --crf takes")
             post_processor = MODELS.build(post_processor)
         if not isinstance(post_processor, (PostProcessor, type(None))):
             raise InputTypeError(
