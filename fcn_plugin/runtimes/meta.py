@@ -12,7 +12,7 @@ def _is_whole(value: Any, least: int, end: int) -> bool:
 
 
 def _is_numbers(value: Any) -> bool:
-    return isinstance(value, list) and len(value) > 0 and all(
+    return isinstance(value, list) and all(
         type(one) in (int, float) and abs(one) < 1e30 for one in value)
 
 

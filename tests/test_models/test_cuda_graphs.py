@@ -1,6 +1,10 @@
 """A GPU's graphs: what they give is what the network gives."""
 import copy
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from unittest import mock
 
 import pytest
 import torch
@@ -33,6 +37,130 @@ def test_copies_record_anew(again):
     graphs = again(CudaGraphs(double))
     assert torch.equal(graphs(torch.ones(2)), torch.full((2, ), 2.))
     assert not graphs._graphs
+
+
+# --- as if there were GPUs -------------------------------------------------------------
+
+
+class OnGpu(torch.Tensor):
+    """Says that it lies on a GPU."""
+    number, is_cuda = 0, True
+    device = property(lambda self: f'cuda:{self.number}')
+
+
+class Recorded:
+    """A graph of steps, which run again in the same memory."""
+    recording, made = [], []
+
+    def __init__(self):
+        self.steps = []
+        self.made.append(self)
+
+    def replay(self):
+        time.sleep(0.001)  # other threads have their turn
+        for step in self.steps:
+            step()
+
+    def pool(self):
+        return 'pool'
+
+    @classmethod
+    @contextmanager
+    def record(cls, graph, pool, capture_error_mode):
+        cls.recording.append(graph)
+        try:
+            yield
+        finally:
+            cls.recording.clear()
+
+    @classmethod
+    def double(cls, x):
+        out = x * 2
+        for graph in cls.recording:
+            graph.steps.append(lambda: torch.mul(x, 2, out=out))
+        return out
+
+
+@pytest.fixture
+def recorded():
+    def entered(_):
+        return nullcontext()
+
+    Recorded.made.clear()
+    with mock.patch.multiple(
+            torch.cuda, CUDAGraph=Recorded, graph=Recorded.record, device=entered,
+            stream=entered, Stream=mock.MagicMock(), current_stream=mock.MagicMock(),
+            default_generators=mock.MagicMock()), torch.no_grad():
+        yield CudaGraphs(Recorded.double)
+
+
+def images(*shape, **kind):
+    return torch.randn(shape, **kind).as_subclass(OnGpu)
+
+
+def test_the_second_of_a_size_is_recorded_and_results_have_memory_of_their_own(recorded):
+    for size, count in ((8, 0), (9, 0), (8, 1), (8, 1), (9, 2), (9, 2), (8, 2)):
+        x = images(2, size)
+        given = recorded(x)
+        assert len(recorded._graphs) == count
+        kept = given.clone()
+        if count:
+            recorded(torch.full_like(x, float('nan')))
+        assert torch.equal(given, kept) and torch.equal(given, x * 2)
+
+
+def test_each_type_and_gpu_has_its_graph(recorded):
+    other = images(2, 8)
+    other.number = 1
+    for x in (images(2, 8), images(2, 8, dtype=torch.float64), other):
+        for _ in range(3):
+            assert torch.equal(recorded(x), x * 2) and recorded(x).dtype == x.dtype
+    assert len(recorded._graphs) == 3
+
+
+def test_gradients_go_through_the_function_itself(recorded):
+    x = images(2, 8)
+    with torch.enable_grad():
+        for _ in range(3):
+            recorded(x)
+    assert not Recorded.made
+
+
+def test_of_many_sizes_the_first_eight_that_come_again(recorded):
+    for size in [*range(1, 11)] * 3:
+        x = images(size)
+        assert torch.equal(recorded(x), x * 2)
+    assert len(Recorded.made) == 8
+
+
+def test_after_one_failure_nothing_is_recorded_any_more(recorded):
+    def waits(x):
+        if Recorded.recording:
+            raise RuntimeError('it waits for the GPU')
+        return x * 2
+
+    recorded.function = waits
+    for size in (3, 3, 3, 4, 4):
+        x = images(size)
+        assert torch.equal(recorded(x), x * 2)
+    assert len(Recorded.made) == 1
+
+
+def test_threads_wait_for_one_another(recorded):
+    given = [images(2, 8) for _ in range(6)]
+    for x in given[:2]:
+        recorded(x)
+
+    @torch.no_grad()
+    def run(x):
+        return recorded(x)
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(run, given))
+    assert all(torch.equal(one, x * 2) for one, x in zip(found, given))
+
+
+# --- on a GPU --------------------------------------------------------------------------
 
 
 @needs_gpu

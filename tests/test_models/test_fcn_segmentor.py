@@ -10,7 +10,14 @@ from mmseg.structures import SegDataSample
 
 from fcn_plugin.models import describe_backbone, speed_up
 from fcn_plugin.models.geometry import windows_of
-from fcn_plugin.models.speed_up import PackedConv2d, _change_backbone
+from fcn_plugin.models.segmentors.data_preprocessor import check_label_padding
+from fcn_plugin.models.speed_up import (
+    PackedConv2d,
+    _change_backbone,
+    _probe,
+    _with_packed_kernels,
+    native_dtype,
+)
 
 RESNET = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
               out_indices=(1, 2, 3))
@@ -329,6 +336,8 @@ def test_labels_are_not_padded_with_the_first_class_either():
     data = model.data_preprocessor(image_data((40, 56), (48, 56)), True)
     with pytest.raises(ValueError, match='seg_pad_val=0, which is a class: set seg_pad_val=2'):
         model(**data, mode='loss')
+    # of others than mmseg's nothing is known
+    check_label_padding(torch.nn.Identity(), data['data_samples'], model.decode_head)
 
 
 def test_auxiliary_heads_of_mmseg_train_on_padded_images():
@@ -526,6 +535,39 @@ def test_where_kernels_cannot_be_packed_they_are_left(monkeypatch):
     assert isinstance(model.backbone.conv1, torch.nn.Conv2d)
 
 
+def test_only_kernels_of_torch_s_own_convolutions_that_run_are_packed():
+    class Own(torch.nn.Conv2d):
+        """Computes something else."""
+
+    net = torch.nn.Sequential(*(
+        kind(4, 4, 3, **settings) for kind, settings in (
+            (torch.nn.Conv2d, {}), (Own, {}), (torch.nn.Conv2d, dict(padding='same')),
+            (torch.nn.Conv2d, dict(padding=1, padding_mode='reflect')))))
+    net[1].other = torch.nn.Conv2d(4, 4, 3)
+    _with_packed_kernels(net, torch.randn(1, 4, 16, 16))
+    kinds = [type(each) for each in (*net, net[1].other)]
+    assert kinds == [PackedConv2d, Own, *[torch.nn.Conv2d] * 3]
+    assert not net[1].other._forward_hooks
+
+
+@pytest.mark.parametrize('device, amx, avx, gpu, expected', [
+    ('cuda', 1, 1, (8, 0), torch.bfloat16), ('cuda', 1, 1, (7, 5), torch.float16),
+    ('cpu', 1, 0, None, torch.bfloat16), ('cpu', 0, 1, None, torch.bfloat16),
+    ('cpu', 0, 0, None, torch.float32), ('mps', 1, 1, None, torch.float32)])
+def test_the_type_of_a_device_s_matrix_units(monkeypatch, device, amx, avx, gpu, expected):
+    for name, there in (('_is_amx_tile_supported', amx), ('_is_avx512_bf16_supported', avx)):
+        monkeypatch.setattr(torch.cpu, name, lambda there=there: bool(there))
+    monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda device: gpu)
+    assert native_dtype(torch.device(device)) == expected
+
+
+def test_changes_are_tried_on_an_image_that_the_strides_divide():
+    model = build()
+    assert _probe(model).shape == (1, 3, 224, 224)
+    model.size_divisor = 64
+    assert _probe(model).shape == (1, 3, 256, 256)
+
+
 def test_norms_that_come_before_their_convolution_are_not_folded(capsys):
     """DenseNet's: mmcv would pair them with the convolution listed before."""
 
@@ -567,6 +609,13 @@ def test_a_backbone_that_computes_nan_is_not_taken(stage):
     assert model.backbone is before
 
 
+def test_maps_of_nothing_are_equal():
+    model = build()
+    for parameter in model.backbone.parameters():
+        torch.nn.init.zeros_(parameter)
+    assert _change_backbone(model, lambda backbone: backbone) is None
+
+
 def test_a_neck_computes_in_sixteen_bits_too():
     model = build(head=dict(RESNET_HEAD, in_channels=(16, 16, 16)), neck=dict(
         type='FPN', in_channels=[16, 32, 64], out_channels=16, num_outs=3))
@@ -592,6 +641,13 @@ def test_channels_last():
         a, = model.test_step(image_data((40, 50)))
         b, = other.test_step(image_data((40, 50)))
     assert torch.equal(a.pred_sem_seg.data, b.pred_sem_seg.data)
+
+
+def test_graphs_are_recorded_anew_where_the_parameters_are_others():
+    model = build()
+    model.use_cuda_graphs()
+    before = model._graphs
+    assert model.double()._graphs not in (before, None)
 
 
 # --- what single faults in the segmentor would change ----------------------------------
@@ -650,12 +706,19 @@ def test_several_tasks_are_not_labelled_in_tiles():
         build(head=dict(RESNET_HEAD, other_tasks=dict(more=2))).tiling_of(256, 32)
 
 
+def test_several_tasks_have_no_post_processor():
+    with pytest.raises(ValueError, match="need test_cfg.mode='whole' and no post processor"):
+        build(head=dict(RESNET_HEAD, other_tasks=dict(more=2)),
+              post_processor=dict(type='DenseCRF'))
+
+
 def test_the_backbone_computes_in_the_type_that_is_asked_for():
     model, seen = speed_up(build(), torch.float16), []
-    model.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0].dtype))
+    model.backbone.register_forward_pre_hook(lambda _, args: seen.append((
+        args[0].dtype, args[0].is_contiguous(memory_format=torch.channels_last))))
     with torch.no_grad():
         model.test_step(image_data((40, 50)))
-    assert seen == [torch.float16]
+    assert seen == [(torch.float16, True)]
 
 
 def test_switches_stay_integers_in_16_bits():

@@ -100,5 +100,6 @@ def test_where_there_is_no_onednn_images_stay_as_they_are(monkeypatch):
         assert fastest_layout(IMAGE, model) == torch.contiguous_format
         monkeypatch.setattr(platform, 'machine', lambda: 'AMD64')
         assert fastest_layout(IMAGE, model) == torch.channels_last
+        assert fastest_layout(IMAGE.to('meta'), model) == torch.contiguous_format
         monkeypatch.setattr(torch.backends.mkldnn, 'is_available', lambda: False)
         assert fastest_layout(IMAGE, model) == torch.contiguous_format

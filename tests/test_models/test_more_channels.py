@@ -88,15 +88,16 @@ def test_a_segmentor_of_three_channels_is_another_net():
         five.load_state_dict(three.state_dict())
 
 
-def test_the_first_three_channels_are_turned_round():
+@pytest.mark.parametrize('bgr_to_rgb, expected', [(True, [1, -1, -3, -1]), (False, [-1] * 4)])
+def test_the_first_three_channels_are_turned_round(bgr_to_rgb, expected):
     """mmseg's preprocessor leaves images of four channels as they are, and says nothing."""
     model = build(dict(RESNET, in_channels=4), mean=[1., 2., 3., 4.], std=[1.] * 4,
-                  bgr_to_rgb=True)
+                  bgr_to_rgb=bgr_to_rgb)
     image = torch.arange(4.)[:, None, None].expand(4, 8, 8)
     given = samples(image, image)
     for _ in range(2):  # what was given is not changed
         data = model.data_preprocessor(given)
-        assert data['inputs'][:, :, 0, 0].tolist() == [[1, -1, -3, -1]] * 2
+        assert data['inputs'][:, :, 0, 0].tolist() == [expected] * 2
 
 
 def test_means_are_one_for_each_channel():

@@ -162,7 +162,7 @@ def test_truth_and_name_stay_with_the_image():
 
 
 def test_the_segmentor_keeps_its_other_settings():
-    kept = dict(mode='slide', crop_size=(64, 64), stride=(32, 32), rescale=False)
+    kept = dict(mode='slide', crop_size=(64, 64), stride=(32, 32), rescale=False, logits=False)
     tta = MODELS.build(dict(type='FCNTTAModel', module=dict(
         config('FCNSegmentor'), test_cfg=ConfigDict(kept))))
     assert tta.module.test_cfg == dict(kept, logits=True)

@@ -115,6 +115,11 @@ def test_a_file_s_pipeline_imports_nothing(tmp_path, monkeypatch):
     assert not (tmp_path / 'ran').exists()
 
 
+def test_what_a_file_s_pipeline_lacks_is_said_as_of_a_checkpoint():
+    with pytest.raises(ValueError, match='^the network sees colour and depth, files that'):
+        GraphBackend(Known(dict(PLAIN, pipeline=[dict(type='LoadRGBD')])))
+
+
 def test_sizes_in_a_file_s_pipeline_are_sizes():
     """Of JSON, which knows no tuples."""
     backend = GraphBackend(Known(dict(PLAIN, pipeline=[

@@ -18,7 +18,8 @@ WITH = {key: PLAIN[key] for key in ('classes', 'palette', 'background', 'scores'
     PLAIN, WITH, dict(PLAIN, background=1, channels=1, mean=[4]), dict(
         PLAIN, channels=5, mean=[0] * 5, std=[1] * 5), dict(PLAIN, mean=None, std=None),
     dict(WITH, tasks=dict(height=['low', 'high']), exact_places=True, resize=None,
-         label_map=[[0, 0], [255, 1], [7, 255]])])
+         label_map=[[0, 0], [255, 1], [7, 255]]),
+    dict(WITH, mean=5)])  # which is not asked for there
 def test_what_an_export_writes_is_read(said):
     found = read_meta(json.dumps(said), FILE)
     assert said.items() <= found.items()
@@ -30,10 +31,12 @@ def test_what_an_export_writes_is_read(said):
 
 @pytest.mark.parametrize('change, key', [
     (dict(classes=['a']), 'classes'), (dict(palette=[[0, 0, 0]]), 'palette'),
-    (dict(palette=[[0, 0, 0], [0, 0, 256]]), 'palette'), (dict(background=2), 'background'),
+    (dict(palette=[[0, 0, 0], [0, 0, 256]]), 'palette'),
+    (dict(palette=[[0, 0, 0], [0, 0, 9, 9]]), 'palette'), (dict(background=2), 'background'),
     (dict(background=True), 'background'), (dict(scores=1), 'scores'),
     (dict(channels=0), 'channels'), (dict(channels=5), 'mean'), (dict(std=[1, 1]), 'std'),
     (dict(std=[1, 0, 1]), 'std'), (dict(std=None), 'std'), (dict(mean=['1']), 'mean'),
+    (dict(mean=[1, float('nan'), 3]), 'mean'), (dict(mean=[]), 'mean'),
     (dict(pipeline=[dict(scale=4)]), 'pipeline'), (dict(tasks=dict(height='low')), 'tasks'),
     (dict(label_map=[[0, 0, 1]]), 'label_map'), (dict(label_map=[[0, 'a']]), 'label_map'),
     (dict(label_map={'0': 1}), 'label_map'), (dict(label_map=[[0, -1]]), 'label_map'),

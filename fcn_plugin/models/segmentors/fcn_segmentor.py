@@ -115,11 +115,9 @@ class FCNSegmentor(PostProcessing, EncoderDecoder):
         return super()._apply(*args, **kwargs)
 
     def _check_tasks(self) -> None:
-        if self.tasks and (self.test_cfg.mode != 'whole' or self.post_processor is not None
-                           or self.decode_head.image_grid is None):
-            raise InputError(
-                f"other_tasks={self.tasks} need test_cfg.mode='whole', upsampling that is not "
-                'learned, and no post processor')
+        if self.tasks and (self.test_cfg.mode != 'whole' or self.post_processor is not None):
+            raise InputError(f"other_tasks={self.tasks} need test_cfg.mode='whole' and no "
+                             'post processor')
 
     def _check_tiling(self) -> tuple[int, int] | None:
         """The core and the overlap of windows in pixels, or None in another mode."""
