@@ -297,9 +297,10 @@ def test_runs_of_coco_that_are_cut_off_after_all_pixels():
     each = dict(category_id=1, segmentation=dict(size=[4, 4], counts='`0'))  # 16 are off
     region = coco._region(each, {1: 'a'}, Annotated('a', None, (), Path('x')))
     assert not region.bitmap.pixels.any()
-    each['segmentation']['counts'] += 'P'
-    with pytest.raises(ValueError, match='RLE. are cut off'):
-        coco._region(each, {1: 'a'}, Annotated('a', None, (), Path('x')))
+    for more, words in (('P', 'cut off'), ('o' * 40, 'damaged')):  # a number without an end
+        each['segmentation']['counts'] = '`0' + more
+        with pytest.raises(ValueError, match=f'RLE. are {words}'):
+            coco._region(each, {1: 'a'}, Annotated('a', None, (), Path('x')))
 
 
 def test_strokes_of_label_studio():

@@ -2,6 +2,7 @@
 import base64
 import io
 import re
+import zlib
 from pathlib import Path
 from unicodedata import normalize
 from xml.etree import ElementTree
@@ -398,6 +399,27 @@ def test_supervisely_s_fractions_are_places_between_pixels(kind, points, expecte
         == expected | more).all()
 
 
+def test_label_studio_s_interface_has_the_names_of_classes_as_they_are(tmp_path):
+    names = ['a "& b"', "<it's>", '道']
+    label_studio.write([Annotated('x.png', (4, 5), (), tmp_path / 'x.png')], tmp_path, names)
+    shown = ElementTree.parse(tmp_path / 'label_config.xml')
+    assert [each.get('value') for each in shown.iter('Label')] == names
+
+
+def test_what_unpacks_to_more_than_any_bitmap_of_supervisely_s_has(monkeypatch):
+    packed = io.BytesIO()
+    Image.fromarray(np.ones((4, 5), np.uint8)).save(packed, 'PNG')
+    each = dict(classTitle='a', geometryType='bitmap', bitmap=dict(
+        origin=[2, 3], data=base64.b64encode(zlib.compress(packed.getvalue())).decode()))
+
+    def found():
+        return supervisely.read(dict(size=dict(height=30, width=50), objects=[each]),
+                                Path('d/ann/x.png.json'))
+    assert (drawn(found()) == box(2, 3, 7, 7)).all()
+    monkeypatch.setattr('fcn_plugin.annotations.supervisely._MOST_BYTES', 20)
+    assert 'its mask is no PNG' in found().images[0].fault
+
+
 def test_cvat_s_subsets_are_splits_but_for_its_default():
     found = cvat.read(ElementTree.fromstring('<annotations>' + ''.join(
         f'<image name="{name}.png" width="5" height="4" subset="{subset}"/>'
@@ -481,6 +503,14 @@ def test_numbers_of_yolo_s_classes_begin_with_0(tmp_path):
     (tmp_path / 'data.yaml').write_text('names: {1: a, 2: b}\n')
     with pytest.raises(ValueError, match='numbered from 0 on'):
         yolo.names_in(tmp_path / 'data.yaml')
+
+
+@pytest.mark.parametrize('number', [-1, 2])
+def test_numbers_of_no_class_of_yolo_s(tmp_path, number):
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'labels/x.txt').write_text(f'{number} 0.2 0.1 0.4 0.1 0.4 0.5\n')
+    found, = yolo.read(['a', 'b'], tmp_path / 'data.yaml').images
+    assert f'class {number} is none of the 2 names (0 to 1)' in found.fault
 
 
 def test_of_yolo_s_two_files_of_names_data_yaml_counts(tmp_path):
