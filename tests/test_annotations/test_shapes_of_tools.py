@@ -509,6 +509,7 @@ def test_numbers_of_yolo_s_classes_begin_with_0(tmp_path):
 def test_numbers_of_no_class_of_yolo_s(tmp_path, number):
     (tmp_path / 'labels').mkdir()
     (tmp_path / 'labels/x.txt').write_text(f'{number} 0.2 0.1 0.4 0.1 0.4 0.5\n')
+    (tmp_path / 'data.yaml').write_text('names: [a, b]\n')
     found, = yolo.read(['a', 'b'], tmp_path / 'data.yaml').images
     assert f'class {number} is none of the 2 names (0 to 1)' in found.fault
 
