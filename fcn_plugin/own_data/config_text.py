@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..utils.inherited import learning_rate, read_parent, without_weights
+from ..utils.inherited import VIEWS, learning_rate, read_parent, without_weights
 from ..utils.paths import quoted, shown
 from ..visualization import default_palette
 from .inspect_pairs import Checked, common_size
@@ -134,7 +134,7 @@ test_pipeline = [
     dict(type='LoadImageFromFile'),{resize}
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs')
-]
+]{plan.resized * VIEWS}
 data = dict(
     type='ListDataset', data_root=data_root,{data_map}
     metainfo=dict(classes=classes, palette=palette))

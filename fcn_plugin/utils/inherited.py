@@ -12,6 +12,19 @@ from .errors import InputError
 #: AdamW's rate at four images a step, for a backbone that SGD trains at the second.
 _RATE, _RATE_OF_SGD = 5e-4, 0.01
 
+#: For a config whose images are resized before they are tested, where ``--tta`` sees views of
+#: that size: those of the config that it inherits would be of the size in the file.
+VIEWS = '''
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=scale, keep_ratio=True),
+    dict(type='TestTimeAug', transforms=[
+        [dict(type='Resize', scale_factor=r, keep_ratio=True) for r in (0.75, 1.0, 1.25)],
+        [dict(type='RandomFlip', prob=p, direction='horizontal') for p in (0., 1.)],
+        [dict(type='LoadAnnotations')],
+        [dict(type='PackSegInputs')]])
+]'''
+
 
 @lru_cache
 def read_parent(file: Path) -> Config:

@@ -1671,6 +1671,11 @@ def test_crops_follow_the_images(tmp_path):
     assert config.crop_size == (512, 512)
     assert config.test_pipeline[1] == dict(type='Resize', scale=(1024, 768),
                                            keep_ratio=True)
+    config.test_dataloader.dataset.pipeline = config.tta_pipeline
+    views = DATASETS.build(config.test_dataloader.dataset)[0]
+    assert {tuple(view.shape) for view in views['inputs']} == {
+        (3, 576, 768), (3, 768, 1024), (3, 960, 1280)}
+    assert {sample.gt_sem_seg.shape for sample in views['data_samples']} == {(810, 1080)}
 
 
 def test_config_trains_and_predicts(tmp_path):
