@@ -7,7 +7,7 @@ import pytest
 
 from fcn_plugin.annotations.drawing import draw
 from fcn_plugin.annotations.regions import Annotated, joined
-from fcn_plugin.inference.outlines import proposed, simplified
+from fcn_plugin.inference.outlines import _close, proposed, simplified
 
 
 def scene(seed=0, size=(60, 80), classes=4):
@@ -87,6 +87,27 @@ def test_no_corner_is_further_off_than_the_tolerance(tolerance):
             share = np.clip(((exact[:, None] - fewer) * sides).sum(2) / lengths, 0, 1)
             far = np.linalg.norm(exact[:, None] - fewer - share[..., None] * sides, axis=2)
             assert far.min(1).max() <= tolerance + 1e-6
+
+
+def test_a_polygon_is_closed_and_stays_one():
+    from_within_a_side = np.array([[5., 0], [10, 0], [10, 10], [0, 10], [0, 0]])
+    assert len(simplified(from_within_a_side, 0.5)) == 4
+    thin = np.array([[0., 0], [10, 0.4], [5, 0.5]])
+    assert (simplified(thin, 2) == thin).all()
+
+
+def test_what_a_tolerance_changes_is_known_where_there_are_holes():
+    labels = np.zeros((80, 90), np.uint8)
+    for x, radius, label in ((40, 38, 1), (25, 9, 0), (55, 9, 0)):
+        labels[np.hypot(*(np.indices(labels.shape) - [[[40]], [[x]]])) < radius] = label
+    exact, = proposed(IMAGE, labels, NAMES, background=0, tolerance=0).regions
+    assert len(exact.holes) == 2
+    simpler, changed, _ = _close(exact, (2., ), labels.shape)
+    found = np.zeros(labels.shape, bool)
+    found[changed.top:changed.top + changed.pixels.shape[0],
+          changed.left:changed.left + changed.pixels.shape[1]] = changed.pixels
+    drawn = redrawn(IMAGE._replace(regions=(simpler, )), labels.shape)
+    assert found.any() and (found == (drawn != labels)).all()
 
 
 def test_specks_are_left_out_and_what_is_around_them_closes():

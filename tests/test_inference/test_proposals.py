@@ -1,6 +1,7 @@
 """Predictions as regions of labelling tools: written, and read by the same reader."""
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import numpy as np
@@ -18,6 +19,7 @@ from fcn_plugin.annotations.regions import Annotated, Region, joined
 from fcn_plugin.inference.inferencer import FCNInferencer
 from fcn_plugin.inference.outlines import proposed
 from fcn_plugin.inference.predict_files import predict_to_files
+from fcn_plugin.inference.proposals import write_proposals
 
 
 @pytest.fixture
@@ -268,3 +270,19 @@ def test_an_image_of_one_class_has_one_region():
                      np.ones((3, 4), np.uint8), ('road', 'sky'), scores=scores)
     region, = found.regions
     assert (region.name, region.score) == ('sky', 0.25)
+
+
+def test_where_no_image_can_be_read_nothing_is_written(tmp_path):
+    seen = []
+
+    def stream(images, *given, failed):
+        seen.append(given)
+        failed += [ValueError(f'{path} is none') for path in images]
+        return iter(())
+
+    infer = SimpleNamespace(stream=stream, gives_scores=True, class_names=('a', 'b'),
+                            background=0)
+    with pytest.raises(ValueError, match='none of 2 images .*a.png.*b.png'):
+        write_proposals(infer, [tmp_path / 'a.png', tmp_path / 'b.png'], tmp_path / 'out',
+                        'coco', batch_size=3)
+    assert seen == [(3, True)] and not any(tmp_path.iterdir())
