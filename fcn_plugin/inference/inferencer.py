@@ -10,6 +10,7 @@ import numpy as np
 from rich.progress import track
 
 from .. import visualization as vis
+from ..checkpoints.naming import is_weights, weights_file
 from ..images.inputs import ImageInput, Input, open_inputs
 from ..images.video import VideoInput, check_video_suffix, video_output
 from ..large_images.inputs import LargeInput, with_large
@@ -378,7 +379,9 @@ def _name(item: Input, frame: int | None) -> str:
 
 
 def _absolute(named: Any) -> Any:
-    """A file by its whole path; names of configs, and anything else, as they are."""
+    """A file, a work dir's too, by its whole path; names, and anything else, as they are."""
+    if is_weights(named) and Path(named).is_dir():
+        named = weights_file(named)
     if isinstance(named, (str, os.PathLike)) and Path(named).expanduser().is_file():
         return Path(named).expanduser().absolute()
     return named

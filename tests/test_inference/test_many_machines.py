@@ -62,6 +62,17 @@ def test_opened_where_it_is_used_first(place, tmp_path_factory):
         copy.gives_scores
 
 
+@pytest.mark.parametrize('how', ['model', 'weights'])
+def test_of_a_work_dir_the_checkpoint_of_then(place, tmp_path_factory, how):
+    Path('run').mkdir()
+    Path('best.pth').rename('run/best_mIoU_iter_4.pth')
+    segment = FCNInferencer(**{how: 'run'}, device='cpu')
+    expected, data = labels_of(segment), pickle.dumps(segment)
+    Path('run/best_mIoU_iter_8.pth').touch()
+    os.chdir(tmp_path_factory.mktemp('elsewhere'))
+    assert (labels_of(pickle.loads(data), place / 'photos/0.png') == expected).all()
+
+
 def test_settings_go_along(place):
     options = {'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]}
     segment = FCNInferencer('best.pth', device='cpu', cfg_options=options, tile=96, overlap=0)
