@@ -11,7 +11,7 @@ from tiny_runs import CONFIGS, run_tool, succeed, write_config
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fcn_plugin.diagnosis.cost import cost_of, peak_of
+from fcn_plugin.diagnosis.cost import _without_weights, cost_of, peak_of
 
 TOOL = 'misc/describe_backbone.py'
 
@@ -47,6 +47,14 @@ def test_operations_are_those_that_were_published(config, published):
     found = cost_of(config, (224, 224), 'cpu')
     assert found.multiply_adds / 1e9 == pytest.approx(published, rel=0.02)
     assert found.memory is None or found.memory > 4 * found.parameters  # and more
+
+
+def test_no_weights_are_fetched():
+    init = dict(type='Pretrained', checkpoint='https://x/y.pth')
+    kept = dict(type='Normal', std=0.01)
+    assert _without_weights(dict(a=[dict(init_cfg=init, depth=18)], pretrained=True,
+                                 init_cfg=kept)) == dict(
+        a=[dict(depth=18)], pretrained=False, init_cfg=kept)
 
 
 def test_attention_of_older_modules_is_counted():

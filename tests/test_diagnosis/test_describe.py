@@ -96,7 +96,7 @@ def test_printed_config_is_the_shipped_one(name, tmp_path):
     assert printed.decode_head.in_channels == shipped.decode_head.in_channels
     assert printed.decode_head.in_strides == shipped.decode_head.in_strides
     assert printed.backbone.get('out_indices') == shipped.backbone.get('out_indices')
-    assert printed.backbone.init_cfg.checkpoint == shipped.backbone.init_cfg.checkpoint
+    assert printed.backbone.init_cfg == shipped.backbone.init_cfg
     assert printed.data_preprocessor == shipped.data_preprocessor
 
 

@@ -213,9 +213,10 @@ def test_refused_later(server, path):
     assert left(path) == {'data.tar.part': CONTENT[:1000]}
 
 
-def test_server_error(server, path):
-    server.status = [503]
-    with pytest.raises(OSError, match='answers 503 .*the same command goes on'):
+@pytest.mark.parametrize('status', [500, 503])
+def test_server_error(server, path, status):
+    server.status = [status]
+    with pytest.raises(OSError, match=f'answers {status} .*the same command goes on'):
         download(server.url, path, MD5)
     assert left(path) == {}
 

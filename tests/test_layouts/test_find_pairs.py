@@ -178,6 +178,12 @@ def test_masks_that_count_images_from_another_number_are_not_theirs(tmp_path, im
     assert len(find_pairs(tmp_path).pairs) == count
 
 
+def test_numbers_that_some_names_share_by_chance_pair_none(tmp_path):
+    write(tmp_path, *(f'images/camera_{i}.png' for i in range(1, 5)),
+          *(f'masks/probe_{i}.png' for i in range(3, 7)))
+    assert not find_pairs(tmp_path).pairs
+
+
 def test_lists_of_videos(tmp_path):
     """As DAVIS has them: frames of one video are all of one split."""
     write(tmp_path, *(f'{kind}/480p/{video}/0000{i}.png' for video in ('bear', 'camel', 'dog')

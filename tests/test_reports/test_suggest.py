@@ -68,7 +68,7 @@ def test_large_scenes_first_and_those_with_labels_last():
 
 
 def test_doubles_come_last_and_of_them_the_least_sure_first():
-    features = np.array([[1.0, 0], [1, 0], [0, 1], [1, 0]])
+    features = np.array([[1, 0], [1 - 1e-9, 0], [0, 1], [1, 0]])  # to the last digits
     none = features[:0]
     assert choose(features, none, np.array([0.8, 0.9, 0.1, 0.85]), 4) == [1, 2, 3, 0]
     assert sorted(choose(features, none, np.zeros(4), 4)) == [0, 1, 2, 3]
