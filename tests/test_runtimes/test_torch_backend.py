@@ -102,3 +102,19 @@ def test_images_that_are_resized_alike_keep_their_own_sizes():
 def test_a_pipeline_that_packs_nothing():
     with pytest.raises(InputError, match="no 'inputs': it must end with PackSegInputs"):
         run_pipeline(pipeline(PIPELINE[:1]), noise(4, 5))
+    with pytest.raises(InputError, match="no 'inputs': it must end with PackSegInputs"):
+        run_pipeline(lambda data: None, noise(4, 5))
+
+
+@pytest.mark.parametrize('error', [KeyError('x'), AttributeError('x'), TypeError('x'),
+                                   ZeroDivisionError('x'), InputError('x'), OSError('x')])
+def test_what_a_step_answers_an_image_with(error):
+    """Settings that it cannot use, most often; no failure of the machine."""
+    def pipeline(data):
+        raise error
+
+    ours = isinstance(error, (InputError, OSError))
+    said = '^x$' if ours else (
+        f'test pipeline cannot take an image of 5x4 pixels: {type(error).__name__}: .?x')
+    with pytest.raises(type(error) if ours else InputError, match=said):
+        run_pipeline(pipeline, noise(4, 5))
