@@ -75,6 +75,10 @@ def for_a_run(config: Config, name: str, options: dict | None = None,
 def merge_options(config: Config, options: dict) -> None:
     """Puts options on top of a config, in place.
 
+    What is set in the test pipeline is set in those that it was put into, and what is set in
+    that of the test data in the test pipeline: by the one images are predicted, by the other
+    ``fcn test`` judges.
+
     Args:
         config (Config): As it was read.
         options (dict): Dotted keys and values.
@@ -82,10 +86,6 @@ def merge_options(config: Config, options: dict) -> None:
     Raises:
         ValueError: For one that would change nothing: that nothing reads, or of a name at the
             top of the config, whose value was put where it is used when the file was read.
-
-    What is set in the test pipeline is set in those that it was put into, and what is set in
-    that of the test data in the test pipeline: by the one images are predicted, by the other
-    ``fcn test`` judges.
     """
     read = {*inspect.signature(Runner.__init__).parameters, *_READ_TOO}
     for key in options:
