@@ -134,7 +134,8 @@ def load_model(config: PathLike | Config | None = None,
     """Builds a segmentor and fills it from a checkpoint, wholly or not at all.
 
     Args:
-        config (str, Path or Config, optional): See :func:`find_config`.
+        config (str, Path or Config, optional): See :func:`find_config`. Defaults to None: the
+            one in the checkpoint.
         checkpoint (str or Path, optional): Trained weights, or the name of a model of the
             package, see :func:`~fcn_plugin.checkpoints.naming.weights_file`. Defaults to
             None: the one for objects, if no config is given either.

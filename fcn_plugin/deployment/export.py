@@ -73,6 +73,7 @@ def export(weight_path: PathLike | None, out: PathLike, config: PathLike | None 
         int8 (bool): Whether convolutions compute in 8 bits, see
             :func:`~fcn_plugin.deployment.int8.quantise`. Defaults to False.
         calibrate (str or Path, optional): Images for ``int8``, see :func:`list_images`.
+            Defaults to None, without ``int8``.
         max_loss, labels, ignore: What ``int8`` may lose, and masks of its images, see there.
         shown (str, optional): What is printed as the file's name. Defaults to None: ``out``.
 

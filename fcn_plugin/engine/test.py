@@ -29,17 +29,17 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
 
     Args:
         config (Config): From :func:`fcn_plugin.utils.config.load_config`.
-        checkpoint (str): The weights' file, an address that mmengine knows, or the name of
-            a model of the package.
+        checkpoint (str): The weights' file, a work dir, an address that mmengine knows, or
+            the name of a model of the package.
         tta (bool): Averages over the config's ``tta_pipeline`` (sizes and flips),
             at the images' original sizes. Defaults to False.
         original_size (bool): See :func:`evaluate_at_original_size`.
         crf (bool): See :func:`use_crf`; with ``tta``, in each of its views. Defaults to
             False.
-        out (str, optional): A folder for the predicted labels, one PNG an image. Those of
-            further tasks that are judged get a folder of the task's name in it.
+        out (str, optional): A folder for the predicted labels, one PNG an image; those of
+            further tasks go into one of the task's name in it. Defaults to None: not kept.
         show (bool): Opens a window for each image. Defaults to False.
-        show_dir (str, optional): A folder for pictures of truth and prediction.
+        show_dir (str, optional): For pictures of truth and prediction. Defaults to None.
         wait_time (float): Seconds that a window stays. Defaults to 2.
         fast (bool): See :func:`fcn_plugin.models.speed_up`. Defaults to False.
         tile (int, optional): Labels images in tiles of that side, in pixels, to bound

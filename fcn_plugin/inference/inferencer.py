@@ -68,8 +68,8 @@ class FCNInferencer:
         device (str): 'auto' (a GPU where there is one), 'cpu', 'cuda:0', ...
             Defaults to 'auto'.
         backbone (str, optional): 'vgg16', 'vgg19', 'resnet50' or 'resnet101': the
-            project's FCN-8s on it, for a checkpoint that keeps no config.
-        cfg_options (dict, optional): Overrides of the config.
+            project's FCN-8s on it, for a checkpoint that keeps no config. Defaults to None.
+        cfg_options (dict, optional): Overrides of the config. Defaults to None.
         fast (bool): Whether the model is prepared by
             :func:`~fcn_plugin.models.speed_up.speed_up`: folded batch norms and 16 bits
             where the machine has them, which changes scores a little. An exported file is

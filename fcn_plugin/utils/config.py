@@ -30,9 +30,9 @@ def load_config(path: str,
 
     Args:
         path (str): The config's file, or the name of one of the package's own.
-        options (dict, optional): ``--cfg-options``: dotted keys and values.
-        work_dir (str, optional): Where the run writes. Without it the config's
-            ``work_dir`` counts, and without that ``work_dirs/<name of the config>``.
+        options (dict, optional): ``--cfg-options``: dotted keys and values. Defaults to None.
+        work_dir (str, optional): Where the run writes. Defaults to None: the config's
+            ``work_dir``, or without that ``work_dirs/<name of the config>``.
         launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'. Defaults to 'none'.
 
     Returns:
