@@ -1078,6 +1078,7 @@ def test_values_without_a_name(tmp_path):
     assert 'without a name in _classes.csv: 2 (25 %), 7 (25 %)' in fault
     assert '--ignore 2 7' in fault
     assert "classes of _classes.csv that no mask has: 'tree'" in checked.notes
+    assert 'classes in no training image: tree' in checked.notes
     assert checked.encoding.classes == ['ground', 'car', 'tree', '2', '7']
     with pytest.raises(ValueError, match='no config is written'):
         write_config(checked, tmp_path / 'out')
