@@ -170,6 +170,7 @@ TABLE = {
             ('--val-share 2', ['val', '2']),
             ('--images photos', ['photos'])]],
         ('{data} --outside ignore', ['--outside', 'read as masks', '--ignore']),
+        ('{none} --outside ignore', ['none: no such folder']),
         ('{data} --val-share 2', ['val', '2']), ('{data} --seed many', ['--seed', "'many'"]),
     ],
     'misc/describe_backbone.py': [

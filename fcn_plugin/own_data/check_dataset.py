@@ -85,10 +85,10 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
     elif drawn is not None and masks is None:
         drawing = _drawing(folder, drawn, images, classes, ignore, outside, proposed)
         folder = folder.parent if folder.is_file() else folder
+    pairing = drawing.pairing if drawing else find_pairs(folder, images, masks)
     if outside is not None and not drawing:
         raise InputError(f'--outside {outside} is of regions, but {root} is read as masks: '
                          '--ignore VALUE leaves pixels of these out')
-    pairing = drawing.pairing if drawing else find_pairs(folder, images, masks)
     found = list(track(inspect_pairs(pairing.pairs), 'reading', len(pairing.pairs),
                        transient=True))
     faults = _faults_of_names(pairing, folder) + (drawing.faults if drawing else [])
