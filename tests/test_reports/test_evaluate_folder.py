@@ -95,13 +95,14 @@ def test_label_255_of_more_classes_is_judged(tmp_path):
 
 def test_pictures_are_as_the_first_condition_has_them(trained, folders, tmp_path,
                                                       monkeypatch):
-    shown = []
+    shown, pages = [], []
     monkeypatch.setattr('fcn_plugin.reports.evaluate_folder.save_pages',
-                        lambda files, rows, meta: shown.extend(rows))
+                        lambda files, rows, meta: (pages.extend(files), shown.extend(rows)))
     found = evaluate_folder(trained / 'best.pth', folders / 'images', folders / 'masks',
-                            out_dir=tmp_path / 'out', ignore=[9], pictures=2,
+                            out_dir=tmp_path / 'out', ignore=[9], pictures=99,
                             conditions=['dark', 'cold'], device='cpu')
-    assert [int(row.path.stem) for row in shown] == choose_images(found['dark'], 2)
+    assert pages == [tmp_path / 'out/comparison_01.png']  # which has room for all there are
+    assert [int(row.path.stem) for row in shown] == choose_images(found['dark'], 99)
     for row in shown:
         assert (row.image == CONDITIONS['dark'](np.asarray(Image.open(row.path)))).all()
 

@@ -175,6 +175,8 @@ def test_the_last_of_two_runs_in_one_folder(two_runs):
     assert run.config.train_cfg.max_iters == 9
     assert [line['loss'] for line in run.train] == [9.] and run.val == []
     assert run.checkpoint is None and run.environment == ''
+    with pytest.raises(FileNotFoundError, match='no checkpoint of its last run: give --'):
+        report(two_runs, two_runs / 'page.html', device='cpu')
     # validated later than the other was: nothing of that is left before it
     scalars = two_runs / '20990101_000000/vis_data/scalars.json'
     scalars.write_text(json.dumps(dict(mIoU=7., step=3)) + '\n')

@@ -59,6 +59,7 @@ def test_the_block_is_a_config():
 
 def test_training_images_without_anything_random():
     config = Config.fromfile(BUILT_IN)
+    config.train_dataloader.dataset.pipeline.insert(-1, dict(type='RandomFlip', prob=1.))
     config.train_dataloader.dataset = dict(  # wrapped, as VOC and SBD are
         type='ConcatDataset', datasets=[config.train_dataloader.dataset])
     dataset = tuning.build_plain_dataset(config, 'train')
