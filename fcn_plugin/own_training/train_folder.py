@@ -55,7 +55,8 @@ def train_folder(root: str, base: str | None = None, work_dir: str | None = None
         ValueError: If the data cannot be trained on, the work dir is of other data, or the
             run that is gone on with is of another ``base``.
     """
-    work = Path(work_dir or Path('work_dirs', Path(root).resolve().name))
+    work = Path(work_dir or (options or {}).get('work_dir')
+                or Path('work_dirs', Path(root).resolve().name))
     file = work / 'data' / 'config.py'
     if work.is_file():
         raise NotADirectoryError(f'the work dir {work} is a file, expected a folder or a name '

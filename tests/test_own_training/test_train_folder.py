@@ -188,6 +188,18 @@ def test_mixed_precision_and_compiling_are_those_of_the_run(tmp_path, monkeypatc
             for config, compiles in given] == [(False, False), (True, False), (False, True)]
 
 
+def test_the_work_dir_may_be_an_option_of_the_config(tmp_path, monkeypatch):
+    write(tmp_path / 'data')
+    monkeypatch.chdir(tmp_path)
+    given = []
+    monkeypatch.setattr('fcn_plugin.own_training.train_folder.train',
+                        lambda config, *_: given.append(config.work_dir))
+    train_folder('data', TINY[1],
+                 options={'train_dataloader.batch_size': 2, 'work_dir': 'there'})
+    assert given == ['there'] and (tmp_path / 'there/data/config.py').is_file()
+    assert not (tmp_path / 'work_dirs').exists()
+
+
 def test_a_work_dir_is_of_one_folder(run, tmp_path):
     write(tmp_path / 'a/data')
     write(tmp_path / 'b/data')
