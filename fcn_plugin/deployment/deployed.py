@@ -115,10 +115,11 @@ class DeployedSegmentor(nn.Module):
         if not self.keep_ratio:
             return self.resize[::-1]
         # As tensors: numbers would fix the size of the traced image in the graph.
-        sides = torch.stack([torch.as_tensor(side, dtype=torch.float64)
-                             for side in (height, width)])
-        scale = torch.minimum(max(self.resize) / sides.max(),
-                              min(self.resize) / sides.min())
+        sides, wanted = (torch.stack([torch.as_tensor(side, dtype=torch.float64)
+                                      for side in pair])
+                         for pair in ((height, width), self.resize))
+        # Not of numbers, by which torch divides in two steps, each of which rounds.
+        scale = torch.minimum(wanted.max() / sides.max(), wanted.min() / sides.min())
         return tuple((sides * scale + 0.5).long())
 
 
@@ -160,8 +161,11 @@ def _interpolate(scores: Tensor, dim: int, size, out, stride, start: float,
         weight = (unit - apart).clamp(min=0).float() / unit  # (out, count)
     else:
         centre = (labels.float() + 0.5) * (size / out)
+        if fades:
+            centre = _within(centre, 0.5, size - 0.5)
         place = (centre + start) / stride - 0.5
-        place = _within(place, 0, count - 1)
+        if not fades:
+            place = _within(place, 0, count - 1)
         weight = (1 - (place[:, None] - cells.float()[None]).abs()).clamp(min=0)
     return weight @ scores if dim == 2 else scores @ weight.t()
 

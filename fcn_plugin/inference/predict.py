@@ -86,7 +86,7 @@ def predict_dataset(model: nn.Module, dataset, indices: Iterable[int],
         truth = None
         if 'gt_sem_seg' in sample:
             # before the model: it may pad what it is given
-            truth = sample.gt_sem_seg.data[0].cpu().numpy().copy()
+            truth = sample.gt_sem_seg.data[0].cpu().numpy()
         path = Path(sample.get('img_path') or f'image {index}')
         result, = model.test_step(dict(inputs=[inputs], data_samples=[sample]),
                                   **step_options(model, tuple(inputs.shape[-2:]), scores))

@@ -7,7 +7,7 @@ from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from fcn_plugin.deployment.deployed import DeployedSegmentor, _interpolate
+from fcn_plugin.deployment.deployed import DeployedSegmentor, _interpolate, normalise
 from fcn_plugin.ops import resample_scores, sample_axis
 
 NARROW = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8,
@@ -87,7 +87,7 @@ def test_labels_of_a_further_task_of_many_classes():
 
 @pytest.mark.parametrize('stride, start, size, out', [
     (8, 0., 61, 61), (8, 27., 61, 61), (1, 0., 40, 17), (32, 16., 20, 55),
-    (8, 0., 64, 200)])
+    (8, 0., 64, 200), (8, 13.5, 61, 61), (8, 13.25, 61, 61)])
 @pytest.mark.parametrize('fades', [False, True])
 def test_interpolation_is_that_of_the_labels(stride, start, size, out, fades):
     scores = torch.randn(1, 4, 12, 9, dtype=torch.float32)
@@ -119,6 +119,24 @@ def test_resizing_is_mmcv_s(size, keep_ratio):
     got = got[0, :, :height, :width].permute(1, 2, 0).numpy()
     assert np.abs(got - expected).max() < 1.01  # OpenCV rounds its weights
     assert np.abs(got - got.round()).max() < 1e-3  # whole numbers, as the pipeline's
+
+
+def test_sides_are_rounded_as_by_mmcv():
+    """In 32 bits these would be a pixel more or less."""
+    network = DeployedSegmentor(build(**NETWORKS['fcn8s']), resize=(80, 64), keep_ratio=True)
+    for height, width in ((65, 800), (119, 224)):
+        assert tuple(map(int, network._resized(height, width)))[::-1] == mmcv.rescale_size(
+            (width, height), (80, 64))
+
+
+@pytest.mark.parametrize('settings', [
+    {}, dict(bgr_to_rgb=True), dict(mean=[1, 2, 3, 4, 5], std=[6, 7, 8, 9, 2]),
+    dict(mean=[1, 2, 3, 4, 5], std=[6, 7, 8, 9, 2], bgr_to_rgb=True)])
+def test_values_are_those_of_the_preprocessor(settings):
+    processor = MODELS.build(dict(type='FCNDataPreProcessor', **settings))
+    image = torch.randint(0, 256, (5, 4, 6), dtype=torch.uint8)
+    expected = processor(dict(inputs=[image[[2, 1, 0, 3, 4]]]))['inputs']
+    torch.testing.assert_close(normalise(processor, image[None].float()), expected)
 
 
 @pytest.mark.parametrize('change, words', [

@@ -190,6 +190,14 @@ def test_bad_arguments(trained, tmp_path, monkeypatch, change, words):
     assert not list(tmp_path.glob('*'))
 
 
+def test_a_file_in_the_home_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('USERPROFILE', str(tmp_path))
+    (tmp_path / 'net.onnx').touch()
+    with pytest.raises(FileExistsError, match='net.onnx.*overwrite'):
+        export('none.pth', '~/net.onnx')
+
+
 def test_the_network_is_loaded_as_is_asked_for(tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr('fcn_plugin.deployment.export.load_model', lambda *given, **named:

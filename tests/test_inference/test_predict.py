@@ -313,6 +313,10 @@ def test_show_validation_set(trained, tmp_path, capsys):
         predict.show(**arguments)
     with pytest.raises(ValueError, match='no val_dataloader.*--img-path'):
         predict.build_val_dataset(Config())
+    missing = dict(type='BaseSegDataset', data_root=str(tmp_path / 'none'), pipeline=[],
+                   data_prefix=dict(img_path='images', seg_map_path='masks'))
+    with pytest.raises(ValueError, match='val_dataloader: BaseSegDataset finds no images'):
+        predict.build_val_dataset(Config(dict(val_dataloader=dict(dataset=missing))))
 
 
 @pytest.mark.parametrize('images', [False, True])
@@ -342,6 +346,19 @@ def test_pixels_that_count_are_correct_or_not(tmp_path, ignored):
             Image.open(file), predict.compare([result] * count, meta))
 
 
+def test_what_is_said_of_images_without_truth_that_counts(monkeypatch):
+    monkeypatch.setattr(vis, 'comparison', lambda *given: given)
+    palette, labels = [[0, 0, 0], [9, 8, 7]], np.zeros((2, 2), np.uint8)
+    first, second = (Result(np.zeros((2, 2, 3), np.uint8), labels, ('a', 'b'), palette, 0,
+                            path=Path(name), truth=labels + ignored)
+                     for name, ignored in (('x.png', 0), ('y.png', 255)))
+    meta = dict(classes=('a', 'b'), palette=palette, background=0)
+    _, titles, captions, *_ = predict.compare([first, second], meta)
+    assert captions == ['x.png · 100.0 % of pixels correct', 'y.png']
+    assert titles[-1] == 'red: wrong, white: ignored'
+    assert predict.compare([first], meta)[1][-1] == 'red: wrong'
+
+
 def test_the_heat_map_is_of_the_class_that_was_asked_for():
     image, palette = np.zeros((80, 90, 3), np.uint8), [[0, 0, 0], [9, 8, 7]]
     share = np.linspace(0, 1, 80 * 90, dtype=np.float32).reshape(80, 90)
@@ -362,11 +379,11 @@ def test_shows_the_validation_set_at_the_size_that_it_is_judged_at(trained, tmp_
         dict(type='Resize', scale=(64, 48), keep_ratio=False), dict(type='PackSegInputs')]}
     weights = trained / 'best.pth'
     file, = predict.show(weights, device='cpu', out_dir=tmp_path, max_images=1,
-                         cfg_options=options)
+                         cfg_options=options, heatmap='0')
     model = loading.load_model(None, weights, 'cpu', cfg_options=options, rescale=False)
-    found = predict.predict_dataset(model, predict.build_val_dataset(model.cfg), [0])
-    np.testing.assert_array_equal(Image.open(file),
-                                  predict.compare(list(found), model.dataset_meta))
+    found = predict.predict_dataset(model, predict.build_val_dataset(model.cfg), [0], True)
+    np.testing.assert_array_equal(Image.open(file), predict.compare(
+        list(found), model.dataset_meta, shown=0))
 
 
 def test_predict_passes_on_what_it_is_given(photos, tmp_path, monkeypatch):
@@ -421,7 +438,10 @@ def test_show_passes_on_what_it_is_given(trained, photos, tmp_path, monkeypatch)
     assert seen == dict(given=('net.py', 'w.pth', 'cpu', 'vgg16', {'a': 1}), **more)
 
 
-def test_show_leaves_out_what_cannot_be_read_and_replaces_nothing(trained, photos, tmp_path):
+def test_show_leaves_out_what_cannot_be_read_and_replaces_nothing(trained, photos, tmp_path,
+                                                                  monkeypatch):
+    """Nor does it fill a page with what is left out."""
+    monkeypatch.setattr(predict, 'ROWS_PER_PICTURE', 2)
     (photos / 'a0.png').write_bytes(b'nonsense')
     call = dict(weight_path=trained / 'best.pth', img_path=photos, out_dir=tmp_path / 'out',
                 opacity=0.2, device='cpu')
@@ -437,7 +457,7 @@ def test_show_leaves_out_what_cannot_be_read_and_replaces_nothing(trained, photo
 
 
 def test_show_images(trained, photos, tmp_path, capsys):
-    file, = predict.show(trained / 'best.pth', photos, out_dir=tmp_path, heatmap='ring',
+    file, = predict.show(trained / 'best.pth', photos, out_dir=tmp_path, heatmap='background',
                          device='cpu', window=True)
     assert 3 * 280 < Image.open(file).width < 4 * 280 + 400
     out = capsys.readouterr().out

@@ -8,7 +8,12 @@ from mmseg.structures import SegDataSample
 from tiny_runs import forget_runs
 from torch import nn
 
-from fcn_plugin.runtimes.torch_backend import TorchBackend, build_pipeline, run_pipeline
+from fcn_plugin.runtimes.torch_backend import (
+    TorchBackend,
+    build_pipeline,
+    run_pipeline,
+    step_options,
+)
 from fcn_plugin.utils.errors import InputError
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
@@ -78,6 +83,26 @@ def test_one_channel_is_the_probability_of_the_second_class():
         [noise(2, 3)], scores=True)
     assert (found.scores[0] == 0.25).all() and (found.scores[1] == 0.75).all()
     assert (found.labels == 1).all()
+
+
+def test_of_more_than_255_classes_the_last_is_none_of_the_first():
+    scores = np.zeros((300, 2, 3), np.float32)
+    scores[299] = 1
+    model = Known(scores)
+    model.dataset_meta = dict(model.dataset_meta, classes=('a', ) * 300)
+    found, = TorchBackend(model, pipeline())([noise(2, 3)])
+    assert (found.labels == 299).all() and found.labels.dtype == np.int16
+
+
+def test_of_large_images_those_that_are_seen_whole_are_refused_alone():
+    model = Known(np.zeros((2, 4, 5), np.float32))
+    for mode in ('slide', 'tile'):
+        model.test_cfg = dict(mode=mode)
+        assert step_options(model, (6000, 6001), True) == {}
+    model.test_cfg = dict(mode='whole')
+    assert step_options(model, (6000, 6000), True) == {}
+    with pytest.raises(InputError, match='6001x6000 pixels do not fit'):
+        step_options(model, (6000, 6001), False)
 
 
 def test_images_of_one_size_are_run_at_once_and_keep_their_order():
