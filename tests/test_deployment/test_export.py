@@ -1,5 +1,7 @@
 """Exported files: parity with PyTorch, any size, and the inferencer on them."""
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from tiny_runs import CONFIGS, run_tool, succeed
 
 from fcn_plugin.apis import FCNInferencer
 from fcn_plugin.deployment.deployed import normalise
-from fcn_plugin.deployment.export import compare_backends, export, resize_of
+from fcn_plugin.deployment.export import _images, _meta, compare_backends, export, resize_of
 from fcn_plugin.runtimes.backend import Prediction
 
 onnx = pytest.importorskip('onnx', reason="the extra 'export' is not installed")
@@ -43,10 +45,10 @@ def exported(trained, tmp_path_factory):
 @pytest.mark.parametrize('options', [None, SHORT_SIDE])
 def test_resizing_inside(trained, tmp_path, options):
     """To 64x64, as the config says, or by the short side; labels of the image's size."""
-    found = export(trained / 'best.pth', tmp_path / 'net.onnx', preprocess=True,
-                   cfg_options=options)
+    file = tmp_path / 'new' / 'net.onnx'
+    found = export(trained / 'best.pth', file, preprocess=True, cfg_options=options)
     assert found['equal'] > 0.99
-    graph = FCNInferencer(tmp_path / 'net.onnx', device='cpu')
+    graph = FCNInferencer(file, device='cpu')
     reference = FCNInferencer(trained / 'best.pth', device='cpu', cfg_options=options)
     image = np.kron(noise(6, 9), np.ones((20, 20, 1), np.uint8))
     ours, theirs = graph(image), reference(image)
@@ -262,6 +264,27 @@ def test_types_named_in_a_file_are_checked(exported, tmp_path, step, words):
         FCNInferencer(tmp_path / 'evil.onnx')
 
 
+@pytest.mark.parametrize('settings, mean, std', [
+    ({}, None, None), (dict(mean=[1, 2, 3], std=[4, 5, 6]), [1, 2, 3], [4, 5, 6])])
+@pytest.mark.parametrize('turned', [False, True])
+def test_what_a_file_says_of_preprocessing_outside(settings, mean, std, turned):
+    steps = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
+    model = SimpleNamespace(
+        dataset_meta={}, cfg=Config(dict(test_pipeline=steps)), data_preprocessor=MODELS.build(
+            dict(type='FCNDataPreProcessor', bgr_to_rgb=turned, **settings)))
+    network = SimpleNamespace(with_scores=False, preprocess=False, exact_places=True,
+                              channels=3)
+    found = _meta(model, network, Path('w.pth'))
+    assert (found['mean'], found['std'], found['bgr_to_rgb']) == (mean, std, turned)
+    assert found['pipeline'] == steps
+
+
+def test_images_to_check_with_are_spread_over_all(monkeypatch):
+    monkeypatch.setattr('fcn_plugin.deployment.export.to_channels', lambda path, _: path)
+    assert _images(range(8), 3) == list(range(8))
+    assert _images(range(20), 3) == [0, 3, 6, 9, 12, 15, 18]
+
+
 def test_resize_of():
     def found(*steps):
         return resize_of(Config(dict(test_pipeline=list(steps))))
@@ -270,6 +293,8 @@ def test_resize_of():
     assert found(load, pack) == (None, False)
     assert found(load, dict(type='Resize', scale=224), pack) == ((224, 224), False)
     assert found(dict(type='Resize', scale=(9, 7), keep_ratio=True)) == ((9, 7), True)
+    loader = dict(dataset=dict(type='ShapesDataset', pipeline=[dict(type='Resize', scale=8)]))
+    assert resize_of(Config(dict(test_dataloader=loader))) == ((8, 8), False)
     for step in (dict(type='Resize', scale_factor=2.), dict(type='TestTimeAug'),
                  dict(type='Resize', scale=9, interpolation='nearest')):
         with pytest.raises(ValueError, match='without --preprocess'):
