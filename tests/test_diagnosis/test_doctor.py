@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import islice
 from urllib.error import URLError
 
 import pytest
@@ -108,6 +109,15 @@ def test_too_little_shared_memory(monkeypatch):
     if os.path.isdir('/dev/shm'):
         finding, = [f for f in doctor.machine() if 'shared memory' in f.what]
         assert '--shm-size' in finding.fix
+
+
+@pytest.mark.parametrize('there', [False, True])
+def test_mixed_precision_gains_nothing_without_the_hardware(monkeypatch, there):
+    monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda: there, raising=False)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    first, second = islice(doctor.machine(), 2)
+    assert ('bfloat16' in first.what, '--amp gains nothing' in second.what) == (
+        there, not there)
 
 
 def test_the_compiled_path_that_computes_something_else(monkeypatch):

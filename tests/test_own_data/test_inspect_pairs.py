@@ -187,6 +187,17 @@ def test_masks_of_each_split_are_written_in_their_colours(checked, tmp_path):
             assert np.array_equal(shown, COLOURS[bands()])
 
 
+def test_no_config_names_files_of_two_calls(checked, tmp_path, monkeypatch):
+    config = write_config(checked, str(tmp_path / 'out'))
+
+    def full(*_):
+        raise OSError('the disk is full')
+    monkeypatch.setattr('fcn_plugin.own_data.write_config.move_into', full)
+    with pytest.raises(OSError, match='full'):
+        write_config(checked, str(tmp_path / 'out'), overwrite=True)
+    assert not config.exists() and (tmp_path / 'out/train.txt').exists()
+
+
 def test_masks_are_written_once_as_classes_and_by_their_folders(tmp_path):
     """Files of equal names, of grey colours that count from 1."""
     for folder in 'ab':

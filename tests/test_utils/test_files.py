@@ -17,6 +17,7 @@ from fcn_plugin.utils.files import (
     naming_disk,
     new_folder,
     no_outputs,
+    output_folder,
     read_list,
     replacing,
     staging_folder,
@@ -171,3 +172,16 @@ def test_what_is_moved_in_replaces_files_of_the_same_names_alone(tmp_path):
     (target / 'x/a').write_text('old')
     move_into(source, target)
     assert left(target) == {'x/a': 'source/x/a', 'x/y/b': 'source/x/y/b', 'x/b': 'target/x/b'}
+
+
+@pytest.mark.parametrize('name, words', [
+    ('notes', "notes' is a file, expected a folder"), ('new.png', "new.png' ends in .png"),
+    ('folder.png', None), ('new', None)])
+def test_folders_to_write_into(tmp_path, name, words):
+    (tmp_path / 'notes').touch()
+    (tmp_path / 'folder.png').mkdir()
+    if words is None:
+        assert output_folder(str(tmp_path / name)) == tmp_path / name
+        return
+    with pytest.raises(NotADirectoryError, match=words):
+        output_folder(tmp_path / name)

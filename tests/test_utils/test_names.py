@@ -31,6 +31,8 @@ ROOT = Path('/data')
     ('1.png', ['a/1.png', 'a/b/1.png'], ['a/1.png']),
     ('1.png masks/1.png', ['x/1.png'], ['x/1.png']),
     ('my 1.png, mine', ['x/my 1.png', 'x/1.png'], ['x/my 1.png']),
+    # what stands behind a point and is no end of images is of the name
+    ('1.2', ['x/1.png'], []), ('1.2', ['x/1.png', 'x/1.2.png'], ['x/1.2.png']),
     ('3.png', ['x/1.png'], []), ('', ['x/1.png'], [])])
 def test_files_of_a_line(line, files, found):
     named = NamedFiles(ROOT, [ROOT / file for file in files])
