@@ -127,6 +127,23 @@ def test_pictures_of_equal_indices_in_other_colours_are_no_doubles(tmp_path):
     assert {item.pair.image.stem for item in group} == {'a', 'c'}
 
 
+@pytest.mark.parametrize('end, orientation, seen', [
+    ('png', 1, False), ('jpg', 1, False), ('jpg', 3, True), ('webp', 1, True)])
+def test_images_that_training_reads_in_another_size(tmp_path, monkeypatch, end, orientation,
+                                                    seen):
+    """Those that it reads for certain are not read for that."""
+    monkeypatch.setattr('fcn_plugin.own_data.inspect_pairs.LoadImageFromFile',
+                        lambda: lambda results: dict(img_shape=(5, 7)))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(noise(0)).save(tmp_path / f'a.{end}', exif=exif)
+    Image.fromarray(bands()).save(tmp_path / 'mask.png')
+    found, = inspect_pairs([Pair(tmp_path / f'a.{end}', tmp_path / 'mask.png', None)])
+    assert seen == bool(found.fault)
+    if seen:
+        assert 'it is shown as 36x24, but training reads it as 7x5' in found.fault
+
+
 def test_a_split_follows_names_and_not_folders(tmp_path):
     """Of eight images a fifth is 1.6, and so two."""
     splits = []
