@@ -207,6 +207,10 @@ def test_channels(tmp_path):
     path = write(tmp_path / 'c.tif', deep, photometric='minisblack', planarconfig='contig')
     found = read_all(path, 5)
     assert found.dtype == np.int16 and (found == deep).all()
+    real = deep / np.float32(4)
+    real[1, 2, 3] = np.nan  # where there are no data
+    path = write(tmp_path / 'd.tif', real, photometric='minisblack', planarconfig='contig')
+    assert (read_all(path, 5) == np.nan_to_num(real)).all()
 
 
 def test_bits_that_are_stored_the_other_way_round(tmp_path):
@@ -240,3 +244,23 @@ def test_memory_does_not_grow_with_the_image(tmp_path):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 80e6
+
+
+def test_the_tiles_that_were_used_last_are_kept(tmp_path):
+    path = write(tmp_path / 'a.tif', noise(64, 64, 3), tile=(16, 16), compression='zlib',
+                 **RGB)
+    with open_windows(path) as image:
+        image._most = 2 * 16 * 16 * 3
+        for index in (0, 1, 0, 2):
+            image._decoded(index)
+        assert list(image._kept) == [0, 2]
+        image._most //= 2
+        image._decoded(5)
+        assert list(image._kept) == [5]
+
+
+def test_tiles_of_each_channel_are_named_by_their_places(tmp_path):
+    path = write(tmp_path / 'a.tif', noise(3, 64, 48), planarconfig='separate', tile=(32, 16),
+                 **RGB)
+    with open_windows(path) as image:
+        assert image._named(2 * 3 * 1 + 5) == 'the tile at row 32, column 32'
