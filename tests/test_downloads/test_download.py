@@ -130,6 +130,7 @@ def test_complete_but_not_renamed(server, path):
     (path.parent / 'data.tar.part').write_bytes(CONTENT)
     download(server.url, path, MD5)
     assert left(path) == {'data.tar': CONTENT}
+    assert server.seen == [len(CONTENT)]
 
 
 def test_longer_than_the_file(server, path):
