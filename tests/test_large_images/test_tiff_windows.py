@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from fcn_plugin.large_images import tiff_windows
 from fcn_plugin.large_images.tiff_windows import open_windows
 
 tifffile = pytest.importorskip('tifffile')
@@ -114,6 +115,15 @@ def test_damaged_tile(tmp_path, packing):
     path.write_bytes(data)
     with pytest.raises(ValueError, match='the tile at row 32, column 32 cannot be decoded'):
         read_all(path)
+
+
+def test_one_strip_that_nothing_packs(tmp_path, monkeypatch):
+    """Of whatever size: its rows are read alone."""
+    monkeypatch.setattr(tiff_windows, '_KEPT_STRIPS', 1000)
+    image = noise(40, 50, 3)
+    assert (read_all(write(tmp_path / 'a.tif', image, **RGB)) == image).all()
+    with pytest.raises(ValueError, match='TILED=YES'):
+        read_all(write(tmp_path / 'b.tif', image, compression='zlib', **RGB))
 
 
 def test_one_strip_that_is_packed(tmp_path):
