@@ -188,7 +188,8 @@ class TiffWindows:
         if self._plain:
             offsets, counts, expected = offsets[:1], np.array([page.nbytes]), 1
         if len(offsets) != expected or len(counts) != expected:
-            raise self._fault(f'it lists {len(offsets)} tiles or strips, expected {expected}')
+            raise self._fault(f'it lists {len(offsets)} places and {len(counts)} lengths of '
+                              f'tiles or strips, expected {expected}')
         missing = np.flatnonzero((offsets <= 0) | (counts <= 0))
         if len(missing):
             raise self._fault(f'{len(missing)} of {expected} tiles or strips are missing, '

@@ -117,6 +117,17 @@ def test_damaged_tile(tmp_path, packing):
         read_all(path)
 
 
+@pytest.mark.parametrize('name, said', [('TileOffsets', '3 places and 4 lengths'),
+                                        ('TileByteCounts', '4 places and 3 lengths')])
+def test_lists_that_are_too_short(tmp_path, name, said):
+    path = write(tmp_path / 'a.tif', noise(64, 64, 3), tile=(32, 32), **RGB)
+    with tifffile.TiffFile(path, mode='r+b') as file:
+        tag = file.pages[0].tags[name]
+        tag.overwrite(tag.value[:3])
+    with pytest.raises(ValueError, match=f'it lists {said} of tiles or strips, expected 4'):
+        read_all(path)
+
+
 def test_one_strip_that_nothing_packs(tmp_path, monkeypatch):
     """Of whatever size: its rows are read alone."""
     monkeypatch.setattr(tiff_windows, '_KEPT_STRIPS', 1000)
