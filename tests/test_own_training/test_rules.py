@@ -105,6 +105,8 @@ def test_the_width_is_the_median_pixel_s_in_whatever_order_regions_come():
     for top, side in ((0, 9), (20, 11), (40, 7), (50, 1)):
         labels[top:top + side, 5:5 + side] = 1
     assert median_widths([labels], 2)[1] == 10 / 60  # that of 9: 10 at its middle
+    labels[:], labels[5:7, :8], labels[20:24, :4] = 0, 1, 1
+    assert median_widths([labels], 2)[1] == 2 / 60  # half of the pixels are in the first
 
 
 def test_a_pole_is_as_wide_as_it_is():
