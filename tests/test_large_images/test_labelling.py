@@ -290,6 +290,14 @@ def test_overview_of_a_large_image():
     overview = Overview(many.shape)
     list(overview.watch(in_windows(many, 50)))
     assert (overview.labels == many).all()
+    assert Overview((1600, 7)).labels.shape == (1600, 7)
+
+
+def test_tiles_are_written_as_windows_come():
+    windows = list(in_windows(np.zeros((2048, 20), np.uint8), 256))
+    rest = iter(windows)
+    next(label_tiff._tiles(rest, (2048, 20), np.dtype(np.uint8)))
+    assert len(list(rest)) >= len(windows) - 3
 
 
 # --- fcn predict and save ------------------------------------------------------------------

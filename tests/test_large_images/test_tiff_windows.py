@@ -249,7 +249,11 @@ def test_first_of_several_images(tmp_path):
     with tifffile.TiffWriter(tmp_path / 'a.tif') as file:
         file.write(image, tile=(32, 32), subifds=1, **RGB)
         file.write(image[::2, ::2], tile=(32, 32), subfiletype=1, **RGB)
+        file.write(image[:8], **RGB)
     assert (read_all(tmp_path / 'a.tif') == image).all()
+    with open_windows(tmp_path / 'a.tif') as windows:
+        file = windows._page.parent.filehandle
+    assert file.closed
 
 
 def test_memory_does_not_grow_with_the_image(tmp_path):
