@@ -408,7 +408,7 @@ def test_what_is_in_the_hub_is_pushed_again(session, fetched, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize('status, words', [
-    (429, 'too many: wait, and try again'), (503, 'too many: the hub has a fault'),
+    (429, 'too many: wait, and try again'), (500, 'too many: the hub has a fault'),
     (403, 'too many: log in as someone who may'), (None, 'too many: look at the connection')])
 def test_what_a_hub_that_answers_badly_is_said_to_do(status, words):
     """What huggingface_hub raises after it has tried for half a minute."""
