@@ -140,6 +140,7 @@ TABLE = {
     'analysis_tools/tune_crf.py': [
         *[(f'{args} {{weights}}', words) for args, words in CONFIG],
         ('{tiny} {none}', ['none']), ('{tiny} {text}', ['text.txt']),
+        ('{tiny}', ['required: checkpoint']),
         *[('{tiny} {weights} ' + args, words) for args, words in [
             ('--images 0', ['--images', '0']), ('--trimap 0', ['--trimap', '0']),
             ('--steps 0', ['steps', '0']), ('--split moon', ['--split', "'moon'"]),
@@ -176,7 +177,8 @@ TABLE = {
     'misc/describe_backbone.py': [
         ('MoonNet', ["'MoonNet'"]), ('ResNet depth=19', ['19']), ('ResNet depth', ["'depth'"]),
         ('{none}.py', ['none.py']), ('mmpretrain.ResNet depth=18 --stride 64', ['stride 64']),
-        ('{tiny} --device cpu', ['--device cpu', '--shape'])],
+        ('{tiny} --device cpu', ['--device cpu', '--shape']),
+        ('{tiny} --shape 64 64 --stride 4', ['--stride 4', '--shape'])],
     'misc/doctor.py': [('{tiny} ' + OPTIONS[0], OPTIONS[1]),
                        ('--cfg-options a=b', ['--cfg-options', 'doctor CONFIG'])],
     'misc/launch.py': [('--nproc_per_node=moon {tiny}', ['moon']), ('', ['training_script'])],

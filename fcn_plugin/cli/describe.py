@@ -39,5 +39,8 @@ def run(source: str, options: dict[str, Any] | None, finest: int,
         from ..diagnosis.describe import print_backbone
         print_backbone(source, options, finest)
     else:
+        if finest != 8:
+            raise InputError(f'--stride {finest} is of the skips that are printed without '
+                             '--shape: leave one of both out')
         from ..diagnosis.cost import print_cost
         print_cost(source, tuple(shape), options, device)
