@@ -1,22 +1,11 @@
 # VOC 2011 as the authors used it: training on SBD's training images, validation on those
 # of VOC 2011 that SBD does not train on (seg11valid), all at their own sizes, one at a
 # time. The lists are what tools/dataset_converters/sbd2voc.py writes.
-_base_ = './voc12_224x224.py'
+_base_ = './voc12_512x512.py'
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs')
-]
-tta_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [dict(type='Resize', scale_factor=r, keep_ratio=True) for r in (0.75, 1.0, 1.25)],
-            [dict(type='RandomFlip', prob=p, direction='horizontal') for p in (0., 1.)],
-            [dict(type='LoadAnnotations')],
-            [dict(type='PackSegInputs')],
-        ])
 ]
 train_dataloader = dict(
     batch_size=1,
