@@ -1,6 +1,7 @@
 """A layer of Caffe: checked, and fitted to the shape that ours has."""
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -56,6 +57,22 @@ def fit(layer: Layer, index: int, shape: tuple[int, ...]) -> np.ndarray:
                          'weights, expected finite ones: the file is damaged, or its '
                          'training diverged')
     return values
+
+
+def ungrouped(layer: Layer) -> Layer:
+    """Of one kernel a class in an upsampling layer (``group: C``), one from all to all.
+
+    Its blob (C, 1, k, k) becomes (C, C, k, k). Others stay as they are.
+    """
+    blob = layer.blobs[0]
+    if blob.ndim != 4 or blob.shape[1] != 1:
+        return layer
+    classes = len(blob)
+    if layer.settings and layer.settings.get(5) != (classes, ):
+        return layer
+    kernel = np.zeros((classes, classes, *blob.shape[2:]), blob.dtype)
+    kernel[range(classes), range(classes)] = blob[:, 0]
+    return replace(layer, blobs=(kernel, *layer.blobs[1:]))
 
 
 def is_bilinear(kernel: np.ndarray) -> bool:

@@ -11,7 +11,7 @@ from ...utils.errors import InputError
 from .arrangements import EARLY, OTHER_TASK, STREAMS, join_streams, join_tasks, streams_of
 from .caffemodel import Layer
 from .graph import Net, differences
-from .layers import check_layer, fit, is_bilinear, shapes_text
+from .layers import check_layer, fit, is_bilinear, shapes_text, ungrouped
 from .our_net import (
     STRIDES,
     UPSAMPLING,
@@ -305,7 +305,8 @@ def _by_name(layers: Iterable[Layer]) -> dict[str, Layer]:
         if layer.name in named:
             raise InputError(f"two layers with weights are called '{layer.name}', "
                              'expected one')
-        named[layer.name] = layer
+        upsampling = layer.name.startswith('upscore')
+        named[layer.name] = ungrouped(layer) if upsampling else layer
     return named
 
 

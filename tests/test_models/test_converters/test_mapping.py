@@ -3,7 +3,16 @@ import re
 import numpy as np
 import pytest
 import torch
-from caffe_nets import FC, WIDTHS, bilinear, encode, message, narrow_trunk, paper_net
+from caffe_nets import (
+    FC,
+    WIDTHS,
+    bilinear,
+    encode,
+    message,
+    narrow_trunk,
+    paper_net,
+    two_task_net,
+)
 from mmseg.registry import MODELS
 
 from fcn_plugin.models import FCNSkipHead
@@ -100,6 +109,7 @@ def test_a_classifier_is_none_of_these_nets():
     ('scale_pool4', [np.ones(31)], 'shape 31, expected 32'),
     ('scale_pool4', [np.ones(32), np.ones(32)], '2 sets of weights.*expected 1'),
     ('upscore2', [np.zeros((5, 5, 3, 3))], 'shape 5x5x3x3, expected 5x5x4x4'),
+    ('upscore2', [np.ones(())], 'shape a single value, expected 5x5x4x4'),
     ('upscore2', [bilinear(4, 2)], 'shape 4x4x4x4, expected 5x5x4x4'),
     ('upscore8', [bilinear(5, 8), np.zeros(5)], '2 sets of weights.*expected 1')])
 def test_weights_that_do_not_fit(name, arrays, message):
@@ -272,6 +282,35 @@ def test_learned_kernels_are_kept(variant, learned, stored, setting, change):
     module = head.upsample_image if setting == 'final_upsampler' else head.upsample[
         'stride16' if learned == 'upscore_pool4' else 'stride32']
     np.testing.assert_array_equal(module.weight.detach(), kernel)
+
+
+@pytest.mark.parametrize('net', [paper_net('32s'), paper_net('8s'), two_task_net('8s')])
+@pytest.mark.parametrize('learned', [True, False])
+@pytest.mark.parametrize('settings', [{}, {5: (5, ), 6: (2, )}])
+def test_one_kernel_a_class(net, learned, settings):
+    single = {}
+    for name, (kind, arrays) in net.items():
+        if kind == 'Deconvolution' and 'score_fr_sem' not in net:
+            arrays[0][range(5), range(5)] *= 1.5 if learned else 1
+        single[name] = Layer(name, kind, tuple(arrays))
+        if kind == 'Deconvolution':
+            classes = len(arrays[0])
+            group = {**settings, 5: (classes, )} if settings else {}
+            diagonal = arrays[0][range(classes), range(classes)][:, None]
+            single[name] = Layer(name, kind, (diagonal, ), settings=group)
+    expected, found = convert(net), convert_layers(single.values())
+    assert found.decode_head == expected.decode_head
+    assert found.state_dict.keys() == expected.state_dict.keys()
+    for key, value in expected.state_dict.items():
+        assert torch.equal(found.state_dict[key], value)
+
+
+def test_upsampling_to_one_channel_is_no_kernel_a_class():
+    net = {name: Layer(name, *layer) for name, layer in paper_net('32s').items()}
+    kernel = net['upscore'].blobs[0][:, :1]
+    net['upscore'] = Layer('upscore', 'Deconvolution', (kernel, ), settings={1: (1, )})
+    with pytest.raises(ValueError, match="'upscore': weights of shape 5x1x64x64"):
+        convert_layers(net.values())
 
 
 def test_kernels_that_were_learned_a_little():
