@@ -11,6 +11,7 @@ from .caffemodel import Layer
 
 # Bilinear kernels of the paper's factors are exact in float32; Caffe's filler may round.
 _KERNEL_TOLERANCE = 1e-6
+_MAX_UNGROUPED = 255 ** 2 * 64 ** 2  # as many classes as a mask can have, factor 32
 
 
 def shape_text(shape: Sequence[int]) -> str:
@@ -62,10 +63,11 @@ def fit(layer: Layer, index: int, shape: tuple[int, ...]) -> np.ndarray:
 def ungrouped(layer: Layer) -> Layer:
     """Of one kernel a class in an upsampling layer (``group: C``), one from all to all.
 
-    Its blob (C, 1, k, k) becomes (C, C, k, k). Others stay as they are.
+    Its blob (C, 1, k, k) becomes (C, C, k, k). Others stay as they are, also where that would
+    take more than a gigabyte.
     """
     blob = layer.blobs[0]
-    if blob.ndim != 4 or blob.shape[1] != 1:
+    if blob.ndim != 4 or blob.shape[1] != 1 or blob.size * len(blob) > _MAX_UNGROUPED:
         return layer
     classes = len(blob)
     if layer.settings and layer.settings.get(5) != (classes, ):

@@ -109,6 +109,7 @@ def test_a_classifier_is_none_of_these_nets():
     ('scale_pool4', [np.ones(31)], 'shape 31, expected 32'),
     ('scale_pool4', [np.ones(32), np.ones(32)], '2 sets of weights.*expected 1'),
     ('upscore2', [np.zeros((5, 5, 3, 3))], 'shape 5x5x3x3, expected 5x5x4x4'),
+    ('upscore2', [np.ones((10**6, 1, 1, 1))], 'shape 1000000x1x1x1'),  # no terabytes
     ('upscore2', [np.ones(())], 'shape a single value, expected 5x5x4x4'),
     ('upscore2', [bilinear(4, 2)], 'shape 4x4x4x4, expected 5x5x4x4'),
     ('upscore8', [bilinear(5, 8), np.zeros(5)], '2 sets of weights.*expected 1')])
