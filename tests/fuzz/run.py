@@ -4,7 +4,8 @@
     python tests/fuzz/run.py caffemodel --seconds 60
 
 An hour is best run in pieces of two minutes with --corpus: atheris (3.0) never frees what a
-comparison gives, which of arrays is gigabytes an hour.
+comparison gives, which of arrays is gigabytes an hour. A piece ends before that is 3 GB, which
+one input is not to take.
 
 Prints each kind of error that is no answer once, keeps the input that led to it in
 --finds, and ends with how many inputs were tried. The exit code is 1 where there were any.
@@ -15,6 +16,8 @@ import io
 import logging
 import os
 import random
+import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -23,6 +26,8 @@ from hashlib import sha256
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+FULL_KILOBYTES = 2_700_000
 
 
 def main() -> None:
@@ -40,12 +45,17 @@ def main() -> None:
     args = parser.parse_args()
     logging.disable()  # tifffile logs each tag that it cannot read
     target, started, tried, finds = TARGETS[args.name], time.monotonic(), 0, {}
-    folder = Path(tempfile.mkdtemp(prefix='fuzz-'))
+    place = Path(tempfile.mkdtemp(prefix='fuzz-'))
+    folder = place / 'files'
+    folder.mkdir()
 
     def one(data: bytes) -> None:
         nonlocal tried
         passed = time.monotonic() - started
-        if passed > args.seconds:
+        full = not tried % 1000 and resource.getrusage(
+            resource.RUSAGE_SELF).ru_maxrss > FULL_KILOBYTES
+        if passed > args.seconds or full:
+            shutil.rmtree(place, ignore_errors=True)
             print(f'{args.name}: {tried:,} inputs in {passed:.0f} s, {len(finds)} finds',
                   flush=True)
             os._exit(bool(finds))  # libFuzzer would go on after an exception
@@ -54,8 +64,8 @@ def main() -> None:
             with contextlib.redirect_stdout(io.StringIO()):
                 target.answer(data, folder)
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)
-            ours = [frame for frame in place if 'fcn_plugin' in frame.filename] or place
+            frames = traceback.extract_tb(error.__traceback__)
+            ours = [frame for frame in frames if 'fcn_plugin' in frame.filename] or frames
             key = type(error), ours[-1].filename, ours[-1].lineno
             if key not in finds:
                 args.finds.mkdir(parents=True, exist_ok=True)
@@ -68,12 +78,10 @@ def main() -> None:
         data = mutated(data, dice) if dice.random() < 0.5 else atheris.Mutate(data, most)
         return target.mended(data)[:most]
 
-    corpus = args.corpus or folder / 'corpus'
+    corpus = args.corpus or place / 'corpus'
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(target.seeds()):
         (corpus / str(number)).write_bytes(seed)
-    folder = folder / 'files'
-    folder.mkdir()
     args.finds.mkdir(parents=True, exist_ok=True)
     atheris.Setup([sys.argv[0], f'-max_len={MOST_BYTES}', '-rss_limit_mb=3000', '-timeout=20',
                    '-verbosity=0', f'-artifact_prefix={args.finds}/{args.name}-',
