@@ -190,3 +190,8 @@ def test_labels_of_a_plain_network_are_its_argmax_at_the_image_size(tmp_path):
 def test_peers_on_a_gpu_are_refused(config):
     done = run_tool(TOOL, config, '--peers', '--device', 'cuda')
     assert done.code == 2 and '--peers are timed on the CPU' in done.err
+    for option, named in ((('--batches', 2), '--batches'), (('--amp', ), '--amp'),
+                          (('--tasks', 'loss'), '--tasks'),
+                          (('--classes', 2, 3), 'several --classes')):
+        done = run_tool(TOOL, config, '--peers', *option)
+        assert done.code == 2 and f'--peers cannot be given with {named}: that' in done.err

@@ -58,7 +58,15 @@ def parse_args() -> dict:
                         "by other projects' networks, on the CPU, in place of the tasks")
     parser.add_argument('--out', help='folder for benchmark.json, .md and .png; with --peers '
                         'for peers.json and .md')
-    return parser.parse()
+    args = parser.parse()
+    if args['peers']:
+        others = [f'--{name}' for name in (
+            'tasks', 'batches', 'contenders', 'amp', 'images', 'profile')
+            if args[name] != parser.get_default(name)]
+        if others or len(args['classes']) > 1:
+            raise InputError(f'--peers cannot be given with {", ".join(others)}'
+                             f'{"several --classes" * (not others)}: that is of the tasks')
+    return args
 
 
 def main() -> None:
