@@ -144,10 +144,9 @@ def test_yaml_of_the_forms_and_workflows(path):
             assert content['permissions'] == {}
             assert [name for name, job in content['jobs'].items()
                     if 'id-token' in job['permissions']] == ['publish']
-        used = [step['uses'] for step in steps if 'uses' in step]
-        assert used and all(re.fullmatch(
-            r'actions/[\w-]+@v\d+|pypa/gh-action-pypi-publish@release/v1', name)
-            for name in used)
+        used = re.findall(r'uses: (.+)', text_of(path))
+        assert used and all(re.fullmatch(r'[\w/-]+@[0-9a-f]{40}  # v[\d.]+', each)
+                            for each in used), used
         assert all(step['with']['persist-credentials'] is False for step in steps
                    if 'checkout' in step.get('uses', ''))
         lowest = re.search(r"python_requires='>=(.+)'", text_of(ROOT / 'setup.py'))[1]
@@ -155,6 +154,8 @@ def test_yaml_of_the_forms_and_workflows(path):
                 if 'setup-python' in step.get('uses', '')} == {lowest}
     elif path.name == 'config.yml':
         assert content == dict(blank_issues_enabled=False)
+    elif path.name == 'dependabot.yml':  # the versions of packages are chosen together
+        assert [each['package-ecosystem'] for each in content['updates']] == ['github-actions']
     else:
         assert content['name'] and content['description']
         ids = [part['id'] for part in content['body']]

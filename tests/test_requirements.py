@@ -4,7 +4,7 @@ import re
 import sys
 from distutils.core import run_setup
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -159,3 +159,16 @@ def test_the_hashed_set_is_the_tested_one():
     needs = Path(ROOT, 'requirements', 'torch.in').read_text()
     asked += [Requirement(line) for line in needs.splitlines() if re.match('[a-z-]+$', line)]
     assert {canonicalize_name(each.name) for each in asked} - set(hashed) == {'torch'}
+    # Nothing is resolved when it is installed, so what those require is there, too.
+    needed = set()
+    while asked:
+        each = asked.pop()
+        name = canonicalize_name(each.name)
+        if name in needed or name == 'torch' or (
+                each.marker and not each.marker.evaluate({'extra': ''})):
+            continue
+        assert name in hashed, f'{each} is not in requirements/hashed.txt'
+        assert each.specifier.contains(hashed[name]), f'{each}, but {hashed[name]} is hashed'
+        needed.add(name)
+        asked += [Requirement(text) for text in requires(name) or ()]
+    assert needed == set(hashed)  # and nothing else
