@@ -31,6 +31,12 @@ def test_a_gpu_without_a_number_is_the_first():
     assert list(map(gpu_of, ('auto', 'cpu', 'cuda', 'cuda:1'))) == [None, None, 0, 1]
 
 
+@pytest.mark.parametrize('device', ['', 'gpu', 'cpu:0', 'cuda:', 'cuda:x', 'cuda:1,2', 'mps'])
+def test_a_device_that_runs_no_exported_file_is_named(device):
+    with pytest.raises(ValueError, match=f"^no device '{device}' for an exported file"):
+        gpu_of(device)
+
+
 @pytest.mark.parametrize('to_rgb', [True, False])
 def test_channels_are_in_their_order_and_normalised(to_rgb):
     backend = GraphBackend(Known(dict(PLAIN, bgr_to_rgb=to_rgb)))
