@@ -13,6 +13,7 @@ from ..utils.errors import InputError
 IN_MEMORY = (bytes, bytearray, memoryview)
 #: Tags of TIFF: how channels lie, and their bits; and of the first, that each has a plane.
 PLANES, BITS, APART = 284, 258, 2
+_CHANNELS = 277  # tag of TIFF: how many
 #: Pillow (13) exchanges the bytes of packed numbers of a big-endian file, which libtiff has
 #: exchanged: what it says of them, and what they are then, in the machine's order.
 _EXCHANGED = {'I;16BS': 'I;16NS', 'I;32BS': 'I;32NS', 'F;32BF': 'F;32NF'}
@@ -28,12 +29,14 @@ def open_picture(source: str | Path | bytes) -> Iterator[ImageFile.ImageFile]:
     Raises:
         ValueError: If it is a TIFF that lacks tiles or strips. Pillow (13) would read zeros
             in their place, or other bytes of the file.
-        PIL.UnidentifiedImageError: If Pillow knows no picture in it.
+        PIL.UnidentifiedImageError: If Pillow knows no picture in it, or the first alone of
+            a TIFF's planes.
     """
     # By its path Pillow (13) garbles a grey TIFF that is to be turned.
     with io.BytesIO(source) if isinstance(source, IN_MEMORY) else open(source, 'rb') as (
             content), Image.open(content) as picture:
         if picture.format == 'TIFF':
+            _check_planes(picture)
             _check_segments(picture)
             picture.tile = list(map(_in_right_order, picture.tile))
         yield picture
@@ -44,6 +47,16 @@ def _in_right_order(segment: Any) -> Any:
         return segment
     kind, *others = segment.args
     return segment._replace(args=(_EXCHANGED.get(kind, kind), *others))
+
+
+def _check_planes(picture: ImageFile.ImageFile) -> None:
+    """Pillow (13) takes the first of planes that are not said to be colours for all of a grey
+    picture, and knows none where the same channels lie pixel by pixel."""
+    tags = getattr(picture, 'tag_v2', {})
+    if (tags.get(PLANES) == APART and len(picture.getbands()) == 1
+            and tags.get(_CHANNELS, 1) > 1):
+        raise Image.UnidentifiedImageError(
+            f'{tags[_CHANNELS]} planes that are not said to be colours')
 
 
 def _check_segments(picture: ImageFile.ImageFile) -> None:

@@ -111,19 +111,21 @@ def read_image(source: PathLike | bytes) -> np.ndarray:
                       'read whole; FCNInferencer.save and fcn predict label a TIFF in tiles '
                       "read from the file, with pip install 'mmseg-fcn-plugin[large]'")
         if isinstance(error, Image.UnidentifiedImageError):
-            reason = ('they are no image file that Pillow knows' if in_memory else
-                      why_unknown(Path(source)))
+            reason = why_unknown(source if in_memory else Path(source))
         raise InputError(f'cannot read the image {named}: {reason}') from error
 
 
-def why_unknown(path: Path) -> str:
+def why_unknown(source: Path | bytes) -> str:
     """What may be wrong with a file that Pillow knows no picture in, and the way out.
 
     Args:
-        path (Path): The file, which is there.
+        source (Path or bytes): The file, which is there, or what it holds.
     """
-    with open(path, 'rb') as file:
-        start = file.read(4)
+    if isinstance(source, IN_MEMORY):
+        start = bytes(source[:4])
+    else:
+        with open(source, 'rb') as file:
+            start = file.read(4)
     if not start:
         return 'the file is empty (0 bytes)'
     if start in TIFF_MAGIC:

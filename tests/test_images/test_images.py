@@ -198,7 +198,7 @@ def test_to_rgb(photos):
     (np.zeros((2, 4, 5, 3), np.uint8), ValueError, 'several images as a list'),
     (np.zeros((0, 5, 3), np.uint8), ValueError, r'\(0, 5, 3\)'),
     (np.zeros((3, 40, 50), np.uint8), ValueError, r'\(H, W, 3\).*\(3, 40, 50\)'),
-    (b'nonsense', ValueError, 'in 8 bytes: they are no image file'),
+    (b'nonsense', ValueError, 'in 8 bytes: it is no picture of a kind'),
     (7, TypeError, 'not as int'),
     (torch.zeros(3, 4, 5), TypeError, 'not as Tensor'),
     ([], ValueError, 'the list of images is empty'),

@@ -83,6 +83,25 @@ def test_a_plane_that_is_missing(tmp_path):
     refused(path, 'tiles or strips hold 1920 of 2880 pixels')
 
 
+@pytest.mark.parametrize('how', [dict(), dict(compression='lzw'), dict(tile=(16, 16))])
+@pytest.mark.parametrize('count', [2, 4])
+@pytest.mark.parametrize('kind', ['uint8', 'uint16', 'float32'])
+def test_planes_that_are_no_colours(tmp_path, kind, count, how):
+    """The first was taken for all of a grey picture, where something packed them."""
+    path = tmp_path / 'a.tif'
+    planes = np.stack([PIXELS.astype(kind)] + [PIXELS.astype(kind)[::-1]] * (count - 1))
+    tifffile.imwrite(path, planes, photometric='minisblack', planarconfig='separate',
+                     metadata=None, **how)
+    for source in (path, path.read_bytes()):
+        with pytest.raises(ValueError, match='save three channels .* or train a network that '
+                                             'takes channels as they are'):
+            read_image(source)
+    with pytest.raises(ValueError, match=f'it has {count} channels or pages, expected one'):
+        read_mask(path)
+    check_file(str(path))  # of a network that takes them all
+    assert (read_channels(path.read_bytes(), 'a.tif') == planes.transpose(1, 2, 0)).all()
+
+
 def test_files_are_closed(tmp_path):
     write(tmp_path / 'a.tif')
     with open_picture(tmp_path / 'a.tif') as picture:

@@ -126,6 +126,15 @@ def test_what_a_file_s_pipeline_lacks_is_said_as_of_a_checkpoint():
         GraphBackend(Known(dict(PLAIN, pipeline=[dict(type='LoadRGBD')])))
 
 
+@pytest.mark.parametrize('step', [
+    dict(type='Resize', scale=[8, 8], unheard=1), dict(type='Pad')])
+def test_settings_that_steps_refuse_are_of_the_file(step):
+    """TypeError, AssertionError: whatever they raise."""
+    with pytest.raises(ValueError, match="^the pipeline that '.*' names cannot be built .*: "
+                       'export the network again'):
+        GraphBackend(Known(dict(PLAIN, pipeline=[step])))
+
+
 def test_sizes_in_a_file_s_pipeline_are_sizes():
     """Of JSON, which knows no tuples."""
     backend = GraphBackend(Known(dict(PLAIN, pipeline=[
