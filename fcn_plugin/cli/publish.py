@@ -3,6 +3,7 @@
     fcn publish work_dirs/NAME/best_mIoU_iter_2400.pth --out street.safetensors \\
         --notes data=CamVid license=cc-by-nc-4.0 figures='mIoU 71.2'
 """
+import math
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -38,7 +39,9 @@ def parse(parser: ToolParser) -> dict[str, Any]:
 def _number_or_text(value: str) -> int | float | str:
     for kind in (int, float):  # a year is no 2012.0
         with suppress(ValueError):
-            return kind(value)
+            number = kind(value)
+            if math.isfinite(number) and str(number) == value:
+                return number  # not so version 1.10, nor the commit 44e1234
     return value
 
 

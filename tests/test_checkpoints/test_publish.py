@@ -52,6 +52,14 @@ def test_notes_are_kept_as_they_are(of_a_run, tmp_path):
     assert str(notes['year']) == '2012'
 
 
+@pytest.mark.parametrize('value', ['1.10', '007', '44e1234', '12e4', 'nan', '2_012', ' 7'])
+def test_notes_that_only_look_like_numbers_stay_text(of_a_run, tmp_path, value):
+    """A version, a number with zeros before it, a commit."""
+    succeed('model_converters/publish_model.py', of_a_run, tmp_path / 'small.pth', '--notes',
+            f'of={value}')
+    assert read_checkpoint(tmp_path / 'small.pth')['meta']['notes'] == dict(of=value)
+
+
 def test_it_loads_as_a_model(of_a_run, tmp_path):
     model = load_model(None, publish(of_a_run, tmp_path / 'small.pth'), 'cpu')
     assert {value.dtype for value in model.parameters()} == {torch.float32}
