@@ -1697,7 +1697,7 @@ def test_config_trains_and_predicts(tmp_path):
     said = succeed('train.py', out / 'config.py', '--work-dir', tmp_path / 'work',
                    '--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
                    'default_hooks.checkpoint.interval=2', *here)
-    assert 'the best checkpoint on 2 images of ListDataset' in said
+    assert "the best checkpoint on 2 images of ListDataset ('val')" in said
     best, = (tmp_path / 'work').glob('best_*.pth')
     succeed('predict.py', '--config', out / 'config.py', '--weight-path', best, '--img-path',
             tmp_path / 'elsewhere/data/images/0.jpg', '--out-dir', tmp_path / 'predicted')

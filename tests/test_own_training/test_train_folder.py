@@ -116,7 +116,7 @@ def test_five_images(run, tmp_path):
     work = tmp_path / 'work_dirs/data'
     assert re.search(r'^batch    4: a step needs .* GiB|^batch    4: this system', done.out,
                      re.M)
-    assert 'the best checkpoint on 1 images of ListDataset' in done.out
+    assert "the best checkpoint on 1 images of ListDataset ('val')" in done.out
     assert (work / 'predictions.png').is_file() and (work / 'data/overview.png').is_file()
     # The last lines are what would help.
     advice = done.out[done.out.index('the worst classes on the validation images (1)'):]
