@@ -40,6 +40,11 @@ class ListDataset(BaseSegDataset):
             int(value): int(label) for value, label in label_map}
         super().__init__(ann_file=ann_file, **kwargs)
 
+    @property
+    def split(self) -> str:
+        """The list's name, ``'val'`` of ``lists/val.txt``: what figures are said to be of."""
+        return Path(self.ann_file).stem
+
     def load_data_list(self) -> list[dict]:
         """The pairs of the list, in its order."""
         for path, there, what in ((self.data_root or '.', osp.isdir, 'folder of data'), (

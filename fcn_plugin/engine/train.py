@@ -202,6 +202,6 @@ def figure_lines(runner: Runner, metrics: dict[str, float], what: str) -> list[s
     if not lines:
         return []
     data = innermost(runner.test_dataloader.dataset)
-    split = getattr(data, 'split', '') or Path(getattr(data, 'ann_file', '')).stem
+    split = getattr(data, 'split', None)
     return [f'{what} on {len(data)} images of {type(data).__name__}'
             + (f" ('{split}')" if split else '') + ':', *lines]
