@@ -4,8 +4,8 @@
     python tests/fuzz/run.py caffemodel --seconds 60
 
 An hour is best run in pieces of two minutes with --corpus: atheris (3.0) never frees what a
-comparison gives, which of arrays is gigabytes an hour. A piece ends before that is 3 GB, which
-one input is not to take.
+comparison gives, which of arrays is gigabytes an hour. A piece ends by itself before it takes
+3 GB; an input that takes them at once is a find.
 
 Prints each kind of error that is no answer once, keeps the input that led to it in
 --finds, and ends with how many inputs were tried. The exit code is 1 where there were any.
