@@ -190,6 +190,16 @@ class TestOnnxruntime(RuntimeTests):
         with pytest.raises(ValueError, match='fast.*needs OpenVINO.*pip install'):
             self.open(exported[True], fast=True)
 
+    def test_of_a_long_reason_the_first_line_is_said(self, monkeypatch):
+        import onnxruntime
+
+        def refuse(*args, **kwargs):
+            raise RuntimeError('the schema is not known\nof what and where')
+
+        monkeypatch.setattr(onnxruntime, 'InferenceSession', refuse)
+        with pytest.raises(ValueError, match=r"^cannot load 'net.onnx' as ONNX: the schema is "
+                           r'not known$'):
+            RUNTIMES[self.name](Path('net.onnx'), 'cpu')
 
     @pytest.mark.parametrize('device, gpus, wanted', [
         ('auto', True, 0), ('cuda:1', True, 1), ('cpu', True, None), ('auto', False, None)])
