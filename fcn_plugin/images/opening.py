@@ -8,12 +8,12 @@ from typing import Any
 from PIL import Image, ImageFile
 
 from ..utils.errors import InputError
+from .exif import unseen_of
 
 #: What holds the bytes of a file.
 IN_MEMORY = (bytes, bytearray, memoryview)
 #: Tags of TIFF: how channels lie, and their bits; and of the first, that each has a plane.
 PLANES, BITS, APART = 284, 258, 2
-_CHANNELS = 277  # tag of TIFF: how many
 #: Pillow (13) exchanges the bytes of packed numbers of a big-endian file, which libtiff has
 #: exchanged: what it says of them, and what they are then, in the machine's order.
 _EXCHANGED = {'I;16BS': 'I;16NS', 'I;32BS': 'I;32NS', 'F;32BF': 'F;32NF'}
@@ -52,11 +52,10 @@ def _in_right_order(segment: Any) -> Any:
 def _check_planes(picture: ImageFile.ImageFile) -> None:
     """Pillow (13) takes the first of planes that are not said to be colours for all of a grey
     picture, and knows none where the same channels lie pixel by pixel."""
-    tags = getattr(picture, 'tag_v2', {})
-    if (tags.get(PLANES) == APART and len(picture.getbands()) == 1
-            and tags.get(_CHANNELS, 1) > 1):
+    apart = getattr(picture, 'tag_v2', {}).get(PLANES) == APART
+    if apart and len(picture.getbands()) == 1 and unseen_of(picture):
         raise Image.UnidentifiedImageError(
-            f'{tags[_CHANNELS]} planes that are not said to be colours')
+            f'{1 + unseen_of(picture)} planes that are not said to be colours')
 
 
 def _check_segments(picture: ImageFile.ImageFile) -> None:

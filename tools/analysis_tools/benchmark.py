@@ -63,9 +63,10 @@ def parse_args() -> dict:
         others = [f'--{name}' for name in (
             'tasks', 'batches', 'contenders', 'amp', 'images', 'profile')
             if args[name] != parser.get_default(name)]
-        if others or len(args['classes']) > 1:
-            raise InputError(f'--peers cannot be given with {", ".join(others)}'
-                             f'{"several --classes" * (not others)}: that is of the tasks')
+        others += ['several --classes'] * (len(args['classes']) > 1)
+        if others:
+            raise InputError(f'--peers cannot be given with {", ".join(others)}: that is of '
+                             'the tasks')
     return args
 
 

@@ -285,21 +285,21 @@ def test_learned_kernels_are_kept(variant, learned, stored, setting, change):
     np.testing.assert_array_equal(module.weight.detach(), kernel)
 
 
-@pytest.mark.parametrize('net', [paper_net('32s'), paper_net('8s'), two_task_net('8s')])
-@pytest.mark.parametrize('learned', [True, False])
-@pytest.mark.parametrize('settings', [{}, {5: (5, ), 6: (2, )}])
-def test_one_kernel_a_class(net, learned, settings):
-    single = {}
+@pytest.mark.parametrize('make, variant, factor', [
+    (paper_net, '32s', 1), (paper_net, '32s', 1.5), (paper_net, '8s', 1),
+    (paper_net, '8s', 1.5), (two_task_net, '8s', 1)])  # of two tasks none may be learned
+@pytest.mark.parametrize('says_so', [True, False])  # a port's state dict has no settings
+def test_one_kernel_a_class(make, variant, factor, says_so):
+    net = make(variant)
+    layers = {name: Layer(name, *layer) for name, layer in net.items()}
     for name, (kind, arrays) in net.items():
-        if kind == 'Deconvolution' and 'score_fr_sem' not in net:
-            arrays[0][range(5), range(5)] *= 1.5 if learned else 1
-        single[name] = Layer(name, kind, tuple(arrays))
         if kind == 'Deconvolution':
-            classes = len(arrays[0])
-            group = {**settings, 5: (classes, )} if settings else {}
-            diagonal = arrays[0][range(classes), range(classes)][:, None]
-            single[name] = Layer(name, kind, (diagonal, ), settings=group)
-    expected, found = convert(net), convert_layers(single.values())
+            arrays[0] *= np.float32(factor)
+            classes = range(len(arrays[0]))
+            layers[name] = Layer(name, kind, (arrays[0][classes, classes][:, None], ),
+                                 settings={5: (len(classes), )} if says_so else {})
+    expected, found = convert(net), convert_layers(layers.values())
+    assert any('upsample' in key for key in found.state_dict) == (factor != 1)
     assert found.decode_head == expected.decode_head
     assert found.state_dict.keys() == expected.state_dict.keys()
     for key, value in expected.state_dict.items():
