@@ -2,6 +2,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from mmengine.dist import (
     get_rank,
     get_world_size,
 )
-from mmengine.evaluator import BaseMetric
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
 from PIL import Image
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from ..utils.errors import InputError
 from ..utils.files import write_bytes
+from ..utils.names import plain
 from .confusion import confusion_matrix, segmentation_metrics
 from .trimap import boundary_distance
 
@@ -156,8 +158,10 @@ class FCNMetric(BaseMetric):
 
     def _note(self, written: dict[str, Path], path: Path) -> None:
         """Adds an image to those whose labels are written, by the name of the file."""
-        other = written.setdefault(path.stem, path)
-        if other != path:
+        # Windows and macOS have one file for names that differ in capitals, or in how
+        # umlauts are stored.
+        other = written.setdefault(plain(path.stem).casefold(), path)
+        if other != path and (other.stem == path.stem or other.parent != path.parent):
             raise InputError(f"the labels of '{other}' and of '{path}' would both be "
                              f'{self.output_dir / path.stem}.png: leave output_dir (--out) '
                              'out, or test them apart')
@@ -217,3 +221,15 @@ class FCNMetric(BaseMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Not used: :meth:`evaluate` works on the matrix."""
         raise NotImplementedError
+
+
+def check_names(evaluator: Evaluator, dataset: Any) -> None:
+    """Raises InputError where a metric would write the labels of two images of a data set to
+    one file, before it writes any."""
+    info = getattr(dataset, 'get_data_info', None)
+    for metric in evaluator.metrics:
+        if info is None or not isinstance(metric, FCNMetric) or metric.output_dir is None:
+            continue
+        noted: dict[str, Path] = {}
+        for path in filter(None, (info(i).get('img_path') for i in range(len(dataset)))):
+            metric._note(noted, Path(path))

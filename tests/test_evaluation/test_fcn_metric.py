@@ -280,6 +280,16 @@ def test_no_prediction_is_written_over_another(tmp_path):
     metric.process({}, [sample(one, one, path='b/1.jpg')])  # the next test, as ever
 
 
+def test_names_that_are_one_to_windows_and_macos(tmp_path):
+    """Unless one folder has both, which is then on neither."""
+    metric, one = make(output_dir=tmp_path), labels(4, 6)
+    metric.process({}, [sample(one, one, path=path) for path in (
+        'a/Größe.jpg', 'a/größe.jpg', 'a/GRO.jpg')])
+    for path in ('b/gro.jpg', 'b/GRO\u0308SSE.jpg'):
+        with pytest.raises(ValueError, match='would both be'):
+            metric.process({}, [sample(one, one, path=path)])
+
+
 def test_format_only_needs_no_truth(tmp_path):
     metric = make(format_only=True, output_dir=str(tmp_path))
     metric.process({}, [sample(labels(4, 6))])

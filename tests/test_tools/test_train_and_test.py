@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -264,6 +265,26 @@ def test_a_config_that_averages_weights_is_tested_as_one_that_does_not(folder, t
     for file in (tmp_path / folder.name).iterdir():
         np.testing.assert_array_equal(
             Image.open(file), Image.open(tmp_path / tmp_path.name / file.name))
+
+
+def test_labels_of_two_images_that_would_be_one_file(folder, judged, tmp_path):
+    """Said before anything is judged."""
+    data, out, names = tmp_path / 'data', tmp_path / 'out', ['a/1', 'b/2', 'b/1']
+    shutil.copytree(folder / 'data', data)
+    for kind, suffix in (('JPEGImages', '.jpg'), ('SegmentationClass', '.png')):
+        for file, name in zip(sorted((data / kind).glob('val_*')), names, strict=True):
+            place = data / kind / f'{name}{suffix}'
+            place.parent.mkdir(exist_ok=True)
+            file.rename(place)
+    (data / 'ImageSets' / 'Segmentation' / 'val.txt').write_text('\n'.join(names))
+    config = write_config(tmp_path, FOLDER.replace('DATA', str(data)))
+    given = config, folder / 'random.pth', '--work-dir', tmp_path / 'work'
+    done = run_tool('test.py', *given, '--out', out)
+    assert done.code == 2 and re.search(
+        "a/1.jpg' and of '.*b/1.jpg' would both be .*out/1.png", done.err), done.err
+    assert not judged and not out.exists()
+    succeed('test.py', *given)
+    assert judged.keys() == {'1', '2'}
 
 
 @pytest.mark.parametrize('flags', [[], ['--tta']], ids=['plain', 'tta'])
