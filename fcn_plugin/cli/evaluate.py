@@ -14,9 +14,9 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     parser.add_first('checkpoint', help='the checkpoint, a work dir, a model of the '
                      'package: objects or street, or a network exported to .onnx')
     parser.add_argument('images', help='folder or glob')
-    parser.add_argument('labels', help='folder of masks named as the images (a_mask.png '
-                        'for a.jpg), whose pixels are class numbers, or as the masks of '
-                        'training')
+    parser.add_argument('labels', help='folder or glob of masks named as the images '
+                        '(a_mask.png for a.jpg), whose pixels are class numbers, or as the '
+                        'masks of training')
     parser.add_shared('--config')
     parser.add_argument('--task', metavar='NAME', help='the task to judge, of a network of '
                         'several (default: the first)')

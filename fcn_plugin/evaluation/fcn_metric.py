@@ -204,6 +204,10 @@ class FCNMetric(BaseMetric):
         return metrics[0]
 
     def _summarise(self, matrices: Tensor) -> dict[str, float]:
+        if not matrices[0].any():
+            print_log(f'no pixel of the masks counts: they hold {self.ignore_index} alone, as '
+                      "those of Cityscapes' test images do. There are no figures",
+                      'current', 30)
         values = segmentation_metrics(matrices[0])
         table = PrettyTable(['Class', 'IoU', 'Acc'])
         for name, iou, accuracy in zip(self.classes, values['IoU'],

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..masks.class_names import of_label_ids
 from ..masks.reading import read_labels
 from ..utils.errors import InputError
 
@@ -31,7 +32,8 @@ def find_coding(masks: Iterable[Path], label_map: Sequence[Sequence[int]] | None
 
     Black and white ones do, say, where 255 is its object. All values must be of these, or do
     not count; else they are class numbers. Of two classes, masks that have 0 and 255 alone
-    are black and white whatever training had, unless ``ignore`` is given.
+    are black and white whatever training had, unless ``ignore`` is given. Those that are
+    called as Cityscapes' labelIds are read as such for 19 classes.
 
     Args:
         masks (Iterable[Path]): Their files.
@@ -41,7 +43,12 @@ def find_coding(masks: Iterable[Path], label_map: Sequence[Sequence[int]] | None
         ignore (Sequence[int], optional): Values of pixels that do not count. Defaults to
             None: 255, where that is no class.
     """
-    known = {value: label for value, label in label_map or ()}
+    masks, known = list(masks), {value: label for value, label in label_map or ()}
+    ids = of_label_ids(masks) if masks and len(classes) == 19 else None
+    if ids:
+        places = dict.fromkeys(ids.silent, 255) | {v: i for i, v in enumerate(ids.names)}
+        if all(places.get(value) == label for value, label in known.items()):
+            return Coding(places, ignore or (), f'masks are read as {ids.file}')
     left_out = ((255, ) if len(classes) < 256 else ()) if ignore is None else ignore
     trained = known.keys() | set(left_out) if known else set[int]()
     white = {0, 255} if ignore is None and len(classes) == 2 and 255 not in known else set()

@@ -17,9 +17,9 @@ def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Pat
 
     Args:
         images (Sequence[Path]): Files.
-        labels (str or Path): Folder of masks of the same names but for the suffix, and for
-            words such as 'mask', or what all of them end in ('_L'). Where masks of one name
-            lie in several of its folders, those of the images tell them apart.
+        labels (str or Path): Folder or glob of masks of the same names but for the suffix,
+            and for words such as 'mask', or what all of them end in ('_L'). Where masks of
+            one name lie in several of its folders, those of the images tell them apart.
 
     Raises:
         FileNotFoundError: If there are no masks.
@@ -39,8 +39,10 @@ def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Pat
             for image, (mask, *others) in zip(images, found, strict=True):
                 if others:
                     other = others[0] if others[0].parent != mask.parent else others[0].name
-                    raise InputError(f"'{mask}' and '{other}' may both be the mask "
-                                     f"of '{image.name}': move one of them away")
+                    raise InputError(
+                        f"'{mask}' and '{other}' may both be the mask of '{image.name}': move "
+                        'one of them away, or name those that are meant by a glob, such as '
+                        f"'{labels}/**/*{_end_of(mask)}'")
             pairs = [(image, mask) for image, (mask, ) in zip(images, found, strict=True)]
             _check_folders(pairs)
             return pairs
@@ -50,6 +52,11 @@ def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Pat
     raise InputError(f"'{missing[0]}' has no mask{more} of its name in '{labels}', where "
                      f"'{masks[0].name}' is the first: call a mask like its image, or "
                      'NAME_mask.png')
+
+
+def _end_of(mask: Path) -> str:
+    """What may tell masks of one kind from others: the last word of the name, '_a.png'."""
+    return re.sub('.*(?=_.)', '', mask.stem) * ('_' in mask.stem) + mask.suffix
 
 
 def _of_its_folder(image: Path, masks: list[Path]) -> list[Path]:

@@ -3,9 +3,11 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from mmseg.datasets import CityscapesDataset
 
 from ..utils.errors import InputError
 from ..utils.files import decoded_text
@@ -19,6 +21,8 @@ _NUMBERED = (re.compile(r'(?P<value>[0-9]{1,9})[\s:=;,.)]+(?P<name>[^\W\d].*)'),
 _DO_NOT_COUNT = {'void', 'ignore', 'ignored', 'ignoreme', 'unlabelled', 'unlabeled',
                  'notlabelled', 'notlabeled', 'unknown', 'undefined', 'unclassified',
                  'dontcare', 'donotcare', 'outofroi'}
+#: Cityscapes numbers 34 kinds, of which these are its classes, in their order.
+_LABEL_IDS = 7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33
 
 
 class ClassNames(NamedTuple):
@@ -29,10 +33,25 @@ class ClassNames(NamedTuple):
         names (dict[int, str]): Name of each value, in the order of the file.
         kind (str): What the values are: 'order' of the lines alone, 'values' of masks, or
             'colours' as 0xRRGGBB.
+        silent (Collection[int]): Values of pixels that do not count.
     """
     file: str
     names: dict[int, str]
     kind: str
+    silent: Collection[int] = ()
+
+
+def of_label_ids(masks: Iterable[Path], values: Iterable[int] = _LABEL_IDS
+                 ) -> ClassNames | None:
+    """Cityscapes' classes, if masks are called, and have values, as those that number all of
+    its kinds."""
+    found, kinds = {*values} - {255}, {*range(34)}
+    if not all(mask.stem.endswith('_labelIds') for mask in masks) or not (
+            found <= kinds and 2 * len(found & {*_LABEL_IDS}) > len(found)):
+        return None
+    names = zip(_LABEL_IDS, CityscapesDataset.METAINFO['classes'], strict=True)
+    return ClassNames("Cityscapes' labelIds", dict(names), 'values',
+                      kinds - {*_LABEL_IDS} | {255})
 
 
 def read_class_names(root: Path) -> tuple[ClassNames | None, list[str]]:

@@ -146,7 +146,10 @@ def _by_names(counts: dict[int, int], colours: bool, names: ClassNames,
               ignored: Sequence[int]) -> Encoding:
     """Classes of a file that gives each value a name."""
     notes, faults = [f'the names are from {names.file}'], []
-    map_ = dict.fromkeys(ignored, IGNORE)
+    map_ = dict.fromkeys([*ignored, *names.silent], IGNORE)
+    if names.silent:
+        notes.append(f'{len(names.names)} values of {names.file} are its classes, and others '
+                     'do not count (--classes NAME ... names others, or all)')
     void = _BORDER if colours else IGNORE
     if void in counts and void not in names.names and void not in ignored:
         map_[void] = IGNORE

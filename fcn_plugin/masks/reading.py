@@ -1,4 +1,5 @@
 """Masks as they are stored: palette, grey of 1, 8 or 16 bits, colours."""
+import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -163,13 +164,14 @@ def _is_cut_out(values: np.ndarray, alpha: np.ndarray) -> bool:
 
 
 def label_files(folder: str | Path) -> list[Path]:
-    """The masks of a folder, by name: its PNG files, or without any, those of other kinds.
-    Where none lies in the folder itself, those of the folders in it.
+    """The masks of a folder or a glob, by name: its PNG files, or without any, those of other
+    kinds. Where none lies in the folder itself, those of the folders in it.
 
     Raises:
         FileNotFoundError: If there is none.
     """
-    for files in (Path(folder).glob('*'), every_file(Path(folder))):
+    for files in (Path(folder).glob('*'), every_file(Path(folder)),
+                  map(Path, glob.glob(str(folder), recursive=True))):
         found = sorted(path for path in files if path.suffix.lower() in _LOSSLESS
                        and not path.name.startswith('.'))
         if found:

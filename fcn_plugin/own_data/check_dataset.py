@@ -11,7 +11,7 @@ from ..images.inputs import DARK
 from ..layouts.find_pairs import find_pairs
 from ..layouts.pairs import Pairing
 from ..layouts.several_masks import find_class_masks, find_object_masks, may_be_classes
-from ..masks.class_names import ClassNames, read_class_names
+from ..masks.class_names import ClassNames, of_label_ids, read_class_names
 from ..masks.encoding import IGNORE, Encoding
 from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import find_encoding
@@ -113,6 +113,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
     else:
         names, name_notes = read_class_names(folder)
         notes += name_notes
+        names = names or of_label_ids([item.pair.mask for item in usable], counts)
         if names and names.kind == 'colours' and not usable[0].colours:
             names = _through_palette(names, usable)
         lossy = 2 * sum(map(_is_lossy, usable)) > len(usable)
@@ -311,9 +312,8 @@ def _as_colours(item: Inspected) -> Inspected:
         return Counter({None if v is None else v * 0x010101: n for v, n in counts.items()})
     around = item.around
     if around:
-        pixels, inside, between = map(colours, around[:3])
-        around = Surroundings(pixels, inside, between, Counter(
-            number=around.steps['number'], sum=3 * around.steps['sum']))
+        around = Surroundings._make([*map(colours, around[:3]), Counter(
+            number=around.steps['number'], sum=3 * around.steps['sum'])])
     return item._replace(colours=True, counts=dict(colours(item.counts)), around=around)
 
 
@@ -332,9 +332,10 @@ def _split(found: list[Inspected], encoding: Encoding, val_share: float, seed: i
               for name in dict.fromkeys(item.pair.split or '' for item in found)}
     alone = splits.pop('', [])
     for name in sorted({'val', 'test'} & splits.keys()):
-        if len(set().union(*(item.counts for item in splits[name]))) == 1 < len(splits):
+        labels = {encoding.label_map.get(v) for item in splits[name] for v in item.counts}
+        if len(labels - {IGNORE}) < 2 <= len(splits):
             notes.append(f"{len(splits.pop(name))} pairs of '{name}' are left out: their "
-                         'masks have one value throughout and judge nothing')
+                         'masks have one class at most throughout and judge nothing')
     if splits and alone:
         become = 'left out' if 'train' in splits else 'trained on'
         notes.append(f'{len(alone)} pairs are in no split and {become}, such as '

@@ -26,9 +26,8 @@ def report(checked: Checked, written: bool = False) -> str:
     splits, encoding = checked.splits, checked.encoding
     usable = [item for items in splits.values() for item in items]
     sizes = Counter(item.size for item in usable).most_common()
-    shown = ', '.join(f'{w}x{h} ({n})' for (h, w), n in sizes[:3])
-    if len(sizes) > 3:
-        shown += f' and {len(sizes) - 3} other sizes'
+    shown = ', '.join(f'{w}x{h} ({n})' for (h, w), n in sizes[:3]) + (
+        f' and {len(sizes) - 3} other sizes' * (len(sizes) > 3))
     modes = Counter(item.mask_mode for item in usable).most_common()
     lines = [
         f'{checked.root}: {len(usable)} pairs to use, '

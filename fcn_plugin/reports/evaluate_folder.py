@@ -39,8 +39,8 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
             file, or a network exported to .onnx. Without one, the model that
             comes with the package.
         images (str or Path): Folder or glob of the images.
-        labels (str or Path): Folder of masks whose pixels are class numbers, or have the
-            values that masks had in training on own data, of the images' sizes, and names
+        labels (str or Path): Folder or glob of masks whose pixels are class numbers, or have
+            the values that masks had in training on own data, of the images' sizes, and names
             (:func:`~fcn_plugin.layouts.named_masks.with_masks`).
         config (str or Path, optional): For a checkpoint that keeps none.
         out_dir (str or Path, optional): Where ``evaluation.md`` and pictures of the
@@ -100,6 +100,9 @@ def evaluate_folder(checkpoint: PathLike | None, images: PathLike, labels: PathL
         found[name] = evaluate(
             _predict(segment, pairs, change, coding, batch_size, name, task, meta),
             len(meta['classes']))
+        if not found[name].matrix.any():
+            raise InputError(f"no pixel of the masks in '{labels}' counts, so that there is "
+                             'nothing to judge by: name masks that hold classes')
     text = _tables(found, meta['classes'])
     print(text)
     if out_dir is not None:

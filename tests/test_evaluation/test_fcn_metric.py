@@ -280,6 +280,17 @@ def test_no_prediction_is_written_over_another(tmp_path):
     metric.process({}, [sample(one, one, path='b/1.jpg')])  # the next test, as ever
 
 
+@pytest.mark.parametrize('value, said', [(255, 1), (0, 0)])
+def test_masks_in_which_no_pixel_counts(monkeypatch, value, said):
+    """All figures were nan, and nothing said why."""
+    lines = []
+    monkeypatch.setattr(fcn_metric, 'print_log', lambda line, *_, **__: lines.append(line))
+    metric, one = make(), labels(4, 6)
+    metric.process({}, [sample(one, one.clone().fill_(value))])
+    assert math.isnan(metric.evaluate(1)['mIoU']) == bool(said)
+    assert sum('no pixel of the masks counts: they hold 255' in line for line in lines) == said
+
+
 def test_names_that_are_one_to_windows_and_macos(tmp_path):
     """Unless one folder has both, which is then on neither."""
     metric, one = make(output_dir=tmp_path), labels(4, 6)

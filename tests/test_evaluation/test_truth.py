@@ -57,6 +57,23 @@ def test_black_and_white_masks_of_two_classes(masks, rows, classes, known, ignor
         classes == TWO and 1 in expected[0])
 
 
+@pytest.mark.parametrize('name, classes, known, judged', [
+    ('a_gtFine_labelIds.png', 19, None, True),
+    ('a_gtFine_labelIds.png', 19, [(7, 0), (4, 255), (33, 18)], True),
+    ('a_gtFine_labelIds.png', 19, [(7, 1), (33, 0)], False),
+    ('a_gtFine_labelIds.png', 34, None, False), ('a.png', 19, None, False)])
+def test_cityscapes_numbers_of_all_kinds(tmp_path, name, classes, known, judged):
+    """Its dummy masks of test images gave figures, and for others the error said that 33 is
+    to be left out."""
+    file = tmp_path / name
+    Image.fromarray(np.array([[0, 1, 3, 7, 8, 33, 255]], np.uint8)).save(file)
+    coding = find_coding([file], known, [f'class {i}' for i in range(classes)])
+    assert coding.note == "masks are read as Cityscapes' labelIds" * judged
+    if judged:
+        assert read_truth(file, (1, 7), classes, coding).tolist() == [
+            [UNJUDGED] * 3 + [0, 1, 18, UNJUDGED]]
+
+
 def test_a_mask_that_lies_the_other_way_round(masks):
     file, = masks([0, 1, 1])
     with pytest.raises(ValueError, match='is 3x1, but its image is 1x3: masks must have'):

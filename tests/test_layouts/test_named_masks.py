@@ -1,4 +1,5 @@
 """Which mask of a folder is which image's, where both are given."""
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,19 @@ def test_the_same_name_comes_first(tmp_path):
 def test_two_masks_of_one_image(tmp_path, masks, both):
     with pytest.raises(ValueError, match=f"{both} may both be the mask of 'a.jpg': move one"):
         pairs(tmp_path, ['a.jpg'], masks)
+
+
+def test_masks_of_one_kind_among_others(tmp_path):
+    """The error says how to name them."""
+    images, kinds = in_folders(tmp_path / 'images', ['a/1_img.jpg', 'b/2_img.jpg']), []
+    for kind in ('color', 'labelIds', 'labelTrainIds'):
+        kinds.append(in_folders(tmp_path / 'gt', [f'a/1_gt_{kind}.png', f'b/2_gt_{kind}.png']))
+    with pytest.raises(ValueError, match='such as .*/gt/\\*\\*/\\*_labelIds.png') as error:
+        with_masks(images, tmp_path / 'gt')
+    named = re.search("such as '(.*)'", str(error.value))[1]
+    assert with_masks(images, named) == list(zip(images, kinds[1], strict=True))
+    with pytest.raises(FileNotFoundError, match='holds no mask'):
+        with_masks(images, tmp_path / '**/*_none.png')
 
 
 @pytest.mark.parametrize('images, words', [

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 from mmengine.config import Config
+from mmseg.datasets import CityscapesDataset
 from mmseg.registry import DATASETS
 from PIL import Image, ImageOps
 from tiny_runs import run_tool, succeed
@@ -1445,6 +1446,39 @@ def test_a_split_whose_masks_have_one_value_judges_nothing(tmp_path, value):
     assert "3 pairs of 'test' are left out" in ' '.join(checked.notes)
     save(tmp_path / 'test/labels/8.png', labels(8).astype(np.uint8))
     assert len(check_dataset(tmp_path).splits['test']) == 3
+
+
+def cityscapes(root):
+    """Masks that number all kinds, of which test images have the first alone."""
+    for number in range(9):
+        split = ('train', 'val', 'test')[number // 3]
+        save(root / f'leftImg8bit/{split}/a/{number}_leftImg8bit.png', picture(number))
+        ids = labels(number, range(3 if split == 'test' else 34))
+        save(root / f'gtFine/{split}/a/{number}_gtFine_labelIds.png', ids.astype(np.uint8))
+
+
+def test_cityscapes_numbers_of_all_kinds(tmp_path):
+    """They were classes, its car's bonnet and what is out of sight among them."""
+    cityscapes(tmp_path)
+    checked = check_dataset(tmp_path)
+    encoding = checked.encoding
+    assert encoding.classes == list(CityscapesDataset.METAINFO['classes'])
+    assert [encoding.label_map[value] for value in (0, 1, 6, 7, 8, 11, 29, 33, 255)] == [
+        255, 255, 255, 0, 1, 2, 255, 18, 255]
+    assert {*checked.splits} == {'train', 'val'} and not checked.faults
+    said = ' '.join(checked.notes)
+    assert "3 pairs of 'test' are left out" in said
+    assert "19 values of Cityscapes' labelIds are its classes" in said
+    named = check_dataset(tmp_path, classes=[f'kind {i}' for i in range(34)])
+    assert named.encoding.identity and len(named.splits['test']) == 3
+
+
+def test_other_numbers_under_the_same_name(tmp_path):
+    for number in range(4):
+        save(tmp_path / f'images/{number}.png', picture(number))
+        ids = labels(number, range(12)).astype(np.uint8)
+        save(tmp_path / f'masks/{number}_labelIds.png', ids)
+    assert check_dataset(tmp_path).encoding.identity
 
 
 def test_doubles_stay_on_one_side_of_a_split_that_is_made(tmp_path):

@@ -213,6 +213,7 @@ def test_some_of_the_images(trained, folders, tmp_path):
              '--ignore 9'),
     (dict(ignore=[9], conditions=['night']), "no condition 'night'"),
     (dict(ignore=[9], labels='images'), 'holds no mask'),
+    (dict(ignore=[*range(10)]), "no pixel of the masks in '"),
     (dict(ignore=[9], images='none'), 'no such file or folder'),
     (dict(ignore=[9], max_images=0), '--max-images at least 1'),
 ])
