@@ -43,8 +43,7 @@ class ClassNames(NamedTuple):
 
 def of_label_ids(masks: Iterable[Path], values: Iterable[int] = _LABEL_IDS
                  ) -> ClassNames | None:
-    """Cityscapes' classes, if masks are called, and have values, as those that number all of
-    its kinds."""
+    """Cityscapes' classes, if masks are called, and have numbers, as its labelIds."""
     found, kinds = {*values} - {255}, {*range(34)}
     if not all(mask.stem.endswith('_labelIds') for mask in masks) or not (
             found <= kinds and 2 * len(found & {*_LABEL_IDS}) > len(found)):

@@ -18,6 +18,7 @@ from .mask_blur import Surroundings, find_levels, nothing_seen
 _BORDER = packed(BORDER_COLOUR)
 _DEEP_IGNORE = 65535  # stands in 16 bits for what 255 stands for in 8
 _MOST_CLASSES = 255  # labels are stored in 8 bits, and 255 is left for ignored pixels
+_DARK = 64  # shades of one colour are seldom below, numbers in its channel are
 _BLACK = ("black is taken for a class; if it stands for pixels that do not count: "
           "--ignore '#000000'")
 _NAMELESS = 'no names are known: --classes NAME ..., in the order of the table, gives them'
@@ -71,11 +72,14 @@ def find_encoding(counts: dict[int, int], colours: bool,
     if faults:  # without certain labels nothing more can be said
         return Encoding({value: IGNORE for value in kept}, list(classes or ['class 0']), [],
                         colours, notes, faults)
+    bits, *others = [i for i in (16, 8, 0) if any(v >> i & 255 for v in kept)] or [0]
+    numbers = {value >> bits: n for value, n in kept.items()}
     if names is not None:
         found = _by_names(kept, colours, names, left_out)
-    elif colours and len(kept) > 2 and not any(value & 0xffff for value in kept):
-        found = _in_red(_find_values({v >> 16: n for v, n in kept.items()}, classes, source,
-                                     [v >> 16 for v in left_out]))
+    elif colours and len(kept) > 2 and not others and (IGNORE not in numbers or max(
+            {*numbers} - {IGNORE}) < max(_DARK, 2 * len(numbers))):
+        found = _in_channel(bits, _find_values(numbers, classes, source,
+                                               [value >> bits for value in left_out]))
     elif colours:
         found = _find_colours(kept, classes, source, left_out)
     else:
@@ -148,8 +152,7 @@ def _by_names(counts: dict[int, int], colours: bool, names: ClassNames,
     notes, faults = [f'the names are from {names.file}'], []
     map_ = dict.fromkeys([*ignored, *names.silent], IGNORE)
     if names.silent:
-        notes.append(f'{len(names.names)} values of {names.file} are its classes, and others '
-                     'do not count (--classes NAME ... names others, or all)')
+        notes.append('values of other things do not count (--classes NAME ... names all)')
     void = _BORDER if colours else IGNORE
     if void in counts and void not in names.names and void not in ignored:
         map_[void] = IGNORE
@@ -273,10 +276,11 @@ def _find_values(counts: dict[int, int], classes: Sequence[str] | None, source: 
     return Encoding(map_, [names[i] for i in order], [], False, notes, faults)
 
 
-def _in_red(found: Encoding) -> Encoding:
-    """Classes of colours whose red channel alone has values, from those of these."""
-    note = 'only the red channel has values: they are taken for numbers, not for colours'
-    return found._replace(label_map={v << 16: label for v, label in found.label_map.items()},
+def _in_channel(bits: int, found: Encoding) -> Encoding:
+    """Classes of colours of which one channel alone has values, from those of these."""
+    note = (f'only the {("blue", "green", "red")[bits // 8]} channel has values: they are '
+            'taken for numbers, not for colours')
+    return found._replace(label_map={v << bits: label for v, label in found.label_map.items()},
                           colours=True, notes=[note, *found.notes])
 
 
@@ -378,5 +382,3 @@ def _colour_names(found: Sequence[int]) -> list[str]:
         seen[name] += 1
         names.append(f'{name} {seen[name]}' if seen[name] > 1 else name)
     return names
-
-

@@ -79,8 +79,7 @@ def read_mask(path: Path) -> Mask:
                          'save that as PNG')
     if pixels.ndim == 2:
         pixels = _whole(pixels)
-        kind = dict(P='palette', L='grey')
-        kind['1'] = 'black and white'
+        kind = {'P': 'palette', 'L': 'grey', '1': 'black and white'}
         # mmcv reads masks without turning them, and a TIFF not as open_picture does.
         plain = not turned and not stored and mode != 'RGB' and (mode in ('P', 'L', '1') or (
             kind_of_file != 'TIFF' and pixels.min() >= 0 and pixels.max() <= 255))

@@ -24,8 +24,8 @@ def may_number_objects(found: Iterable[Inspected]) -> bool:
     the numbers of objects do."""
     tops = set()
     for item in found:
-        unit = 0x10000 if item.colours else 1  # or numbers in the red channel
         values = {value for value in item.counts if value}
+        unit = min({1, 0x100, 0x10000} & values, default=1)  # or numbers in one channel
         if None in item.counts or values != {unit * (i + 1) for i in range(len(values))}:
             return False
         tops.add(len(values))

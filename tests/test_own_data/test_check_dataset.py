@@ -670,19 +670,38 @@ def test_splits_of_tables(tmp_path):
     assert not any('name no image' in note for note in checked.notes)
 
 
+@pytest.mark.parametrize('channel', ['red', 'green', 'blue'])
 @pytest.mark.parametrize('classes', [None, ['none', 'a', 'b', 'c', 'd', 'e']])
-def test_numbers_in_the_red_channel_are_no_colours(tmp_path, classes):
+def test_numbers_in_one_channel_are_no_colours(tmp_path, classes, channel):
     """As CARLA has them: names are in the order of values, not of how often they are."""
+    place = ['red', 'green', 'blue'].index(channel)
     for number in range(6):
-        values = labels(number, (0, 4, 1, 2, 2)).astype(np.uint8)
+        mask = np.zeros((*SIZE, 3), np.uint8)
+        mask[..., place] = labels(number, (0, 4, 1, 2, 2))
         save(tmp_path / f'images/{number}.png', picture(number))
-        save(tmp_path / f'masks/{number}.png', np.dstack([values, 0 * values, 0 * values]))
+        save(tmp_path / f'masks/{number}.png', mask)
     checked = check_dataset(tmp_path, classes=classes)
-    assert not checked.faults and any('red channel' in note for note in checked.notes)
+    assert not checked.faults and any(
+        f'{channel} channel' in note for note in checked.notes)
     assert checked.encoding.classes == (classes or [f'class {i}' for i in range(5)])
     for item in checked.splits['train']:
         wanted = labels(int(item.pair.image.stem), (0, 4, 1, 2, 2))
         assert (labels_of(item, checked.encoding) == wanted).all()
+
+
+@pytest.mark.parametrize('shades, numbers', [
+    ((0, 100, 255), False), ((0, 1, 2, 255), True), ((0, 100, 200), True),
+    ((*range(150), 255), True)])
+def test_shades_of_one_colour(tmp_path, shades, numbers):
+    """Its brightest is no sign of pixels that do not count, unless beside small numbers."""
+    for number in range(6):
+        values = labels(number, shades, (2 * len(shades), 56)).astype(np.uint8)
+        save(tmp_path / f'images/{number}.png', picture(number, values.shape))
+        save(tmp_path / f'masks/{number}.png', np.dstack([0 * values, 0 * values, values]))
+    encoding = check_dataset(tmp_path).encoding
+    assert ('blue channel' in ' '.join(encoding.notes)) == numbers and not encoding.faults
+    assert (encoding.label_map.get(255) == 255) == (numbers and 255 in shades)
+    assert len(encoding.classes) == len(shades) - (numbers and 255 in shades)
 
 
 @pytest.mark.parametrize('none, ignore', [(np.nan, ()), (-9999, [-9999]), (-9999, ())])
@@ -1468,7 +1487,8 @@ def test_cityscapes_numbers_of_all_kinds(tmp_path):
     assert {*checked.splits} == {'train', 'val'} and not checked.faults
     said = ' '.join(checked.notes)
     assert "3 pairs of 'test' are left out" in said
-    assert "19 values of Cityscapes' labelIds are its classes" in said
+    assert "from Cityscapes' labelIds; values of other things do not count" in '; '.join(
+        checked.notes)
     named = check_dataset(tmp_path, classes=[f'kind {i}' for i in range(34)])
     assert named.encoding.identity and len(named.splits['test']) == 3
 

@@ -351,10 +351,11 @@ def test_numbers_of_objects_are_not_read_as_classes_without_a_word(tmp_path):
     assert (found(alone)['p1'] != 'background').all()
 
 
-def test_numbers_of_objects_in_the_red_channel(tmp_path):
-    """As segments.ai has them."""
+@pytest.mark.parametrize('channel', [0, 1, 2])
+def test_numbers_of_objects_in_one_channel(tmp_path, channel):
+    """The red one, as segments.ai has them, or another."""
     pedestrians(tmp_path, lambda path, array: save(path, np.dstack(
-        [array, array * 0, array * 0, array * 0 + 255]).astype(np.uint8)))
+        [array * (i == channel) for i in range(3)] + [array * 0 + 255]).astype(np.uint8)))
     assert 'to 5 at most, as the numbers of objects do' in report(check_dataset(str(tmp_path)))
 
 
