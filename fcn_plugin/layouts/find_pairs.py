@@ -79,14 +79,14 @@ def find_pairs(root: Path, images: str | None = None,
 
 
 def files_of_roles(root: Path, images: str | None, masks: str | None, notes: list[str],
-                   class_folders: bool = False) -> tuple[list[File], list[File]]:
+                   option: str = '') -> tuple[list[File], list[File]]:
     """The images and the masks of a folder, as :func:`find_pairs` tells them apart.
 
     Args:
         root, images, masks: As there.
         notes (list[str]): Takes what was assumed.
-        class_folders (bool): Whether folders of masks have the names of classes. Defaults to
-            False.
+        option (str): '--class-folders' or '--instances', where an image has several masks.
+            Defaults to '': it has one.
     """
     if not root.is_dir():
         raise NotADirectoryError(f'{root}: no such folder')
@@ -112,13 +112,13 @@ def files_of_roles(root: Path, images: str | None, masks: str | None, notes: lis
             + '. Expected two folders such as images and masks, or masks beside the images '
             'as NAME_mask.png; --images FOLDER and --masks FOLDER name them. Or regions as '
             'labelling tools export them (docs/annotations.md)'
-            + not_read(root))
+            + not_read(root, '--masks' if masks else option))
     pictures = [_file(root, path, images) for path in roles['image']]
     labels = [_file(root, path, masks) for path in roles['mask']]
     if masks is None:
         refuse_panoptic(labels)
     return (pictures if images else without_other_images(pictures, notes),
-            labels if class_folders else without_other_masks(labels, notes))
+            labels if option == '--class-folders' else without_other_masks(labels, notes))
 
 
 def lies_in(root: Path, named: str | None) -> Callable[[Path], bool]:

@@ -28,8 +28,13 @@ _NOT_READ = {
                 '(gdal_rasterize), and save these as PNG'}
 
 
-def not_read(root: Path) -> str:
-    """Of a folder without images or masks: a file that may hold them, and the way out."""
+def not_read(root: Path, option: str = '') -> str:
+    """Of a folder without images or masks: a file that may hold them, and the way out.
+
+    Args:
+        root (Path): The folder.
+        option (str): Beside which no regions are read. Defaults to '': they were.
+    """
     others: dict[str, list[Path]] = defaultdict(list)
     for path in every_file(root):
         suffix = path.suffix.lower()
@@ -58,6 +63,9 @@ def not_read(root: Path) -> str:
         return ''
     what, are, them = (f'{len(most)} files such as ', 'are', 'them') if len(most) > 1 else (
         '', 'is', 'it')
+    if option:
+        return (f'. {what}{most[0]} {are} not read beside {option}: leave that out, if regions '
+                f'are in {them}')
     return (f'. {what}{most[0]} {are} of no format that is read: if the labels are in {them}, '
             'draw these as PNG, or export them as COCO')
 

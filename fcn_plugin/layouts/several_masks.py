@@ -72,7 +72,7 @@ def find_class_masks(root: Path, images: str | None = None,
         ValueError: If there are no images or no masks, or a mask is of no class.
     """
     notes: list[str] = []
-    pictures, labels = files_of_roles(root, images, masks, notes, class_folders=True)
+    pictures, labels = files_of_roles(root, images, masks, notes, '--class-folders')
     by_class: dict[str, list[File]] = defaultdict(list)
     homeless: list[File] = []
     for file, named in _named_by_folders(root, pictures, labels, masks):
@@ -147,7 +147,7 @@ def find_object_masks(root: Path, images: str | None = None,
         ValueError: If there are no images or no masks, or none fit one another.
     """
     notes: list[str] = []
-    pictures, labels = files_of_roles(root, images, masks, notes)
+    pictures, labels = files_of_roles(root, images, masks, notes, '--instances')
     by_place = defaultdict(list)
     for file in labels:
         by_place[file.split, file.place].append(file)

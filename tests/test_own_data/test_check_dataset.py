@@ -317,6 +317,19 @@ def test_files_that_may_hold_the_labels_are_named(tmp_path):
         check_dataset(tmp_path)
 
 
+@pytest.mark.parametrize('option', ['class_folders', 'instances', 'masks'])
+def test_regions_are_not_read_beside_some_options(tmp_path, option):
+    """They were said to be of no format that is read."""
+    for number in range(2):
+        save(tmp_path / f'{number}.png', picture(number))
+        (tmp_path / f'{number}.json').write_text(json.dumps(dict(
+            shapes=[], imagePath=f'{number}.png', imageHeight=SIZE[0], imageWidth=SIZE[1])))
+    given = {option: '.' if option == 'masks' else True}
+    words = f'are not read beside --{option.replace("_", "-")}: leave that out, if regions'
+    with pytest.raises(ValueError, match=words):
+        check_dataset(tmp_path, drawn=tmp_path / 'drawn', **given)
+
+
 def test_many_folders_are_taken_for_masks_in_one_line(tmp_path):
     for number in range(6):
         save(tmp_path / f'{number}/photo/{number}.png', picture(number))
