@@ -64,8 +64,8 @@ def not_read(root: Path, option: str = '') -> str:
     what, are, them = (f'{len(most)} files such as ', 'are', 'them') if len(most) > 1 else (
         '', 'is', 'it')
     if option:
-        return (f'. {what}{most[0]} {are} not read beside {option}: leave that out, if regions '
-                f'are in {them}')
+        return (f'. {what}{most[0]} {are} not read beside {option}: leave that out, if '
+                f'regions are in {them}')
     return (f'. {what}{most[0]} {are} of no format that is read: if the labels are in {them}, '
             'draw these as PNG, or export them as COCO')
 
