@@ -18,7 +18,7 @@ def value(text: str) -> int | str:
     """A label, a colour as #rrggbb, or a name."""
     if re.fullmatch('#[0-9a-fA-F]{6}', text):
         return text.lower()
-    return int(text) if re.fullmatch(r'-?\d+', text) else text
+    return int(text) if re.fullmatch('-?(0|[1-9][0-9]*)', text) else text  # '007' is a name
 
 
 def parse(parser: ToolParser) -> dict[str, Any]:

@@ -22,12 +22,16 @@ def key_and_value(text: str, example: str = 'train_cfg.max_iters=100') -> str:
     return text
 
 
-#: Stands for a blank within a value, which DictAction would drop.
-_BLANK = '\ue000'
+#: What DictAction would drop or part values at, and what stands for it within a value.
+_HIDDEN = {ord(mark): 0xe000 + i for i, mark in enumerate(' ,()[]')}
+_SHOWN = {hidden: mark for mark, hidden in _HIDDEN.items()}
+#: A text, or one of several, in quotes; brackets and numbers are read as ever.
+_QUOTED = re.compile(r"""(?<=[=\[(,]) *(["'])(?![\[(]|[\d., ]*\1)(.*?)\1 *(?=[\]),]|$)""")
 
 
 def options_of(texts: Sequence[str]) -> dict[str, Any]:
-    """What ``KEY=VALUE`` texts say, as mmengine's DictAction reads them, with their blanks.
+    """What ``KEY=VALUE`` texts say, as mmengine's DictAction reads them, with their blanks,
+    and with the commas and brackets of what stands in quotes.
 
     Raises:
         ValueError: For a dictionary, and brackets that do not match.
@@ -38,23 +42,26 @@ def options_of(texts: Sequence[str]) -> dict[str, Any]:
         try:
             if re.search(r'dict\(|=[\s\[(]*{', text):  # of which it would make texts
                 raise ValueError
-            whole = re.sub(r'(?<=[^\s=\[(,]) +(?=[^\s\]),])',
-                           lambda blanks: _BLANK * len(blanks[0]), text)
+            whole = re.sub(r'(?<=[^\s=\[(,]) +(?=[^\s\]),])', lambda at: at[0].translate(
+                _HIDDEN), _QUOTED.sub(lambda at: at[2].translate(_HIDDEN), text))
+            if re.match('[^=]*(root|file|dir|path|from|checkpoint)=.*,', whole):
+                raise ValueError
             DictAction([], 'read')(argparse.ArgumentParser(), namespace, [whole])
         except (ValueError, AssertionError, RecursionError):
             raise InputError(
-                f"'{text}': expected a value, or several in brackets. Give a dictionary's "
-                'values one by one as KEY.NAME=VALUE, and lists of dictionaries in a config '
-                "that inherits (_base_ = 'OTHER.py')") from None
-    return _with_blanks(namespace.read)
+                f"'{text}': expected a value, or several in brackets; one with a comma stands "
+                "in quotes, KEY='\"a,b\"'. Give a dictionary's values one by one as "
+                'KEY.NAME=VALUE, and lists of dictionaries in a config that inherits '
+                "(_base_ = 'OTHER.py')") from None
+    return _shown(namespace.read)
 
 
-def _with_blanks(value: Any) -> Any:
+def _shown(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _with_blanks(each) for key, each in value.items()}
+        return {key: _shown(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(map(_with_blanks, value))
-    return value.replace(_BLANK, ' ') if isinstance(value, str) else value
+        return type(value)(map(_shown, value))
+    return value.translate(_SHOWN) if isinstance(value, str) else value
 
 
 class _KeysAndValues(list):

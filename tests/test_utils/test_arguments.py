@@ -53,6 +53,23 @@ def test_values_keep_their_blanks(text, value):
     assert options_of([f'a.b={text}']) == {'a.b': value}
 
 
+@pytest.mark.parametrize('text, value', [
+    ('"/data/a, b"', '/data/a, b'), ("'a (1, 2], b'", 'a (1, 2], b'),
+    ('["x, y", z, (\'u,v\', 1)]', ['x, y', 'z', ('u,v', 1)]), ('"a","b"', ['a', 'b']),
+    ("it's, b's", ["it's", "b's"]), ('"[1,2]"', [1, 2]), ('"1,2"', [1, 2]), ('"1"', 1),
+    ('x,y', ['x', 'y'])])
+def test_what_stands_in_quotes_is_one_text(text, value):
+    assert options_of([f'a.b={text}']) == {'a.b': value}
+
+
+@pytest.mark.parametrize('key', ['work_dir', 'test_dataloader.dataset.data_root', 'load_from'])
+def test_a_path_with_a_comma_is_not_several(key):
+    """It was an error of Python's that a list is no path."""
+    with pytest.raises(InputError, match='one with a comma stands in quotes'):
+        options_of([f'{key}=/data/a,b'])
+    assert options_of([f'{key}="/data/a,b"']) == {key: '/data/a,b'}
+
+
 @pytest.mark.parametrize('value', [
     '[dict(type=LoadImageFromFile),dict(type=PackSegInputs)]', 'dict(type=FPN)', '[(1,2]',
     "{'type': 'FPN'}", "[{'type': 'FPN'}]",
