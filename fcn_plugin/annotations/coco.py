@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..utils.errors import InputError
 from ..utils.files import write_text
 from .drawing import pixels_of, scaled
@@ -83,9 +85,29 @@ def read(content: dict, file: Path) -> Export:
     images = [one.annotated(by_area=True, labelled=bool(one.regions))
               for one in found.values()]
     info = content.get('info')
-    if isinstance(info, dict) and info.get('contributor') == 'Label Studio':
+    contributor, notes = info.get('contributor') if isinstance(info, dict) else None, []
+    if contributor == 'Label Studio':
         images = list(map(_in_shares, images))
-    return export_of(list(found.values()), images, classes)
+    elif contributor == 'Label Studio Converter':  # "Brush labels to COCO"
+        images = [one._replace(regions=tuple(map(_of_stroke, one.regions))) for one in images]
+        strokes = sum(region.through_pixels for one in images for region in one.regions)
+        notes = [f'{strokes} brush strokes of {file.name} lack their holes and specks, as '
+                 'Label Studio writes them to COCO: export its JSON'] * bool(strokes)
+    return export_of(list(found.values()), images, classes)._replace(notes=notes)
+
+
+def _of_stroke(region: Region) -> Region:
+    """A region whose outline leads from pixel to pixel, as Label Studio traces strokes:
+    through the centres of the outermost ones, in eight directions. Polygons of whole numbers
+    have other slopes, or lie along the sides of pixels and have no diagonals."""
+    if region.bitmap is not None:
+        return region
+    ring = np.concatenate(region.outlines)
+    across, down = np.abs(np.diff(ring, axis=0, append=ring[:1])).T
+    diagonal = across == down
+    traced = (ring == ring.round()).all() and (diagonal & (across > 0)).any() and (
+        diagonal | (across == 0) | (down == 0)).all()
+    return region._replace(through_pixels=bool(traced))
 
 
 def _in_shares(image: Annotated) -> Annotated:

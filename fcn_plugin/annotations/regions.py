@@ -88,12 +88,14 @@ class Export(NamedTuple):
         colours (dict[str, tuple]): RGB of classes, where the export has them.
         skipped (Counter): How many shapes of each kind have no area.
         filled (int): How many regions are boxes, as such or by their corners.
+        notes (list[str]): What else is to be said of it.
     """
     images: list[Annotated]
     classes: list[str] = []
     colours: dict[str, tuple[int, int, int]] = {}
     skipped: Counter = Counter()
     filled: int = 0
+    notes: list[str] = []
 
 
 class Gathered:

@@ -116,7 +116,7 @@ def draw_annotations(root: Path, found: Sequence[tuple[str, Export]], folder: Pa
     where = {record.source: record for records in matched.values() for record in records}
     pairs = [Pair(path, mask, _split(root, path, matched[path]))
              for path, mask in sorted(masks.items())]
-    notes += _notes_of_shapes(found)
+    notes += _notes_of_shapes(found) + [note for _, export in found for note in export.notes]
     regions = [region for path in masks for one in matched[path] for region in one.regions]
     proposed = sum(region.score is not None for region in regions)
     if proposed:

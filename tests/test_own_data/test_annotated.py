@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
+import cv2
 import numpy as np
 import pytest
 from label_studio_brush import brushed
@@ -373,6 +374,28 @@ def one_coco(root, annotations, categories=('a', 'b'), count=4, **image):
 def rectangle(left, top, right, bottom, **more):
     return dict(dict(category_id=0, iscrowd=0, segmentation=[
         [left, top, right, top, right, bottom, left, bottom]]), **more)
+
+
+def test_strokes_that_label_studio_writes_to_coco(tmp_path):
+    """It traces them by OpenCV, through the centres of pixels; polygons lie between these.
+    Strokes lay half a pixel up and to the left, and lacked the last row and column."""
+    stroke, expected = np.zeros(SIZE, np.uint8), np.zeros(SIZE, int)
+    for place in range(8):
+        cv2.circle(stroke, (12 + place, 14 + place // 2), 8, 1, -1)
+    expected[stroke > 0], expected[30:40, 40:60] = 1, 2
+    stroke[14, 14] = 0  # a hole, which is lost
+    (contour, ), _ = cv2.findContours(stroke, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    one_coco(tmp_path / 'data', [
+        dict(category_id=0, iscrowd=0, segmentation=[contour.ravel().tolist()]),
+        rectangle(40, 30, 60, 40, category_id=1)])
+    for contributor, right in (('Label Studio Converter', True), ('someone', False)):
+        file = tmp_path / 'data/coco.json'
+        dump(file, dict(json.loads(file.read_text()), info=dict(contributor=contributor)))
+        said = check(tmp_path / 'data', tmp_path / contributor)
+        assert ('4 brush strokes of coco.json lack their holes' in said) == right
+        for labels in labels_in(tmp_path / contributor)[1].values():
+            assert (labels == expected).all() == right
+            assert ((labels == 2) == (expected == 2)).all()
 
 
 def test_crowds_and_names_of_nothing_do_not_count(tmp_path):
