@@ -43,6 +43,7 @@ def nyud_to_folders(archive: str | Path, mapping: str | Path, splits: str | Path
 
     Raises:
         FileExistsError: If ``out_dir`` exists.
+        FileNotFoundError: If a file is missing.
         ValueError: If a file lacks a key, or its array is not as expected.
         ImportError: Without h5py and scipy.
     """
@@ -61,6 +62,8 @@ def nyud_to_folders(archive: str | Path, mapping: str | Path, splits: str | Path
                          f'{classes.max()}, expected 1 to {count}')
     table = np.concatenate([[0], classes]).astype(np.uint8)
     lists = read_mat(splits, tuple(SPLITS.values()))
+    if not Path(archive).is_file():
+        raise FileNotFoundError(f'{archive}: there is no such file')
     if not h5py.is_hdf5(archive):
         raise InputError(f'{archive} is no MATLAB file of version 7.3 (HDF5): is it complete?')
     with contextlib.ExitStack() as opened:

@@ -61,6 +61,8 @@ def test_files_that_are_others(archive, tmp_path):
         nyud_to_folders(labeled, mapping, mapping, tmp_path / 'out')
     with pytest.raises(ValueError, match='mapping.mat is no MATLAB file of version 7.3'):
         nyud_to_folders(mapping, mapping, splits, tmp_path / 'out')
+    with pytest.raises(FileNotFoundError, match='gone.mat: there is no such file'):
+        nyud_to_folders(tmp_path / 'gone.mat', mapping, splits, tmp_path / 'out')
     savemat(mapping, dict(mapClass=np.array([['wall']], object)))
     with pytest.raises(ValueError, match="has no 'mapClass', expected numbers under it"):
         nyud_to_folders(labeled, mapping, splits, tmp_path / 'out')

@@ -40,6 +40,12 @@ def test_arguments_that_cannot_be(config, options, message):
     assert done.code == 2 and message in done.err
 
 
+def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_timed(config):
+    done = run_tool(TOOL, config, '--tasks', 'metric', '--rounds', '1', '--out', config)
+    assert done.code == 2 and f"'{config}' is a file, expected a folder" in done.err
+    assert not done.out
+
+
 def test_a_head_that_the_plain_loop_does_not_know(config):
     loaded = Config.fromfile(str(config))
     loaded.model.decode_head.final_upsampler = dict(type='BilinearDeconv', learnable=True)

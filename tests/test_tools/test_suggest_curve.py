@@ -117,3 +117,11 @@ def test_bad_arguments(data, tmp_path, arguments, words):
     done = run_tool(TOOL, data, '--work-dir', tmp_path / 'work', *arguments)
     assert done.code == 2 and done.err.startswith('error: ') and words in done.err
     assert not (tmp_path / 'work').exists()
+
+
+def test_images_that_are_no_files(data, tmp_path):
+    """Drawn ones, say, or such as are gone: said before anything is trained."""
+    (tmp_path / 'data/images/street_3_label.jpg').unlink()
+    done = run_tool(TOOL, data, '--work-dir', tmp_path / 'work', '--step', '2', '--most', '4')
+    assert done.code == 2 and '1 are no files' in done.err and 'street_3_label.jpg' in done.err
+    assert not (tmp_path / 'work').exists()

@@ -31,6 +31,7 @@ from fcn_plugin.checkpoints.loading import open_config
 from fcn_plugin.utils.arguments import ToolParser
 from fcn_plugin.utils.cli import run
 from fcn_plugin.utils.errors import InputError
+from fcn_plugin.utils.files import check_writable, output_folder
 
 
 def parse_args() -> dict:
@@ -78,6 +79,8 @@ def main() -> None:
     for name in ('rounds', 'images'):
         if args[name] < 1:
             raise InputError(f'--{name} is {args[name]}, expected an integer from 1 up')
+    if args['out'] is not None:  # before minutes of measuring
+        check_writable(output_folder(args['out']))
     threads = args.pop('threads')
     if threads is not None:
         if threads < 1:

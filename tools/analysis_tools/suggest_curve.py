@@ -58,8 +58,9 @@ def measure_curve(file: str, work_dir: Path, train_tool: Path, seeds: Sequence[i
         options (Sequence[str]): ``--cfg-options`` of every run.
 
     Raises:
-        ValueError: If there are too few images, the runs do not end with a validation, or
-            the work dir holds runs that were made with other settings.
+        ValueError: If there are too few images, one or its mask is no file, the runs do not
+            end with a validation, or the work dir holds runs that were made with other
+            settings.
         RuntimeError: If a run fails; the others are kept.
     """
     wrong = [seed for seed in seeds if not 0 <= seed < 2**32]
@@ -71,6 +72,9 @@ def measure_curve(file: str, work_dir: Path, train_tool: Path, seeds: Sequence[i
         raise InputError(f"the run of '{file}' does not end with a validation, whose mean IoU "
                          'is compared: expected val_cfg, val_dataloader and val_evaluator')
     images = training_images(base)
+    if missing := [path for pair in images for path in pair if not path.is_file()]:
+        raise InputError(f"'{file}': of its training images and masks {len(missing)} are no "
+                         f"files, '{missing[0]}' for one, but fcn suggest chooses among files")
     available = len(images) if pool is None else min(pool, len(images))
     if not 1 <= step <= most <= available:
         raise InputError(f'--step {step} and --most {most}: expected 1 <= step <= most <= '
