@@ -68,4 +68,6 @@ class ListDataset(BaseSegDataset):
         return found
 
     def _path(self, name: str) -> str:
-        return osp.join(self.data_root or '', name.strip())
+        whole, bare = (osp.join(self.data_root or '', each) for each in (name, name.strip()))
+        # Lists by hand may have blanks around their tabs, and names may begin with one.
+        return whole if whole != bare and osp.exists(whole) else bare

@@ -54,14 +54,17 @@ def plan_of(checked: Checked, longest: int = _LONGEST_SIDE) -> Plan:
     train = checked.splits['train']
     height, width = common_size(train)
     long, short = max(height, width), min(height, width)
-    large = long > longest
-    if large:
+    # Training brings each image to 0.5 to 2 times one size; what is smaller is not found.
+    sides = sorted(max(item.size) / long for part in checked.splits.values() for item in part)
+    few = len(sides) // 20
+    resized = long > longest or sides[few] < 0.5 or sides[-1 - few] > 4
+    if long > longest:
         short, long = max(32, round(short * longest / long)), longest
     high, wide = (max(32, min(_LARGEST_CROP, side // 32 * 32)) for side in (
         (short, long) if height <= width else (long, short)))
     # Of one image two variants: batch norms need more than one value.
     batch = max(2, min(4, len(train)))
-    return Plan((long, short), large, (high, wide), batch,
+    return Plan((long, short), resized, (high, wide), batch,
                 min(20000, max(400, 30 * len(train) // batch)))
 
 

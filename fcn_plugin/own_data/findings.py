@@ -46,8 +46,7 @@ def report(checked: Checked, written: bool = False) -> str:
             i, name, ' '.join(values) or '-',
             *(f'{100 * s.pixels[i] / max(1, s.pixels.sum()):.2f}' for s in shares.values()),
             *(s.images[i] for s in shares.values()), checked.weights[i]])
-    lines.append(str(table))
-    lines += [f'note    {note}' for note in checked.notes]
+    lines += [str(table), *(f'note    {note}' for note in checked.notes)]
     lines += [f'FAULT   {fault}' for fault in checked.faults]
     if checked.source and not written:
         lines.append('note    with --out DIR the masks are written there, and nothing beside '

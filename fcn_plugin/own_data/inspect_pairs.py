@@ -1,5 +1,6 @@
 """Reading every pair of a data set once: sizes, values, doubles, class shares."""
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from ..modalities.loading import LoadImageFromFile
 _SURE_FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM')
 #: Times the width that an image may be long: at 1024 pixels and half the size, one is left.
 _LONGEST = 512
+#: Tabs, what else lists are parted at, and what is no UTF-8.
+_NOT_LISTED = re.compile('[\t-\r\x1c-\x1e\x85\u2028\u2029\ud800-\udfff]')
 
 
 class Inspected(NamedTuple):
@@ -110,9 +113,9 @@ def inspect_pairs(pairs: Sequence[Pair], threads: int = 4) -> Iterator[Inspected
 
 
 def _inspect(pair: Pair) -> Inspected:
-    if any(mark in str(path) for path in pair[:2] for mark in '\t\n\r'):
-        return Inspected(pair, f'{pair.image!s:.200}: a tab or line break in the name cannot '
-                         'stand in a list; rename it')
+    if _NOT_LISTED.search(f'{pair.image}{pair.mask}'):
+        return Inspected(pair, f'{str(pair.image)!r:.200}: a tab, a line break or what is no '
+                         'UTF-8 in the name cannot stand in a list; rename it')
     try:
         with open_picture(pair.image) as image:
             halved = exif.is_stored_in_16_bits(image) and image.mode.startswith('RGB')

@@ -47,6 +47,16 @@ def test_any_names_and_suffixes(tmp_path):
         np.testing.assert_array_equal(item['gt_seg_map'], mask)
 
 
+def test_names_that_begin_with_a_blank_and_blanks_around_tabs(tmp_path):
+    write(tmp_path, [' a.jpg\t m.png', ' b.tif \t deep/er/m.png'])
+    (tmp_path / 'a.jpg').rename(tmp_path / ' a.jpg')
+    (tmp_path / 'deep/er/m.png').rename(tmp_path / ' m.png')
+    paths = [[item['img_path'], item['seg_map_path']] for item in map(
+        build(tmp_path).get_data_info, range(2))]
+    assert [[path.removeprefix(f'{tmp_path}/') for path in each] for each in paths] == [
+        [' a.jpg', ' m.png'], ['b.tif', 'deep/er/m.png']]
+
+
 def test_values_are_mapped_all_at_once(tmp_path):
     """10 to 1 and 1 to 255: neither is mapped on by the other."""
     write(tmp_path, ['a.jpg\tdeep/er/m.png'])

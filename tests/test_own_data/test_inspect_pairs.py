@@ -1,4 +1,5 @@
 """What is counted of pairs, how they are split, and what is written of them."""
+import os
 from pathlib import Path
 
 import numpy as np
@@ -247,6 +248,28 @@ def test_the_rate_falls_once_it_has_risen_and_figures_are_of_the_truth_s_size(
     assert rising.end == falling.begin == 50 and falling.end == config.max_iters
     assert config.train_cfg.val_interval == config.max_iters // 10
     assert config.model.test_cfg.rescale is True
+
+
+@pytest.mark.parametrize('name', ['a\tb', 'a\x0cb', 'a\u2028b', os.fsdecode(b'Gr\xf6\xdfe')])
+def test_names_that_no_list_can_hold(tmp_path, name):
+    """What is no UTF-8 comes of archives of other systems."""
+    pair = Pair(tmp_path / f'{name}.png', tmp_path / 'mask.png', None)
+    found, = inspect_pairs([pair])
+    assert 'cannot stand in a list; rename it' in found.fault
+    found.fault.encode()
+
+
+@pytest.mark.parametrize('odd, count, resized', [
+    ((20, 32), 1, True), ((36, 50), 1, False), ((160, 320), 1, False), ((300, 500), 1, True),
+    ((20, 32), 0, False)])
+def test_images_of_many_sizes_are_judged_at_that_of_training(checked, odd, count, resized):
+    """Small ones, at their own size, were smaller than all that training had shown."""
+    train = checked.splits['train'] * 3
+    usual, others = ([item._replace(size=size) for item in train] for size in ((60, 96), odd))
+    plan = plan_of(checked._replace(splits=dict(train=usual, val=others[:count])))
+    assert plan.resized == resized and plan.scale == (96, 60)
+    rare = plan_of(checked._replace(splits=dict(train=usual * 12, val=others[:count])))
+    assert not rare.resized
 
 
 def test_a_config_of_before_does_not_stay_beside_other_lists(checked, tmp_path):
