@@ -333,7 +333,7 @@ def _split(found: list[Inspected], encoding: Encoding, val_share: float, seed: i
     alone = splits.pop('', [])
     for name in sorted({'val', 'test'} & splits.keys()):
         labels = {encoding.label_map.get(v) for item in splits[name] for v in item.counts}
-        if len(labels - {IGNORE}) < 2 <= len(splits):
+        if not encoding.faults and len(labels - {IGNORE}) < 2 <= len(splits):
             notes.append(f"{len(splits.pop(name))} pairs of '{name}' are left out: their "
                          'masks have one class at most throughout and judge nothing')
     if splits and alone:

@@ -1480,6 +1480,16 @@ def test_a_split_whose_masks_have_one_value_judges_nothing(tmp_path, value):
     assert len(check_dataset(tmp_path).splits['test']) == 3
 
 
+def test_of_labels_that_are_unclear_no_split_is_left_out(tmp_path):
+    for number in range(9):
+        split = ('train', 'val', 'test')[number // 3]
+        save(tmp_path / f'{split}/images/{number}.png', picture(number))
+        save(tmp_path / f'{split}/labels/{number}.jpg', labels(number, range(21)).astype(
+            np.uint8), quality=80)
+    checked = check_dataset(tmp_path)
+    assert checked.encoding.faults and {*checked.splits} == {'train', 'val', 'test'}
+
+
 def cityscapes(root):
     """Masks that number all kinds, of which test images have the first alone."""
     for number in range(9):
