@@ -1,6 +1,7 @@
 """The launchers' command lines, as a stub of ``python`` and ``srun`` sees them."""
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,20 @@ def test_dist(launch, script, args):
                          '--master_port=29501', '--nproc_per_node=4']
     argv = launch(script, *args, TORCHRUN_ARGS='--max-restarts=3 --log-dir=logs')
     assert argv[6:10] == ['--nproc_per_node=4', '--max-restarts=3', '--log-dir=logs', tool]
+
+
+@pytest.mark.parametrize('nproc, variables, message', [
+    ('0', {}, 'NPROC=0, expected a whole number of at least 1'),
+    ('2', dict(NNODES='0'), 'NNODES=0, expected a whole number of at least 1'),
+    ('2', dict(NODE_RANK='1'), 'NODE_RANK=1 of NNODES=1 machines, expected 0 to 0'),
+    ('2', dict(NNODES='2', NODE_RANK='-1'), 'NODE_RANK=-1 of NNODES=2 machines'),
+])
+def test_numbers_of_machines_and_processes(launch, nproc, variables, message):
+    """torchrun says an assertion of its own, or waits for ever."""
+    launch('dist_train.sh', 'c.py', nproc, PYTHON=sys.executable, **variables)
+    assert launch.result.returncode == 2
+    line, = launch.result.stderr.splitlines()
+    assert line.startswith(f'error: {message}')
 
 
 def test_slurm_train(launch):

@@ -3,6 +3,7 @@
 Takes torchrun's arguments. ``dist_train.sh`` and ``dist_test.sh`` start it. It imports
 nothing of the package, as it only waits beside the processes that do.
 """
+import re
 import signal
 import socket
 import sys
@@ -46,6 +47,14 @@ if __name__ == '__main__':
         main()
         sys.exit()
     options = parse_args(sys.argv[1:])
+    for name, value in (('NPROC', options.nproc_per_node), ('NNODES', options.nnodes)):
+        if re.fullmatch('-?[0-9]+', value) and int(value) < 1:
+            fail(f'{name}={value}, expected a whole number of at least 1')
+    if options.rdzv_backend == 'static' and not options.standalone and (
+            options.nnodes.isdigit()
+            and not 0 <= options.node_rank < int(options.nnodes)):
+        fail(f'NODE_RANK={options.node_rank} of NNODES={options.nnodes} machines, expected 0 '
+             f'to {int(options.nnodes) - 1}: torchrun would wait for ever')
     if options.max_restarts and options.rdzv_backend == 'static' and (
             not options.standalone):
         # It keeps the store of the first start, with the addresses of dead processes.
