@@ -45,8 +45,8 @@ class DistilledFCNSegmentor(FCNSegmentor):
             each step for each teacher. So the student learns over the steps what they know
             of several sizes, as test-time augmentation does, at the cost of one. Defaults
             to (1,).
-        teacher_flip (bool): Whether a teacher sees every second step's images mirrored.
-            Defaults to False.
+        teacher_flip (bool): Whether a teacher sees images mirrored in half of the steps, drawn
+            by chance. Defaults to False.
         temperature (float): What logits are divided by before they are compared. Defaults
             to 2.
         label_weight (float): Weight of the losses of the labels; that of distillation,
