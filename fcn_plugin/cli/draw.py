@@ -12,6 +12,7 @@ def parse(parser: ToolParser) -> dict[str, Any]:
                      'that keeps one')
     parser.add_argument('--out', required=True, metavar='FILE',
                         help='the picture: .png, .svg or .pdf')
+    parser.add_shared('--overwrite')
     parser.add_shared('--cfg-options', dest='options')
     return parser.parse()
 

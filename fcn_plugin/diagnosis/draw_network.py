@@ -1,4 +1,5 @@
 """The figure of a config's network, drawn from its modules."""
+import warnings
 from pathlib import Path
 
 import torch
@@ -9,13 +10,14 @@ from torch import nn
 from ..checkpoints.loading import open_config
 from ..models import FCNSkipHead
 from ..utils.errors import InputError
-from ..utils.files import replacing
+from ..utils.files import check_outputs, replacing
 from ..visualization.network import Stage, draw_network
 
 SUFFIXES = ('.png', '.svg', '.pdf')
 
 
-def write_network(config: str, out: str, options: dict | None = None) -> None:
+def write_network(config: str, out: str, options: dict | None = None,
+                  overwrite: bool = False) -> None:
     """Builds a config's network without weights and draws what it is made of.
 
     Args:
@@ -23,8 +25,10 @@ def write_network(config: str, out: str, options: dict | None = None) -> None:
             one.
         out (str): The picture; .png, .svg or .pdf.
         options (dict, optional): Overrides of the config. Defaults to None.
+        overwrite (bool): Whether ``out`` may be replaced. Defaults to False.
 
     Raises:
+        FileExistsError: If ``out`` exists and may not be replaced.
         FileNotFoundError: If there is no such config, or no folder for the picture.
         ValueError: If the head is another one, or the picture of another kind.
     """
@@ -34,14 +38,18 @@ def write_network(config: str, out: str, options: dict | None = None) -> None:
                          f'{", ".join(SUFFIXES)}')
     if not path.parent.is_dir():
         raise FileNotFoundError(f'--out {out}: there is no folder {path.parent}')
+    check_outputs([path], overwrite)
     init_default_scope('mmseg')
     cfg = open_config(config, options)
     cfg.model.backbone.init_cfg = None
-    try:
-        with torch.device('meta'):  # the figure needs no weights
+    with warnings.catch_warnings():
+        # mmseg's about losses, which only training needs
+        warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
+        try:
+            with torch.device('meta'):  # the figure needs no weights
+                model = MODELS.build(cfg.model)
+        except RuntimeError:  # some backbones read numbers out of tensors, mmpretrain's ResNet
             model = MODELS.build(cfg.model)
-    except RuntimeError:  # some backbones read numbers out of tensors, mmpretrain's ResNet
-        model = MODELS.build(cfg.model)
     head = model.decode_head
     if not isinstance(head, FCNSkipHead):
         raise InputError(f'{config}: decode_head is {type(head).__name__}, and the figure '

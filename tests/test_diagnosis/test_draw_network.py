@@ -43,6 +43,13 @@ def test_the_tool_draws_a_config(tmp_path):
     assert {(0x56, 0xb4, 0xe9), (0xe6, 0x9f, 0x00), (0, 0x9e, 0x73)} <= colours
     assert list(tmp_path.iterdir()) == [out]
 
+    out.write_text('mine')
+    done = run_tool(TOOL, AT_ONCE, '--out', out)
+    assert done.code == 2 and f"there is '{out}' already" in done.err and not done.out
+    assert out.read_text() == 'mine'
+    done = run_tool(TOOL, AT_ONCE, '--out', out, '--overwrite')
+    assert done.code == 0 and not done.err and out.read_bytes().startswith(b'\x89PNG')
+
 
 def test_a_backbone_that_reads_its_numbers_and_one_channel(tmp_path):
     config = write_config(tmp_path, SHAPES + "model['decode_head'].update("
