@@ -14,6 +14,7 @@ from .lists import files_below, splits_of_lists, without_unlisted
 from .other_files import (
     called_images,
     not_read,
+    refuse_numbers_of_each,
     refuse_panoptic,
     split_predictions,
     without_need,
@@ -117,6 +118,7 @@ def files_of_roles(root: Path, images: str | None, masks: str | None, notes: lis
     labels = [_file(root, path, masks) for path in roles['mask']]
     if masks is None:
         refuse_panoptic(labels)
+    refuse_numbers_of_each(labels)
     return (pictures if images else without_other_images(pictures, notes),
             labels if option == '--class-folders' else without_other_masks(labels, notes))
 

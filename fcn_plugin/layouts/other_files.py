@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ..utils.errors import InputError
+from ..utils.files import decoded_text
 from ..utils.names import every_file, written_by_predict
 from ..utils.paths import IMAGE_SUFFIXES, PACKED
 from .pairs import File, Pair
@@ -81,6 +82,22 @@ def refuse_panoptic(masks: list[File]) -> None:
             f'{one}: panoptic masks number the segments of each image, and are not read: draw '
             'the class of each segment, which the JSON file beside them says, as PNG. If the '
             f'values are classes all the same, --masks {one.parent.name} names the folder')
+
+
+def refuse_numbers_of_each(masks: Iterable[File]) -> None:
+    """Raises ValueError where folders of masks have lists of classes that differ, as labelme's
+    ``labelme_json_to_dataset`` writes them: a number means another class in each."""
+    found: dict[str, Path] = {}
+    for folder in dict.fromkeys(file.path.parent for file in masks):
+        names = folder / 'label_names.txt'
+        if names.is_file():
+            found.setdefault('\n'.join(decoded_text(names).split()), names)
+    if len(found) > 1:
+        one, other, *_ = found.values()
+        raise InputError(
+            f'{one} and {other} differ: the masks beside them number the classes of each '
+            "image anew. Take labelme's JSON files in their place, whose regions fcn "
+            'check-data reads; if numbers mean the same in all masks, move these lists away')
 
 
 def split_predictions(files: Sequence[Path], wanted: Callable[[Path], bool]

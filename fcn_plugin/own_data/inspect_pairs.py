@@ -123,7 +123,7 @@ def _inspect(pair: Pair) -> Inspected:
             image.load()
             deep = halved or image.mode.startswith(('I', 'F'))
             seen = image.convert('RGB') if halved else image  # without transparency
-            most = np.max(seen.getextrema()) * (257 if halved else 1) if deep else 0
+            most = np.fmax.reduce(np.asarray(seen), None) * (1 + 256. * halved) if deep else 0
             mode, size, kind = image.mode, image.size[::-1], image.format
             orientation = exif.orientation_of(image)
             pixels = image.tobytes() + bytes(image.getpalette() or ())

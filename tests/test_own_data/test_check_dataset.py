@@ -1480,6 +1480,38 @@ def test_a_split_whose_masks_have_one_value_judges_nothing(tmp_path, value):
     assert len(check_dataset(tmp_path).splits['test']) == 3
 
 
+@pytest.mark.parametrize('kind', ['<u2', '>u2', '<f4', '>f4'])
+def test_deep_images_with_their_bytes_either_way(tmp_path, kind):
+    """Pillow knows no extremes of 16 bits with the high ones first: they were broken."""
+    make(tmp_path, image='images/{}.tif', count=4)
+    for number in range(4):
+        pixels = picture(number)[..., 0].astype(kind)
+        pixels = pixels * 257 if 'u' in kind else np.where(pixels > 250, np.nan, pixels)
+        tifffile.imwrite(tmp_path / f'images/{number:03d}.tif', pixels.astype(kind),
+                         byteorder=kind[0])
+    checked = check_dataset(tmp_path)
+    assert not checked.faults and '4 images have 16 bits or more' in report(checked)
+    most, = {item.most for item in checked.splits['train']}
+    assert most == (65535 if 'u' in kind else 250)
+
+
+@pytest.mark.parametrize('same', [True, False])
+def test_masks_that_number_the_classes_of_each_image_anew(tmp_path, same):
+    """As labelme_json_to_dataset writes them: 1 was a cat in one and a dog in another."""
+    for number in range(4):
+        folder = tmp_path / f'{number}_json'
+        save(folder / 'img.png', picture(number))
+        save_palette(folder / 'label.png', labels(number, (0, 1)))
+        kind = 'cat' if same or number % 2 else 'dog'
+        (folder / 'label_names.txt').write_text(f'_background_\n{kind}\n')
+    if same:
+        assert not check_dataset(tmp_path).faults
+        return
+    with pytest.raises(ValueError, match='0_json.label_names.txt and .*1_json.label_names.txt '
+                       'differ: the masks beside them number the classes of each image anew'):
+        check_dataset(tmp_path)
+
+
 def test_of_labels_that_are_unclear_no_split_is_left_out(tmp_path):
     for number in range(9):
         split = ('train', 'val', 'test')[number // 3]
