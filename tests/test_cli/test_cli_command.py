@@ -16,6 +16,7 @@ import fcn_plugin
 from fcn_plugin import cli
 from fcn_plugin.checkpoints import publish
 from fcn_plugin.cli import command, evaluate, train
+from fcn_plugin.cli.check_data import value
 from fcn_plugin.deployment.export import export
 from fcn_plugin.downloads.archives import ARCHIVES
 from fcn_plugin.evaluation.conditions import CONDITIONS
@@ -514,3 +515,9 @@ def test_the_installed_command(tmp_path):
         pytest.skip('the package is not installed: pip install --no-deps -e .')
     done = subprocess.run([script, '--version'], text=True, capture_output=True, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, f'fcn {__version__}\n')
+
+
+@pytest.mark.parametrize('text, read', [
+    ('7', 7), ('-1', -1), ('0', 0), ('007', '007'), ('#FF0000', '#ff0000'), ('a b', 'a b')])
+def test_what_only_looks_like_a_number_is_a_name(text, read):
+    assert value(text) == read
