@@ -1,4 +1,5 @@
 """Files that mean harm: nothing in them runs, and nothing of theirs fills the memory."""
+import argparse
 import os
 import pickle
 import struct
@@ -62,6 +63,21 @@ def test_code_in_a_checkpoint_is_refused(tmp_path, ran, holder, plain):
     path = hostile(tmp_path / 'bad.pth', ran, holder, plain)
     with pytest.raises(ValueError, match='bad.pth.*could run code'):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize('content, reason', [
+    (argparse.Namespace(lr=1), 'Unsupported global: GLOBAL argparse.Namespace'),
+    (b'# A page of text', 'Unsupported operand 35'),
+    (b'', r'Ran out of input|the file ends')])
+def test_the_reason_is_said_and_no_way_around_it(tmp_path, content, reason):
+    path = tmp_path / 'bad.pth'
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(dict(state_dict={}, meta=dict(args=content)), path)
+    with pytest.raises(ValueError, match=fr'could run code \((?:{reason})\)$') as raised:
+        read_checkpoint(path)
+    assert 'weights_only' not in str(raised.value)
 
 
 @pytest.mark.parametrize('tool', ['train load_from', 'train --resume', 'train backbone',

@@ -1,6 +1,7 @@
 """Files of weights, read as tensors and plain data alone."""
 import errno
 import os
+import re
 from typing import Any
 from unittest import mock
 
@@ -27,6 +28,12 @@ def load_from_hub(filename: str, map_location: str | None = None) -> dict[str, A
 def load_from_web(filename: str, map_location: str | None = None) -> dict[str, Any]:
     """Loads a file by its address as one on disk; mmengine's own loader would run its code."""
     return CheckpointLoader.load_checkpoint(str(fetched(filename)), map_location, 'silent')
+
+
+def _reason(said: str) -> str:
+    """What is wrong with a file, without torch's advice to load it in spite of that."""
+    found = re.search(r'Unsupported (?:global: GLOBAL \S+|\w+ \S+)|Trying to .*', said)
+    return found[0].rstrip('.') if found else said.partition('\n')[0] or 'the file ends'
 
 
 def read_checkpoint(path: PathLike) -> dict[str, Any]:
@@ -59,11 +66,10 @@ def read_checkpoint(path: PathLike) -> dict[str, Any]:
     except Exception as error:
         if getattr(error, 'errno', None) not in (None, errno.EINVAL):
             raise
-        reason = str(error).splitlines()[0] if str(error) else 'the file ends'
         raise InputError(
             f"cannot load the checkpoint '{path}': it is cut off, no checkpoint, or "
             'holds more than tensors and plain data, which is refused because it could '
-            f'run code ({reason})') from error
+            f'run code ({_reason(str(error))})') from error
     if not isinstance(checkpoint, dict):
         raise InputError(f"'{path}' holds a {type(checkpoint).__name__}, "
                          'but a checkpoint is a dict')
