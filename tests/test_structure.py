@@ -10,8 +10,9 @@ FLOORS = (
     ('utils', 'version', 'compat'), ('downloads', 'images', 'ops', 'optim'),
     ('visualization', 'evaluation', 'masks', 'layouts', 'datasets', 'modalities', 'models',
      'annotations'),
-    ('checkpoints', ), ('runtimes', ), ('inference', 'large_images'), ('engine', 'deployment'),
-    ('own_data', 'own_training', 'reports', 'diagnosis'), ('apis', ), ('cli', '__main__'))
+    ('checkpoints', 'drawn_masks'), ('runtimes', ), ('inference', 'large_images'),
+    ('engine', 'deployment'), ('own_data', 'own_training', 'reports', 'diagnosis'),
+    ('apis', ), ('cli', '__main__'))
 FLOOR = {room: place for place, rooms in enumerate(FLOORS) for room in rooms}
 FILES = [file for file in sorted(PACKAGE.rglob('*.py')) if '.mim' not in file.parts]
 

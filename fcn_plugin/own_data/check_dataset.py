@@ -7,10 +7,17 @@ from pathlib import Path
 
 from rich.progress import track
 
+from ..drawn_masks.annotated import (
+    Drawn,
+    draw_annotations,
+    note_of_unlabelled,
+    read_annotations,
+)
+from ..drawn_masks.several_masks import draw_class_masks, draw_objects
 from ..images.inputs import DARK
 from ..layouts.find_pairs import find_pairs
 from ..layouts.pairs import Pairing
-from ..layouts.several_masks import find_class_masks, find_object_masks, may_be_classes
+from ..layouts.several_masks import find_class_masks, find_object_masks
 from ..masks.class_names import ClassNames, of_label_ids, read_class_names
 from ..masks.encoding import IGNORE, Encoding
 from ..masks.mask_blur import Surroundings, nothing_seen
@@ -18,7 +25,7 @@ from ..masks.mask_values import find_encoding
 from ..masks.palettes import object_fault, palette_fault
 from ..masks.reading import CUT_OUT, LOSSY
 from ..utils.errors import InputError
-from .annotated import Drawn, draw_annotations, note_of_unlabelled, read_annotations
+from .findings import notes_of_several
 from .inspect_pairs import (
     Checked,
     Inspected,
@@ -28,7 +35,6 @@ from .inspect_pairs import (
     make_split,
     median_frequency_weights,
 )
-from .several_masks import draw_class_masks, draw_objects, may_number_objects
 
 
 def check_dataset(root: str, images: str | None = None, masks: str | None = None,
@@ -58,7 +64,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
         unturned_masks (bool): Whether masks lie on images as they are stored where EXIF
             data turn these and sizes leave it open. Defaults to False.
         outside (str, optional): What pixels in no region are; see
-            :func:`~fcn_plugin.own_data.annotated.draw_annotations`.
+            :func:`~fcn_plugin.drawn_masks.annotated.draw_annotations`.
         drawn (Path, optional): Where masks of regions are drawn, which must outlive what is
             returned. Defaults to None: regions are not read.
         class_folders (bool): Whether masks have two values and lie in a folder of their
@@ -124,7 +130,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
         if encoding.label_map.get(IGNORE) == IGNORE and IGNORE not in ignore:
             disagree.append(object_fault([(item.pair.mask, item.counts) for item in usable]))
         encoding.faults.extend(filter(None, disagree))
-        notes += _notes_of_several(folder, usable, encoding)
+        notes += notes_of_several(folder, usable, encoding)
     faults += encoding.faults
     notes += encoding.notes
     splits = _split(usable, encoding, val_share, seed, notes, faults)
@@ -243,19 +249,6 @@ def _is_lossy(item: Inspected) -> bool:
     return item.pair.mask.suffix.lower() in LOSSY
 
 
-def _notes_of_several(root: Path, found: list[Inspected], encoding: Encoding) -> list[str]:
-    """What looks like masks of several classes, or of objects."""
-    names = may_be_classes(root, [item.pair.mask for item in found])
-    if names and len(encoding.classes) < 3:
-        shown = ', '.join(names[:6] + ['...'] * (len(names) > 6))
-        return [f'masks lie in the folders {shown}, and are of one class all the same: if '
-                'each folder is a class, give --class-folders']
-    if may_number_objects(found):
-        return [f'values count up from 1 in each mask, to {len(encoding.classes) - 1} at '
-                'most, as the numbers of objects do: if they are no classes, give --instances']
-    return []
-
-
 def _some(lines: list[str], what: str, most: int = 5) -> list[str]:
     """The first few of many, and how many there are."""
     more = [f'... and {len(lines) - most} more'] if len(lines) > most else []
@@ -312,8 +305,9 @@ def _as_colours(item: Inspected) -> Inspected:
         return Counter({None if v is None else v * 0x010101: n for v, n in counts.items()})
     around = item.around
     if around:
-        around = Surroundings._make([*map(colours, around[:3]), Counter(
-            number=around.steps['number'], sum=3 * around.steps['sum'])])
+        pixels, inside, between = map(colours, around[:3])
+        around = Surroundings(pixels, inside, between, Counter(
+            number=around.steps['number'], sum=3 * around.steps['sum']))
     return item._replace(colours=True, counts=dict(colours(item.counts)), around=around)
 
 

@@ -1,5 +1,6 @@
 """What was found in own data, as text and as a picture."""
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 from prettytable import PrettyTable
@@ -7,12 +8,26 @@ from prettytable import PrettyTable
 from ..images.exif import turn
 from ..images.reading import read_image
 from ..inference.predict import spread
+from ..layouts.several_masks import may_be_classes
 from ..masks.colours import as_written
 from ..masks.encoding import Encoding, to_labels
 from ..masks.reading import read_mask
 from ..visualization import class_shares as class_shares_of
 from ..visualization import comparison, comparison_row, default_palette, merge_shares
-from .inspect_pairs import Checked, Inspected, class_shares
+from .inspect_pairs import Checked, Inspected, class_shares, may_number_objects
+
+
+def notes_of_several(root: Path, found: list[Inspected], encoding: Encoding) -> list[str]:
+    """What looks like masks of several classes, or of objects."""
+    names = may_be_classes(root, [item.pair.mask for item in found])
+    if names and len(encoding.classes) < 3:
+        shown = ', '.join(names[:6] + ['...'] * (len(names) > 6))
+        return [f'masks lie in the folders {shown}, and are of one class all the same: if '
+                'each folder is a class, give --class-folders']
+    if may_number_objects(found):
+        return [f'values count up from 1 in each mask, to {len(encoding.classes) - 1} at '
+                'most, as the numbers of objects do: if they are no classes, give --instances']
+    return []
 
 
 def report(checked: Checked, written: bool = False) -> str:
@@ -26,8 +41,9 @@ def report(checked: Checked, written: bool = False) -> str:
     splits, encoding = checked.splits, checked.encoding
     usable = [item for items in splits.values() for item in items]
     sizes = Counter(item.size for item in usable).most_common()
-    shown = ', '.join(f'{w}x{h} ({n})' for (h, w), n in sizes[:3]) + (
-        f' and {len(sizes) - 3} other sizes' * (len(sizes) > 3))
+    shown = ', '.join(f'{w}x{h} ({n})' for (h, w), n in sizes[:3])
+    if len(sizes) > 3:
+        shown += f' and {len(sizes) - 3} other sizes'
     modes = Counter(item.mask_mode for item in usable).most_common()
     lines = [
         f'{checked.root}: {len(usable)} pairs to use, '
@@ -46,7 +62,8 @@ def report(checked: Checked, written: bool = False) -> str:
             i, name, ' '.join(values) or '-',
             *(f'{100 * s.pixels[i] / max(1, s.pixels.sum()):.2f}' for s in shares.values()),
             *(s.images[i] for s in shares.values()), checked.weights[i]])
-    lines += [str(table), *(f'note    {note}' for note in checked.notes)]
+    lines.append(str(table))
+    lines += [f'note    {note}' for note in checked.notes]
     lines += [f'FAULT   {fault}' for fault in checked.faults]
     if checked.source and not written:
         lines.append('note    with --out DIR the masks are written there, and nothing beside '

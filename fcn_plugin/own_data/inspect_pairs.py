@@ -255,6 +255,19 @@ def class_shares(found: Sequence[Inspected], encoding: Encoding) -> ClassShares:
     return ClassShares(pixels, images, beside)
 
 
+def may_number_objects(found: Sequence[Inspected]) -> bool:
+    """Whether values count up from 1 in each mask, further by two in some than in others, as
+    the numbers of objects do."""
+    tops = set()
+    for item in found:
+        values = {value for value in item.counts if value}
+        unit = min({1, 0x100, 0x10000} & values, default=1)  # or numbers in one channel
+        if None in item.counts or values != {unit * (i + 1) for i in range(len(values))}:
+            return False
+        tops.add(len(values))
+    return max(tops, default=0) - min(tops - {0}, default=0) > 1
+
+
 def median_frequency_weights(shares: ClassShares) -> list[float]:
     """Weights that make rare classes count more: roots of those of Eigen and Fergus (2015).
 

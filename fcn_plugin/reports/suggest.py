@@ -12,10 +12,10 @@ from PIL import Image, ImageOps
 from rich.progress import track
 
 from ..checkpoints.loading import load_model
+from ..drawn_masks.annotated import read_annotations
 from ..images.reading import to_channels
 from ..layouts.find_pairs import find_pairs, sort_out
 from ..layouts.matching import match
-from ..own_data.annotated import read_annotations
 from ..runtimes.torch_backend import TorchBackend, prediction_of, run_pipeline, step_options
 from ..utils.errors import InputError
 from ..utils.files import check_outputs, output_folder, replacing, write_text

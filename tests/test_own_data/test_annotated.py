@@ -27,7 +27,7 @@ from tiny_runs import ROOT, forget_runs, run_tool, succeed
 from fcn_plugin.annotations.regions import Annotated
 from fcn_plugin.cli.command import main
 from fcn_plugin.deployment.onnxruntime_web import WASM
-from fcn_plugin.own_data.annotated import (
+from fcn_plugin.drawn_masks.annotated import (
     _names,
     _split,
     draw_annotations,

@@ -7,11 +7,11 @@ import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
 
+from fcn_plugin.drawn_masks.several_masks import _labels
 from fcn_plugin.layouts.pairs import Pair
 from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.own_data.findings import labels_of, report
-from fcn_plugin.own_data.inspect_pairs import Inspected
-from fcn_plugin.own_data.several_masks import _labels, may_number_objects
+from fcn_plugin.own_data.inspect_pairs import Inspected, may_number_objects
 from fcn_plugin.own_data.write_config import check_and_write
 from fcn_plugin.utils.config import load_config
 from fcn_plugin.utils.errors import InputError

@@ -262,9 +262,13 @@ def encoding_of_names(names: list[str], colours: Mapping[str, Sequence[int]], co
 def _notes_of_shapes(found: Sequence[tuple[str, Export]]) -> list[str]:
     skipped = sum((export.skipped for _, export in found), Counter())
     filled = sum(export.filled for _, export in found)
-    kinds = ', '.join(f'{kind} ({n})' for kind, n in skipped.most_common())
-    return [f'shapes without an area are left out: {kinds}'] * bool(skipped) + [
-        f'{filled} regions are boxes, and all in a box is taken for its class'] * bool(filled)
+    notes = []
+    if skipped:
+        kinds = ', '.join(f'{kind} ({n})' for kind, n in skipped.most_common())
+        notes.append(f'shapes without an area are left out: {kinds}')
+    if filled:
+        notes.append(f'{filled} regions are boxes, and all in a box is taken for its class')
+    return notes
 
 
 def note_of_unlabelled(images: Sequence[Path], root: Path) -> str:

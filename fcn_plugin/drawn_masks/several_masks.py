@@ -1,6 +1,6 @@
 """Several masks an image, of classes or of objects, drawn as one."""
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +14,8 @@ from ..masks.colours import as_written
 from ..masks.reading import LOSSY, Mask, read_mask
 from ..utils.errors import InputError
 from .annotated import BACKGROUND, Drawn, encoding_of_names, save_drawn
-from .inspect_pairs import Inspected
 
 _MOST_BETWEEN = 0.25  # pixels of a soft border for each that is on
-
-
-def may_number_objects(found: Iterable[Inspected]) -> bool:
-    """Whether values count up from 1 in each mask, further by two in some than in others, as
-    the numbers of objects do."""
-    tops = set()
-    for item in found:
-        values = {value for value in item.counts if value}
-        unit = min({1, 0x100, 0x10000} & values, default=1)  # or numbers in one channel
-        if None in item.counts or values != {unit * (i + 1) for i in range(len(values))}:
-            return False
-        tops.add(len(values))
-    return max(tops, default=0) - min(tops - {0}, default=0) > 1
 
 
 def draw_class_masks(found: SeveralMasks, root: Path, folder: Path,

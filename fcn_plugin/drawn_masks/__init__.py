@@ -1,0 +1,1 @@
+"""One mask an image, drawn from what people have in its place: regions, or several masks."""
