@@ -10,7 +10,7 @@ FLOORS = (
     ('utils', 'version', 'compat'), ('downloads', 'images', 'ops', 'optim'),
     ('visualization', 'evaluation', 'masks', 'layouts', 'datasets', 'modalities', 'models',
      'annotations'),
-    ('checkpoints', 'drawn_masks'), ('runtimes', ), ('inference', 'large_images'),
+    ('checkpoints', 'drawn_masks'), ('runtimes', 'resuming'), ('inference', 'large_images'),
     ('engine', 'deployment'), ('own_data', 'own_training', 'reports', 'diagnosis'),
     ('apis', ), ('cli', '__main__'))
 FLOOR = {room: place for place, rooms in enumerate(FLOORS) for room in rooms}

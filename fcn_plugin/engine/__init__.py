@@ -1,5 +1,6 @@
 """Runner, training loop and hooks that mmengine lacks."""
 from ..optim import CPUAmpOptimWrapper
+from ..resuming import ExactResumeHook, ExactResumeTrainLoop, PlacedSampler, RepeatableDataset
 from .hooks import (
     ExactEarlyStoppingHook,
     FCNCheckpointHook,
@@ -8,9 +9,6 @@ from .hooks import (
     FiniteLossHook,
     ProgressHook,
 )
-from .loops import ExactResumeTrainLoop
-from .repeatable import PlacedSampler, RepeatableDataset
-from .resume import ExactResumeHook
 from .runner import FCNRunner
 
 __all__ = ['CPUAmpOptimWrapper', 'ExactEarlyStoppingHook', 'ExactResumeHook',

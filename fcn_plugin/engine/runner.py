@@ -19,12 +19,12 @@ from ..checkpoints.naming import weights_file
 from ..checkpoints.work_dir import latest_readable
 from ..datasets.bad_samples import check_choice
 from ..datasets.guarded import guarded
+from ..resuming.repeatable import PlacedSampler, RepeatableDataset
+from ..resuming.resume import ExactResumeHook
+from ..resuming.start import checkpoint_of_restart
 from ..utils.config import num_classes
 from ..utils.files import new_folder
 from ..utils.seeding import BUILD, seeded
-from .repeatable import PlacedSampler, RepeatableDataset
-from .resume import ExactResumeHook
-from .start import checkpoint_of_restart
 
 
 def _is_of_a_run(record: logging.LogRecord) -> bool:
@@ -39,7 +39,7 @@ class FCNRunner(Runner):
       the config says (:class:`~fcn_plugin.datasets.guarded.GuardedDataset`).
     * Training draws its images, their order and all other random numbers by the run's seed
       and the place in the run, so that a run which is killed and resumed ends as if it
-      never had been (:class:`~fcn_plugin.engine.resume.ExactResumeHook`).
+      never had been (:class:`~fcn_plugin.resuming.resume.ExactResumeHook`).
     * ``resume`` goes on from the run's own last checkpoint that can be read, also where
       ``load_from`` names another run's; a checkpoint of another network is refused.
     * Each run has a log folder of its own, also one that begins in another's second.

@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 
 from ..checkpoints.fit import check_checkpoint
 from ..checkpoints.naming import weights_file
-from ..evaluation import check_names
+from ..evaluation import check_label_files
 from ..models import speed_up
 from ..models.segmentors.post_processing import use_crf
 from ..models.segmentors.tiles import use_tiles
@@ -94,7 +94,7 @@ def test(config: Config, checkpoint: str, *, tta: bool = False,
     check_classes(config, ['test_dataloader'])
     with explain_errors(config), explain_lost_processes('Start all processes again'):
         runner = build_runner(plain)
-        check_names(runner.test_evaluator, runner.test_dataloader.dataset)
+        check_label_files(runner.test_evaluator, runner.test_dataloader.dataset)
         if is_main_process():  # beside its log: the work dir's own is the training's
             dumped = f'{runner.timestamp}.py'
             Path(runner.work_dir, dumped).replace(Path(runner.log_dir, dumped))
@@ -138,6 +138,8 @@ def _draw_every_image(config: Config, show: bool, show_dir: str | None,
         raise InputError(
             f'{config.filename} has no visualization hook, which --show and --show-dir '
             "need: default_hooks=dict(visualization=dict(type='FCNVisualizationHook'))")
-    hook.update(dict(show=True, wait_time=wait_time) if show else {}, draw=True, interval=1)
+    hook.update(draw=True, interval=1)
+    if show:
+        hook.update(show=True, wait_time=wait_time)
     if show_dir:
         config.visualizer.save_dir = show_dir

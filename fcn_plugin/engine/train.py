@@ -17,6 +17,7 @@ from ..evaluation import FIGURES
 from ..inference.predict import compare, predict_dataset, spread
 from ..models.memory_layout import is_x86
 from ..models.speed_up import native_dtype
+from ..resuming.start import go_on_after_restart
 from ..utils.config import pretrained_weights
 from ..utils.distributed import explain_lost_processes
 from ..utils.errors import DownloadError, InputError
@@ -28,7 +29,6 @@ from ..visualization import save_picture
 from . import FCNRunner
 from .explain import check_classes, check_schedule, explain_errors, unknown_type
 from .staged import require_coarser
-from .start import go_on_after_restart
 
 _PICTURE_ROWS = 5
 _GO_ON = 'Go on from the last checkpoint by the same command with --resume, in all processes'

@@ -227,7 +227,7 @@ class FCNMetric(BaseMetric):
         raise NotImplementedError
 
 
-def check_names(evaluator: Evaluator, dataset: Any) -> None:
+def check_label_files(evaluator: Evaluator, dataset: Any) -> None:
     """Raises InputError where a metric would write the labels of two images of a data set to
     one file, before it writes any."""
     info = getattr(dataset, 'get_data_info', None)

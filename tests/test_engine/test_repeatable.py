@@ -15,7 +15,7 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
 from fcn_plugin.engine import ExactResumeHook, PlacedSampler, RepeatableDataset
-from fcn_plugin.engine.repeatable import drawn, leave_out, placed_sampler
+from fcn_plugin.resuming.repeatable import drawn, leave_out, placed_sampler
 from fcn_plugin.utils.seeding import BUILD, IMAGE, ORDER, STEP, seed_of, seeded
 
 

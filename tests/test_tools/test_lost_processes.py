@@ -16,7 +16,7 @@ from process_runs import environment
 from test_robustness_kills import two
 from tiny_runs import ROOT, SHAPES, run_tool, write_config
 
-from fcn_plugin.engine.start import go_on_after_restart
+from fcn_plugin.resuming.start import go_on_after_restart
 from fcn_plugin.utils import distributed
 
 TRAIN = str(ROOT / 'tools' / 'dist_train.sh')

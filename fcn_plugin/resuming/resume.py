@@ -2,7 +2,7 @@
 
 mmengine 0.10.7 restores the weights, the optimiser, the schedules and what was logged. The
 rest is made a function of the run's seed and of a place in it: the random states of every
-step (:class:`ExactResumeHook`) and of every image (:mod:`fcn_plugin.engine.repeatable`).
+step (:class:`ExactResumeHook`) and of every image (:mod:`fcn_plugin.resuming.repeatable`).
 """
 from bisect import bisect
 
