@@ -1,6 +1,7 @@
 # Streets that no training image shows, in a quarter of an hour on two CPU cores: one of
 # CamVid's training drives is trained on, and the other two are judged, together by
-#   python tools/analysis_tools/run_experiments.py configs/experiments/camvid_one_drive.py --amp
+#   P=configs/experiments/camvid_one_drive.py
+#   python tools/analysis_tools/run_experiments.py $P --amp
 # and each by fcn test with
 #   --cfg-options "test_dataloader.dataset.drives=('0001TP',)"
 config = './_base_/camvid_one_drive.py'
