@@ -89,7 +89,8 @@ def read_truth(path: Path, size: tuple[int, int], classes: int, coding: Coding
     if labels.shape != size:
         (h, w), (height, width) = labels.shape, size
         raise InputError(f"'{path}' is {w}x{h}, but its image is {width}x{height}: masks "
-                         'must have the sizes of their images')
+                         'must have the sizes of their images (fcn check-data DIR --out '
+                         'writes such copies of halves, thirds and quarters)')
     left_out = np.isin(labels, coding.ignore)
     if coding.label_map is not None:
         values, labels = labels, np.full_like(labels, UNJUDGED)

@@ -140,7 +140,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
     if absent:
         notes.append('classes in no training image: ' + ', '.join(absent))
     convert = encoding.colours or bool(set(counts) - set(encoding.label_map)) or any(
-        item.turned or not item.plain for item in usable)
+        item.turned or item.scale > 1 or not item.plain for item in usable)
     checked = Checked(folder, pairing, splits, encoding, median_frequency_weights(shares),
                       notes, faults, convert)
     return _with_drawing(checked, drawing, drawn) if drawing and drawn else checked
@@ -383,6 +383,9 @@ def _note_kinds(found: list[Inspected], notes: list[str]) -> None:
             ([item.pair.image for item in found if item.unseen],
              'images have channels that are no colours, such as infrared or transparency, and '
              'are not seen (docs/faq.md has what trains on all channels)'),
+            ([item.pair.mask for item in found if item.scale > 1],
+             'masks are a half, a third or a quarter as large as their images (--out DIR '
+             "writes copies of their images' size)"),
             ([item.pair.mask for item in found if item.mask_mode == CUT_OUT],
              'masks have their shapes in their transparency (transparent pixels are 0, others '
              '255)'),

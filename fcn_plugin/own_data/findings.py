@@ -109,9 +109,10 @@ def draw(checked: Checked, rows: int = 6) -> np.ndarray:
 
 
 def labels_of(item: Inspected, encoding: Encoding) -> np.ndarray:
-    """A pair's classes, (H, W) uint8."""
+    """A pair's classes at the size of its image, (H, W) uint8."""
     mask = read_mask(item.pair.mask)
     values = mask.values
     if encoding.colours and not mask.colours:  # wholly grey among coloured ones
         values = values * 0x010101
-    return to_labels(turn(values, item.orientation if item.turned else 1), encoding)
+    labels = to_labels(turn(values, item.orientation if item.turned else 1), encoding)
+    return labels.repeat(item.scale, 0).repeat(item.scale, 1)

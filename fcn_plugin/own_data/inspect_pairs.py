@@ -23,6 +23,8 @@ from ..modalities.loading import LoadImageFromFile
 _SURE_FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM')
 #: Times the width that an image may be long: at 1024 pixels and half the size, one is left.
 _LONGEST = 512
+#: Of one pixel of a mask, how many of its image, a side: masks are stored that much smaller.
+_SCALES = 1, 2, 3, 4
 #: Tabs, what else lists are parted at, and what is no UTF-8.
 _NOT_LISTED = re.compile('[\t-\r\x1c-\x1e\x85\u2028\u2029\ud800-\udfff]')
 
@@ -38,6 +40,7 @@ class Inspected(NamedTuple):
         turned (bool): Whether the mask fits the image as it is stored, so that it must be
             turned like the image.
         unsure (bool): Whether the sizes leave that open.
+        scale (int): How often the mask fits into the image, a side. Defaults to 1.
         image_mode (str): PIL's mode of the image.
         pages (int): Of the image, of which the first is seen.
         unseen (int): Channels of the image that are no colours.
@@ -58,6 +61,7 @@ class Inspected(NamedTuple):
     orientation: int = 1
     turned: bool = False
     unsure: bool = False
+    scale: int = 1
     image_mode: str = ''
     pages: int = 1
     unseen: int = 0
@@ -140,11 +144,12 @@ def _inspect(pair: Pair) -> Inspected:
         mask = read_mask(pair.mask)
     except ValueError as error:
         return Inspected(pair, f'{pair.mask}: {error}')
-    shape = mask.values.shape
-    turned = shape == size != shown
+    height, width = mask.values.shape
+    scale = next((n for n in _SCALES if (n * height, n * width) in (shown, size)), 0)
+    turned = (scale * height, scale * width) == size != shown
     fault = None
-    if shape != shown and not turned:
-        fault = (f'{pair.mask}: the mask is {shape[1]}x{shape[0]}, but its image is '
+    if not scale:
+        fault = (f'{pair.mask}: the mask is {width}x{height}, but its image is '
                  f'{shown[1]}x{shown[0]}; resize one of them, masks by nearest neighbour')
     elif min(shown) < 2 or max(shown) > _LONGEST * min(shown):
         fault = (f'{pair.image}: the image is {shown[1]}x{shown[0]}, which is too narrow '
@@ -155,7 +160,7 @@ def _inspect(pair: Pair) -> Inspected:
         counts[None] = sum(counts.pop(value) for value in order[MOST_KEPT:])
     around = look_around(mask.values, counts, mask.colours) if len(counts) > 2 else None
     unsure = orientation != 1 and size == shown and not mask.turned
-    return Inspected(pair, fault, shown, orientation, turned, unsure, mode, pages,
+    return Inspected(pair, fault, shown, orientation, turned, unsure, scale, mode, pages,
                      unseen, most, mask.mode, digest, counts, around, mask.colours, mask.plain,
                      {v: mask.palette[v] for v in counts if v is not None and mask.palette})
 
@@ -245,7 +250,7 @@ def class_shares(found: Sequence[Inspected], encoding: Encoding) -> ClassShares:
     for item in found:
         of_image: Counter = Counter()
         for value, count in item.counts.items():
-            of_image[labels[value]] += count
+            of_image[labels[value]] += count * item.scale ** 2
         of_image.pop(IGNORE, None)
         total = sum(of_image.values())
         for label, count in of_image.items():

@@ -272,6 +272,47 @@ def test_images_of_many_sizes_are_judged_at_that_of_training(checked, odd, count
     assert not rare.resized
 
 
+@pytest.mark.parametrize('orientation', [1, 6])
+def test_smaller_masks_are_enlarged(tmp_path, orientation):
+    """The first mask is as large as its image, the others are a half, a third, a quarter."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    wide = np.random.default_rng(0).integers(0, 3, (4, 4, 6)).astype(np.uint8)
+    truth = [np.kron(labels, np.ones((12 // n, 12 // n), np.uint8)) for n, labels in zip(
+        (1, 2, 3, 4), wide)]
+    for n, labels in enumerate(truth, 1):
+        size = labels.shape[0] * n, labels.shape[1] * n
+        save(tmp_path / f'images/{n}.png', noise(n, size))
+        Image.open(tmp_path / f'images/{n}.png').save(tmp_path / f'images/{n}.png', exif=exif)
+        save(tmp_path / f'masks/{n}.png', labels)
+    checked = check_dataset(str(tmp_path))
+    assert not checked.faults
+    assert [note for note in checked.notes if note.startswith('3 masks are a half')]
+    write_config(checked, str(tmp_path / 'out'))
+    turned = np.rot90 if orientation == 6 else lambda labels, k: labels
+    read = dict[str, np.ndarray]()
+    for split in ('train', 'val'):
+        for line in (tmp_path / f'out/{split}.txt').read_text().splitlines():
+            mask = tmp_path / line.split('\t')[1]
+            read[mask.stem] = np.asarray(Image.open(mask))
+    for n, labels in enumerate(truth, 1):
+        whole = np.kron(labels, np.ones((n, n), np.uint8))
+        np.testing.assert_array_equal(read[str(n)], turned(whole, k=-1))
+    pixels = sum(class_shares(items, checked.encoding).pixels
+                 for items in checked.splits.values())
+    np.testing.assert_array_equal(pixels, sum(
+        np.bincount(labels.ravel(), minlength=3) for labels in read.values()))
+
+
+@pytest.mark.parametrize('size', [(48, 72), (12, 36), (5, 7), (4, 6)])
+def test_masks_of_other_sizes_are_faults(tmp_path, size):
+    """Twice as large, half as high, no whole share, a sixth."""
+    write(tmp_path, ['a', 'b', 'c'])
+    save(tmp_path / 'masks/b.png', bands(size))
+    fault, = check_dataset(str(tmp_path)).faults
+    assert f'b.png: the mask is {size[1]}x{size[0]}, but its image is 36x24' in fault
+
+
 def test_a_config_of_before_does_not_stay_beside_other_lists(checked, tmp_path):
     out = tmp_path / 'out'
     write_config(checked, str(out))
