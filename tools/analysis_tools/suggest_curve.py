@@ -72,13 +72,13 @@ def measure_curve(file: str, work_dir: Path, train_tool: Path, seeds: Sequence[i
         raise InputError(f"the run of '{file}' does not end with a validation, whose mean IoU "
                          'is compared: expected val_cfg, val_dataloader and val_evaluator')
     images = training_images(base)
-    if missing := [path for pair in images for path in pair if not path.is_file()]:
-        raise InputError(f"'{file}': of its training images and masks {len(missing)} are no "
-                         f"files, '{missing[0]}' for one, but fcn suggest chooses among files")
     available = len(images) if pool is None else min(pool, len(images))
     if not 1 <= step <= most <= available:
         raise InputError(f'--step {step} and --most {most}: expected 1 <= step <= most <= '
                          f'{available}, the number of images to choose from')
+    if missing := [path for pair in images for path in pair if not path.is_file()]:
+        raise InputError(f"'{file}': of its training images and masks {len(missing)} are no "
+                         f"files, '{missing[0]}' for one, but fcn suggest chooses among files")
     points: Points = {}
     for seed in dict.fromkeys(seeds):
         order = np.random.default_rng(seed).permutation(len(images))[:available].tolist()
