@@ -85,14 +85,16 @@ def read(content: dict, file: Path) -> Export:
     images = [one.annotated(by_area=True, labelled=bool(one.regions))
               for one in found.values()]
     info = content.get('info')
-    contributor, notes = info.get('contributor') if isinstance(info, dict) else None, []
+    contributor = info.get('contributor') if isinstance(info, dict) else None
+    notes = []
     if contributor == 'Label Studio':
         images = list(map(_in_shares, images))
     elif contributor == 'Label Studio Converter':  # "Brush labels to COCO"
         images = [one._replace(regions=tuple(map(_of_stroke, one.regions))) for one in images]
         strokes = sum(region.through_pixels for one in images for region in one.regions)
-        notes = [f'{strokes} brush strokes of {file.name} lack their holes and specks, as '
-                 'Label Studio writes them to COCO: export its JSON'] * bool(strokes)
+        if strokes:
+            notes.append(f'{strokes} brush strokes of {file.name} lack their holes and '
+                         'specks, as Label Studio writes them to COCO: export its JSON')
     return export_of(list(found.values()), images, classes)._replace(notes=notes)
 
 

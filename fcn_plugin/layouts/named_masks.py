@@ -56,7 +56,8 @@ def with_masks(images: Sequence[Path], labels: PathLike) -> list[tuple[Path, Pat
 
 def _end_of(mask: Path) -> str:
     """What may tell masks of one kind from others: the last word of the name, '_a.png'."""
-    return re.sub('.*(?=_.)', '', mask.stem) * ('_' in mask.stem) + mask.suffix
+    _, line, word = mask.stem.rpartition('_')
+    return f'_{word}{mask.suffix}' if line else mask.suffix
 
 
 def _of_its_folder(image: Path, masks: list[Path]) -> list[Path]:

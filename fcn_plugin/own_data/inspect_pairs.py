@@ -127,7 +127,7 @@ def _inspect(pair: Pair) -> Inspected:
             image.load()
             deep = halved or image.mode.startswith(('I', 'F'))
             seen = image.convert('RGB') if halved else image  # without transparency
-            most = np.fmax.reduce(np.asarray(seen), None) * (1 + 256. * halved) if deep else 0
+            most = _largest(seen) * (257 if halved else 1) if deep else 0
             mode, size, kind = image.mode, image.size[::-1], image.format
             orientation = exif.orientation_of(image)
             pixels = image.tobytes() + bytes(image.getpalette() or ())
@@ -163,6 +163,11 @@ def _inspect(pair: Pair) -> Inspected:
     return Inspected(pair, fault, shown, orientation, turned, unsure, scale, mode, pages,
                      unseen, most, mask.mode, digest, counts, around, mask.colours, mask.plain,
                      {v: mask.palette[v] for v in counts if v is not None and mask.palette})
+
+
+def _largest(picture: Image.Image) -> float:
+    """Of all its values; those that are no numbers are left out."""
+    return float(np.fmax.reduce(np.asarray(picture), None))
 
 
 def _fault_in_training(image: Path, shown: tuple[int, int]) -> str | None:
