@@ -1,5 +1,6 @@
-# The same with two teachers: what its base has become, and one whose batch norms kept ImageNet's
-# statistics. Labels are resized exactly. It starts from the mean of what its base has trained:
+# The same with two teachers: what its base has become, and one whose batch norms kept
+# ImageNet's statistics. Labels are resized exactly. It starts from the mean of what the -2000
+# config has trained:
 #   fcn publish work_dirs/street_taught_0/iter_2000.pth --average \
 #       work_dirs/street_taught_1/iter_2000.pth work_dirs/street_1150.safetensors \
 #       --out work_dirs/street_2000.safetensors

@@ -44,6 +44,8 @@ def parse(parser: ToolParser) -> dict[str, Any]:
     add('--val-share', type=float, default=0.2, metavar='SHARE',
         help='of validation, where there is no split (default: %(default)s)')
     add('--seed', type=int, default=0, help='of that split (default: %(default)s)')
+    add('--group', metavar='PATTERN', help='keeps images on one side of that split whose '
+        "paths in DIR match the same by this regular expression: '.*/' those of a folder")
     add('--out', metavar='DIR',
         help='writes config.py, lists and, where needed, converted masks there')
     add('--base', metavar='NAME', help='which of configs/fcn the config inherits, or the '

@@ -19,28 +19,27 @@ from ..layouts.find_pairs import find_pairs
 from ..layouts.pairs import Pairing
 from ..layouts.several_masks import find_class_masks, find_object_masks
 from ..masks.class_names import ClassNames, of_label_ids, read_class_names
-from ..masks.encoding import IGNORE, Encoding
+from ..masks.encoding import IGNORE
 from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import find_encoding
 from ..masks.palettes import object_fault, palette_fault
 from ..masks.reading import CUT_OUT, LOSSY
 from ..utils.errors import InputError
-from .findings import notes_of_several
+from .findings import notes_of_several, some
 from .inspect_pairs import (
     Checked,
     Inspected,
     class_shares,
-    doubles,
     inspect_pairs,
-    make_split,
     median_frequency_weights,
 )
+from .splits import split
 
 
 def check_dataset(root: str, images: str | None = None, masks: str | None = None,
                   classes: Sequence[str] | None = None,
                   ignore: Sequence[int | str] = (), val_share: float = 0.2,
-                  seed: int = 0, blurred: bool = False,
+                  seed: int = 0, group: str | None = None, blurred: bool = False,
                   unturned_masks: bool = False, outside: str | None = None,
                   drawn: Path | None = None, class_folders: bool = False,
                   instances: bool = False) -> Checked:
@@ -59,6 +58,8 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
             classes; of coloured masks '#rrggbb', of regions names. Defaults to none.
         val_share (float): Of validation, where there is no split. Defaults to 0.2.
         seed (int): Of that split. Defaults to 0.
+        group (str, optional): A regular expression; see
+            :func:`~fcn_plugin.own_data.splits.split`. Defaults to None.
         blurred (bool): Whether pixels take the nearest of the frequent values, also where
             blur is not proven. Defaults to False.
         unturned_masks (bool): Whether masks lie on images as they are stored where EXIF
@@ -100,7 +101,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
     faults = _faults_of_names(pairing, folder) + (drawing.faults if drawing else [])
     notes = proposed + pairing.notes
     found = _turned(found, unturned_masks, notes)
-    faults += _some([item.fault for item in found if item.fault], 'pairs cannot be used')
+    faults += some([item.fault for item in found if item.fault], 'pairs cannot be used')
     usable = [item for item in found if not item.fault]
     if len({item.digest for item in usable}) < 2:
         raise InputError(f'{root}: {len(usable)} pairs of an image and a mask can be used, '
@@ -133,7 +134,7 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
         notes += notes_of_several(folder, usable, encoding)
     faults += encoding.faults
     notes += encoding.notes
-    splits = _split(usable, encoding, val_share, seed, notes, faults)
+    splits = split(usable, encoding, folder, val_share, seed, group, notes, faults)
     _note_kinds(usable, notes)
     shares = class_shares(splits['train'], encoding)
     absent = [name for name, n in zip(encoding.classes, shares.images) if not n]
@@ -249,23 +250,17 @@ def _is_lossy(item: Inspected) -> bool:
     return item.pair.mask.suffix.lower() in LOSSY
 
 
-def _some(lines: list[str], what: str, most: int = 5) -> list[str]:
-    """The first few of many, and how many there are."""
-    more = [f'... and {len(lines) - most} more'] if len(lines) > most else []
-    return [f'{len(lines)} {what}: ' + '; '.join(lines[:most] + more)] if lines else []
-
-
 def _faults_of_names(pairing: Pairing, root: Path) -> list[str]:
     def names(files):
         return [str(path.relative_to(root)) for path in files]
-    faults = _some(names(pairing.lone_images), 'images have no mask of their name')
+    faults = some(names(pairing.lone_images), 'images have no mask of their name')
     taken = {pair.mask.stem for pair in pairing.pairs}
     for lone, what in (
             ([file for file in pairing.lone_masks if file.stem not in taken],
              'masks have no image of their name'),
             ([file for file in pairing.lone_masks if file.stem in taken], 'masks are called '
              'like those that are taken; move away whichever are not the right ones')):
-        faults += _some(names(lone), what)
+        faults += some(names(lone), what)
     if pairing.unclear:
         first = names(pairing.unclear[0])
         one, many = 'masks', 'images'
@@ -296,7 +291,7 @@ def _of_one_kind(found: list[Inspected]):
         return [item if item.colours else _as_colours(item) for item in found], []
     few, many = sorted((coloured, others), key=len)
     what = 'coloured, most are labels' if few is coloured else 'labels, most are coloured'
-    return many, _some([str(item.pair.mask) for item in few], f'masks are {what}')
+    return many, some([str(item.pair.mask) for item in few], f'masks are {what}')
 
 
 def _as_colours(item: Inspected) -> Inspected:
@@ -317,48 +312,6 @@ def _is_grey_of(item: Inspected, coloured: list[Inspected]) -> bool:
     known = {value for other in coloured for value in other.counts}
     return _is_lossy(item) or {v and v * 0x010101 for v in item.counts} <= known | {
         0, 0xFFFFFF}
-
-
-def _split(found: list[Inspected], encoding: Encoding, val_share: float, seed: int,
-           notes: list[str], faults: list[str]) -> dict[str, list[Inspected]]:
-    """By folders and lists where there are some, else by seed."""
-    splits = {name: [item for item in found if (item.pair.split or '') == name]
-              for name in dict.fromkeys(item.pair.split or '' for item in found)}
-    alone = splits.pop('', [])
-    for name in sorted({'val', 'test'} & splits.keys()):
-        labels = {encoding.label_map.get(v) for item in splits[name] for v in item.counts}
-        if not encoding.faults and len(labels - {IGNORE}) < 2 <= len(splits):
-            notes.append(f"{len(splits.pop(name))} pairs of '{name}' are left out: their "
-                         'masks have one class at most throughout and judge nothing')
-    if splits and alone:
-        become = 'left out' if 'train' in splits else 'trained on'
-        notes.append(f'{len(alone)} pairs are in no split and {become}, such as '
-                     f'{alone[0].pair.image}')
-    pool = splits.pop('train', alone)
-    if not pool:  # no training split: whatever is not for testing
-        pool = splits.pop('val', []) or splits.pop('test', [])
-    if 'val' in splits:
-        splits = dict(train=pool, **splits)
-    else:
-        if len({item.digest for item in pool}) < 2:
-            raise InputError(f'{len(pool)} training pairs, expected at least 2 different '
-                             'ones: one of them validates')
-        new = make_split(pool, encoding, val_share, seed)
-        notes.append(f'there is no validation split: {len(new["val"])} of {len(pool)} '
-                     f'pairs are chosen for it, by seed {seed}')
-        splits = dict(new, **splits)
-    name_of = {item.pair.image: name for name, items in splits.items() for item in items}
-    apart, twice = list[str](), list[str]()
-    for group in doubles([item for items in splits.values() for item in items]):
-        where = {name_of[item.pair.image] for item in group}
-        names = ' = '.join(str(item.pair.image) for item in group[:3])
-        if len(where) > 1:
-            apart.append(f'{names} ({" and ".join(sorted(where))})')
-        else:
-            twice.append(names)
-    notes += _some(twice, 'images are there more than once')
-    faults += _some(apart, 'images are in two splits, which makes results too good')
-    return splits
 
 
 def _note_kinds(found: list[Inspected], notes: list[str]) -> None:

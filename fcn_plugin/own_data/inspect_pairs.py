@@ -1,7 +1,7 @@
-"""Reading every pair of a data set once: sizes, values, doubles, class shares."""
+"""Reading every pair of a data set once: sizes, values, looks, class shares."""
 import hashlib
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -47,6 +47,8 @@ class Inspected(NamedTuple):
         most (float): The largest value of an image of 16 bits or more, else 0.
         mask_mode (str): What the mask is, in words.
         digest (str): Of the image's pixels.
+        look (np.ndarray | None): Its 16x16 shades of grey, float32 (256,), of mean 0 and
+            length 1; all 0 where they are alike.
         counts (dict[int, int]): Pixels of each value of the mask; ``None`` stands for the
             rarest of more than :data:`~fcn_plugin.masks.mask_blur.MOST_KEPT`.
         around (Surroundings | None): What lies around these values, if they are three or
@@ -68,6 +70,7 @@ class Inspected(NamedTuple):
     most: float = 0
     mask_mode: str = ''
     digest: str = ''
+    look: np.ndarray | None = None
     counts: dict[int | None, int] = {}
     around: Surroundings | None = None
     colours: bool = False
@@ -132,6 +135,7 @@ def _inspect(pair: Pair) -> Inspected:
             orientation = exif.orientation_of(image)
             pixels = image.tobytes() + bytes(image.getpalette() or ())
             digest = hashlib.sha1(pixels + repr((mode, size)).encode()).hexdigest()
+            look = _look(seen)
     except Image.UnidentifiedImageError:
         return Inspected(pair, f'{pair.image}: {why_unknown(pair.image)}')
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -161,13 +165,23 @@ def _inspect(pair: Pair) -> Inspected:
     around = look_around(mask.values, counts, mask.colours) if len(counts) > 2 else None
     unsure = orientation != 1 and size == shown and not mask.turned
     return Inspected(pair, fault, shown, orientation, turned, unsure, scale, mode, pages,
-                     unseen, most, mask.mode, digest, counts, around, mask.colours, mask.plain,
-                     {v: mask.palette[v] for v in counts if v is not None and mask.palette})
+                     unseen, most, mask.mode, digest, look, counts, around, mask.colours,
+                     mask.plain, {v: mask.palette[v] for v in counts
+                                  if v is not None and mask.palette})
 
 
 def _largest(picture: Image.Image) -> float:
     """Of all its values; those that are no numbers are left out."""
     return float(np.fmax.reduce(np.asarray(picture), None))
+
+
+def _look(picture: Image.Image) -> np.ndarray:
+    """By which images of one film or place are told from others; see :class:`Inspected`."""
+    deep = picture.mode.startswith(('I', 'F'))
+    grey = Image.fromarray(np.asarray(picture, np.float32)) if deep else picture.convert('L')
+    values = np.asarray(grey.resize((16, 16), Image.Resampling.BOX), np.float32).ravel()
+    values = np.nan_to_num(values - values.mean(), nan=0, posinf=0, neginf=0)
+    return values / max(float(np.linalg.norm(values)), 1e-6)
 
 
 def _fault_in_training(image: Path, shown: tuple[int, int]) -> str | None:
@@ -180,56 +194,6 @@ def _fault_in_training(image: Path, shown: tuple[int, int]) -> str | None:
         return (f'{image}: it is shown as {shown[1]}x{shown[0]}, but training reads it as '
                 f'{size[1]}x{size[0]}; save it as PNG')
     return None
-
-
-def doubles(found: Sequence[Inspected]) -> list[list[Inspected]]:
-    """Groups of pairs whose images are the same to the pixel."""
-    return [group for group in _by_image(found) if len(group) > 1]
-
-
-def _by_image(found: Sequence[Inspected]) -> list[list[Inspected]]:
-    groups = defaultdict(list)
-    for item in found:
-        groups[item.digest].append(item)
-    return list(groups.values())
-
-
-def make_split(found: Sequence[Inspected], encoding: Encoding, share: float = 0.2,
-               seed: int = 0) -> dict[str, list[Inspected]]:
-    """Splits pairs into 'train' and 'val', the same way for the same names and seed.
-
-    Images that are the same to the pixel stay on one side. Training has each class, and
-    validation each that it can spare, as far as its images go: what it lacks is not judged.
-
-    Args:
-        found (Sequence[Inspected]): At least two different images.
-        encoding (Encoding): Of their masks.
-        share (float): Of validation, between 0 and 1. Defaults to 0.2.
-        seed (int): Another one makes another split. Defaults to 0.
-    """
-
-    def order(group):  # by name, so that new images do not shuffle the old ones
-        name = min(item.pair.image.name for item in group)
-        return hashlib.sha1(f'{seed} {name}'.encode()).hexdigest()
-
-    wanted = max(1, round(share * len(found)))
-    groups = sorted(_by_image(found), key=order)
-    sizes = np.cumsum([len(group) for group in groups])
-    count = min(int(np.searchsorted(sizes, wanted)) + 1, len(groups) - 1)
-    has = np.array([class_shares(group, encoding).images > 0 for group in groups], int)
-    for new in range(count, len(groups)):
-        val, train = has[:count].sum(0), has[count:].sum(0)
-        untrained, judges = (val > 0) & (train == 0), has[new][val == 0].any()
-        for old in range(count if judges or untrained.any() else 0):
-            gain = has[new] - has[old]  # of validation, where training loses no class by it
-            if (train - gain >= (train > 0)).all() and (has[old][untrained].any() or (
-                    judges and (val + gain >= (val > 0)).all())):
-                groups[old], groups[new] = groups[new], groups[old]
-                has[[old, new]] = has[[new, old]]
-                break
-    return {name: sorted((item for group in part for item in group),
-                         key=lambda item: item.pair.image)
-            for name, part in (('train', groups[count:]), ('val', groups[:count]))}
 
 
 class ClassShares(NamedTuple):

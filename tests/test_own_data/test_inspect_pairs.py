@@ -1,6 +1,5 @@
 """What is counted of pairs, how they are split, and what is written of them."""
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +15,12 @@ from fcn_plugin.own_data.config_text import plan_of
 from fcn_plugin.own_data.findings import labels_of
 from fcn_plugin.own_data.inspect_pairs import (
     ClassShares,
-    Inspected,
     class_shares,
     common_size,
-    doubles,
     inspect_pairs,
-    make_split,
     median_frequency_weights,
 )
+from fcn_plugin.own_data.splits import doubles
 from fcn_plugin.own_data.write_config import write_config
 
 COLOURS = np.array([[0, 0, 0], [200, 30, 60], [10, 90, 250]], np.uint8)
@@ -143,31 +140,6 @@ def test_images_that_training_reads_in_another_size(tmp_path, monkeypatch, end, 
     assert seen == bool(found.fault)
     if seen:
         assert 'it is shown as 36x24, but training reads it as 7x5' in found.fault
-
-
-def test_a_split_follows_names_and_not_folders(tmp_path):
-    """Of eight images a fifth is 1.6, and so two."""
-    splits = []
-    for folder in ('one/data', 'another'):
-        items = items_of(write(tmp_path / folder, 'abcdefgh'))
-        found = make_split(items, check_dataset(str(tmp_path / folder)).encoding, seed=3)
-        splits.append({name: [item.pair.image.name for item in part]
-                       for name, part in found.items()})
-    assert splits[0] == splits[1] and len(splits[0]['val']) == 2
-
-
-def test_a_class_comes_into_validation_without_another_going_out():
-    """Four classes of two images each: one trains, one is judged, whatever the order. What one
-    image alone has trains."""
-    def image(i, label):
-        return Inspected(Pair(Path(f'{i}.png'), Path(f'{i}.png'), None), digest=str(i),
-                         counts={0: 9, label: 1})
-    encoding = Encoding({i: i for i in range(6)}, list('abcdef'), [], False, [], [])
-    items = [image(i, 1 + i // 2 if i < 9 else 0) for i in range(15)]
-    for seed in range(20):
-        splits = make_split(items, encoding, 1 / 3, seed)
-        assert [class_shares(splits[name], encoding).images[1:].tolist()
-                for name in ('train', 'val')] == [[1] * 5, [1] * 4 + [0]]
 
 
 def test_the_common_size_is_the_median(tmp_path):
