@@ -96,6 +96,9 @@ def check_dataset(root: str, images: str | None = None, masks: str | None = None
     if outside is not None and not drawing:
         raise InputError(f'--outside {outside} is of regions, but {root} is read as masks: '
                          '--ignore VALUE leaves pixels of these out')
+    if blurred and drawing:
+        raise InputError(f'--blurred is of the values of masks, but those of {root} are '
+                         f'{drawing.source}: leave it out')
     found = list(track(inspect_pairs(pairing.pairs), 'reading', len(pairing.pairs),
                        transient=True))
     faults = _faults_of_names(pairing, folder) + (drawing.faults if drawing else [])

@@ -34,6 +34,7 @@ from fcn_plugin.drawn_masks.annotated import (
     encoding_of_names,
     read_annotations,
 )
+from fcn_plugin.own_data.check_dataset import check_dataset
 from fcn_plugin.utils.errors import InputError
 
 SIZE = 48, 64  # H, W
@@ -431,6 +432,13 @@ def test_what_lies_in_no_region(tmp_path):
         check(tmp_path / 'data', tmp_path / 'out', '--overwrite')
         config, found = labels_in(tmp_path / 'out')
         assert list(config.classes) == ['background', 'x'] and not found['0.png'].any()
+
+
+def test_regions_are_not_blurred(tmp_path):
+    one_coco(tmp_path, [rectangle(0, 0, 30, 48)])
+    with pytest.raises(ValueError, match='--blurred is of the values of masks, but those of '
+                                         '.* are drawn from .* regions of COCO'):
+        check_dataset(str(tmp_path), drawn=tmp_path / 'drawn', blurred=True)
 
 
 def test_classes_and_ignore_say_what_is_trained(tmp_path):
