@@ -21,10 +21,10 @@ from ..datasets.bad_samples import check_choice
 from ..datasets.guarded import guarded
 from ..resuming.repeatable import PlacedSampler, RepeatableDataset
 from ..resuming.resume import ExactResumeHook
+from ..resuming.seeding import BUILD, seeded
 from ..resuming.start import checkpoint_of_restart
 from ..utils.config import num_classes
 from ..utils.files import new_folder
-from ..utils.seeding import BUILD, seeded
 
 
 def _is_of_a_run(record: logging.LogRecord) -> bool:

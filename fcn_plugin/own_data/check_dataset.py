@@ -24,8 +24,8 @@ from ..masks.mask_blur import Surroundings, nothing_seen
 from ..masks.mask_values import find_encoding
 from ..masks.palettes import object_fault, palette_fault
 from ..masks.reading import CUT_OUT, LOSSY
-from ..utils.errors import InputError
-from .findings import notes_of_several, some
+from ..utils.errors import InputError, some
+from .findings import notes_of_several
 from .inspect_pairs import (
     Checked,
     Inspected,

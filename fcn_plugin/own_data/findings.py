@@ -30,12 +30,6 @@ def notes_of_several(root: Path, found: list[Inspected], encoding: Encoding) -> 
     return []
 
 
-def some(lines: list[str], what: str, most: int = 5) -> list[str]:
-    """The first few of many, and how many there are; none of none."""
-    more = [f'... and {len(lines) - most} more'] if len(lines) > most else []
-    return [f'{len(lines)} {what}: ' + '; '.join(lines[:most] + more)] if lines else []
-
-
 def report(checked: Checked, written: bool = False) -> str:
     """The findings as text.
 

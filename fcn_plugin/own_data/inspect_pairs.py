@@ -47,8 +47,8 @@ class Inspected(NamedTuple):
         most (float): The largest value of an image of 16 bits or more, else 0.
         mask_mode (str): What the mask is, in words.
         digest (str): Of the image's pixels.
-        look (np.ndarray | None): Its 16x16 shades of grey, float32 (256,), of mean 0 and
-            length 1; all 0 where they are alike.
+        look (np.ndarray): Its 16x16 shades of grey, float32 (256,), of mean 0 and length 1;
+            all 0 where they are alike.
         counts (dict[int, int]): Pixels of each value of the mask; ``None`` stands for the
             rarest of more than :data:`~fcn_plugin.masks.mask_blur.MOST_KEPT`.
         around (Surroundings | None): What lies around these values, if they are three or
@@ -70,7 +70,7 @@ class Inspected(NamedTuple):
     most: float = 0
     mask_mode: str = ''
     digest: str = ''
-    look: np.ndarray | None = None
+    look: np.ndarray = np.zeros(256, np.float32)
     counts: dict[int | None, int] = {}
     around: Surroundings | None = None
     colours: bool = False

@@ -3,12 +3,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-
-from .inspect_pairs import Inspected
 
 #: Images that are compared with all others: as many as tell a share to a few percent.
 _COMPARED = 1000
@@ -27,7 +24,7 @@ class Series(NamedTuple):
     counts: Counter
 
 
-def find_series(found: Sequence[Inspected], root: Path) -> Series | None:
+def find_series(names: Sequence[str], looks: np.ndarray) -> Series | None:
     """Finds series of images that resemble each other, as a film's do.
 
     A series is a folder, or names that differ in their last number. That names are alike says
@@ -35,13 +32,13 @@ def find_series(found: Sequence[Inspected], root: Path) -> Series | None:
     most is of its series nearly always, and more often than by chance.
 
     Args:
-        found (Sequence[Inspected]): The pairs.
-        root (Path): The folder of the data.
+        names (Sequence[str]): Paths of the images, without suffix, with '/'.
+        looks (np.ndarray): (N, 256) of the images, in that order; see
+            :class:`~fcn_plugin.own_data.inspect_pairs.Inspected`.
 
     Returns:
         Series or None: None where there are none.
     """
-    names = [name_in(root, item) for item in found]
     ending = os.path.commonprefix([name[::-1] for name in names])[::-1].lstrip('0123456789')
     likest = None
     for pattern in ('.*/', rf'.*\D(?=\d+{re.escape(ending)}$)' if ending else r'.*\D'):
@@ -50,16 +47,15 @@ def find_series(found: Sequence[Inspected], root: Path) -> Series | None:
         counts = Counter(keys)
         if len(keys) < len(names) or not 2 <= len(counts) <= len(names) / 3:
             continue
-        likest = _likest(found) if likest is None else likest
+        likest = _likest(looks) if likest is None else likest
         if _is_told(np.unique(keys, return_inverse=True)[1], likest):
             return Series(pattern, counts)
     return None
 
 
-def _likest(found: Sequence[Inspected]) -> dict[int, int]:
+def _likest(looks: np.ndarray) -> dict[int, int]:
     """Of some images, evenly spread, the index of the image that resembles each most."""
-    looks = np.stack([item.look for item in found if item.look is not None])
-    chosen = np.unique(np.linspace(0, len(found) - 1, _COMPARED).astype(int))
+    chosen = np.unique(np.linspace(0, len(looks) - 1, _COMPARED).astype(int))
     alike = looks[chosen] @ looks.T
     alike[np.arange(len(chosen)), chosen] = -2
     return dict(zip(chosen.tolist(), alike.argmax(1).tolist()))
@@ -80,8 +76,3 @@ def note_of_series(series: Series) -> str:
             'each other: if each is of one film, patient or place, figures are too good where '
             'some of it trains and some validates; '
             f"--group '{series.pattern}' keeps it on one side")
-
-
-def name_in(root: Path, item: Inspected) -> str:
-    """An image's path in a folder, without suffix and with '/'."""
-    return item.pair.image.relative_to(root).with_suffix('').as_posix()

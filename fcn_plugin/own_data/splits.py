@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..masks.encoding import IGNORE, Encoding
-from ..utils.errors import InputError
-from .findings import some
+from ..utils.errors import InputError, some
 from .inspect_pairs import Inspected, class_shares
-from .series import find_series, name_in, note_of_series
+from .series import find_series, note_of_series
 
 
 def split(found: Sequence[Inspected], encoding: Encoding, root: Path, val_share: float,
@@ -66,7 +65,8 @@ def split(found: Sequence[Inspected], encoding: Encoding, root: Path, val_share:
                                for items in (pool, new['val']))
             some_names = ', '.join(sorted(of_val)[:3] + ['...'] * (len(of_val) > 3))
             chosen = f', {len(of_val)} of {len(of_pool)} groups ({some_names})'
-        elif series := find_series(pool, root):
+        elif series := find_series([_name_in(root, item) for item in pool],
+                                   np.stack([item.look for item in pool])):
             notes.append(note_of_series(series))
         notes.append(f'there is no validation split: {len(new["val"])} of {len(pool)} '
                      f'pairs are chosen for it, by seed {seed}{chosen}')
@@ -101,15 +101,20 @@ def _grouped(found: Sequence[Inspected], root: Path, pattern: str | None) -> dic
     except re.error as error:
         raise InputError(f'--group {pattern}: expected a regular expression, but it has '
                          f'{error}') from None
-    matches = {item.pair.image: expression.match(name_in(root, item)) for item in found}
+    matches = {item.pair.image: expression.match(_name_in(root, item)) for item in found}
     lone = [item for item in found if not matches[item.pair.image]]
     if lone:
         raise InputError(
             f'--group {pattern} does not match {len(lone)} of {len(found)} images, such as '
-            f"'{name_in(root, lone[0])}'; expected a regular expression for the path of each "
+            f"'{_name_in(root, lone[0])}'; expected a regular expression for the path of each "
             'image in the folder, without suffix, from its start on')
     return {image: (match[1] or '') if expression.groups else match[0]
             for image, match in matches.items() if match}
+
+
+def _name_in(root: Path, item: Inspected) -> str:
+    """An image's path in a folder, without suffix and with '/'."""
+    return item.pair.image.relative_to(root).with_suffix('').as_posix()
 
 
 def _by(found: Sequence[Inspected], key: Callable[[Inspected], Hashable]

@@ -19,7 +19,7 @@ from torch.utils.data import (
 )
 
 from ..datasets.guarded import DatasetAround
-from ..utils.seeding import IMAGE, ORDER, seeded
+from .seeding import IMAGE, ORDER, seeded
 
 
 class Draw(int):

@@ -15,8 +15,8 @@ from mmseg.registry import HOOKS
 
 from ..checkpoints.work_dir import noted_here
 from ..optim import regroup
-from ..utils.seeding import STEP, seed_cpu, seed_of
 from .repeatable import drawn, placed_sampler
+from .seeding import STEP, seed_cpu, seed_of
 
 
 @HOOKS.register_module()

@@ -24,9 +24,13 @@ def key_and_value(text: str, example: str = 'train_cfg.max_iters=100') -> str:
 
 #: What DictAction would drop or part values at, and what stands for it within a value.
 _HIDDEN = {ord(mark): 0xe000 + i for i, mark in enumerate(' ,()[]')}
-_SHOWN = {hidden: mark for mark, hidden in _HIDDEN.items()}
-#: A text, or one of several, in quotes; brackets and numbers are read as ever.
-_QUOTED = re.compile(r"""(?<=[=\[(,]) *(["'])(?![\[(]|[\d., ]*\1)(.*?)\1 *(?=[\]),]|$)""")
+#: Stands before what would be read as a number.
+_TEXT = '\ue010'
+_SHOWN = {hidden: mark for mark, hidden in _HIDDEN.items()} | {ord(_TEXT): None}
+#: A text, or one of several, in quotes; brackets and numbers are read as ever, but for codes,
+#: which begin with 0: '0016E5' is none.
+_QUOTED = re.compile(
+    r"""(?<=[=\[(,]) *(["'])(?![\[(]|(?!0\d)[\d., ]*\1)(.*?)\1 *(?=[\]),]|$)""")
 
 
 def options_of(texts: Sequence[str]) -> dict[str, Any]:
@@ -43,7 +47,7 @@ def options_of(texts: Sequence[str]) -> dict[str, Any]:
             if re.search(r'dict\(|=[\s\[(]*{', text):  # of which it would make texts
                 raise ValueError
             whole = re.sub(r'(?<=[^\s=\[(,]) +(?=[^\s\]),])', lambda at: at[0].translate(
-                _HIDDEN), _QUOTED.sub(lambda at: at[2].translate(_HIDDEN), text))
+                _HIDDEN), _QUOTED.sub(_hidden, text))
             if re.match('[^=]*(root|file|dir|path|from|checkpoint)=.*,', whole):
                 raise ValueError
             DictAction([], 'read')(argparse.ArgumentParser(), namespace, [whole])
@@ -54,6 +58,11 @@ def options_of(texts: Sequence[str]) -> dict[str, Any]:
                 'KEY.NAME=VALUE, and lists of dictionaries in a config that inherits '
                 "(_base_ = 'OTHER.py')") from None
     return _shown(namespace.read)
+
+
+def _hidden(quoted: re.Match) -> str:
+    text = quoted[2].translate(_HIDDEN)
+    return _TEXT + text if re.match(r'0\d', text) else text
 
 
 def _shown(value: Any) -> Any:

@@ -44,3 +44,9 @@ class NotFiniteError(UserError, FloatingPointError):
 
 class FailedRunError(UserError, RuntimeError):
     """A run that others build on has failed, or has not been done yet."""
+
+
+def some(lines: list[str], what: str, most: int = 5) -> list[str]:
+    """The first few of many, and how many there are; none of none."""
+    more = [f'... and {len(lines) - most} more'] if len(lines) > most else []
+    return [f'{len(lines)} {what}: ' + '; '.join(lines[:most] + more)] if lines else []

@@ -14,8 +14,8 @@ from tiny_runs import SHAPES, run_tool, write_config
 from torch import distributed, nn
 
 from fcn_plugin.engine import CPUAmpOptimWrapper, FiniteLossHook
+from fcn_plugin.resuming.seeding import STEP, seed_of
 from fcn_plugin.utils.errors import NotFiniteError
-from fcn_plugin.utils.seeding import STEP, seed_of
 
 
 def test_stops_and_repeats(tmp_path):

@@ -149,7 +149,8 @@ def series_of(root, ending='png'):
     images = sorted((root / 'images').rglob(f'*.{ending}'))
     masks = [root / 'masks' / file.relative_to(root / 'images') for file in images]
     pairs = [Pair(file, mask.with_suffix('.png'), None) for file, mask in zip(images, masks)]
-    return find_series(list(inspect_pairs(pairs)), root)
+    names = [file.relative_to(root).with_suffix('').as_posix() for file in images]
+    return find_series(names, np.stack([item.look for item in inspect_pairs(pairs)]))
 
 
 @pytest.mark.parametrize('names, pattern', [

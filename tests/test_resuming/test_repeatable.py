@@ -16,7 +16,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
 from fcn_plugin.engine import ExactResumeHook, PlacedSampler, RepeatableDataset
 from fcn_plugin.resuming.repeatable import drawn, leave_out, placed_sampler
-from fcn_plugin.utils.seeding import BUILD, IMAGE, ORDER, STEP, seed_of, seeded
+from fcn_plugin.resuming.seeding import BUILD, IMAGE, ORDER, STEP, seed_of, seeded
 
 
 class Pairs(BatchSampler):

@@ -57,7 +57,8 @@ def test_values_keep_their_blanks(text, value):
     ('"/data/a, b"', '/data/a, b'), ("'a (1, 2], b'", 'a (1, 2], b'),
     ('["x, y", z, (\'u,v\', 1)]', ['x, y', 'z', ('u,v', 1)]), ('"a","b"', ['a', 'b']),
     ("it's, b's", ["it's", "b's"]), ('"[1,2]"', [1, 2]), ('"1,2"', [1, 2]), ('"1"', 1),
-    ('x,y', ['x', 'y'])])
+    ("('0016E5',)", ('0016E5', )), ("['007', '08, 9', 7]", ['007', '08, 9', 7]),
+    ("'0.5'", 0.5), ("'1e-3'", 0.001), ('x,y', ['x', 'y'])])
 def test_what_stands_in_quotes_is_one_text(text, value):
     assert options_of([f'a.b={text}']) == {'a.b': value}
 

@@ -1,4 +1,4 @@
-"""Random states that follow from numbers alone: see resuming/repeatable.py."""
+"""Random states that follow from numbers alone: see repeatable.py."""
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager

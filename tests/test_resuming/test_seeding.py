@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from fcn_plugin.utils.seeding import seed_of, seeded
+from fcn_plugin.resuming.seeding import seed_of, seeded
 
 
 def seed_all(seed):
