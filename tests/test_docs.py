@@ -100,6 +100,11 @@ def test_the_version_is_the_changelog_s_newest():
     assert version.startswith(newer + '.') and released[1][0].startswith(older + '.')
 
 
+def test_a_change_is_of_one_version():
+    entries = re.findall('^- .+', text_of(ROOT / 'CHANGELOG.md'), re.M)
+    assert len(entries) > 100 and sorted(set(entries)) == sorted(entries)
+
+
 # --- habits: tests, make, CI, forms -------------------------------------------------
 
 
