@@ -45,7 +45,7 @@ def find_series(names: Sequence[str], looks: np.ndarray) -> Series | None:
         matches = [re.match(pattern, name) for name in names]
         keys = [match[0] for match in matches if match]
         counts = Counter(keys)
-        if len(keys) < len(names) or not 2 <= len(counts) <= len(names) / 3:
+        if len(keys) < len(names) or len(counts) < 2:
             continue
         likest = _likest(looks) if likest is None else likest
         if _is_told(np.unique(keys, return_inverse=True)[1], likest):

@@ -77,6 +77,49 @@ def test_a_class_comes_into_validation_without_another_going_out():
                 for name in ('train', 'val')] == [[1] * 5, [1] * 4 + [0]]
 
 
+def grouped_items(sizes, labels=()):
+    """Items of groups a, b, ... of so many images each, some with a class more."""
+    items, grouped = [], {}
+    for number, size in enumerate(sizes):
+        for i in range(size):
+            file = Path(f'{chr(97 + number)}{i}.png')
+            counts = {0: 9, 1: 9} | {label: 1 for label, group in labels if group == number}
+            items.append(Inspected(Pair(file, file, None), digest=str(file), counts=counts))
+            grouped[file] = file.name[0]
+    return items, grouped
+
+
+CLASSES = Encoding({i: i for i in range(4)}, list('abcd'), [], False, [], [])
+
+
+@pytest.mark.parametrize('sizes, share, judged', [
+    ([9, 5], 0.05, [5]),  # more than wanted, but the least that there is
+    ([5, 5], 0.95, [5]),  # one trains
+    ([2] * 10, 0.2, [4])])
+def test_shares_that_groups_cannot_have(sizes, share, judged):
+    items, grouped = grouped_items(sizes)
+    for seed in range(8):
+        found = make_split(items, CLASSES, share, seed, grouped)
+        assert [len(found['val'])] == judged and len(found['train']) == sum(sizes) - judged[0]
+
+
+def test_no_class_brings_a_group_into_validation_that_is_much_too_large():
+    items, grouped = grouped_items([3, 3, 3, 40], [(2, 3)])
+    for seed in range(8):
+        assert len(make_split(items, CLASSES, 0.1, seed, grouped)['val']) in (3, 6)
+
+
+def test_two_images_that_two_groups_share():
+    items, grouped = grouped_items([2, 2, 2])
+    for i, other in ((0, 0), (1, 1)):
+        a, b = items[i], items[2 + other]
+        items[2 + other] = b._replace(digest=a.digest)
+    for order in (items, [items[i] for i in (0, 2, 3, 1, 4, 5)]):
+        for seed in range(4):
+            found = make_split(order, CLASSES, 0.3, seed, grouped)
+            assert [item.pair.image.name for item in found['val']] == ['c0.png', 'c1.png']
+
+
 @pytest.mark.parametrize('seed', range(4))
 def test_groups_stay_on_one_side_and_the_share_is_kept_as_nearly_as_they_allow(tmp_path, seed):
     checked = check_dataset(str(films(tmp_path, THREE)), group=r'.*\D', seed=seed)
@@ -137,6 +180,7 @@ def test_groups_in_both_of_two_given_splits_are_a_fault(tmp_path):
 @pytest.mark.parametrize('pattern, said', [
     ('(', '--group (: expected a regular expression, but it has missing )'),
     ('.*walk', "--group .*walk does not match 15 of 20 images, such as 'images/bus_000'"),
+    ('car|bus|walk', "does not match 20 of 20 images, such as 'images/bus_000'"),
     ('images', '--group makes one group of all images that would be split')])
 def test_patterns_that_cannot_be_used(tmp_path, pattern, said):
     films(tmp_path, THREE)
@@ -154,7 +198,8 @@ def series_of(root, ending='png'):
 
 
 @pytest.mark.parametrize('names, pattern', [
-    (THREE, r'.*\D'), ({'p1/{}': 4, 'p2/{}': 5}, '.*/'),
+    (THREE, r'.*\D'), ({'p1/{}': 4, 'p2/{}': 5}, '.*/'), ({'a_{}0': 4, 'b_{}0': 5}, r'.*\D'),
+    ({f'{n}_{{}}': 2 for n in range(5)}, r'.*\D'),
     ({'ulm_{:03}_left8bit': 5, 'bonn_{:03}_left8bit': 5}, r'.*\D(?=\d+_left8bit$)')])
 def test_series_are_found_by_names_and_looks(tmp_path, names, pattern):
     found = series_of(films(tmp_path, names))
@@ -170,7 +215,9 @@ def test_series_are_found_by_names_and_looks(tmp_path, names, pattern):
     (THREE, lambda number, i: noise(50 * number + i)),  # names alone say nothing
     ({'{:03}': 20}, place),  # one series
     ({f'{n}_{{}}': 1 for n in range(20)}, place),  # as many as images
-    ({'{:03}': 12, 'a_{:03}': 1}, place)], ids=['unlike', 'one', 'single', 'nearly one'])
+    ({'{:03}': 12, 'a_{:03}': 1}, place),
+    ({'ulm_{:03}_left8bit': 5, 'bonn_{:03}_left8bit': 5, 'odd_left8bit': 1}, place)],
+    ids=['unlike', 'one', 'single', 'nearly one', 'without a number'])
 def test_names_alone_are_no_series(tmp_path, names, of):
     assert series_of(films(tmp_path, names, of)) is None
     assert not any('--group' in note for note in check_dataset(str(tmp_path)).notes)
