@@ -16,9 +16,23 @@ _more = {
     'train_cfg.max_iters': 300,
     'train_cfg.val_interval': 300,
 }
+_more_done = 'work_dirs/camvid_one_drive/more/seed0/iter_300.pth'
+_taught = {
+    **_more,
+    'load_from': _more_done,  # needs more and frozen_statistics first
+    'model.type': 'DistilledFCNSegmentor',
+    'model.teacher_scales': (5 / 6, 1, 7 / 6),
+    'model.teacher_flip': True,
+    'param_scheduler.1.end': 500,
+    'train_cfg.max_iters': 500,
+    'train_cfg.val_interval': 500,
+}
 changes = {
     'base': {},
     'frozen_statistics': _frozen,
     'more': _more,
     'more_frozen': {**_more, **_frozen},
+    'taught_by_itself': {**_taught, 'model.teachers': [_more_done]},
+    'taught_by_both': {**_taught, 'model.teachers': [
+        _more_done, 'work_dirs/camvid_one_drive/frozen_statistics/seed0/iter_500.pth']},
 }
