@@ -24,8 +24,7 @@ def value(text: str) -> int | str:
 def parse(parser: ToolParser) -> dict[str, Any]:
     add = parser.add_argument
     add('root', metavar='DIR', help='the folder; or a file of regions in it')
-    add('--images', metavar='SUBDIR',
-        help='folder of the images in it, or the name of several, such as one in each split')
+    add('--images', metavar='SUBDIR', help='folder of the images in it, or in each split')
     add('--masks', metavar='SUBDIR', help='the same of the masks; no regions are read')
     add('--classes', nargs='+', metavar='NAME',
         help='names of the classes, in the order of their values')
@@ -50,8 +49,7 @@ def parse(parser: ToolParser) -> dict[str, Any]:
         help='writes config.py, lists and, where needed, converted masks there')
     add('--base', metavar='NAME', help='which of configs/fcn the config inherits, or the '
         'model it goes on from, objects or street (default: FCN-8s on EfficientNet-Lite0)')
-    add('--class-weights', action='store_true',
-        help='weigh classes in the loss by the weights of the report')
+    add('--class-weights', action='store_true', help='weigh classes in the loss, as reported')
     parser.add_shared('--overwrite', help='replace what an earlier call has written')
     return parser.parse()
 
