@@ -103,10 +103,15 @@ def test_shares_that_groups_cannot_have(sizes, share, judged):
         assert [len(found['val'])] == judged and len(found['train']) == sum(sizes) - judged[0]
 
 
-def test_no_class_brings_a_group_into_validation_that_is_much_too_large():
-    items, grouped = grouped_items([3, 3, 3, 40], [(2, 3)])
+@pytest.mark.parametrize('sizes, judged', [
+    ([3, 3, 3, 40, 40], False), ([2] * 8 + [3, 3], True)], ids=['much larger', 'a little'])
+def test_a_class_of_two_groups_is_judged_where_these_are_not_much_too_large(sizes, judged):
+    last = len(sizes) - 1
+    items, grouped = grouped_items(sizes, [(2, last - 1), (2, last)])
     for seed in range(8):
-        assert len(make_split(items, CLASSES, 0.1, seed, grouped)['val']) in (3, 6)
+        found = make_split(items, CLASSES, 0.2 if judged else 0.1, seed, grouped)
+        assert (class_shares(found['val'], CLASSES).images[2] > 0) == judged
+        assert class_shares(found['train'], CLASSES).images[2] > 0
 
 
 def test_two_images_that_two_groups_share():
