@@ -7,7 +7,7 @@ import numpy as np
 
 from ..masks.class_names import of_label_ids
 from ..masks.reading import read_labels
-from ..utils.errors import InputError
+from ..utils.errors import InputError, first_of
 
 #: Label of pixels that do not count: no class, however many there are.
 UNJUDGED = -1
@@ -65,7 +65,7 @@ def find_coding(masks: Iterable[Path], label_map: Sequence[Sequence[int]] | None
                 if label < len(classes)]
         return Coding(known, () if ignore is None else ignore,
                       'masks are read as in training: ' + ', '.join(
-                          some[:12] + ['...'] * (len(some) > 12)))
+                          first_of(some, 12)))
     return Coding(None, left_out)
 
 

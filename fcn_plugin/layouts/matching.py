@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ..annotations.regions import Annotated
+from ..utils.errors import first_of
 from ..utils.names import parts_of, plain
 
 
@@ -70,7 +71,7 @@ def match(root: Path, files: Collection[Path], pictures: Collection[Path],
         matched[path] = _of_one_path(root, path, ones, faults)
     if missing:
         faults.append(f'{len(missing)} images are not in {root}: '
-                      + '; '.join(missing[:3] + ['...'] * (len(missing) > 3)))
+                      + '; '.join(first_of(missing, 3)))
     several = [path for path, ones in matched.items()
                if sum(bool(one.regions) for one in ones) > 1]
     if several:

@@ -12,6 +12,7 @@ from ..layouts.several_masks import may_be_classes
 from ..masks.colours import as_written
 from ..masks.encoding import Encoding, to_labels
 from ..masks.reading import read_mask
+from ..utils.errors import first_of
 from ..visualization import class_shares as class_shares_of
 from ..visualization import comparison, comparison_row, default_palette, merge_shares
 from .inspect_pairs import Checked, Inspected, class_shares, may_number_objects
@@ -21,7 +22,7 @@ def notes_of_several(root: Path, found: list[Inspected], encoding: Encoding) -> 
     """What looks like masks of several classes, or of objects."""
     names = may_be_classes(root, [item.pair.mask for item in found])
     if names and len(encoding.classes) < 3:
-        shown = ', '.join(names[:6] + ['...'] * (len(names) > 6))
+        shown = ', '.join(first_of(names, 6))
         return [f'masks lie in the folders {shown}, and are of one class all the same: if '
                 'each folder is a class, give --class-folders']
     if may_number_objects(found):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..masks.encoding import IGNORE, Encoding
-from ..utils.errors import InputError, some
+from ..utils.errors import InputError, first_of, some
 from .inspect_pairs import Inspected, class_shares
 from .series import find_series, note_of_series
 
@@ -63,33 +63,40 @@ def split(found: Sequence[Inspected], encoding: Encoding, root: Path, val_share:
         if grouped:
             of_pool, of_val = ({grouped[item.pair.image] for item in items}
                                for items in (pool, new['val']))
-            some_names = ', '.join(sorted(of_val)[:3] + ['...'] * (len(of_val) > 3))
-            chosen = f', {len(of_val)} of {len(of_pool)} groups ({some_names})'
+            first = ', '.join(first_of(sorted(of_val), 3))
+            chosen = f', {len(of_val)} of {len(of_pool)} groups ({first})'
         elif series := find_series([_name_in(root, item) for item in pool],
                                    np.stack([item.look for item in pool])):
             notes.append(note_of_series(series))
         notes.append(f'there is no validation split: {len(new["val"])} of {len(pool)} '
                      f'pairs are chosen for it, by seed {seed}{chosen}')
         splits = dict(new, **splits)
+    _find_apart(splits, grouped, notes, faults)
+    return splits
+
+
+def _find_apart(splits: dict[str, list[Inspected]], grouped: dict[Path, str],
+                notes: list[str], faults: list[str]) -> None:
+    """Images, and groups, that are in two splits; and images that one split has twice."""
     name_of = {item.pair.image: name for name, items in splits.items() for item in items}
-    apart, twice = list[str](), list[str]()
     placed = [item for items in splits.values() for item in items]
+
+    def where(same: list[Inspected]) -> list[str]:
+        return sorted({name_of[item.pair.image] for item in same})
+
+    apart, twice = list[str](), list[str]()
     for same in doubles(placed):
-        where = {name_of[item.pair.image] for item in same}
         names = ' = '.join(str(item.pair.image) for item in same[:3])
-        if len(where) > 1:
-            apart.append(f'{names} ({" and ".join(sorted(where))})')
+        if len(where(same)) > 1:
+            apart.append(f'{names} ({" and ".join(where(same))})')
         else:
             twice.append(names)
     notes += some(twice, 'images are there more than once')
     faults += some(apart, 'images are in two splits, which makes results too good')
-    if grouped:
-        faults += some(
-            [f"'{name}' ({' and '.join(sorted(where))})" for name, same in _by(
-                placed, lambda item: grouped[item.pair.image]).items()
-             if len(where := {name_of[item.pair.image] for item in same}) > 1],
-            'groups of --group are in two splits, which makes results too good')
-    return splits
+    groups = _by(placed, lambda item: grouped[item.pair.image]) if grouped else {}
+    faults += some([f"'{name}' ({' and '.join(where(same))})"
+                    for name, same in groups.items() if len(where(same)) > 1],
+                   'groups of --group are in two splits, which makes results too good')
 
 
 def _grouped(found: Sequence[Inspected], root: Path, pattern: str | None) -> dict[Path, str]:
@@ -152,32 +159,33 @@ def make_split(found: Sequence[Inspected], encoding: Encoding, share: float = 0.
     """
 
     def order(part):  # by name, so that new images do not shuffle the old ones
-        name = min(names.get(item.pair.image, item.pair.image.name) for item in part)
+        name = min(groups.get(item.pair.image, item.pair.image.name) for item in part)
         return hashlib.sha1(f'{seed} {name}'.encode()).hexdigest()
 
-    names = grouped or {}
+    groups = grouped or {}
     wanted = max(1, round(share * len(found)))
-    parts = sorted(_together(found, names), key=order)
+    parts = sorted(_together(found, groups), key=order)
     if len(parts) < 2:
         raise InputError('--group makes one group of all images that would be split, expected '
                          'two at least: match less of their names')
-    taken = _nearest(list(map(len, parts)), wanted, exact=bool(names))
+    taken = _nearest(list(map(len, parts)), wanted, exact=bool(groups))
     count = len(taken)
     rest = sorted(set(range(len(parts))) - set(taken))
     parts = [parts[i] for i in taken + rest]
-    most = max(sum(map(len, parts[:count])), 2 * wanted) if names else len(found)
+    sizes = np.array(list(map(len, parts)))
+    most = max(sizes[:count].sum(), 2 * wanted) if groups else len(found)
     has = np.array([class_shares(part, encoding).images > 0 for part in parts], int)
     for new in range(count, len(parts)):
         val, train = has[:count].sum(0), has[count:].sum(0)
         untrained, judges = (val > 0) & (train == 0), has[new][val == 0].any()
+        room = most - sizes[:count].sum()
         for old in range(count if judges or untrained.any() else 0):
             gain = has[new] - has[old]  # of validation, where training loses no class by it
-            size = sum(map(len, parts[:count])) + len(parts[new]) - len(parts[old])
-            if size <= most and (train - gain >= (train > 0)).all() and (
+            if sizes[new] - sizes[old] <= room and (train - gain >= (train > 0)).all() and (
                     has[old][untrained].any() or (
                         judges and (val + gain >= (val > 0)).all())):
                 parts[old], parts[new] = parts[new], parts[old]
-                has[[old, new]] = has[[new, old]]
+                has[[old, new]], sizes[[old, new]] = has[[new, old]], sizes[[new, old]]
                 break
     return {name: sorted((item for part in half for item in part),
                          key=lambda item: item.pair.image)

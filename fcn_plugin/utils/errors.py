@@ -4,6 +4,7 @@ Each is a built-in error as well, so that ``except ValueError`` catches it. The 
 tools print them as one line (:func:`fcn_plugin.utils.cli.run`); of any other error they say
 where it happened.
 """
+from collections.abc import Sequence
 
 
 class UserError(Exception):
@@ -44,6 +45,11 @@ class NotFiniteError(UserError, FloatingPointError):
 
 class FailedRunError(UserError, RuntimeError):
     """A run that others build on has failed, or has not been done yet."""
+
+
+def first_of(texts: Sequence[str], most: int) -> list[str]:
+    """The first few of many, and '...' behind them."""
+    return [*texts[:most], *['...'] * (len(texts) > most)]
 
 
 def some(lines: list[str], what: str, most: int = 5) -> list[str]:

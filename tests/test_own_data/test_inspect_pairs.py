@@ -1,4 +1,4 @@
-"""What is counted of pairs, how they are split, and what is written of them."""
+"""What is counted of pairs, and what is written of them."""
 import os
 
 import numpy as np
